@@ -1,0 +1,9 @@
+#!/bin/sh
+# Passes the project's tests on a fresh machine: own virtual environment, package built from this checkout.
+# Arguments go to pytest:  sh ci/test.sh tests/baseline -x
+set -eu
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+. "$ROOT/ci/env.sh"
+make_environment test -e "$ROOT[test]"
+cd "$ROOT"
+exec "$VENV/bin/python" -m pytest "$@"

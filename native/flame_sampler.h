@@ -1,0 +1,80 @@
+/* The sampler's whole interface: included by the C sources and read by cffi as its declarations, so there is
+ * one copy. No preprocessor lines here; <stdint.h> comes first. Functions that can fail return 0 or -errno and
+ * leave a sentence in flame_error(). */
+
+/* Where one CPython minor version keeps what the walker reads: byte offsets into the named structure. */
+typedef struct {
+    uint32_t version; /* 0x030b for 3.11 */
+    uint32_t tstate_cframe, tstate_root_cframe, tstate_datastack_chunk;
+    uint32_t cframe_current_frame, cframe_previous;
+    uint32_t frame_code, frame_previous, frame_instr, frame_is_entry, frame_owner;
+    uint32_t code_qualname, code_filename, code_linetable, code_firstlineno, code_adaptive, code_firsttraceable;
+    uint32_t chunk_previous, chunk_size;
+    uint32_t str_length, str_state, str_ascii_data, str_compact_data;
+    uint32_t fault; /* 0; 1 makes the walk skip each leaf's caller, to show that the truth check notices */
+} flame_layout;
+
+/* One Python function as seen in the handler. Text is raw unicode storage: kind 1, 2 or 4 bytes a character. */
+typedef struct {
+    uint64_t address, qualname_object, filename_object, linetable_object;
+    uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
+    int32_t firstlineno;
+    uint8_t qualname_kind, filename_kind, reserved0, reserved1;
+} flame_code;
+
+/* One node of the stack tree: a function below its caller. Costs are the node's own (self). */
+typedef struct {
+    uint32_t parent, code;
+    uint64_t weight_ns;
+    uint32_t count, reserved;
+} flame_node;
+
+typedef struct {
+    uint64_t taken, unwindable, lost, overflowed, late, truncated;
+    uint64_t weight_ns; /* of all taken samples */
+} flame_counts;
+
+typedef struct flame_sampler flame_sampler;
+
+enum { FLAME_PERF = 1, FLAME_TIMER = 2 };
+enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2 };
+
+/* Nodes 0 and 1 are the two roots: stacks cut at a stop code, and stacks that met none. */
+enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
+/* Codes 0 and 1 stand for threads without Python and for stacks deeper than the walker records. */
+enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1 };
+
+/* The layout of the running interpreter; version 0 where there is none for it. */
+flame_layout flame_layout_for(uint32_t version_hex);
+
+/* NULL when memory or safe reading of the own process is refused; `error` then holds a sentence. */
+flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes,
+                         char *error, uint32_t error_bytes);
+void flame_free(flame_sampler *sampler);
+const char *flame_error(const flame_sampler *sampler);
+
+/* Stacks end below the first frame that runs one of these code objects (at most 4). */
+int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
+
+/* Opens events for all threads of the process, present and future; nothing is sampled before flame_resume().
+ * `period` is nanoseconds, or cycles for FLAME_CYCLES. Only one sampler of a process can be started. */
+int flame_start(flame_sampler *sampler, int rung, int event, int with_kernel, uint64_t period);
+int flame_resume(flame_sampler *sampler);
+int flame_pause(flame_sampler *sampler);
+/* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */
+int flame_stop(flame_sampler *sampler);
+
+/* Records the calling thread's stack once, without a signal: the start-up self-check. 0, or -EFAULT. */
+int flame_sample_here(flame_sampler *sampler);
+
+/* CPU time of the sampler's own helper thread since flame_new(), nanoseconds. */
+uint64_t flame_helper_cpu_ns(flame_sampler *sampler);
+
+/* Results; stable while nothing is started. flame_clear() forgets samples but keeps functions. */
+void flame_clear(flame_sampler *sampler);
+flame_counts flame_get_counts(const flame_sampler *sampler);
+uint32_t flame_node_count(const flame_sampler *sampler);
+const flame_node *flame_nodes(const flame_sampler *sampler);
+uint32_t flame_code_count(const flame_sampler *sampler);
+const flame_code *flame_codes(const flame_sampler *sampler);
+const char *flame_text(const flame_sampler *sampler);

@@ -1,0 +1,104 @@
+/* Shared by the sampler's C files; nothing here is seen from Python. */
+#ifndef FLAME_INTERNAL_H
+#define FLAME_INTERNAL_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "flame_sampler.h"
+
+enum { MAX_DEPTH = 16384, MAX_STOPS = 4, MAX_EVENTS = 4096, MAX_THREADS = 4096, ERROR_BYTES = 512 };
+
+typedef enum { RECORDED, UNWINDABLE, OVERFLOWED } outcome;
+
+/* --- stack_table.c: functions and the tree of stacks, fixed size, written from the handler under the lock --- */
+typedef struct {
+    flame_code *codes;
+    flame_node *nodes;
+    char *text;
+    uint32_t *code_slots, *node_slots; /* open addressing, index + 1 */
+    uint32_t max_codes, max_nodes, text_bytes;
+    uint32_t code_count, node_count, text_used;
+} stack_table;
+
+bool table_init(stack_table *table, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes);
+void table_free(stack_table *table);
+void table_clear(stack_table *table);
+/* Index of the function, or -1 when it is not in the table. */
+int64_t table_find_code(const stack_table *table, const flame_code *key);
+/* Adds `code`, whose text offsets are already set. -1 when full. */
+int64_t table_add_code(stack_table *table, const flame_code *code);
+/* Child of `parent` for `code`, made when missing. -1 when full. */
+int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
+
+/* --- pystack.c: the Python frames of the current thread --- */
+typedef struct {
+    uint32_t depth;
+    bool cut, truncated;
+    uint32_t codes[MAX_DEPTH]; /* leaf first */
+} python_stack;
+
+bool safe_read(void *into, uintptr_t from, size_t bytes);
+/* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
+outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
+
+/* --- the sampler --- */
+typedef struct {
+    pid_t tid;
+    atomic_int pending;
+    atomic_uint_fast64_t weight_ns;
+    uint64_t last_cpu_ns;
+    bool seen;
+} thread_slot;
+
+struct flame_sampler {
+    flame_layout layout;
+    stack_table table;
+    python_stack *stack;
+    thread_slot *threads; /* timer rung only */
+    atomic_flag lock;
+    atomic_bool enabled;
+    _Atomic uint32_t generation;
+    _Atomic uint32_t region;
+    atomic_uint_fast64_t taken, unwindable, lost, overflowed, late, truncated, weight_ns;
+    uintptr_t stops[MAX_STOPS];
+    uint32_t stop_count;
+
+    int rung, event, signal_number;
+    bool with_kernel, started;
+    uint64_t period;
+    struct sigaction previous_action;
+    pid_t pid;
+
+    int *events;
+    uint32_t event_count;
+
+    pthread_t helper;
+    bool helper_running;
+    atomic_bool helper_stop;
+    uint32_t thread_count;
+    atomic_uint_fast64_t helper_cpu_ns;
+
+    char error[ERROR_BYTES];
+};
+
+int fail(flame_sampler *s, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Takes one sample of the calling thread; `weight_ns` is what it stands for. */
+void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns);
+uint64_t clock_ns(clockid_t clock);
+/* Calls `visit` for each thread of the process; stops at its first non-zero result and returns it. */
+int each_thread(int (*visit)(flame_sampler *s, pid_t tid), flame_sampler *s);
+
+int perf_open_all(flame_sampler *s);
+int perf_set_enabled(flame_sampler *s, bool enabled);
+void perf_close_all(flame_sampler *s);
+
+int timer_start(flame_sampler *s);
+void timer_join(flame_sampler *s);
+
+#endif

@@ -1,0 +1,103 @@
+/* Functions and the tree of stacks. Everything is mapped before sampling starts: the handler only writes. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+
+#include "internal.h"
+
+static void *map_zeroed(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unmap(void *memory, size_t bytes) {
+    if (memory) munmap(memory, bytes);
+}
+
+static bool power_of_two(uint32_t n) { return n && !(n & (n - 1)); }
+
+bool table_init(stack_table *t, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes) {
+    memset(t, 0, sizeof *t);
+    if (!power_of_two(max_nodes) || !power_of_two(max_codes) || !text_bytes) return false;
+    t->max_nodes = max_nodes;
+    t->max_codes = max_codes;
+    t->text_bytes = text_bytes;
+    t->codes = map_zeroed(max_codes * sizeof *t->codes);
+    t->nodes = map_zeroed(max_nodes * sizeof *t->nodes);
+    t->text = map_zeroed(text_bytes);
+    t->code_slots = map_zeroed(2ul * max_codes * sizeof *t->code_slots);
+    t->node_slots = map_zeroed(2ul * max_nodes * sizeof *t->node_slots);
+    if (!t->codes || !t->nodes || !t->text || !t->code_slots || !t->node_slots) {
+        table_free(t);
+        return false;
+    }
+    t->code_count = 2; /* FLAME_CODE_NATIVE_THREAD, FLAME_CODE_TRUNCATED */
+    t->node_count = 2; /* FLAME_ROOT_CUT, FLAME_ROOT_UNCUT */
+    return true;
+}
+
+void table_free(stack_table *t) {
+    unmap(t->codes, t->max_codes * sizeof *t->codes);
+    unmap(t->nodes, t->max_nodes * sizeof *t->nodes);
+    unmap(t->text, t->text_bytes);
+    unmap(t->code_slots, 2ul * t->max_codes * sizeof *t->code_slots);
+    unmap(t->node_slots, 2ul * t->max_nodes * sizeof *t->node_slots);
+    memset(t, 0, sizeof *t);
+}
+
+void table_clear(stack_table *t) {
+    memset(t->nodes, 0, t->node_count * sizeof *t->nodes);
+    memset(t->node_slots, 0, 2ul * t->max_nodes * sizeof *t->node_slots);
+    t->node_count = 2;
+}
+
+/* splitmix64's finaliser (Steele, Lea, Flood 2014). */
+static uint64_t mix(uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* Code objects die and their addresses are used again: the whole key is hashed and compared. */
+static uint64_t code_hash(const flame_code *c) {
+    uint64_t h = mix(c->address);
+    h = mix(h ^ c->qualname_object);
+    h = mix(h ^ c->filename_object);
+    return mix(h ^ c->linetable_object ^ (uint32_t)c->firstlineno);
+}
+
+static bool same_code(const flame_code *a, const flame_code *b) {
+    return a->address == b->address && a->qualname_object == b->qualname_object &&
+           a->filename_object == b->filename_object && a->linetable_object == b->linetable_object &&
+           a->firstlineno == b->firstlineno;
+}
+
+int64_t table_find_code(const stack_table *t, const flame_code *key) {
+    uint32_t mask = 2 * t->max_codes - 1;
+    for (uint32_t i = (uint32_t)code_hash(key) & mask; t->code_slots[i]; i = (i + 1) & mask)
+        if (same_code(&t->codes[t->code_slots[i] - 1], key)) return t->code_slots[i] - 1;
+    return -1;
+}
+
+int64_t table_add_code(stack_table *t, const flame_code *code) {
+    if (t->code_count == t->max_codes) return -1;
+    uint32_t mask = 2 * t->max_codes - 1;
+    uint32_t i = (uint32_t)code_hash(code) & mask;
+    while (t->code_slots[i]) i = (i + 1) & mask;
+    t->codes[t->code_count] = *code;
+    t->code_slots[i] = ++t->code_count;
+    return t->code_count - 1;
+}
+
+int64_t table_child(stack_table *t, uint32_t parent, uint32_t code) {
+    uint32_t mask = 2 * t->max_nodes - 1;
+    uint32_t i = (uint32_t)mix((uint64_t)parent << 32 | code) & mask;
+    for (; t->node_slots[i]; i = (i + 1) & mask) {
+        const flame_node *node = &t->nodes[t->node_slots[i] - 1];
+        if (node->parent == parent && node->code == code) return t->node_slots[i] - 1;
+    }
+    if (t->node_count == t->max_nodes) return -1;
+    t->nodes[t->node_count] = (flame_node){.parent = parent, .code = code};
+    t->node_slots[i] = ++t->node_count;
+    return t->node_count - 1;
+}

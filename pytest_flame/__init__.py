@@ -1,0 +1,1 @@
+"""pytest-flame: fail the tests that got slower, and name the frame."""

@@ -1,0 +1,108 @@
+"""Atomic writes: a reader sees the old content or the new, never a part of it.
+
+The new content goes to a temporary file in the same directory, is flushed to the disk and then renamed over the old
+file (rename(2) replaces in one step). Errors are the system's own ``OSError``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` as UTF-8, line ends untouched."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data``. A symbolic link keeps pointing where it points; a device or pipe is written to."""
+    write_files([(path, data)])
+
+
+def write_files(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Replace several files, in their order, all or none.
+
+    Everything that needs space is written before the first rename, so a full disk changes nothing. Where a later
+    rename fails, the files replaced before it are put back. Killed between two renames, the new content of the
+    rest stays beside it: see ``leftovers``.
+    """
+    targets = [(_target(path), data) for path, data in files]
+    with contextlib.ExitStack() as temporaries:
+        staged = [_stage(path, data, temporaries) for path, data in targets]
+        previous = [_keep(path, temporaries) for path, _ in targets[:-1]]
+        replaced: list[tuple[Path, Path | None]] = []
+        try:
+            for index, (path, data) in enumerate(targets):
+                temporary = staged[index]
+                if temporary is None:
+                    path.write_bytes(data)
+                    continue
+                temporary.replace(path)
+                if index < len(previous):
+                    replaced.append((path, previous[index]))
+        except BaseException:
+            for path, kept in reversed(replaced):
+                if kept is None:
+                    path.unlink()
+                else:
+                    kept.replace(path)
+            raise
+    for folder in dict.fromkeys(path.parent for path, _ in targets):
+        _sync_folder(folder)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Temporary files of interrupted writes of ``path``."""
+    prefix, suffix = _temporary_name(path)
+    if not path.parent.is_dir():
+        return []
+    return sorted(f for f in path.parent.iterdir() if f.name.startswith(prefix) and f.name.endswith(suffix))
+
+
+def _target(path: Path) -> Path:
+    """Where the content really goes: behind symbolic links, except those to a device or pipe."""
+    return path if _is_special(path) else Path(os.path.realpath(path))
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _temporary_name(path: Path) -> tuple[str, str]:
+    return f".{path.name}.", ".tmp"
+
+
+def _stage(path: Path, data: bytes, temporaries: contextlib.ExitStack) -> Path | None:
+    """Write ``data`` beside ``path`` and onto the disk; None where ``path`` is a device or pipe, never replaced."""
+    if _is_special(path):
+        return None
+    prefix, suffix = _temporary_name(path)
+    temporary = path.with_name(f"{prefix}{secrets.token_hex(4)}{suffix}")
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666
+    # O_EXCL: never follow or reuse what somebody else put there. 0o666 leaves the permissions to the umask.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    temporaries.callback(temporary.unlink, missing_ok=True)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return temporary
+
+
+def _keep(path: Path, temporaries: contextlib.ExitStack) -> Path | None:
+    """A copy of what ``path`` holds now, to put it back; None where there is nothing."""
+    return _stage(path, path.read_bytes(), temporaries) if path.is_file() else None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renames themselves durable where the file system can do that."""
+    with contextlib.suppress(OSError):  # the content is in place already; some file systems refuse this
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,170 @@
+"""Every state in which a stored baseline cannot be used, and what to do about it.
+
+Each function builds a ``BaselineError``. ``test_id`` is None where a directory is listed and the test is not known.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from pytest_flame.baseline.schema import SCHEMA
+from pytest_flame.errors import BaselineError
+
+_CONFLICT = re.compile(r"^<{7} .*^={7}$.*^>{7} ", re.MULTILINE | re.DOTALL)
+
+
+def is_conflicted(text: str) -> bool:
+    """The text holds a conflict as git writes it into a file."""
+    return _CONFLICT.search(text) is not None
+
+
+def conflicted(test_id: str | None, path: Path) -> BaselineError:
+    return BaselineError(
+        f"{_whose(test_id)} holds an unresolved merge conflict: {path}",
+        why="two branches recorded it, and recordings cannot be merged line by line",
+        fix=f"record the merged code: {_record(test_id)}"
+        f"\n       or take one side whole: git checkout --theirs -- {_pair(path)}",
+    )
+
+
+def malformed(test_id: str | None, path: Path, problem: str) -> BaselineError:
+    return BaselineError(
+        f"{_whose(test_id)} is damaged: {path}",
+        why=problem,
+        fix=_restore_or_record(test_id, path),
+    )
+
+
+def half(test_id: str, folded_path: Path, json_path: Path, *, missing_json: bool) -> BaselineError:
+    missing, present = (json_path, folded_path) if missing_json else (folded_path, json_path)
+    return BaselineError(
+        f"{_whose(test_id)} is only half there: {missing} is missing",
+        why=f"{present.name} is there, and both are written together; perhaps one was not committed or is ignored",
+        fix=_restore_or_record(test_id, missing),
+    )
+
+
+def edited(test_id: str, path: Path) -> BaselineError:
+    return BaselineError(
+        f"{_whose(test_id)} is not as it was recorded: {path}",
+        why="its content differs from the stored hash: edited by hand, or put together by a merge",
+        fix=_restore_or_record(test_id, path),
+    )
+
+
+def interrupted(test_id: str, folded_path: Path, json_path: Path) -> BaselineError:
+    return BaselineError(
+        f"{_whose(test_id)} was being replaced when the run was killed: {folded_path}",
+        why=f"the folded file is new and {json_path.name} is still the one before",
+        fix=_restore_or_record(test_id, folded_path),
+    )
+
+
+def newer(test_id: str | None, path: Path, version: int) -> BaselineError:
+    return BaselineError(
+        f"{_whose(test_id)} was written by a newer pytest-flame: {path}",
+        why=f"its schema is pytest-flame/baseline/{version}; this version reads {SCHEMA}",
+        fix="pip install --upgrade pytest-flame",
+    )
+
+
+def unknown_schema(test_id: str | None, path: Path, schema: object) -> BaselineError:
+    shown = "missing" if schema is None else repr(schema)[:80]
+    return BaselineError(
+        f"{_whose(test_id)} is not in a format this version knows: {path}",
+        why=f"its schema is {shown}; this version reads {SCHEMA}",
+        fix=_restore_or_record(test_id, path),
+    )
+
+
+def foreign(test_id: str, path: Path, stated: str) -> BaselineError:
+    return BaselineError(
+        f"{_whose(test_id)} belongs to another test: {path}",
+        why=f"it was recorded for {stated}; a copied or renamed file is not a baseline",
+        fix=_restore_or_record(test_id, path),
+    )
+
+
+def misnamed(test_id: str, path: Path, right: Path) -> BaselineError:
+    return BaselineError(
+        f"{path} is not named after the test it was recorded for",
+        why=f"it states {test_id}, whose baseline is {right.name}",
+        fix=f"give both files that name again, or delete them: rm -f {_pair(path)}",
+    )
+
+
+def claimed_twice(test_id: str, first: Path, second: Path, right: Path) -> BaselineError:
+    wrong = first if second.name == right.name else second
+    return BaselineError(
+        f"two files state that they are the baseline of {test_id}: {first} and {second}",
+        why=f"its baseline is {right.name}; the other is a copy",
+        fix=f"delete the copy: rm -f {_pair(wrong)}",
+    )
+
+
+def unreadable(test_id: str | None, path: Path, error: OSError) -> BaselineError:
+    return BaselineError(
+        f"{_whose(test_id)} cannot be read: {path}",
+        why=_system_words(error),
+        fix=f"make it readable for this user: ls -l {_quoted(path)}",
+    )
+
+
+def unwritable(test_id: str, directory: Path, error: OSError) -> BaselineError:
+    return BaselineError(
+        f"cannot write the baseline of {test_id} in {directory}; the files there are as they were",
+        why=_system_words(error),
+        fix=f"when that is solved: {_record(test_id)}",
+    )
+
+
+def undeletable(test_id: str, path: Path, error: OSError) -> BaselineError:
+    return BaselineError(
+        f"cannot delete the baseline of {test_id}: {path}",
+        why=_system_words(error),
+        fix=f"delete it once that is solved: rm -f {_pair(path)}",
+    )
+
+
+def nothing_to_move(test_id: str, directory: Path) -> BaselineError:
+    return BaselineError(
+        f"{test_id} has no baseline in {directory} that could be moved",
+        fix='give the test id exactly as it was: it stands after "test" in the baseline\'s JSON file',
+    )
+
+
+def in_the_way(old_id: str, new_id: str, path: Path) -> BaselineError:
+    return BaselineError(
+        f"cannot move the baseline of {old_id}: {new_id} has one already, {path}",
+        why="moving never replaces a baseline",
+        fix=f"delete the one that is not wanted: rm -f {_pair(path)}",
+    )
+
+
+def _whose(test_id: str | None) -> str:
+    return "a stored baseline" if test_id is None else f"the baseline of {test_id}"
+
+
+def _restore_or_record(test_id: str | None, path: Path) -> str:
+    return (
+        f"take back what was committed: git checkout HEAD -- {_pair(path)}\n       or record anew: {_record(test_id)}"
+    )
+
+
+def _record(test_id: str | None) -> str:
+    return "pytest --flame-update=all" + (f" {shlex.quote(test_id)}" if test_id is not None else "")
+
+
+def _pair(path: Path) -> str:
+    """Both files of a baseline as arguments for a command."""
+    return f"{_quoted(path.with_suffix('.folded'))} {_quoted(path.with_suffix('.json'))}"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _system_words(error: OSError) -> str:
+    return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")

@@ -1,0 +1,54 @@
+"""Which of the project's own source files a recording ran: the proof of what was measured."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+_STDLIB: Final = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+
+
+def module_files() -> list[str]:
+    """The Python source files of all modules imported so far, sorted; compiled and built-in modules have none."""
+    files = set()
+    for module in list(sys.modules.values()):
+        # Not getattr: lazy modules would import something.
+        file = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(file, str) and file.endswith(".py"):
+            files.add(file)
+    return sorted(files)
+
+
+def source_hashes(root: Path, files: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of the project's own files among ``files``, by path relative to ``root`` with ``/``, sorted.
+
+    Left out: what lies outside ``root``, in an installation or virtual environment inside it, in the standard
+    library, and what is no file (any more). Raises ``OSError`` for a file that exists and cannot be read.
+    """
+    root = root.resolve()
+    environments: dict[Path, bool] = {}
+    hashes = {}
+    for file in files:
+        path = Path(file).resolve()
+        if path.is_relative_to(root) and path.is_file() and not _is_installed(path, root, environments):
+            hashes[path.relative_to(root).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return dict(sorted(hashes.items()))
+
+
+def _is_installed(path: Path, root: Path, environments: dict[Path, bool]) -> bool:
+    """``environments`` remembers which folders are virtual environments."""
+    if not _INSTALLED.isdisjoint(path.relative_to(root).parts) or any(path.is_relative_to(lib) for lib in _STDLIB):
+        return True
+    for folder in path.parents:
+        if folder == root:
+            return False
+        if folder not in environments:
+            environments[folder] = (folder / "pyvenv.cfg").is_file()
+        if environments[folder]:
+            return True
+    return False

@@ -1,0 +1,358 @@
+"""The only reader of options, ini values and markers. Each option has an ini twin (``--flame-x`` and ``flame_x``)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pytest_flame.errors import UsageError
+from pytest_flame.model import Limits
+from pytest_flame.quantities import parse_duration, parse_percent
+
+MARKER: Final = "flame"
+MARKER_HELP: Final = (
+    "flame(threshold='5%', frame_threshold='2%', processes=10, min_time='5s', fresh=False, metric='cpu'): "
+    "measure this test with --flame and fail it when it got slower than its baseline"
+)
+SAMPLERS: Final = ("auto", "perf", "cycles", "timer")
+UPDATES: Final = ("changed", "missing", "all")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _processes(text: str) -> int:
+    value = int(text)
+    if value < 3:
+        raise ValueError
+    return value
+
+
+def _cpus(text: str) -> tuple[int, ...]:
+    cpus: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match:
+            raise ValueError
+        first, last = int(match[1]), int(match[2] or match[1])
+        cpus.update(range(first, last + 1))
+    return tuple(sorted(cpus))
+
+
+def _choice(allowed: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def _alpha(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 0.5:
+        raise ValueError
+    return value
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option and its ini twin. ``expects`` completes "expected …" in errors."""
+
+    name: str
+    metavar: str
+    default: Any
+    parse: Callable[[str], Any]
+    expects: str
+    help: str
+
+    @property
+    def flag(self) -> str:
+        return f"--flame-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        return f"flame_{self.name.replace('-', '_')}"
+
+
+OPTIONS: Final = (
+    Option("threshold", "PCT", 0.05, parse_percent, "a percentage such as 5%", "tolerated slowdown of a test"),
+    Option(
+        "frame-threshold",
+        "PCT",
+        0.02,
+        parse_percent,
+        "a percentage such as 2%",
+        "tolerated growth of one function, in percent of the test's base cost",
+    ),
+    Option("alpha", "P", 0.01, _alpha, "a number between 0 and 0.5", "accepted rate of false alarms per test"),
+    Option(
+        "processes", "N", 10, _processes, "a whole number, 3 or more", "fresh interpreters per test, the replicates"
+    ),
+    Option("time", "SECONDS", 5.0, parse_duration, "a duration such as 5 or 90s", "measuring time per test and side"),
+    Option(
+        "max-time", "SECONDS", None, parse_duration, "a duration such as 300 or 5min", "measuring time of the whole run"
+    ),
+    Option("frequency", "HZ", 997, _count, "a whole number of samples per second", "samples per second of CPU time"),
+    Option(
+        "seed", "N", None, int, "a whole number", "seed of everything that is drawn at random (default: drawn, printed)"
+    ),
+    Option(
+        "cpu", "LIST", (), _cpus, "a list of CPUs such as 2,3 or 0-3", "run the measured processes on these CPUs only"
+    ),
+    Option(
+        "sampler",
+        "RUNG",
+        "auto",
+        _choice(SAMPLERS),
+        f"one of {', '.join(SAMPLERS)}",
+        "auto: perf events, else timer signals; perf, cycles (hardware counter), timer: this one or an error",
+    ),
+    Option(
+        "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
+    ),
+    Option("report", "DIR", Path("flame-report"), Path, "a directory", "where the HTML report and the pictures go"),
+    Option("json", "FILE", None, Path, "a file name", "write the machine-readable result to FILE"),
+    Option("markdown", "FILE", None, Path, "a file name", "write a summary for a pull request to FILE"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything options and ini files say, read once."""
+
+    enabled: bool
+    only: bool
+    skip: bool
+    strict: bool
+    update: str | None
+    """None, ``changed``, ``missing`` or ``all``."""
+    move: tuple[tuple[str, str], ...]
+    limits: Limits
+    processes: int
+    processes_given: bool
+    time_s: float
+    max_time_s: float | None
+    frequency_hz: int
+    seed: int
+    cpus: tuple[int, ...]
+    sampler: str
+    baselines: Path
+    report: Path
+    json: Path | None
+    markdown: Path | None
+    worker_args: tuple[str, ...]
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TestSettings:
+    """One test's settings: the marker's where it says something, the run's otherwise."""
+
+    __test__ = False
+
+    limits: Limits
+    processes: int
+    processes_given: bool
+    time_s: float
+    fresh: bool
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("flame", "pytest-flame: performance gate")
+    flag = group.addoption
+    flag("--flame", action="store_true", default=None, help="measure tests marked @pytest.mark.flame and judge them")
+    flag("--flame-only", action="store_true", default=None, help="like --flame, and deselect all other tests")
+    flag("--flame-skip", action="store_true", default=None, help="deselect the marked tests")
+    flag(
+        "--flame-strict",
+        action="store_true",
+        default=None,
+        help="fail tests that could not be judged (INCONCLUSIVE, NEW, INCOMPATIBLE) instead of skipping them",
+    )
+    flag(
+        "--flame-update",
+        nargs="?",
+        const="changed",
+        default=None,
+        metavar="WHICH",
+        help="write baselines; implies --flame. changed (default): missing ones and those judged REGRESSED, IMPROVED "
+        "or INCOMPATIBLE; missing: only those; all: every measured test. Use the = form: --flame-update=all",
+    )
+    flag(
+        "--flame-move",
+        action="append",
+        default=None,
+        metavar="OLD=NEW",
+        help="a test was renamed: its baseline goes with it. Both are test ids; may be repeated",
+    )
+    for ini, text in (("flame", "--flame"), ("flame_strict", "--flame-strict")):
+        parser.addini(ini, f"always run with {text}", type="bool", default=False)
+    for option in OPTIONS:
+        shown = "" if option.default in (None, ()) else f" (default: {_shown(option)})"
+        group.addoption(option.flag, metavar=option.metavar, default=None, help=option.help + shown)
+        parser.addini(option.ini, f"{option.help}; like {option.flag}", default=None)
+    parser.addini("flame_worker_args", "more pytest arguments for the measured processes", type="args", default=[])
+
+
+def _shown(option: Option) -> str:
+    if option.parse is parse_percent:
+        return f"{option.default:.0%}"
+    return f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
+
+
+def is_asked_for(config: pytest.Config) -> bool:
+    """Any option or ini value that makes this run measure, or that would be misread if nobody looked."""
+    names = ("flame", "flame_only", "flame_skip", "flame_update", "flame_move")
+    return any(config.getoption(name) for name in names) or bool(config.getini("flame"))
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Raises ``UsageError`` naming the option or ini value and what was expected."""
+    values = {option.name: _value(config, option) for option in OPTIONS}
+    update = config.getoption("flame_update")
+    if update is not None and update not in UPDATES:
+        raise UsageError(
+            f"--flame-update={update} is not known",
+            why=f"expected one of {', '.join(UPDATES)}",
+            fix="write --flame-update=all; without = the next argument is taken for WHICH",
+        )
+    only = bool(config.getoption("flame_only"))
+    skip = bool(config.getoption("flame_skip"))
+    if only and skip:
+        raise UsageError("--flame-only and --flame-skip exclude each other", fix="keep one of them")
+    move = tuple(_renaming(text) for text in config.getoption("flame_move") or ())
+    enabled = (
+        bool(config.getoption("flame")) or only or update is not None or bool(move) or bool(config.getini("flame"))
+    ) and not skip
+    available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if values["cpu"] and available and not set(values["cpu"]) <= available:
+        raise UsageError(
+            f"--flame-cpu={','.join(map(str, values['cpu']))} names CPUs this process may not use",
+            why=f"available: {','.join(map(str, sorted(available)))}",
+        )
+    root = config.rootpath
+    return Settings(
+        enabled=enabled,
+        only=only,
+        skip=skip,
+        strict=bool(config.getoption("flame_strict")) or bool(config.getini("flame_strict")),
+        update=update,
+        move=move,
+        limits=Limits(values["threshold"], values["frame-threshold"], values["alpha"]),
+        processes=values["processes"],
+        processes_given=_given(config, "processes"),
+        time_s=values["time"],
+        max_time_s=values["max-time"],
+        frequency_hz=values["frequency"],
+        seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
+        cpus=values["cpu"],
+        sampler=values["sampler"],
+        baselines=root / values["baselines"],
+        report=config.invocation_params.dir / values["report"],
+        json=values["json"] and config.invocation_params.dir / values["json"],
+        markdown=values["markdown"] and config.invocation_params.dir / values["markdown"],
+        worker_args=tuple(config.getini("flame_worker_args")),
+        root=root,
+    )
+
+
+def _given(config: pytest.Config, name: str) -> bool:
+    option = next(o for o in OPTIONS if o.name == name)
+    return config.getoption(option.flag) is not None or bool(config.getini(option.ini))
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    text, source = config.getoption(option.flag), option.flag
+    if text is None:
+        text, source = config.getini(option.ini), f"the ini value {option.ini}"
+    if text is None or text == "":
+        return option.default
+    try:
+        return option.parse(str(text))
+    except ValueError as e:
+        raise UsageError(f"{source} is {text!r}; expected {option.expects}") from e
+
+
+def _renaming(text: str) -> tuple[str, str]:
+    old, separator, new = text.partition("=")
+    if "[" in text and text.count("=") > 1:  # parameter ids may hold "=": split where both halves look like test ids
+        halves = [(text[:i], text[i + 1 :]) for i, c in enumerate(text) if c == "=" and "::" in text[:i]]
+        old, new = next((pair for pair in halves if "::" in pair[1]), (old, new))
+    if not (separator and old and new):
+        raise UsageError(f"--flame-move={text} is not of the form OLD=NEW, both test ids")
+    return old, new
+
+
+# --- markers ------------------------------------------------------------------------------------------------
+
+
+def _typed(kind: type | tuple[type, ...], value: Any) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError
+    return value
+
+
+def _metric(value: Any) -> str:
+    if value != "cpu":
+        raise ValueError
+    return "cpu"
+
+
+_MARKER_ARGUMENTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "threshold": ("a percentage such as '5%'", lambda v: parse_percent(_typed(str, v))),
+    "frame_threshold": ("a percentage such as '2%'", lambda v: parse_percent(_typed(str, v))),
+    "processes": ("a whole number, 3 or more", lambda v: _processes(str(_typed(int, v)))),
+    "min_time": ("seconds or a duration such as '10s'", lambda v: parse_duration(str(_typed((str, int, float), v)))),
+    "fresh": ("True or False", lambda v: _typed(bool, v)),
+    "metric": ("'cpu', the only metric so far", _metric),
+}
+
+
+def is_marked(item: pytest.Item) -> bool:
+    return item.get_closest_marker(MARKER) is not None or "flame" in getattr(item, "fixturenames", ())
+
+
+def test_settings(item: pytest.Item, settings: Settings) -> TestSettings:
+    """Markers closer to the test win, argument by argument. Raises ``UsageError`` naming argument and test."""
+    values: dict[str, Any] = {}
+    for marker in item.iter_markers(MARKER):
+        if marker.args:
+            raise UsageError(
+                f"{item.nodeid}: @pytest.mark.flame takes keyword arguments only, got {marker.args[0]!r}",
+                fix="@pytest.mark.flame(threshold='5%')",
+            )
+        for name, value in marker.kwargs.items():
+            if name not in _MARKER_ARGUMENTS:
+                raise UsageError(
+                    f"{item.nodeid}: @pytest.mark.flame has no argument {name!r}",
+                    fix=f"known arguments: {', '.join(_MARKER_ARGUMENTS)}",
+                )
+            expects, parse = _MARKER_ARGUMENTS[name]
+            try:
+                parsed = parse(value)
+            except ValueError as e:
+                raise UsageError(f"{item.nodeid}: @pytest.mark.flame({name}={value!r}): expected {expects}") from e
+            values.setdefault(name, parsed)
+    limits = settings.limits
+    return TestSettings(
+        limits=Limits(
+            values.get("threshold", limits.threshold),
+            values.get("frame_threshold", limits.frame_threshold),
+            limits.alpha,
+        ),
+        processes=values.get("processes", settings.processes),
+        processes_given=settings.processes_given or "processes" in values,
+        time_s=values.get("min_time", settings.time_s),
+        fresh=values.get("fresh", False),
+    )

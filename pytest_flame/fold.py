@@ -1,0 +1,84 @@
+"""From one process's rounds and samples to cost per iteration.
+
+The exact clock says how much, the samples say where: sampled weights are scaled so that a profile's total is
+the process's exact cost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from pytest_flame.model import PS_PER_NS, Process, Profile, Recording, Stack
+
+
+def cost_ps(process: Process) -> int:
+    """Exact CPU cost of one iteration in this process, picoseconds, the empty loop removed.
+
+    The mean of the cheaper half of the sampled rounds: noise only ever adds time, and half of the rounds is
+    enough to keep a cost that comes only every few rounds (a garbage collection) in the figure. Rounds that
+    were not sampled are left out where there are others, so that every process carries the same observer.
+    """
+    rounds = [r for r in process.rounds if r.sampled] or list(process.rounds)
+    per_iteration = sorted(r.cpu_ns * PS_PER_NS / r.iterations for r in rounds)
+    cheaper = per_iteration[: (len(per_iteration) + 1) // 2]
+    return max(0, round(sum(cheaper) / len(cheaper)) - process.loop_ps)
+
+
+def overhead(processes: tuple[Process, ...]) -> float | None:
+    """Observer effect: CPU per iteration of sampled rounds over unsampled ones, minus 1; None where unknown."""
+    ratios = []
+    for process in processes:
+        sampled = [r.cpu_ns / r.iterations for r in process.rounds if r.sampled]
+        plain = [r.cpu_ns / r.iterations for r in process.rounds if not r.sampled]
+        if sampled and plain and min(plain) > 0:
+            ratios.append(_median(sampled) / _median(plain) - 1)
+    return _median(ratios) if ratios else None
+
+
+def process_profile(process: Process) -> Profile:
+    """The samples of one process, scaled to its exact cost. Empty where it has no samples."""
+    return Profile(scale({s: w.weight_ns for s, w in process.stacks.items()}, cost_ps(process)))
+
+
+def recording_profile(recording: Recording) -> Profile:
+    """Mean profile of a recording: pooled shares, scaled to the median process's exact cost.
+
+    This is what a ``.folded`` file holds and what the pictures show.
+    """
+    weights: dict[Stack, int] = defaultdict(int)
+    for process in recording.processes:
+        for stack, sample in process.stacks.items():
+            weights[stack] += sample.weight_ns
+    return Profile(scale(weights, round(_median([cost_ps(p) for p in recording.processes]))))
+
+
+def scale(weights: Mapping[Stack, int], total: int) -> dict[Stack, int]:
+    """Split ``total`` in proportion to ``weights``, in whole numbers that add up to it (largest remainder).
+
+    Ties go to the stack that sorts first, so equal data gives equal files.
+    """
+    whole = sum(weights.values())
+    if whole <= 0:
+        return {}
+    parts = {stack: weight * total // whole for stack, weight in sorted(weights.items())}
+    missing = total - sum(parts.values())
+    by_remainder = sorted(parts, key=lambda s: -(weights[s] * total % whole))
+    for stack in by_remainder[:missing]:
+        parts[stack] += 1
+    return {stack: part for stack, part in parts.items() if part}
+
+
+def inclusive(costs: Mapping[Stack, int]) -> dict[Stack, int]:
+    """Cost of every node of the tree: each stack prefix with the sum of everything below it."""
+    totals: dict[Stack, int] = defaultdict(int)
+    for stack, cost in costs.items():
+        for depth in range(1, len(stack) + 1):
+            totals[stack[:depth]] += cost
+    return dict(totals)
+
+
+def _median(values: list[float] | list[int]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return float(ordered[middle]) if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

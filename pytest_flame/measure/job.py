@@ -1,0 +1,115 @@
+"""What the controller hands a worker and what it gets back: two small JSON files."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_flame.atomic import write_text
+from pytest_flame.baseline import schema
+from pytest_flame.model import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one process of a test runs; the same for every process of both sides."""
+
+    iterations: int
+    """Per round."""
+    rounds: int
+
+    @property
+    def warm_up(self) -> bool:
+        """One round that does not count; left out where a round is most of the process's time."""
+        return self.rounds >= 3
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One process of one test. ``plan`` is None for the process that calibrates."""
+
+    node_id: str
+    root: str
+    result: str
+    seed: int
+    hash_seed: int
+    frequency_hz: int
+    sampler: str
+    time_s: float
+    """For this process."""
+    fresh: bool = False
+    cpus: tuple[int, ...] = ()
+    plan: Plan | None = None
+
+    def write(self, path: Path) -> None:
+        write_text(path, json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> Job:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields["cpus"] = tuple(fields["cpus"])
+        fields["plan"] = Plan(**fields["plan"]) if fields["plan"] else None
+        return cls(**fields)
+
+
+class Status(enum.Enum):
+    """How a worker ended."""
+
+    MEASURED = "measured"
+    CALIBRATED = "calibrated"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    FAILED = "failed"
+    """The body, or a fixture, failed the first time."""
+    UNREPEATABLE = "unrepeatable"
+    """The body passed once and failed when it was called again."""
+    UNUSABLE = "unusable"
+    """Nothing could be measured: no sampler, the fixture ``flame`` misused, the test not found, …"""
+    NO_SAMPLER = "no sampler"
+    """No rung of the ladder works: true for every other test as well."""
+    OUT_OF_TIME = "out of time"
+    DIED = "died"
+    """No result: crashed, killed or left by the test."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerResult:
+    """``recording`` holds the one process that was measured; ``plan`` what calibrating found."""
+
+    status: Status
+    message: str = ""
+    """One line."""
+    details: str = ""
+    """A traceback or the worker's last output."""
+    plan: Plan | None = None
+    round_wall_ns: int = 0
+    recording: Recording | None = None
+
+    def write(self, path: Path) -> None:
+        document: dict[str, Any] = {
+            "status": self.status.value,
+            "message": self.message,
+            "details": self.details,
+            "plan": dataclasses.asdict(self.plan) if self.plan else None,
+            "round_wall_ns": self.round_wall_ns,
+            "recording": schema.encode(self.recording, "") if self.recording else None,
+        }
+        write_text(path, json.dumps(document))
+
+    @classmethod
+    def read(cls, path: Path) -> WorkerResult:
+        """Raises ``OSError`` or ``ValueError`` where the worker left no whole result."""
+        document = json.loads(path.read_text(encoding="utf-8"))
+        recording = document["recording"]
+        return cls(
+            status=Status(document["status"]),
+            message=document["message"],
+            details=document["details"],
+            plan=Plan(**document["plan"]) if document["plan"] else None,
+            round_wall_ns=document["round_wall_ns"],
+            recording=schema.decode(schema.parse(recording)) if recording else None,
+        )

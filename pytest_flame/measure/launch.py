@@ -1,0 +1,86 @@
+"""Starting one worker: a fresh ``python -m pytest`` for one test, with nothing inherited that would be measured too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pytest_flame.measure.job import Job, Status, WorkerResult
+
+_DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
+_DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_")
+_LAST_OUTPUT_CHARACTERS: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """What all workers of a run share. ``pytest_args`` goes before the test file."""
+
+    root: Path
+    directory: Path
+    """Working directory of the run that was asked for."""
+    scratch: Path
+    pytest_args: tuple[str, ...]
+    python: str = sys.executable
+
+    def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
+        """Runs the worker to its end. Ctrl-C and the time limit kill it and everything it started."""
+        job_path, result_path = self.scratch / "job.json", Path(job.result)
+        job.write(job_path)
+        result_path.unlink(missing_ok=True)
+        command = [self.python, "-m", "pytest", *self.pytest_args]
+        command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}", str(file)]
+        output_path = self.scratch / "output.txt"
+        with output_path.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=self.directory,
+                env=worker_environment(os.environ, job.hash_seed),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is this process's to handle
+            )
+            try:
+                process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
+            finally:
+                _kill_group(process)
+        try:
+            return WorkerResult.read(result_path)
+        except (OSError, ValueError):
+            shown = output_path.read_text(encoding="utf-8", errors="replace")[-_LAST_OUTPUT_CHARACTERS:]
+            return WorkerResult(Status.DIED, f"the measured process {_ending(process.returncode)}", shown)
+
+
+def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:
+    environment = {
+        name: value
+        for name, value in inherited.items()
+        if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
+    }
+    # Fixed width: the size of the environment shifts the stack, and with it the speed.
+    environment["PYTHONHASHSEED"] = f"{hash_seed:010d}"
+    return environment
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    finally:
+        process.wait()
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name} and left no result"
+    return f"exited with status {code} and left no result"

@@ -1,0 +1,101 @@
+"""Exact CPU time of rounds, with the sampler switched on in nine of ten."""
+
+from __future__ import annotations
+
+import random
+import resource
+import time
+from typing import Final
+
+from pytest_flame.model import Round
+from pytest_flame.sampling.sampler import Sampler
+
+NS_PER_S: Final = 1_000_000_000
+
+
+class Meter:
+    """One round at a time: ``begin``, any number of ``enter``/``leave`` around what is measured, ``end``.
+
+    CPU is that of all threads of the process, user and kernel, and of the child processes it waited for, less what
+    the sampler's own helper thread used.
+    """
+
+    def __init__(self, sampler: Sampler, rng: random.Random) -> None:
+        self._sampler = sampler
+        self._rng = rng
+        self._sampled = False
+        self._inside = False
+        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = 0
+        self._regions = 0
+        self._began_ns = 0
+        self._started = (0, 0, 0, 0)
+        self.region_cost_ns = 0.0
+        """CPU one empty ``enter``/``leave`` is seen to cost; taken off each region."""
+        self.sampled_cpu_ns = 0
+        self.sampled_child_ns = 0
+        self.sampled_system_ns = 0
+        self.ticks_due = 0.0
+        """Sampling periods that fit into the CPU time of the sampled rounds."""
+
+    def begin(self, *, sampled: bool) -> None:
+        self._sampled = sampled
+        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._regions = 0
+        self._began_ns = time.monotonic_ns()
+        if sampled:
+            # A period drawn anew for each round, ±10 %: a fixed one would alias with the program's own.
+            base = NS_PER_S / self._sampler.info.frequency_hz
+            self._period_ns = round(base * self._rng.uniform(0.9, 1.1))
+            self._sampler.start(self._period_ns)
+
+    def enter(self) -> None:
+        if self._inside:
+            raise RuntimeError("`with flame:` inside another one")
+        self._inside = True
+        self._regions += 1
+        if self._sampled:
+            self._sampler.resume()
+        self._started = self._clocks()
+
+    def leave(self) -> None:
+        cpu, child, system, wall = self._clocks()
+        if self._sampled:
+            self._sampler.pause()
+        self._inside = False
+        self._cpu_ns += cpu - self._started[0]
+        self._child_ns += child - self._started[1]
+        self._system_ns += system - self._started[2]
+        self._wall_ns += wall - self._started[3]
+
+    @property
+    def regions(self) -> int:
+        """Regions entered since ``begin``."""
+        return self._regions
+
+    @property
+    def elapsed_ns(self) -> int:
+        """Wall time since ``begin``, measured or not."""
+        return time.monotonic_ns() - self._began_ns
+
+    def end(self, iterations: int) -> Round:
+        if self._sampled:
+            self._sampler.stop()
+            self.sampled_cpu_ns += self._cpu_ns
+            self.sampled_child_ns += self._child_ns
+            self.sampled_system_ns += self._system_ns
+            self.ticks_due += self._cpu_ns / self._period_ns
+        cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
+        return Round(iterations, max(0, round(cpu)), self._wall_ns, self._sampled)
+
+    def abandon(self) -> None:
+        """The body raised: stop sampling, forget the round."""
+        if self._sampled:
+            self._sampler.stop()
+            self._sampled = False
+        self._inside = False
+
+    def _clocks(self) -> tuple[int, int, int, int]:
+        own = time.process_time_ns() - self._sampler.helper_cpu_ns()
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        child = round((children.ru_utime + children.ru_stime) * NS_PER_S)
+        return own, child, round(usage.ru_stime * NS_PER_S), time.monotonic_ns()

@@ -1,0 +1,54 @@
+"""The fixture ``flame`` inside a worker: it decides what part of the body is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from pytest_flame.errors import UsageError
+from pytest_flame.measure.body import call_n, empty
+from pytest_flame.measure.meter import Meter
+from pytest_flame.measure.rounds import Kind, Step
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class MeasuredPart:
+    """While ``discovering`` (the body's first call) nothing is timed: it shows which way the test uses it."""
+
+    def __init__(self, meter: Meter, steps: Callable[[], Iterator[Step]]) -> None:
+        self._meter = meter
+        self._steps = steps
+        self.discovering = True
+        self.called = False
+        self.entered = False
+
+    def __call__(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self.called:
+            raise UsageError(
+                "flame(...) is called twice in one test",
+                why="one test has one measurement",
+                fix="split the test, or measure both parts with `with flame:`",
+            )
+        if self.entered:
+            raise UsageError("one test uses both flame(...) and `with flame:`", fix="keep one of them")
+        self.called = True
+        for step in self._steps():
+            call_n(func if step.kind is Kind.BODY else empty, args, kwargs, step.iterations)
+        return func(*args, **kwargs)
+
+    def __enter__(self) -> MeasuredPart:
+        if self.called:
+            raise UsageError("one test uses both flame(...) and `with flame:`", fix="keep one of them")
+        self.entered = True
+        if not self.discovering:
+            self._meter.enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self.discovering:
+            self._meter.leave()

@@ -1,0 +1,151 @@
+"""The order of rounds in one process: calibrate or warm up, the empty loop, then the rounds that count.
+
+``rounds`` is a generator, so that plain functions, coroutines and whole set-up/call/tear-down cycles are driven by
+the same code: it yields what to run next and is resumed when that has run.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from pytest_flame.measure.job import Plan
+from pytest_flame.measure.meter import NS_PER_S, Meter
+from pytest_flame.model import PS_PER_NS, Round
+
+MIN_ROUND_CPU_NS: Final = 20_000_000
+MIN_ROUND_WALL_NS: Final = 60_000_000
+"""Enough for a body that mostly waits: its rounds end by the wall clock."""
+MAX_ROUNDS: Final = 400
+MAX_ITERATIONS: Final = 50_000_000
+SLOWDOWN_LIMIT: Final = 6
+"""A process that takes this many times its planned time stops early (after three rounds)."""
+
+
+class Kind(enum.Enum):
+    BODY = "body"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Run the body (or an empty one) ``iterations`` times."""
+
+    kind: Kind
+    iterations: int
+
+
+@dataclass
+class Progress:
+    """What a process has done so far; read after the generator ended, or when the body raised."""
+
+    calls: int = 0
+    """Iterations of the body that finished."""
+    plan: Plan | None = None
+    round_wall_ns: int = 0
+    loop_ps: int = 0
+    rounds: list[Round] = field(default_factory=list)
+
+
+def rounds(
+    meter: Meter, progress: Progress, plan: Plan | None, time_s: float, rng: random.Random, *, regions: bool
+) -> Iterator[Step]:
+    """Yields steps. With ``regions`` the body itself enters and leaves the meter (``with flame:``, ``fresh=True``);
+    otherwise each round is one region. ``time_s`` is this process's share of the budget."""
+    if plan is None:
+        yield from _calibrate(meter, progress, time_s, regions=regions)
+        return
+    began = time.monotonic_ns()
+    progress.plan = plan
+    if regions:
+        meter.region_cost_ns = _empty_region_ns(meter)
+    else:
+        yield from _empty_loop(meter, progress, plan.iterations)
+    if plan.warm_up:
+        yield from _round(meter, progress, plan.iterations, sampled=False, regions=regions)
+    for index, sampled in enumerate(which_sampled(plan.rounds, rng)):
+        done = yield from _round(meter, progress, plan.iterations, sampled=sampled, regions=regions)
+        progress.rounds.append(done)
+        overdue = time.monotonic_ns() - began > SLOWDOWN_LIMIT * time_s * NS_PER_S
+        if overdue and index >= 2:
+            return
+
+
+def which_sampled(count: int, rng: random.Random) -> list[bool]:
+    """One round in ten is not sampled, at a random place in each ten; fewer than five are all sampled."""
+    flags = [True] * count
+    for start in range(0, count, 10):
+        block = min(10, count - start)
+        if block >= 5:
+            flags[start + rng.randrange(block)] = False
+    return flags
+
+
+def _round(
+    meter: Meter, progress: Progress, iterations: int, *, sampled: bool, regions: bool
+) -> Generator[Step, None, Round]:
+    meter.begin(sampled=sampled)
+    if regions:
+        yield Step(Kind.BODY, iterations)
+    else:
+        meter.enter()
+        yield Step(Kind.BODY, iterations)
+        meter.leave()
+    progress.calls += iterations
+    return meter.end(iterations)
+
+
+def _calibrate(meter: Meter, progress: Progress, time_s: float, *, regions: bool) -> Iterator[Step]:
+    """Grow the round until it is long enough, then see how many fit into the process's time."""
+    iterations = 1
+    while True:
+        meter.begin(sampled=False)
+        if regions:
+            yield Step(Kind.BODY, iterations)
+        else:
+            meter.enter()
+            yield Step(Kind.BODY, iterations)
+            meter.leave()
+        elapsed = meter.elapsed_ns
+        done = meter.end(iterations)
+        progress.calls += iterations
+        # The first call is often cold: believe a single iteration only when it is long by far.
+        cold = progress.calls == 1 and elapsed < 10 * MIN_ROUND_WALL_NS
+        long_enough = done.cpu_ns >= MIN_ROUND_CPU_NS or elapsed >= MIN_ROUND_WALL_NS
+        if not cold and (long_enough or iterations >= MAX_ITERATIONS):
+            break
+        if not cold:
+            missing = max(MIN_ROUND_CPU_NS * 1.2 / max(done.cpu_ns, 1), 1.1)
+            waiting = max(MIN_ROUND_WALL_NS * 1.05 / max(elapsed, 1), 1.1)
+            iterations = min(MAX_ITERATIONS, max(iterations + 1, int(iterations * min(missing, waiting, 20))))
+    fitting = int(time_s * NS_PER_S / max(elapsed, 1))
+    progress.plan = Plan(iterations, max(1, min(MAX_ROUNDS, fitting)))
+    progress.round_wall_ns = elapsed
+
+
+def _empty_loop(meter: Meter, progress: Progress, iterations: int) -> Iterator[Step]:
+    """Cost of one iteration that does nothing: the smallest of a few, at most a few milliseconds each."""
+    count = min(iterations, 20_000)
+    costs = []
+    for _ in range(5):
+        meter.begin(sampled=False)
+        meter.enter()
+        yield Step(Kind.EMPTY, count)
+        meter.leave()
+        costs.append(meter.end(count).cpu_ns * PS_PER_NS // count)
+    progress.loop_ps = min(costs) if count >= 100 else 0
+
+
+def _empty_region_ns(meter: Meter) -> float:
+    costs = []
+    for _ in range(5):
+        meter.begin(sampled=False)
+        for _ in range(200):
+            meter.enter()
+            meter.leave()
+        costs.append(meter.end(1).cpu_ns / 200)
+    return min(costs)

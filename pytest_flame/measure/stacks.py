@@ -1,0 +1,114 @@
+"""From raw samples to the stacks of one process: named, cut at the test body, kernel time put where it belongs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pytest_flame.model import KERNEL_NOT_SAMPLED, Frame, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
+from pytest_flame.sampling.naming import FrameNamer
+from pytest_flame.sampling.sampler import RawFrame, RawSamples
+
+CHILDREN_NOT_SAMPLED: Final = Frame("[children]", "[not sampled]")
+"""CPU of child processes the body waited for."""
+
+_OWN: Final = ("pytest_flame.measure.", "pytest_flame.sampling.")
+_PLUMBING: Final = (*_OWN, "_pytest.", "pluggy.", "pytest_asyncio.", "anyio.", "unittest.")
+_TICK_NS: Final = 4_000_000
+"""The kernel splits CPU time into user and system by its own tick, at worst 250 Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Exact CPU over the sampled rounds of a process, nanoseconds."""
+
+    cpu_ns: int
+    system_ns: int
+    child_ns: int
+    ticks_due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    stacks: dict[Stack, StackSample]
+    counts: SampleCounts
+    lines: dict[Frame, SourceLine]
+
+
+def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clocks, sampler: SamplerInfo) -> Folded:
+    """Stacks root first, the root always ``body``. What the samples cannot see becomes frames of its own."""
+    root = namer.frame(body)
+    lines: dict[Frame, SourceLine] = {}
+    names: dict[RawFrame, Frame] = {}
+    weights: dict[Stack, list[int]] = defaultdict(lambda: [0, 0])
+
+    def named(raw_frame: RawFrame) -> Frame:
+        frame = names.get(raw_frame)
+        if frame is None:
+            frame = names[raw_frame] = namer.frame(raw_frame)
+            line = namer.line(raw_frame)
+            if line is not None:
+                lines.setdefault(frame, line)
+        return frame
+
+    named(body)
+    for sample in raw.stacks:
+        stack = tuple(named(f) for f in sample.frames)
+        if sample.cut:
+            stack = _without_plumbing(stack, root)
+        if not stack or stack[-1].module.startswith(_OWN):
+            continue
+        if stack[0] != root:
+            stack = (root, *stack)
+        entry = weights[stack]
+        entry[0] += sample.count
+        entry[1] += sample.weight_ns
+    stacks = {stack: StackSample(count, weight) for stack, (count, weight) in sorted(weights.items())}
+    counts = raw.counts
+    if sampler.event == "cpu-clock-advance":
+        unseen = clocks.cpu_ns - raw.weight_ns
+        late_ticks = clocks.ticks_due * max(0, unseen) / max(clocks.cpu_ns, 1)
+        counts = replace(counts, throttled=_beyond_chance(late_ticks, clocks.ticks_due))
+    elif sampler.event == "task-clock" and sampler.kernel:
+        counts = replace(counts, throttled=_beyond_chance(clocks.ticks_due - _arrived(counts), clocks.ticks_due))
+    elif sampler.event == "task-clock":
+        stacks, counts = _add_kernel(stacks, counts, root, clocks)
+    if clocks.child_ns:
+        stacks[(root, CHILDREN_NOT_SAMPLED)] = StackSample(0, clocks.child_ns)
+    return Folded(stacks, counts, lines)
+
+
+def _without_plumbing(stack: Stack, root: Frame) -> Stack:
+    """What the test runner puts between its hook and the body (an event loop's own work has no body above it)."""
+    for depth, frame in enumerate(stack):
+        if frame == root or not frame.module.startswith(_PLUMBING):
+            return stack[depth:]
+    return ()
+
+
+def _arrived(counts: SampleCounts) -> int:
+    return counts.taken + counts.unwindable + counts.lost + counts.overflowed + counts.late
+
+
+def _beyond_chance(missing: float, due: float) -> int:
+    """Ticks that should have come and did not, where they are more than the rounds' random phases explain."""
+    return round(missing) if missing > 4 * math.sqrt(max(due, 1)) + 0.02 * due else 0
+
+
+def _add_kernel(
+    stacks: dict[Stack, StackSample], counts: SampleCounts, root: Frame, clocks: Clocks
+) -> tuple[dict[Stack, StackSample], SampleCounts]:
+    """Samples see user time only: the shortfall against the exact clock is kernel time, as far as the kernel's own
+    split of user and system CPU bears it out; what goes beyond is missing samples and says so."""
+    if clocks.ticks_due <= 0:
+        return stacks, counts
+    period_ns = clocks.cpu_ns / clocks.ticks_due
+    shortfall = max(0.0, clocks.cpu_ns - _arrived(counts) * period_ns)
+    explained = clocks.system_ns + 4 * math.sqrt(max(clocks.system_ns, _TICK_NS) * _TICK_NS)
+    kernel = min(shortfall, explained)
+    if kernel > 0:
+        stacks[(root, KERNEL_NOT_SAMPLED)] = StackSample(round(kernel / period_ns), round(kernel))
+    user_ticks = (clocks.cpu_ns - kernel) / period_ns
+    return stacks, replace(counts, throttled=_beyond_chance(user_ticks - _arrived(counts), clocks.ticks_due))

@@ -1,0 +1,261 @@
+"""The pytest plugin inside a worker: one test, one process, measured and written to a file.
+
+Loaded with ``-p pytest_flame.measure.worker --flame-job=FILE``; never by hand.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.runner import call_and_report
+
+from pytest_flame.baseline.fingerprint import machine_fingerprint
+from pytest_flame.baseline.sources import module_files, source_hashes
+from pytest_flame.errors import FlameError, SamplerUnavailable
+from pytest_flame.fixture import PassThrough
+from pytest_flame.measure.body import STOPS, repeated, run_item, timed
+from pytest_flame.measure.job import Job, Status, WorkerResult
+from pytest_flame.measure.meter import Meter
+from pytest_flame.measure.part import MeasuredPart
+from pytest_flame.measure.rounds import Kind, Progress, Step, rounds
+from pytest_flame.measure.stacks import Clocks, fold_samples
+from pytest_flame.model import Process, Recording
+from pytest_flame.plugin import FLAME_KEY
+from pytest_flame.sampling.ladder import open_sampler
+from pytest_flame.sampling.naming import FrameNamer
+from pytest_flame.sampling.sampler import RawFrame
+
+PLUGIN_NAME = "flame-worker"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--flame-job", help="internal: the process to measure")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    job = Job.read(Path(config.getoption("--flame-job")))
+    if job.cpus:
+        os.sched_setaffinity(0, job.cpus)
+    config.pluginmanager.register(Worker(job), PLUGIN_NAME)
+
+
+class Worker:
+    """Hooks for the one measured item."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.rng = random.Random(job.seed)
+        self.progress = Progress()
+        self.result: WorkerResult | None = None
+        self.errors: list[str] = []
+        self.body: RawFrame | None = None
+        self.found = False
+        self.misuse: FlameError | None = None
+
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        if call.excinfo is not None and isinstance(call.excinfo.value, FlameError):
+            self.misuse = call.excinfo.value
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid == self.job.node_id]
+        self.found = bool(items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.errors.append(report.longreprtext)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        try:
+            self._measure(item)
+        except SamplerUnavailable as e:
+            self.result = WorkerResult(Status.NO_SAMPLER, e.what, str(e))
+        except FlameError as e:
+            self.result = WorkerResult(Status.UNUSABLE, e.what, str(e))
+        return True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        if self.result is None and self.errors:
+            self.result = WorkerResult(Status.FAILED, "the test file could not be collected", "\n".join(self.errors))
+        elif self.result is None and not self.found:
+            self.result = WorkerResult(
+                Status.UNUSABLE,
+                "the test was not found again in its worker process",
+                "options of `addopts` do not reach workers; those that collection needs go into `flame_worker_args`",
+            )
+        if self.result is not None:
+            self.result.write(Path(self.job.result))
+
+    # --- one item ----------------------------------------------------------------------------------------------
+
+    def _measure(self, item: pytest.Item) -> None:
+        if not isinstance(item, pytest.Function):
+            raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")
+        if sys.gettrace() is not None or sys.getprofile() is not None:
+            raise FlameError(
+                f"a tracer is active in the measured process: {sys.gettrace() or sys.getprofile()!r}",
+                why="coverage, debuggers and profilers slow Python code down many times over",
+                fix="switch it off for runs with --flame",
+            )
+        code = inspect.unwrap(item.function).__code__
+        self.body = RawFrame(code.co_qualname, code.co_filename, code.co_firstlineno)
+        sampler = open_sampler(self.job.sampler, self.job.frequency_hz)
+        try:
+            sampler.set_stops(STOPS)
+            meter = Meter(sampler, self.rng)
+            self._shuffle_heap()
+            report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
+            self.result = self._judge_report(report)
+            if self.result is None:
+                self.result = self._recorded(meter, sampler.samples(), sampler.info)
+        finally:
+            sampler.close()
+
+    def _steps(self, meter: Meter, *, regions: bool) -> Iterator[Step]:
+        return rounds(meter, self.progress, self.job.plan, self.job.time_s, self.rng, regions=regions)
+
+    def _repeat(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
+        """Fixtures once, the body many times."""
+        part = MeasuredPart(meter, functools.partial(self._steps, meter, regions=False))
+        wants_part = "flame" in item.fixturenames
+        item.stash[FLAME_KEY] = part
+        report = call_and_report(item, "setup", log=False)
+        if report.passed:
+            body = item.obj
+            if wants_part:
+                obj: Callable[..., Any] = self._discovering(body, part, meter)
+            else:
+                obj = repeated(body, self._steps(meter, regions=False), gc.collect)
+            report = self._call(item, obj, meter)
+        teardown = call_and_report(item, "teardown", log=False, nextitem=None)
+        return report if not report.passed else teardown
+
+    def _discovering(self, body: Callable[..., Any], part: MeasuredPart, meter: Meter) -> Callable[..., Any]:
+        """The first call shows whether the body uses ``flame(...)``, which measures there and then, or ``with
+        flame:``, for which it is called again and again."""
+
+        def steps() -> Iterator[Step]:
+            yield Step(Kind.BODY, 1)
+            part.discovering = False
+            if part.called:
+                return
+            if not part.entered:
+                raise FlameError(
+                    "the test asks for the fixture `flame` and does not use it",
+                    fix="call flame(func, ...), write `with flame:`, or drop the argument to measure the whole body",
+                )
+            self.progress.calls += 1
+            yield from self._steps(meter, regions=True)
+
+        return repeated(body, steps(), gc.collect)
+
+    def _fresh(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
+        """Fixtures anew for each iteration, outside the measured time."""
+        if "flame" in item.fixturenames:
+            raise FlameError(
+                "fresh=True cannot be combined with the fixture `flame`",
+                fix="drop fresh=True and measure the block with `with flame:`",
+            )
+        item.stash[FLAME_KEY] = PassThrough()
+        gc.collect()
+        report: pytest.TestReport | None = None
+        for step in self._steps(meter, regions=True):
+            for _ in range(step.iterations):
+                report = self._one_cycle(item, meter)
+                if not report.passed:
+                    meter.abandon()
+                    item.session._setupstate.teardown_exact(None)
+                    return report
+                self.progress.calls += 1
+        assert report is not None
+        item.session._setupstate.teardown_exact(None)
+        return report
+
+    def _one_cycle(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
+        item._initrequest()
+        report = call_and_report(item, "setup", log=False)
+        if report.passed:
+            report = self._call(item, timed(item.obj, meter), meter)
+        # With the parent as the next node only this item's own fixtures are torn down.
+        teardown = call_and_report(item, "teardown", log=False, nextitem=item.parent)
+        if getattr(item, "_instance", None) is not None:
+            item.__dict__.pop("_instance", None)
+            item.__dict__.pop("_obj", None)
+        return report if not report.passed else teardown
+
+    def _call(self, item: pytest.Function, obj: Callable[..., Any], meter: Meter) -> pytest.TestReport:
+        original_obj, original_runtest = item.obj, item.runtest
+        item.obj = obj
+        instance = getattr(item, "instance", None)
+        is_unittest = instance is not None and hasattr(item, "startTest")
+        if is_unittest:
+            setattr(instance, item.name, obj)  # pytest leaves coroutine methods to unittest, which looks here
+        item.runtest = functools.partial(run_item, original_runtest)  # type: ignore[method-assign]
+        try:
+            report = call_and_report(item, "call", log=False)
+            if not report.passed:
+                meter.abandon()
+            return report
+        finally:
+            item.__dict__.pop("runtest", None)
+            item.obj = original_obj
+
+    def _shuffle_heap(self) -> None:
+        """A different phase of the garbage collector and of the allocator in every process."""
+        self._ballast = [[] for _ in range(self.rng.randrange(700))]  # type: list[list[None]]
+        self._more_ballast = [bytes(self.rng.randrange(1, 512)) for _ in range(self.rng.randrange(200))]
+
+    # --- what came of it ----------------------------------------------------------------------------------------
+
+    def _judge_report(self, report: pytest.TestReport) -> WorkerResult | None:
+        """None where the body ran to the end."""
+        if report.passed:
+            return None
+        if self.misuse is not None:
+            return WorkerResult(Status.UNUSABLE, self.misuse.what, str(self.misuse))
+        text = report.longreprtext
+        if hasattr(report, "wasxfail"):
+            return WorkerResult(Status.XFAILED, str(report.wasxfail), text)
+        if report.skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else text
+            return WorkerResult(Status.SKIPPED, str(reason).removeprefix("Skipped: "), text)
+        crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "").split("\n")[0]
+        if report.when == "call" and self.progress.calls > 0:
+            return WorkerResult(
+                Status.UNREPEATABLE,
+                f"the body passed {'once' if self.progress.calls == 1 else f'{self.progress.calls} times'} and "
+                f"failed when it was called again: {crash}",
+                text,
+            )
+        return WorkerResult(Status.FAILED, f"{report.when} failed: {crash}", text)
+
+    def _recorded(self, meter: Meter, raw: Any, info: Any) -> WorkerResult:
+        progress, job = self.progress, self.job
+        if job.plan is None:
+            return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns)
+        assert self.body is not None
+        clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due)
+        folded = fold_samples(raw, FrameNamer(job.root), self.body, clocks, info)
+        process = Process(tuple(progress.rounds), folded.stacks, folded.counts, progress.loop_ps, job.hash_seed)
+        recording = Recording(
+            test_id=job.node_id,
+            processes=(process,),
+            sampler=info,
+            fingerprint=machine_fingerprint(Path(job.root)),
+            source_hashes=source_hashes(Path(job.root), module_files()),
+            lines=folded.lines,
+            fresh=job.fresh,
+            seed=job.seed,
+        )
+        return WorkerResult(Status.MEASURED, recording=recording)

@@ -1,0 +1,335 @@
+"""The data that flows through pytest-flame, from samples to verdicts.
+
+Everything here is frozen, imports nothing of the package but ``errors``, and each compound type has a
+``check`` that raises ``IntegrityError`` when an invariant is broken. Times inside are integers: picoseconds
+(``_ps``) of CPU per iteration, nanoseconds (``_ns``) of clock readings.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pytest_flame.errors import IntegrityError
+
+PS_PER_NS: Final = 1000
+
+
+class FrameKind(enum.Enum):
+    PYTHON = "python"
+    NATIVE = "native"
+    KERNEL = "kernel"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Frame:
+    """A function's identity: module and qualified name, never a line number or a checkout path.
+
+    Written ``module:qualname``; native frames are ``library:symbol`` and kernel frames ``kernel:symbol``.
+    """
+
+    module: str
+    qualname: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.module}:{self.qualname}"
+
+    @property
+    def kind(self) -> FrameKind:
+        if self.module == "kernel":
+            return FrameKind.KERNEL
+        if self.module.startswith("[") or ".so" in self.module:
+            return FrameKind.NATIVE
+        return FrameKind.PYTHON
+
+    @classmethod
+    def parse(cls, name: str) -> Frame:
+        """Inverse of ``name``: split at the first colon (module names hold none)."""
+        module, _, qualname = name.partition(":")
+        return cls(module, qualname)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Stack = tuple[Frame, ...]
+"""Root first. The root is the test body."""
+
+KERNEL_NOT_SAMPLED: Final = Frame("kernel", "[not sampled]")
+"""Kernel time of a process whose kernel side could not be sampled: the right size, no place."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """Where a frame is defined: ``path`` relative to the repository where it lies inside it."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Cost by stack: integer picoseconds of CPU per iteration, self cost of the stack's last frame."""
+
+    costs: Mapping[Stack, int]
+
+    @property
+    def total_ps(self) -> int:
+        return sum(self.costs.values())
+
+    def check(self) -> None:
+        for stack, cost in self.costs.items():
+            if not stack:
+                raise IntegrityError("a profile holds an empty stack")
+            if not isinstance(cost, int) or cost < 0:
+                raise IntegrityError(f"cost of {stack[-1]} is {cost!r}, not a whole number of picoseconds ≥ 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One timed group of iterations. ``cpu_ns`` is exact (clock), all threads, user and kernel, children included."""
+
+    iterations: int
+    cpu_ns: int
+    wall_ns: int
+    sampled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """What became of the samples of one process. Missing samples are shown; they never become speed."""
+
+    taken: int = 0
+    unwindable: int = 0
+    """Arrived where the stack could not be read safely."""
+    lost: int = 0
+    """Dropped inside the handler (contention between threads)."""
+    overflowed: int = 0
+    """Dropped because a table was full."""
+    late: int = 0
+    """Ticks merged into a later sample, whose weight includes them."""
+    throttled: int = 0
+    """Ticks the exact clock says should have come and did not."""
+    truncated: int = 0
+    """Deeper than the handler records; kept, rooted at ``[truncated]``."""
+
+    def __add__(self, other: SampleCounts) -> SampleCounts:
+        return SampleCounts(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class StackSample:
+    """Samples of one stack in one process. ``weight_ns`` is the CPU time they stand for."""
+
+    count: int
+    weight_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One fresh interpreter: the replicate of every statistic."""
+
+    rounds: tuple[Round, ...]
+    stacks: Mapping[Stack, StackSample]
+    counts: SampleCounts = field(default_factory=SampleCounts)
+    loop_ps: int = 0
+    """Cost of one empty iteration, measured in this process; removed from every cost."""
+    hash_seed: int = 0
+
+    def check(self) -> None:
+        if not self.rounds:
+            raise IntegrityError("a process holds no rounds")
+        for r in self.rounds:
+            if r.iterations < 1 or r.cpu_ns < 0 or r.wall_ns < 0:
+                raise IntegrityError(f"impossible round {r}")
+        for stack, s in self.stacks.items():
+            if not stack or s.count < 0 or s.weight_ns < 0:
+                raise IntegrityError(f"impossible sample {stack}: {s}")
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerInfo:
+    """How samples were taken. Two recordings whose ``rung``, ``event`` or ``kernel`` differ are not comparable."""
+
+    rung: str
+    """``perf-sigtrap`` or ``timer``."""
+    event: str
+    """``task-clock``, ``cycles``, ``cpu-clock-advance`` (timer rung)."""
+    kernel: bool
+    """Kernel time is sampled at its place; otherwise it is ``KERNEL_NOT_SAMPLED``."""
+    frequency_hz: int
+    reason: str = ""
+    """Why a better rung was not used, in the system's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All processes of one side of one test."""
+
+    test_id: str
+    processes: tuple[Process, ...]
+    sampler: SamplerInfo
+    fingerprint: Mapping[str, str]
+    """What must match for two recordings to be comparable (CPU model, kernel, Python build, …)."""
+    source_hashes: Mapping[str, str] = field(default_factory=dict)
+    """Repository-relative path → SHA-256 of every project source file that was imported."""
+    lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
+    fresh: bool = False
+    seed: int = 0
+
+    def check(self) -> None:
+        if not self.processes:
+            raise IntegrityError(f"{self.test_id}: a recording without processes")
+        for p in self.processes:
+            p.check()
+
+
+# --- comparing ---------------------------------------------------------------------------------------------
+
+
+class Change(enum.Enum):
+    """What happened to a frame, in the words of the report."""
+
+    UNCHANGED = "unchanged"
+    SLOWER = "slower"
+    FASTER = "faster"
+    MORE_CALLS = "called more often"
+    NEW = "new"
+    GONE = "gone"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDelta:
+    """Growth of one frame between two recordings; per iteration, picoseconds.
+
+    ``delta_ps`` is inclusive, ``self_delta_ps`` the frame's own. ``low_ps`` and ``high_ps`` bound ``delta_ps``
+    simultaneously over the test's frames. ``growth`` says which of both tests gave ``p_adjusted``.
+    """
+
+    frame: Frame
+    base_self_ps: int
+    head_self_ps: int
+    base_ps: int
+    head_ps: int
+    low_ps: int
+    high_ps: int
+    p_adjusted: float
+    """Family-wise adjusted p of "grew by more than the frame threshold" (the smaller of self and inclusive)."""
+    significant: bool
+    """The change, up or down, is real at the stated level (against zero, family-wise)."""
+    over_threshold: bool
+    """Grew by more than the frame threshold, family-wise."""
+    change: Change = Change.UNCHANGED
+    caller: Frame | None = None
+    """Who calls it more, for ``MORE_CALLS``; the only caller under which it grew, where there is one."""
+    own_delta_ps: int = 0
+    """For a culprit: growth left after its culprit descendants are subtracted."""
+    line: SourceLine | None = None
+
+    @property
+    def delta_ps(self) -> int:
+        return self.head_ps - self.base_ps
+
+    @property
+    def self_delta_ps(self) -> int:
+        return self.head_self_ps - self.base_self_ps
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The policy one comparison is judged by. Ratios: ``threshold=0.05`` is +5 %."""
+
+    threshold: float = 0.05
+    frame_threshold: float = 0.02
+    alpha: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Base against head for one test. ``ratio``, ``low``, ``high`` and ``mde`` are head/base."""
+
+    test_id: str
+    base_ps: int
+    head_ps: int
+    ratio: float
+    low: float
+    high: float
+    level: float
+    """Two-sided level of ``[low, high]``: 1 − 2·alpha, so that the interval and the verdict agree."""
+    mde: float
+    """Smallest true ratio this run would have called REGRESSED with 95 % probability."""
+    base_processes: int
+    head_processes: int
+    limits: Limits
+    frames: tuple[FrameDelta, ...] = ()
+    """Every frame of the union of both sides, largest absolute inclusive delta first."""
+    culprits: tuple[FrameDelta, ...] = ()
+    """Largest own growth first; never contains MOVED frames."""
+    moved: tuple[FrameDelta, ...] = ()
+    blind_below_ps: int = 0
+    """Smallest own growth of a typical frame this run would have named with 95 % probability."""
+    notes: tuple[str, ...] = ()
+    unclear: tuple[FrameDelta, ...] = ()
+    """Grew while others lost cost to them, without the sum being shown to have stayed; neither culprit nor moved."""
+    session_sd: float = 0.0
+    """Sd (log scale) between recordings of the same code that the interval allows for; 0 where measured together."""
+
+    def check(self) -> None:
+        if not self.low <= self.ratio <= self.high:
+            raise IntegrityError(
+                f"{self.test_id}: ratio {self.ratio} outside its own interval [{self.low}, {self.high}]"
+            )
+        if self.mde < 1 + self.limits.threshold:
+            raise IntegrityError(f"{self.test_id}: detectable effect {self.mde} below the threshold")
+
+
+class Verdict(enum.Enum):
+    PASS = "PASS"
+    IMPROVED = "IMPROVED"
+    REGRESSED = "REGRESSED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NEW = "NEW"
+    INCOMPATIBLE = "INCOMPATIBLE"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one test and everything the reports show of it."""
+
+    test_id: str
+    verdict: Verdict
+    reason: str
+    """One line in words; always set."""
+    comparison: Comparison | None = None
+    base: Recording | None = None
+    head: Recording | None = None
+    details: str = ""
+    """Several lines where there are some: a traceback, a list of differing fingerprint entries."""
+    notes: tuple[str, ...] = ()
+    """Warnings that do not change the verdict: drift, lost samples, session variance unknown, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One whole run, as the reports need it."""
+
+    judgements: tuple[Judgement, ...]
+    mode: str
+    """``stored`` or ``interleaved``."""
+    seed: int
+    limits: Limits
+    sampler: SamplerInfo | None = None
+    overhead: float | None = None
+    """Observer effect: CPU of sampled rounds over unsampled ones, minus 1. None where unknown."""
+    base_commit: str | None = None
+    base_source: str | None = None
+    """Where the base came from: the baseline directory, or a git ref."""
+    processes: int = 0
+    duration_s: float = 0.0
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()

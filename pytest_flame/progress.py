@@ -1,0 +1,49 @@
+"""Progress of the measuring: one line that moves on a terminal, plain lines now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import pytest
+
+LOG_EVERY_S: Final = 15.0
+
+
+class TerminalProgress:
+    def __init__(self, config: pytest.Config, tests: int) -> None:
+        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._moving = self._reporter is not None and self._reporter.isatty and not config.option.verbose < 0
+        self._logged = time.monotonic()
+        self._wrote = False
+        if self._reporter is not None:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"flame: measuring {tests} test{'s' if tests != 1 else ''}")
+
+    def began(self, test_id: str, process: int, processes: int, left_s: float | None) -> None:
+        if self._reporter is None:
+            return
+        step = f"process {process} of {processes}" if process else "calibrating"
+        left = "" if left_s is None else f", about {duration(left_s)} left"
+        if self._moving:
+            self._reporter.rewrite(f"flame: {shortened(test_id, 60)}: {step}{left}", erase=True)
+            self._wrote = True
+        elif time.monotonic() - self._logged >= LOG_EVERY_S:
+            self._logged = time.monotonic()
+            self._reporter.write_line(f"flame: {test_id}: {step}{left}")
+
+    def finished(self) -> None:
+        if self._wrote:
+            self._reporter.rewrite("", erase=True)
+            self._reporter.write("\r")
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``."""
+    whole = max(0, round(seconds))
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def shortened(text: str, width: int) -> str:
+    """The end of a long text: of a test id it says more than the beginning."""
+    return text if len(text) <= width else "…" + text[-(width - 1) :]

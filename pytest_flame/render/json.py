@@ -1,0 +1,124 @@
+"""The machine-readable result: times in nanoseconds, effects as head/base ratios, unknown values null."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.resources import files
+from typing import Any, Final
+
+from pytest_flame.model import PS_PER_NS, Comparison, FrameDelta, Judgement, RunResult
+from pytest_flame.render import words
+
+SCHEMA_ID: Final = "pytest-flame/result/1"
+
+
+def result_json(result: RunResult) -> dict[str, Any]:
+    """The whole run as plain data that ``schema()`` accepts and ``json.dumps(…, allow_nan=False)`` can write."""
+    sampler = result.sampler
+    return {
+        "schema": SCHEMA_ID,
+        "mode": result.mode,
+        "base": {"commit": result.base_commit or None, "source": result.base_source or None},
+        "seed": result.seed,
+        "sampler": sampler
+        and {
+            "rung": sampler.rung,
+            "event": sampler.event,
+            "kernel": sampler.kernel,
+            "frequency_hz": sampler.frequency_hz,
+            "reason": sampler.reason or None,
+        },
+        "overhead": _finite(result.overhead),
+        "threshold": result.limits.threshold,
+        "frame_threshold": result.limits.frame_threshold,
+        "alpha": result.limits.alpha,
+        "duration_s": _finite(result.duration_s),
+        "interrupted": result.interrupted,
+        "notes": list(result.notes),
+        "tests": [_test(judgement) for judgement in result.judgements],
+    }
+
+
+def schema() -> dict[str, Any]:
+    """The published JSON schema of ``result_json``."""
+    text = files("pytest_flame.render").joinpath("result.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _test(judgement: Judgement) -> dict[str, Any]:
+    comparison = judgement.comparison
+    figures = _figures(comparison) if comparison else dict.fromkeys(_FIGURES)
+    return {
+        "id": judgement.test_id,
+        "verdict": judgement.verdict.value,
+        "reason": judgement.reason,
+        **figures,
+        "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],
+        "moved": [_frame(delta, comparison) for delta in comparison.moved] if comparison else [],
+        "notes": [*judgement.notes, *(comparison.notes if comparison else ())],
+        "details": judgement.details or None,
+    }
+
+
+_FIGURES: Final = (
+    "base_ns",
+    "head_ns",
+    "ratio",
+    "low",
+    "high",
+    "level",
+    "mde",
+    "processes",
+    "base_processes",
+    "head_processes",
+    "threshold",
+    "frame_threshold",
+)
+
+
+def _figures(comparison: Comparison) -> dict[str, Any]:
+    values = (
+        _ns(comparison.base_ps),
+        _ns(comparison.head_ps),
+        _finite(comparison.ratio),
+        _finite(comparison.low),
+        _finite(comparison.high),
+        comparison.level,
+        _finite(comparison.mde),
+        min(comparison.base_processes, comparison.head_processes),
+        comparison.base_processes,
+        comparison.head_processes,
+        comparison.limits.threshold,
+        comparison.limits.frame_threshold,
+    )
+    return dict(zip(_FIGURES, values, strict=True))
+
+
+def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
+    return {
+        "frame": delta.frame.name,
+        "caller": delta.caller.name if delta.caller else None,
+        "kind": delta.frame.kind.value,
+        "change": delta.change.value,
+        "path": delta.line.path if delta.line else None,
+        "line": delta.line.line if delta.line else None,
+        "self_delta_ns": _ns(delta.self_delta_ps),
+        "delta_ns": _ns(delta.delta_ps),
+        "own_delta_ns": _ns(words.own_growth_ps(delta)),
+        "low_ns": _ns(delta.low_ps),
+        "high_ns": _ns(delta.high_ps),
+        "share_of_change": words.share_of_change(comparison, delta),
+        "calls_base": None,
+        "calls_head": None,
+        "p_adjusted": _finite(delta.p_adjusted),
+    }
+
+
+def _ns(ps: int) -> float | int:
+    return ps // PS_PER_NS if ps % PS_PER_NS == 0 else ps / PS_PER_NS
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

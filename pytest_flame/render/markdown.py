@@ -1,0 +1,147 @@
+"""The run as a comment on a pull request (GitHub-flavoured Markdown)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+from typing import Final
+
+from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
+from pytest_flame.render import units, words
+from pytest_flame.render.text import printable, printable_lines
+
+LIMIT: Final = 60_000
+"""Characters; GitHub refuses comments above 65,536."""
+
+_DETAILS_LIMIT: Final = 4_000
+_MARKUP: Final = re.compile(r"[\\`*_{}\[\]<>#|~&$]")
+_AWKWARD_IN_CODE: Final = re.compile(r"[`|\\]|^\s|\s$|^$")
+_PUNCTUATION: Final = re.compile(r"[!-+;-@\[-`{-~]")
+_MENTION: Final = re.compile(r"@(?=\w)")
+_COLUMNS: Final = ("test", "verdict", "base → head", "effect", "culprit")
+
+
+def result_markdown(result: RunResult) -> str:
+    """Headline, the tests that did not pass, their culprits and details, then the passing ones folded away.
+
+    Whatever does not fit into a comment is counted, not dropped in silence.
+    """
+    ordered = words.worst_first(result)
+    failing = [j for j in ordered if j.verdict not in (Verdict.PASS, Verdict.IMPROVED)]
+    passing = [j for j in ordered if j.verdict in (Verdict.PASS, Verdict.IMPROVED)]
+    parts = [f"### Flame: {_text(words.headline(result))}\n\n{_text(words.base_line(result))}\n"]
+    parts += [f"> {_text(note)}\n" for note in result.notes]
+    room = LIMIT - sum(map(len, parts)) - 2_000
+    if failing:
+        table = _table(failing, room // 2)
+        parts.append(table)
+        details = _fitting(room // 4, filter(None, map(_details, failing)))
+        parts.extend(details)
+        room -= len(table) + sum(map(len, details))
+    if passing:
+        summary = units.count(len(passing), "test") + " passed"
+        parts.append(f"<details><summary>{summary}</summary>\n\n{_table(passing, room)}\n</details>\n")
+    parts.append(f"<sub>{_text(_conditions(result))}</sub>\n")
+    return "\n".join(parts)
+
+
+def code(text: str) -> str:
+    """``text`` verbatim in code type, in a table cell too, whatever it holds."""
+    shown = printable(text)
+    if _AWKWARD_IN_CODE.search(shown):
+        return f"<code>{_PUNCTUATION.sub(_entity, shown)}</code>"
+    return f"`{shown}`"
+
+
+def _text(text: str) -> str:
+    """Plain text: no markup, no mention of anyone."""
+    return _MENTION.sub("@\u200b", _MARKUP.sub(_entity, printable(text)))
+
+
+def _entity(match: re.Match[str]) -> str:
+    return f"&#{ord(match.group())};"
+
+
+def _table(judgements: list[Judgement], room: int) -> str:
+    lines = [f"| {' | '.join(_COLUMNS)} |", f"|{'---|' * len(_COLUMNS)}"]
+    rows = _fitting(room, map(_row, judgements))
+    left = len(judgements) - len(rows)
+    more = [f"\nand {units.count(left, 'more test')}, see the report"] if left else []
+    return "\n".join([*lines, *rows, *more]) + "\n"
+
+
+def _row(judgement: Judgement) -> str:
+    comparison, verdict = judgement.comparison, judgement.verdict
+    if verdict in (Verdict.REGRESSED, Verdict.ERROR):
+        shown = f"**{verdict.value}**"
+    else:
+        shown = verdict.value if verdict in (Verdict.IMPROVED, Verdict.PASS) else words.LABELS[verdict]
+    cells = [code(judgement.test_id), shown]
+    if comparison is None:
+        return f"| {' | '.join([*cells, '', '', _text(judgement.reason)])} |"
+    cells += [words.times(comparison), words.effect(comparison)]
+    if comparison.culprits:
+        cells.append(_culprit(comparison))
+    elif verdict is Verdict.PASS:
+        cells.append(f"would have caught {words.detectable(comparison)}")
+    else:
+        cells.append(_text(judgement.reason))
+    return f"| {' | '.join(cells)} |"
+
+
+def _culprit(comparison: Comparison) -> str:
+    first, *others = comparison.culprits
+    text = f"{code(first.frame.name)} {_text(words.growth(comparison, first))}"
+    return f"{text}, and {len(others)} more" if others else text
+
+
+def _details(judgement: Judgement) -> str:
+    """What the table has no room for; empty where it said everything."""
+    comparison = judgement.comparison
+    lines = [_accusation(comparison, delta) for delta in comparison.culprits] if comparison else []
+    notes = [*judgement.notes, *(comparison.notes if comparison else ())]
+    lines += [f"- note: {_text(note)}" for note in notes]
+    if judgement.details:
+        lines.append(f"\n{_fenced(judgement.details)}")
+    if not lines:
+        return ""
+    summary = f"<details><summary><code>{escape(printable(judgement.test_id))}</code></summary>"
+    return "\n".join([summary, "", _text(judgement.reason), "", *lines, "", "</details>", ""])
+
+
+def _accusation(comparison: Comparison, delta: FrameDelta) -> str:
+    where = f", {code(words.place(delta))}" if delta.line else ""
+    facts = f"{words.growth(comparison, delta)}, {words.what_happened(delta)}"
+    return f"- {code(delta.frame.name)}: {_text(facts)}{where}"
+
+
+def _fenced(text: str) -> str:
+    shown = "\n".join(printable_lines(text))
+    if len(shown) > _DETAILS_LIMIT:
+        shown = f"…\n{shown[-_DETAILS_LIMIT:]}"
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{shown}\n{fence}"
+
+
+def _fitting(room: int, pieces: Iterable[str]) -> list[str]:
+    """The first pieces that fit into ``room`` characters."""
+    fitting = []
+    for piece in pieces:
+        room -= len(piece) + 1
+        if room < 0:
+            break
+        fitting.append(piece)
+    return fitting
+
+
+def _conditions(result: RunResult) -> str:
+    parts = [
+        f"threshold {units.setting(result.limits.threshold)}",
+        f"intervals {units.setting(words.level(result.limits.alpha))}",
+        f"seed {result.seed}",
+    ]
+    if result.overhead is not None:
+        parts.append(f"overhead {units.percent(result.overhead)}")
+    return ", ".join(parts)

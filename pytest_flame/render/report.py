@@ -1,0 +1,102 @@
+"""The report directory: the page and its pictures, and nothing else touched."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+from pytest_flame.atomic import write_text
+from pytest_flame.baseline.names import slug
+from pytest_flame.errors import UsageError
+from pytest_flame.fold import recording_profile
+from pytest_flame.model import Judgement, Recording, RunResult
+from pytest_flame.render import units
+from pytest_flame.render.html import Pictures, result_html
+from pytest_flame.render.svg import differential_svg, profile_svg
+
+INDEX: Final = "index.html"
+MANIFEST: Final = ".flame-report.json"
+_OWN_NAME: Final = re.compile(r"index\.html|[\w.-]+\.(diff|base|head)\.svg", re.ASCII)
+
+
+def write_report(result: RunResult, directory: Path) -> Path:
+    """Write ``index.html`` and, for each test, the pictures there is data for; return the page's path.
+
+    A manifest remembers which files are the report's. Those of an earlier run that are not written again are
+    removed; any other file is left alone, and one that stands where the report must write raises UsageError
+    before anything is changed. Every file appears at once or not at all.
+    """
+    documents, pictures = _documents(result)
+    documents[INDEX] = result_html(result, pictures)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"the report cannot be written to {directory}", why=str(error), fix=_FIX) from error
+    earlier = _read_manifest(directory)
+    for name in sorted(documents):
+        file = directory / name
+        if file.is_symlink() or (name not in earlier and file.exists()):
+            raise UsageError(
+                f"{file} is in the way of the report",
+                why="it was not written by an earlier report, so it is not replaced",
+                fix=_FIX,
+            )
+    _write_manifest(directory, earlier | documents.keys())
+    for name, text in documents.items():
+        write_text(directory / name, text)
+    for name in earlier - documents.keys():
+        (directory / name).unlink(missing_ok=True)
+    _write_manifest(directory, set(documents))
+    return directory / INDEX
+
+
+_FIX: Final = "choose another directory with --flame-report=DIR"
+
+
+def _documents(result: RunResult) -> tuple[dict[str, str], dict[str, Pictures]]:
+    documents: dict[str, str] = {}
+    pictures: dict[str, Pictures] = {}
+    for judgement in result.judgements:
+        stem = slug(judgement.test_id)
+        drawn = {f"{stem}.{side}.svg": svg for side, svg in _svgs(judgement).items()}
+        documents |= drawn
+        names = {side: name if (name := f"{stem}.{side}.svg") in drawn else None for side in ("diff", "base", "head")}
+        pictures[judgement.test_id] = Pictures(**names)
+    return documents, pictures
+
+
+def _svgs(judgement: Judgement) -> dict[str, str]:
+    svgs = {}
+    if judgement.comparison and judgement.base and judgement.head:
+        svgs["diff"] = differential_svg(judgement)
+    for side, recording in (("base", judgement.base), ("head", judgement.head)):
+        if recording:
+            svgs[side] = _side_svg(judgement.test_id, side, recording)
+    return svgs
+
+
+def _side_svg(test_id: str, side: str, recording: Recording) -> str:
+    profile = recording_profile(recording)
+    processes = units.count(len(recording.processes), "process", "processes")
+    return profile_svg(
+        profile, test_id, subtitle=f"{side}: {units.duration(profile.total_ps)} per iteration, {processes}"
+    )
+
+
+def _read_manifest(directory: Path) -> set[str]:
+    """Names an earlier report left. A manifest that cannot be read, or names anything else, claims nothing."""
+    try:
+        names = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))["files"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return set()
+    if not isinstance(names, list):
+        return set()
+    return {name for name in names if isinstance(name, str) and _OWN_NAME.fullmatch(name)}
+
+
+def _write_manifest(directory: Path, names: set[str]) -> None:
+    write_text(
+        directory / MANIFEST, json.dumps({"schema": "pytest-flame/report/1", "files": sorted(names)}, indent=1) + "\n"
+    )

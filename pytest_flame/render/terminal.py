@@ -1,0 +1,161 @@
+"""What a run says on the terminal. Plain text with markup beside it: whoever writes it decides about colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
+from pytest_flame.render import units, words
+from pytest_flame.render.text import cells, printable, printable_lines
+
+Markup = Mapping[str, bool]
+
+_PLAIN: Final[Markup] = {}
+_MARKUP: Final[Mapping[Verdict, Markup]] = {
+    Verdict.PASS: {"green": True},
+    Verdict.IMPROVED: {"green": True, "bold": True},
+    Verdict.REGRESSED: {"red": True, "bold": True},
+    Verdict.ERROR: {"red": True, "bold": True},
+    Verdict.INCONCLUSIVE: {"yellow": True},
+    Verdict.NEW: {"yellow": True},
+    Verdict.INCOMPATIBLE: {"yellow": True},
+}
+_NOTE: Final[Markup] = {"yellow": True}
+_WIDTH: Final = 120
+_OUTCOME_ROOM: Final = 30
+_INDENT: Final = "    "
+
+
+class Line(NamedTuple):
+    """One line and pytest's markup for it: ``terminalreporter.write_line(line.text, **line.markup)``."""
+
+    text: str
+    markup: Markup = _PLAIN
+
+
+def summary_lines(result: RunResult, report: Path | str | None = None, *, width: int = _WIDTH) -> list[Line]:
+    """The summary at the end of a run, tests in the order they ran, columns aligned.
+
+    An id too long for ``width`` columns stands on a line of its own above its figures.
+    """
+    lines = [Line(_conditions(result)), Line(printable(words.base_line(result)))]
+    if result.sampler and result.sampler.reason:
+        lines.append(Line(f"sampler {result.sampler.rung}: {printable(result.sampler.reason)}", _NOTE))
+    lines += [Line(printable(note), _NOTE) for note in result.notes]
+    if result.interrupted:
+        lines.append(Line("interrupted: only the tests below were judged", _NOTE))
+    lines += _test_lines(result.judgements, width)
+    if report is not None:
+        lines.append(Line(f"report: {report}"))
+    return lines
+
+
+def failure_text(judgement: Judgement, *, picture: Path | str | None = None) -> str:
+    """The body of a failed test's own report: the verdict, how much, who is to blame, where to look."""
+    comparison = judgement.comparison
+    lines = [f"{judgement.verdict.value}: {printable(judgement.reason)}"]
+    if comparison is not None:
+        limits = comparison.limits
+        lines += [
+            "",
+            f"{words.times(comparison)}  {words.effect(comparison)}  CPU time per iteration",
+            f"{units.setting(comparison.level)} interval, threshold {units.setting(limits.threshold)}, "
+            f"frame threshold {units.setting(limits.frame_threshold)}, "
+            f"{comparison.base_processes} base and {comparison.head_processes} head processes",
+        ]
+        if comparison.culprits:
+            lines += ["", "culprit:" if len(comparison.culprits) == 1 else "culprits:"]
+            for delta in comparison.culprits:
+                lines += _accusation(comparison, delta)
+        elif judgement.verdict is Verdict.REGRESSED:
+            lines += ["", "no single frame stands out: the growth is spread over more frames than could be told apart"]
+    notes = [*judgement.notes, *(comparison.notes if comparison else ())]
+    if notes:
+        lines += ["", *(f"note: {printable(note)}" for note in notes)]
+    if judgement.details:
+        lines += ["", *printable_lines(judgement.details)]
+    if picture is not None:
+        lines += ["", f"picture: {picture}"]
+    return "\n".join(lines)
+
+
+def _accusation(comparison: Comparison, delta: FrameDelta) -> list[str]:
+    name, where = printable(delta.frame.name), printable(words.place(delta))
+    what = f"`{printable(delta.frame.qualname)}` is {printable(words.what_happened(delta))}"
+    bounds = units.duration_interval(delta.low_ps, delta.high_ps)
+    inclusive = f"{units.signed_duration(delta.delta_ps)} {bounds} with all it calls"
+    lines = [f"{name}   {where}".rstrip(), f"  {words.growth(comparison, delta)}: {what}", f"  {inclusive}"]
+    return [_INDENT + line for line in lines]
+
+
+def _conditions(result: RunResult) -> str:
+    unit = "pair" if result.mode == "interleaved" else "process"
+    parts = [
+        units.count(len(result.judgements), "test"),
+        units.count(result.processes, unit, "processes" if unit == "process" else ""),
+        units.elapsed(result.duration_s),
+    ]
+    if result.sampler:
+        parts.append(f"{result.sampler.event} {result.sampler.frequency_hz} Hz")
+    if result.overhead is not None:
+        parts.append(f"overhead {units.percent(result.overhead)}")
+    parts += [
+        f"threshold {units.setting(result.limits.threshold)}",
+        f"intervals {units.setting(words.level(result.limits.alpha))}",
+        f"seed {result.seed}",
+    ]
+    return "flame: " + ", ".join(parts)
+
+
+class _Row(NamedTuple):
+    judgement: Judgement
+    columns: tuple[str, str, str, str]
+    """Base, head, effect, interval; empty without a comparison."""
+
+
+def _test_lines(judgements: tuple[Judgement, ...], width: int) -> list[Line]:
+    rows = [_Row(judgement, _columns(judgement.comparison)) for judgement in judgements]
+    measured = [row for row in rows if row.judgement.comparison]
+    sizes = [max((cells(row.columns[i]) for row in measured), default=0) for i in range(4)]
+    room = width - sum(sizes) - _OUTCOME_ROOM
+    ids = max((n for j in judgements if (n := cells(printable(j.test_id))) <= room), default=0)
+    lines: list[Line] = []
+    for row in rows:
+        judgement, name = row.judgement, printable(row.judgement.test_id)
+        outcome = printable(words.outcome(judgement))
+        text = f"{_aligned(row.columns, sizes)}  {outcome}" if judgement.comparison else outcome
+        markup = _MARKUP[judgement.verdict]
+        if cells(name) > ids:
+            lines.append(Line(name, markup))
+            name = ""
+        lines.append(Line(f"{name}{' ' * (ids - cells(name))}  {text}", markup))
+        if judgement.comparison:
+            lines += _culprit_lines(judgement.comparison)
+        lines += [Line(f"{_INDENT}note: {printable(note)}", _NOTE) for note in judgement.notes]
+    return lines
+
+
+def _columns(comparison: Comparison | None) -> tuple[str, str, str, str]:
+    if comparison is None:
+        return "", "", "", ""
+    base, head = units.before_after(comparison.base_ps, comparison.head_ps)
+    interval = units.percent_interval(comparison.low - 1, comparison.high - 1)
+    return base, head, units.signed_percent(comparison.ratio - 1), interval
+
+
+def _aligned(columns: tuple[str, str, str, str], sizes: list[int]) -> str:
+    base, head, effect, interval = (" " * (n - cells(c)) + c for c, n in zip(columns, sizes, strict=True))
+    return f"{base} → {head}  {effect} {interval}"
+
+
+def _culprit_lines(comparison: Comparison) -> list[Line]:
+    names = [printable(delta.frame.name) for delta in comparison.culprits]
+    longest = max(map(cells, names), default=0)
+    lines = []
+    for name, delta in zip(names, comparison.culprits, strict=True):
+        facts = f"{words.growth(comparison, delta)}; {printable(words.what_happened(delta))}"
+        where = f"   {printable(words.place(delta))}" if delta.line else ""
+        lines.append(Line(f"{_INDENT}{name}{' ' * (longest - cells(name))}  {facts}{where}"))
+    return lines

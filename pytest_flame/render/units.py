@@ -1,0 +1,117 @@
+"""Numbers as people read them. Times come in as picoseconds, effects as fractions (0.05 is 5 %)."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+_UNITS: Final = ((10**12, "s"), (10**9, "ms"), (10**6, "µs"), (10**3, "ns"), (1, "ps"))
+_UNKNOWN: Final = "unknown"
+MINUS: Final = "−"
+
+
+def duration(ps: float) -> str:
+    """``12.31 ms``: the unit that leaves one to three digits before the point, about four in all."""
+    if not math.isfinite(ps):
+        return _UNKNOWN
+    scale, unit = _unit(ps)
+    return f"{_number(ps / scale, _decimals(ps, scale))} {unit}"
+
+
+def signed_duration(ps: float) -> str:
+    """``+1.62 ms``; the sign is always there, except on zero."""
+    return f"+{duration(ps)}" if ps > 0 else duration(ps)
+
+
+def before_after(base_ps: float, head_ps: float) -> tuple[str, str]:
+    """Both times in the larger one's unit and digits, unless that would leave the smaller one without digits."""
+    larger, smaller = max(base_ps, head_ps), min(base_ps, head_ps)
+    scale, unit = _unit(larger)
+    if not math.isfinite(larger) or (smaller and smaller < scale / 10):
+        return duration(base_ps), duration(head_ps)
+    decimals = _decimals(larger, scale)
+    return f"{_number(base_ps / scale, decimals)} {unit}", f"{_number(head_ps / scale, decimals)} {unit}"
+
+
+def duration_interval(low_ps: float, high_ps: float) -> str:
+    """``[+1.50, +1.74] ms``, both ends in one unit."""
+    larger = max(abs(low_ps), abs(high_ps))
+    if not math.isfinite(larger):
+        return _UNKNOWN
+    scale, unit = _unit(larger)
+    low, high = (_signed(end / scale, _decimals(larger, scale)) for end in (low_ps, high_ps))
+    return f"[{low}, {high}] {unit}"
+
+
+def percent(fraction: float) -> str:
+    """``1.1 %``, unsigned for positive values."""
+    return f"{_number(fraction * 100, _percent_decimals(fraction))} %" if math.isfinite(fraction) else _UNKNOWN
+
+
+def signed_percent(fraction: float) -> str:
+    """``+13.9 %``."""
+    if not math.isfinite(fraction):
+        return _UNKNOWN
+    return f"{_signed(fraction * 100, _percent_decimals(fraction))} %"
+
+
+def percent_interval(low: float, high: float) -> str:
+    """``[11.8, 16.0]``, in percent, as it stands behind an effect."""
+    ends = [_number(end * 100, _percent_decimals(end)) if math.isfinite(end) else _UNKNOWN for end in (low, high)]
+    return f"[{ends[0]}, {ends[1]}]"
+
+
+def setting(fraction: float) -> str:
+    """A percentage someone chose, with the digits it was chosen with: ``5 %``, ``2.5 %``."""
+    return f"{fraction * 100:.6g} %"
+
+
+def elapsed(seconds: float) -> str:
+    """``4 min 12 s``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join(f"{n} {unit}" for n, unit in parts if n)
+
+
+def p_value(p: float) -> str:
+    """Three decimals, and never a zero."""
+    if not math.isfinite(p):
+        return _UNKNOWN
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def count(number: int, noun: str = "", plural: str = "") -> str:
+    """``1,500``, ``1 test``, ``2 tests``."""
+    if not noun:
+        return f"{number:,}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _unit(ps: float) -> tuple[int, str]:
+    if ps == 0 or not math.isfinite(ps):
+        return 10**3, "ns"
+    rounded = abs(float(f"{ps:.4g}"))  # 999.96 µs is 1.00 ms
+    return next(((scale, unit) for scale, unit in _UNITS if rounded >= scale), _UNITS[-1])
+
+
+def _decimals(ps: float, scale: int) -> int:
+    if scale == 1 or ps == 0:
+        return 0
+    return 2 if abs(ps) / scale < 99.995 else 1
+
+
+def _percent_decimals(fraction: float) -> int:
+    return 1 if abs(fraction) < 0.9995 else 0
+
+
+def _number(value: float, decimals: int) -> str:
+    text = f"{abs(value):.{decimals}f}"
+    return MINUS + text if value < 0 and float(text) else text
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = _number(value, decimals)
+    return f"+{text}" if value > 0 and float(text) else text

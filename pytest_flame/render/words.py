@@ -1,0 +1,152 @@
+"""The sentences every report shares, so that terminal, picture, page and comment say the same thing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from pytest_flame.model import Change, Comparison, FrameDelta, Judgement, RunResult, Verdict
+from pytest_flame.render import units
+
+WORST_FIRST: Final = (
+    Verdict.REGRESSED,
+    Verdict.ERROR,
+    Verdict.INCONCLUSIVE,
+    Verdict.INCOMPATIBLE,
+    Verdict.NEW,
+    Verdict.IMPROVED,
+    Verdict.PASS,
+)
+
+LABELS: Final = {
+    Verdict.REGRESSED: "regressed",
+    Verdict.ERROR: "could not be measured",
+    Verdict.INCONCLUSIVE: "not judged",
+    Verdict.INCOMPATIBLE: "not comparable",
+    Verdict.NEW: "without a base",
+    Verdict.IMPROVED: "improved",
+    Verdict.PASS: "passed",
+}
+
+
+def counts(result: RunResult) -> list[tuple[Verdict, int]]:
+    """How many tests got each verdict, worst first, without the zeros."""
+    found = Counter(judgement.verdict for judgement in result.judgements)
+    return [(verdict, found[verdict]) for verdict in WORST_FIRST if found[verdict]]
+
+
+def headline(result: RunResult) -> str:
+    """``12 tests: 1 regressed, 1 not judged, 10 passed``."""
+    tests = units.count(len(result.judgements), "test")
+    parts = ", ".join(f"{n} {LABELS[verdict]}" for verdict, n in counts(result))
+    text = f"{tests}: {parts}" if parts else "no tests were measured"
+    return f"interrupted; {text}" if result.interrupted else text
+
+
+def conclusion(result: RunResult) -> str:
+    """The run in one short sentence: ``2 of 8 tests regressed, 4 were not judged``."""
+    number = dict(counts(result))
+    whole, regressed = len(result.judgements), number.get(Verdict.REGRESSED, 0)
+    judged = regressed + number.get(Verdict.PASS, 0) + number.get(Verdict.IMPROVED, 0)
+    if not judged:
+        return f"Nothing could be judged: {headline(result)}"
+    found = f"{regressed} of {units.count(whole, 'test')} regressed" if regressed else "No regression found"
+    left = whole - judged
+    return f"{found}, {left} {'was' if left == 1 else 'were'} not judged" if left else found
+
+
+def worst_first(result: RunResult) -> list[Judgement]:
+    """Judgements by verdict, the largest effect first among equals; ties keep the order they ran in."""
+
+    def rank(judgement: Judgement) -> tuple[int, float]:
+        ratio = judgement.comparison.ratio if judgement.comparison else 0.0
+        return WORST_FIRST.index(judgement.verdict), -ratio
+
+    return sorted(result.judgements, key=rank)
+
+
+def level(alpha: float) -> float:
+    """Two-sided level of the intervals of a run judged at ``alpha``."""
+    return 1 - 2 * alpha
+
+
+def times(comparison: Comparison) -> str:
+    """``12.31 ms → 14.02 ms``."""
+    base, head = units.before_after(comparison.base_ps, comparison.head_ps)
+    return f"{base} → {head}"
+
+
+def effect(comparison: Comparison) -> str:
+    """``+13.9 % [11.8, 16.0]``."""
+    interval = units.percent_interval(comparison.low - 1, comparison.high - 1)
+    return f"{units.signed_percent(comparison.ratio - 1)} {interval}"
+
+
+def detectable(comparison: Comparison) -> str:
+    """``+7.1 %``: the smallest slowdown the run would have called."""
+    return units.signed_percent(comparison.mde - 1)
+
+
+def outcome(judgement: Judgement) -> str:
+    """How a test's line ends: ``REGRESSED``, ``pass (would have caught +7.1 %)``, ``not judged: too noisy``."""
+    verdict, comparison = judgement.verdict, judgement.comparison
+    if verdict is Verdict.PASS:
+        tolerated = ", slower within the threshold" if comparison and comparison.low > 1 else ""
+        caught = f" (would have caught {detectable(comparison)})" if comparison else ""
+        return f"pass{tolerated}{caught}"
+    if verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
+        return str(verdict.value)
+    label = {Verdict.INCONCLUSIVE: "not judged", Verdict.INCOMPATIBLE: "not comparable", Verdict.NEW: "no base"}
+    return f"{label.get(verdict, verdict.value)}: {judgement.reason}"
+
+
+def own_growth_ps(delta: FrameDelta) -> int:
+    """What a culprit itself is to blame for; all of its growth where nothing was subtracted."""
+    return delta.own_delta_ps or delta.delta_ps
+
+
+def share_of_change(comparison: Comparison, delta: FrameDelta) -> float | None:
+    """A culprit's part of the test's growth; None unless the test as a whole grew for certain."""
+    change = comparison.head_ps - comparison.base_ps
+    if comparison.low <= 1 or change <= 0:
+        return None
+    return own_growth_ps(delta) / change
+
+
+def growth(comparison: Comparison, delta: FrameDelta) -> str:
+    """``+1.62 ms, 95 % of the change``; of the test's base cost where the whole did not grow."""
+    own = own_growth_ps(delta)
+    text = units.signed_duration(own)
+    share = share_of_change(comparison, delta)
+    if share is not None:
+        return f"{text}, {share:.0%} of the change".replace("%", " %")
+    if comparison.base_ps > 0:
+        return f"{text}, {units.percent(own / comparison.base_ps)} of the test"
+    return text
+
+
+def what_happened(delta: FrameDelta) -> str:
+    """The change of one function in words: ``slower under every caller``, ``called more often by shop:checkout``."""
+    caller = delta.caller.name if delta.caller else None
+    match delta.change:
+        case Change.SLOWER:
+            return f"slower when called by {caller}" if caller else "slower under every caller"
+        case Change.MORE_CALLS | Change.NEW:
+            joint = " by" if delta.change is Change.MORE_CALLS else ", called by"
+            return f"{delta.change.value}{joint} {caller}" if caller else delta.change.value
+        case _:
+            return str(delta.change.value)
+
+
+def place(delta: FrameDelta) -> str:
+    """``orders/parse.py:88``, or nothing where the source is not known."""
+    return f"{delta.line.path}:{delta.line.line}" if delta.line else ""
+
+
+def base_line(result: RunResult) -> str:
+    """Where the base came from: ``base 1a2b3c4 (main), measured here, interleaved with head``."""
+    commit = (result.base_commit or "")[:7]
+    source = result.base_source or ""
+    name = f"{commit} ({source})" if commit and source and source != result.base_commit else commit or source
+    how = "measured here, interleaved with head" if result.mode == "interleaved" else "as stored"
+    return f"base {name or 'unknown'}, {how}"

@@ -1,0 +1,231 @@
+"""The gate as pytest sees it: marked tests are measured before the run, each then reports its verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from _pytest._code.code import TerminalRepr
+from _pytest._io import TerminalWriter
+
+from pytest_flame.baseline.names import slug
+from pytest_flame.config import Settings, is_marked, test_settings
+from pytest_flame.errors import FlameError
+from pytest_flame.gate import GateOutcome, Selected, move_baselines, run_gate, stale_baselines
+from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.model import Judgement
+from pytest_flame.progress import TerminalProgress
+from pytest_flame.render.terminal import failure_text, summary_lines
+
+VERDICT_PROPERTY: Final = "flame_verdict"
+_FORWARDED: Final = (
+    ("importmode", "--import-mode"),
+    ("asyncio_mode", "--asyncio-mode"),
+    ("confcutdir", "--confcutdir"),
+)
+_NEVER_FORWARDED: Final = ("no:", "xdist", "pytest_cov", "pytest_flame.measure.worker")
+
+
+class FlameFailure(TerminalRepr):
+    """What a failed test shows instead of a traceback, in the terminal and in JUnit files."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        for line in self.text.splitlines():
+            tw.line(line)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Gate:
+    """Registered when the run measures. One instance per session."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.config = config
+        self.settings = settings
+        self.marked: dict[str, pytest.Item] = {}
+        self.collected: list[str] = []
+        self.deselected = False
+        self.outcome: GateOutcome | None = None
+        self.stale: list[str] = []
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.collected += [item.nodeid for item in items]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.collected += [item.nodeid for item in session.items]
+        self.marked = {item.nodeid: item for item in session.items if is_marked(item)}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Measures; pytest's own loop then runs the other tests and reports these."""
+        if session.testsfailed and not session.config.option.continue_on_collection_errors:
+            return
+        try:
+            move_baselines(self.settings)
+            selected = [Selected(i.nodeid, Path(i.path), test_settings(i, self.settings)) for i in self.marked.values()]
+            if selected:
+                progress = TerminalProgress(self.config, len(selected))
+                self.outcome = run_gate(
+                    selected, self.settings, self._worker_args(), self.config.invocation_params.dir, progress
+                )
+                progress.finished()
+            if self._collected_everything(session):
+                self.stale = stale_baselines(self.settings, self.collected)
+        except FlameError as e:
+            raise pytest.UsageError(str(e)) from e
+        if self.outcome is None:
+            return
+        for judgement in self.outcome.result.judgements:
+            item = self.marked[judgement.test_id]
+            item.ihook.pytest_flame_judged(item=item, judgement=judgement)
+        self.config.hook.pytest_flame_finished(config=self.config, result=self.outcome.result)
+        if self.outcome.result.interrupted:
+            for item in self.marked.values():
+                self.pytest_runtest_protocol(item)
+            raise KeyboardInterrupt
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        if self.outcome is None or item.nodeid not in self.marked:
+            return None
+        hook = item.ihook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in self._reports(item, self.outcome):
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        verdict = dict(report.user_properties).get(VERDICT_PROPERTY) if hasattr(report, "user_properties") else None
+        if report.when != "call" or verdict is None:
+            return None
+        letter = {"passed": ".", "failed": "F", "skipped": "s"}[report.outcome]
+        return report.outcome, letter, str(verdict)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        tr = terminalreporter
+        if self.outcome is not None and self.outcome.result.judgements:
+            tr.section("flame", "=")
+            for line in summary_lines(self.outcome.result, _relative(self.outcome.report, self.config)):
+                tr.write_line(line.text, **line.markup)
+            if not any(j.comparison for j in self.outcome.result.judgements) and not self.settings.update:
+                tr.write_line(
+                    "record baselines with:  pytest --flame-update   and commit "
+                    + str(_relative(self.settings.baselines, self.config))
+                )
+        for test_id in self.stale:
+            tr.write_line(
+                f"flame: stale baseline: there is no test {test_id} any more. Renamed: pytest --flame-move "
+                f"'{test_id}=NEW-ID'; gone: git rm {' '.join(self._baseline_files(test_id))}",
+                yellow=True,
+            )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.stale and self.settings.strict and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    # --- reports ------------------------------------------------------------------------------------------------
+
+    def _reports(self, item: pytest.Item, outcome: GateOutcome) -> list[pytest.TestReport]:
+        unmeasured = outcome.unmeasured.get(item.nodeid)
+        if unmeasured is not None:
+            call = self._unmeasured(item, unmeasured)
+        else:
+            judgement = next(j for j in outcome.result.judgements if j.test_id == item.nodeid)
+            call = self._judged(item, judgement, outcome)
+        around = [self._report(item, when, "passed", None) for when in ("setup", "teardown")]
+        return [around[0], call, around[1]]
+
+    def _judged(self, item: pytest.Item, judgement: Judgement, outcome: GateOutcome) -> pytest.TestReport:
+        state = outcome.outcome_of(judgement, strict=self.settings.strict)
+        longrepr: Any = None
+        if state == "failed":
+            picture = None
+            if outcome.report is not None and judgement.comparison is not None:
+                picture = _relative(outcome.report.parent / f"{slug(judgement.test_id)}.diff.svg", self.config)
+            longrepr = FlameFailure(failure_text(judgement, picture=picture))
+        elif state == "skipped":
+            path, line, _ = item.location
+            longrepr = (path, (line or 0) + 1, f"{judgement.verdict.value}: {judgement.reason}")
+        properties = [(VERDICT_PROPERTY, judgement.verdict.value), ("flame_reason", judgement.reason)]
+        if judgement.comparison is not None:
+            c = judgement.comparison
+            properties += [("flame_ratio", f"{c.ratio:.4f}"), ("flame_interval", f"{c.low:.4f}..{c.high:.4f}")]
+            properties += [("flame_culprit", culprit.frame.name) for culprit in c.culprits[:1]]
+        return self._report(item, "call", state, longrepr, outcome.wall_s.get(item.nodeid, 0.0), properties)
+
+    def _unmeasured(self, item: pytest.Item, result: WorkerResult) -> pytest.TestReport:
+        path, line, _ = item.location
+        report = self._report(item, "call", "skipped", (path, (line or 0) + 1, f"Skipped: {result.message}"))
+        if result.status is Status.XFAILED:
+            report.wasxfail = result.message
+            report.longrepr = result.details
+        return report
+
+    def _report(
+        self,
+        item: pytest.Item,
+        when: Any,
+        outcome: Any,
+        longrepr: Any,
+        duration: float = 0.0,
+        properties: list[tuple[str, str]] | None = None,
+    ) -> pytest.TestReport:
+        now = time.time()
+        return pytest.TestReport(
+            nodeid=item.nodeid,
+            location=item.location,
+            keywords={name: 1 for name in item.keywords},
+            outcome=outcome,
+            longrepr=longrepr,
+            when=when,
+            sections=[],
+            duration=duration,
+            start=now - duration,
+            stop=now,
+            user_properties=[*item.user_properties, *(properties or [])],
+        )
+
+    # --- what a worker needs to know ------------------------------------------------------------------------------
+
+    def _worker_args(self) -> tuple[str, ...]:
+        """The same collection as here; of the options, only those that decide how tests are found and run."""
+        config = self.config
+        args = ["-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}", "-o", "addopts="]
+        if config.inipath is not None:
+            args += ["-c", str(config.inipath)]
+        for override in config.option.override_ini or ():
+            args += ["-o", override]
+        for plugin in config.option.plugins:
+            if not plugin.startswith(_NEVER_FORWARDED):
+                args += ["-p", plugin]
+        for name, flag in _FORWARDED:
+            value = config.getoption(name, None)
+            if value:
+                args.append(f"{flag}={value}")
+        return (*args, *self.settings.worker_args)
+
+    def _collected_everything(self, session: pytest.Session) -> bool:
+        """Only a run over all tests can tell that a baseline's test is gone."""
+        source = self.config.args_source
+        return not session.testsfailed and source is not type(source).ARGS and not self.config.getoption("lf", False)
+
+    def _baseline_files(self, test_id: str) -> list[str]:
+        from pytest_flame.baseline.store import Store
+
+        return [str(_relative(path, self.config)) for path in Store(self.settings.baselines).paths(test_id)]
+
+
+def _relative(path: Path | None, config: pytest.Config) -> Path | None:
+    if path is not None and path.is_relative_to(config.invocation_params.dir):
+        return path.relative_to(config.invocation_params.dir)
+    return path

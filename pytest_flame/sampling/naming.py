@@ -1,0 +1,67 @@
+"""From a code object's file to a frame's identity: ``module:qualname``, the same on every checkout path."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from pytest_flame.model import Frame, SourceLine
+from pytest_flame.sampling.sampler import RawFrame
+
+
+class FrameNamer:
+    """Names frames as the running program would import them.
+
+    The module is the path below the longest entry of ``sys.path`` that holds the file; files outside it (scripts)
+    use their path relative to ``root`` without ``.py``; code that comes from no file keeps its pseudo-name.
+    """
+
+    def __init__(self, root: str, search_path: Sequence[str] | None = None) -> None:
+        entries = sys.path if search_path is None else search_path
+        self._root = os.path.realpath(root)
+        roots = {os.path.realpath(p or os.curdir) for p in entries}
+        self._entries = sorted((p for p in roots if os.path.isdir(p)), key=len, reverse=True)  # noqa: PTH112 (hot, str)
+        self._modules: dict[str, tuple[str, str]] = {}
+
+    def frame(self, raw: RawFrame) -> Frame:
+        if not raw.filename:
+            return Frame("[native]" if "native" in raw.qualname else "[stack]", raw.qualname)
+        return Frame(self._locate(raw.filename)[0], raw.qualname)
+
+    def line(self, raw: RawFrame) -> SourceLine | None:
+        if not raw.filename or raw.filename.startswith("<"):
+            return None
+        return SourceLine(self._locate(raw.filename)[1], raw.firstlineno)
+
+    def _locate(self, filename: str) -> tuple[str, str]:
+        found = self._modules.get(filename)
+        if found is None:
+            found = self._modules[filename] = self._module_and_path(filename)
+        return found
+
+    def _module_and_path(self, filename: str) -> tuple[str, str]:
+        if filename.startswith("<frozen ") and filename.endswith(">"):
+            return filename[len("<frozen ") : -1], filename
+        if filename.startswith("<"):
+            return filename.replace(":", "."), filename
+        path = os.path.realpath(filename)
+        shown = _relative(path, self._root) or path
+        for entry in self._entries:
+            inside = _relative(path, entry)
+            if inside is not None:
+                return _dotted(inside), shown
+        return (PurePath(shown).with_suffix("").as_posix().replace(":", "."), shown)
+
+
+def _relative(path: str, directory: str) -> str | None:
+    prefix = directory.rstrip(os.sep) + os.sep
+    return path[len(prefix) :] if path.startswith(prefix) else None
+
+
+def _dotted(relative: str) -> str:
+    parts = list(PurePath(relative).with_suffix("").parts)
+    if len(parts) > 1 and parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts).replace(":", ".")

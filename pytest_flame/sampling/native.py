@@ -1,0 +1,172 @@
+"""The C sampler. The only importer of the C module."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from pytest_flame.errors import FlameError, SamplerUnavailable
+from pytest_flame.model import SampleCounts, SamplerInfo
+from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+
+MAX_NODES: Final = 1 << 17
+MAX_CODES: Final = 1 << 14
+TEXT_BYTES: Final = 1 << 22
+_ENCODINGS: Final = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
+
+
+def _c_module() -> Any:
+    if platform.python_implementation() != "CPython" or not sys.platform.startswith("linux"):
+        raise SamplerUnavailable(
+            f"pytest-flame samples CPython on Linux; this is {platform.python_implementation()} on {sys.platform}"
+        )
+    try:
+        from pytest_flame.sampling import _sampler
+    except ImportError as e:
+        raise SamplerUnavailable(
+            "the C sampler is not installed",
+            why=str(e),
+            fix="pip install --force-reinstall --no-binary pytest-flame pytest-flame   (needs a C compiler)",
+        ) from e
+    return _sampler
+
+
+class NativeSampler:
+    """One sampler of this process. ``with_fault`` breaks the walk on purpose, to test the tests."""
+
+    def __init__(self, info: SamplerInfo, *, with_fault: bool = False) -> None:
+        module = _c_module()
+        self._ffi, self._lib = module.ffi, module.lib
+        self._info = info
+        self._handle = self._ffi.NULL
+        layout = self._ffi.new("flame_layout *", self._lib.flame_layout_for(sys.hexversion))
+        if layout.version == 0:
+            raise SamplerUnavailable(
+                f"pytest-flame cannot read the frames of CPython {platform.python_version()} yet",
+                fix="use CPython 3.11",
+            )
+        error = self._ffi.new("char[512]")
+        self._handle = self._lib.flame_new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES, error, 512)
+        if self._handle == self._ffi.NULL:
+            raise SamplerUnavailable(
+                "the sampler cannot start",
+                why=self._ffi.string(error).decode(),
+                fix="in a container: docker run --security-opt seccomp=unconfined, or --cap-add SYS_PTRACE",
+            )
+        self._stops: Any = None
+        self._self_check()
+        if with_fault:
+            self._lib.flame_free(self._handle)
+            layout.fault = 1
+            self._handle = self._lib.flame_new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES, error, 512)
+
+    @property
+    def info(self) -> SamplerInfo:
+        return self._info
+
+    def set_stops(self, codes: tuple[object, ...]) -> None:
+        self._stops = codes  # kept alive: the handler compares addresses
+        self._check(
+            self._lib.flame_set_stops(self._handle, self._ffi.new("uintptr_t[]", [id(c) for c in codes]), len(codes))
+        )
+
+    def start(self, period_ns: int) -> None:
+        rung = self._lib.FLAME_PERF if self._info.rung == "perf-sigtrap" else self._lib.FLAME_TIMER
+        event = self._lib.FLAME_CYCLES if self._info.event == "cycles" else self._lib.FLAME_TASK_CLOCK
+        # Cycles come at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
+        period = 3 * period_ns if self._info.event == "cycles" else period_ns
+        code = self._lib.flame_start(self._handle, rung, event, self._info.kernel, period)
+        if code:
+            raise OSError(-code, self._message())
+
+    def resume(self) -> None:
+        if self._lib.flame_resume(self._handle):
+            raise FlameError(f"sampling could not be switched on: {self._message()}")
+
+    def pause(self) -> None:
+        if self._lib.flame_pause(self._handle):
+            raise FlameError(f"sampling could not be switched off: {self._message()}")
+
+    def stop(self) -> None:
+        if self._lib.flame_stop(self._handle):
+            raise FlameError(
+                f"sampling ended badly: {self._message()}",
+                fix="do not install a handler for that signal in the measured test (debuggers and coverage tools do)",
+            )
+
+    def helper_cpu_ns(self) -> int:
+        return int(self._lib.flame_helper_cpu_ns(self._handle))
+
+    def samples(self) -> RawSamples:
+        lib, s = self._lib, self._handle
+        nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
+        frames = [NATIVE_THREAD, TRUNCATED]
+        frames += [self._raw_frame(codes[i]) for i in range(2, lib.flame_code_count(s))]
+        paths: list[tuple[RawFrame, ...]] = [(), ()]
+        roots = [lib.FLAME_ROOT_CUT, lib.FLAME_ROOT_UNCUT]
+        stacks = []
+        for i in range(2, lib.flame_node_count(s)):
+            node = nodes[i]
+            paths.append((*paths[node.parent], frames[node.code]))
+            roots.append(roots[node.parent])
+            if node.count:
+                stacks.append(RawStack(paths[i], roots[i] == lib.FLAME_ROOT_CUT, node.count, node.weight_ns))
+        c = lib.flame_get_counts(s)
+        counts = SampleCounts(c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated)
+        return RawSamples(tuple(stacks), counts, c.weight_ns)
+
+    def clear(self) -> None:
+        self._lib.flame_clear(self._handle)
+
+    def close(self) -> None:
+        if self._handle != self._ffi.NULL:
+            self._lib.flame_free(self._handle)
+            self._handle = self._ffi.NULL
+
+    def __enter__(self) -> NativeSampler:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _self_check(self) -> None:
+        """Refuse rather than mis-read: the walker must see what ``sys._getframe`` sees, here and now."""
+        seen: tuple[CodeType, ...] = ()
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            seen = (frame.f_code, *seen)
+            frame = frame.f_back
+        failed = self._lib.flame_sample_here(self._handle)
+        stacks = self.samples().stacks
+        self.clear()
+        expected = tuple(RawFrame(c.co_qualname, c.co_filename, c.co_firstlineno) for c in seen)
+        if failed or len(stacks) != 1 or stacks[0].frames != expected:
+            self.close()
+            raise SamplerUnavailable(
+                f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
+                why="the sampler's start-up self-check read another stack than sys._getframe()",
+                fix="use a release build of CPython 3.11 (debug builds are not supported)",
+            )
+
+    def _raw_frame(self, code: Any) -> RawFrame:
+        text = self._lib.flame_text(self._handle)
+
+        def decode(offset: int, size: int, kind: int) -> str:
+            raw = bytes(self._ffi.buffer(text + offset, size))
+            return raw.decode(_ENCODINGS[kind], "replace") if size else ""
+
+        return RawFrame(
+            decode(code.qualname, code.qualname_bytes, code.qualname_kind),
+            decode(code.filename, code.filename_bytes, code.filename_kind),
+            code.firstlineno,
+        )
+
+    def _message(self) -> str:
+        text: str = self._ffi.string(self._lib.flame_error(self._handle)).decode()
+        return text
+
+    def _check(self, code: int) -> None:
+        if code:
+            raise FlameError(self._message())

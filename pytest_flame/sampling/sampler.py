@@ -1,0 +1,65 @@
+"""What measuring needs of a sampler, whatever takes the samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_flame.model import SampleCounts, SamplerInfo
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """One Python function as the sampler saw it: file name as compiled, not yet a module."""
+
+    qualname: str
+    filename: str
+    firstlineno: int
+
+
+NATIVE_THREAD = RawFrame("[native thread]", "", 0)
+TRUNCATED = RawFrame("[truncated]", "", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RawStack:
+    """Samples of one stack, root first. ``cut`` says it ended at a stop; others are whole threads."""
+
+    frames: tuple[RawFrame, ...]
+    cut: bool
+    count: int
+    weight_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawSamples:
+    stacks: tuple[RawStack, ...]
+    counts: SampleCounts
+    weight_ns: int
+
+
+class Sampler(Protocol):
+    """Start, then any number of resume/pause, then stop; samples add up until ``clear``."""
+
+    @property
+    def info(self) -> SamplerInfo: ...
+
+    def set_stops(self, codes: tuple[object, ...]) -> None:
+        """Cut stacks below the first frame that runs one of these code objects (at most 4)."""
+
+    def start(self, period_ns: int) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def helper_cpu_ns(self) -> int:
+        """CPU the sampler itself spent in threads of this process so far."""
+
+    def samples(self) -> RawSamples: ...
+
+    def clear(self) -> None: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,181 @@
+"""Which frame did it: from frames that grew to the few that are to blame.
+
+A frame that grew drags all its callers along. So the deepest frame over its threshold is taken first, the stacks it
+accounts for are set aside, and its callers are tested again on what is left. Then one question per culprit: is it
+slower, or is it called more often (then everything around the call grew by the same factor, and the topmost frame of
+that kind is to blame)? And one last: is the cost new, or did it only move?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pytest_flame.model import Change
+from pytest_flame.stats.calls import CARRIES, blame_calls
+from pytest_flame.stats.frames import FrameTests
+from pytest_flame.stats.moves import Move, find_move
+from pytest_flame.stats.table import Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """A frame (index) and what happened to it; ``own_delta`` in picoseconds, its culprit descendants subtracted."""
+
+    frame: int
+    change: Change
+    caller: int | None
+    own_delta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Each largest own growth first. ``unclear``: cost may have moved, but that the sum stayed is not shown."""
+
+    culprits: tuple[Blame, ...] = ()
+    moved: tuple[Blame, ...] = ()
+    unclear: tuple[Blame, ...] = ()
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A frame and the sets of stacks whose growth put it over its threshold."""
+
+    frame: int
+    stakes: tuple[Mask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """Stacks accounted for. With ``up_to``, only for frames below that one: above it a move cancels out."""
+
+    mask: Mask
+    up_to: int | None = None
+
+
+def attribute(tests: FrameTests, project: Mask) -> Attribution:
+    """Name the culprits among the frames over their thresholds.
+
+    ``project`` says of each frame whether it is the project's own (shape ``(frames,)``).
+    """
+    suspects = over_threshold(tests)
+    suspects = blame_project(tests, suspects, project)
+    suspects = deepest_first(tests, suspects)
+    return confirm(tests, suspects, project)
+
+
+def over_threshold(tests: FrameTests) -> list[Suspect]:
+    """Every frame over its threshold, by its own cost, by its inclusive cost, or both."""
+    table = tests.gauge.table
+    suspects = []
+    for frame in np.flatnonzero(tests.inclusive_over | tests.own_over):
+        inclusive = [table.containing(frame)] if tests.inclusive_over[frame] else []
+        own = [table.leaf == frame] if tests.own_over[frame] else []
+        suspects.append(Suspect(int(frame), (*inclusive, *own)))
+    return suspects
+
+
+def blame_project(tests: FrameTests, suspects: Iterable[Suspect], project: Mask) -> list[Suspect]:
+    """Pass growth in library code on to the project's functions that call it.
+
+    The test body is not one of them: it holds everything, and the library function says more. Growth that several
+    project functions share too thinly for any of them to be named stays with the library.
+    """
+    owners = project.copy()
+    owners[tests.gauge.table.root] = False
+    stakes: dict[int, list[Mask]] = {}
+    for suspect in suspects:
+        for stake in suspect.stakes:
+            passed = _owners(tests, suspect.frame, stake, owners) if not project[suspect.frame] else {}
+            for frame, part in (passed or {suspect.frame: stake}).items():
+                stakes.setdefault(frame, []).append(part)
+    return [Suspect(frame, tuple(masks)) for frame, masks in stakes.items()]
+
+
+def _owners(tests: FrameTests, frame: int, stake: Mask, owners: Mask) -> dict[int, Mask]:
+    nearest = tests.gauge.table.nearest_above(frame, owners)
+    names, growth = tests.gauge.by(nearest, stake)
+    whole = float(growth.delta.sum())
+    p = growth.p_above(tests.bound)
+    return {
+        name: stake & (nearest == name)
+        for i, name in enumerate(names)
+        if name >= 0 and (p[i] <= tests.critical_p or growth.delta[i] >= CARRIES * whole)
+    }
+
+
+def deepest_first(tests: FrameTests, suspects: Sequence[Suspect]) -> list[Suspect]:
+    """Order so that a frame comes after those it mostly calls; the larger depth first where frames call each other."""
+    table = tests.gauge.table
+    cost = table.base.weights_ns.sum(axis=0) / max(1.0, table.base.weights_ns.sum())
+    cost = cost + table.head.weights_ns.sum(axis=0) / max(1.0, table.head.weights_ns.sum())
+    depths = {s.frame: table.outermost(s.frame) for s in suspects}
+
+    def above(f: int, g: int) -> float:
+        return float(cost[(depths[f] >= 0) & (depths[f] < depths[g])].sum())
+
+    def mean_depth(f: int) -> float:
+        here = depths[f] >= 0
+        return float(depths[f][here] @ cost[here])
+
+    waiting = sorted(suspects, key=lambda s: (-mean_depth(s.frame), s.frame))
+    calls = {(s.frame, t.frame): above(s.frame, t.frame) for s in waiting for t in waiting if s is not t}
+    ordered = []
+    while waiting:
+        free = (s for s in waiting if all(_calls_not(s, t, calls) for t in waiting))
+        chosen = next(free, waiting[0])
+        ordered.append(chosen)
+        waiting = [s for s in waiting if s is not chosen]
+    return ordered
+
+
+def _calls_not(s: Suspect, t: Suspect, calls: dict[tuple[int, int], float]) -> bool:
+    return s is t or calls[s.frame, t.frame] <= calls[t.frame, s.frame]
+
+
+def confirm(tests: FrameTests, suspects: Iterable[Suspect], project: Mask) -> Attribution:
+    """Go through the suspects, each on what the ones before it leave."""
+    gauge, table = tests.gauge, tests.gauge.table
+    aside: list[_Aside] = []
+    found: dict[Move, list[Blame]] = {move: [] for move in Move}
+    for suspect in suspects:
+        free = ~_taken(tests, suspect.frame, aside)
+        stake = _strongest(tests, suspect.stakes, free)
+        if stake is None:
+            continue
+        calls = blame_calls(gauge, suspect.frame, stake, free, tests.alpha)
+        everything = table.containing(calls.frame) & free
+        growing = everything if calls.frame != suspect.frame else stake
+        move, ancestor = find_move(tests, calls.frame, growing, project)
+        own = max(float(gauge.of(mask).delta[0]) for mask in (everything, growing))
+        blame = Blame(calls.frame, calls.change, calls.caller, own)
+        found[move].append(blame if move is Move.NONE else replace(blame, change=Change.MOVED))
+        aside.append(_Aside(everything, ancestor))
+    ranked = {move: tuple(sorted(blames, key=lambda b: -b.own_delta)) for move, blames in found.items()}
+    return Attribution(ranked[Move.NONE], ranked[Move.MOVED], ranked[Move.UNCLEAR])
+
+
+def _strongest(tests: FrameTests, stakes: Iterable[Mask], free: Mask) -> Mask | None:
+    """What is free of the stake that is still over the threshold, the largest of several."""
+    over = []
+    for stake in stakes:
+        left = stake & free
+        growth = tests.gauge.of(left)
+        untouched = left.sum() == stake.sum()
+        if untouched or growth.p_above(tests.bound)[0] <= tests.critical_p:
+            over.append((float(growth.delta[0]), left))
+    return max(over, key=lambda pair: pair[0])[1] if over else None
+
+
+def _taken(tests: FrameTests, frame: int, aside: Iterable[_Aside]) -> Mask:
+    table = tests.gauge.table
+    taken = np.zeros(len(table.paths), dtype=np.bool_)
+    for a in aside:
+        if a.up_to is None:
+            taken |= a.mask
+        elif a.up_to != frame:
+            ancestor = table.outermost(a.up_to)
+            taken |= a.mask & (ancestor >= 0) & (ancestor < table.outermost(frame))
+    return taken

@@ -1,0 +1,135 @@
+"""Slower, or called more often? Without call counts, by proportion.
+
+Ten times the calls of a function means ten times its own cost and ten times that of everything it calls. So from a
+frame that grew one climbs to its caller for as long as the rest of the caller grew by the same factor.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_flame.model import Change
+from pytest_flame.stats import student
+from pytest_flame.stats.growth import Gauge, Growth
+from pytest_flame.stats.table import Mask
+
+CARRIES = 0.9
+"""Part of a growth that one caller has to account for to be the one it comes from."""
+ALIKE = 0.2
+"""Two factors within this part of their logarithm are the same: more calls never cost exactly in proportion."""
+DENIALS = 10
+"""A climb asks about so many callers at most, as a rule; one wrong "no" among them would end it too early."""
+WEIGHTY = 0.05
+"""A caller's rest below this part of what it calls says nothing: a loop, too, takes longer with more turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The frame to blame (index), what happened to it, and the caller under which it happened, where it is one."""
+
+    frame: int
+    change: Change
+    caller: int | None
+
+
+class _Rest(enum.Enum):
+    """What the rest of a caller says about "the caller, too, was called more often"."""
+
+    CONFIRMS = enum.auto()
+    SILENT = enum.auto()
+    DENIES = enum.auto()
+
+
+def blame_calls(gauge: Gauge, frame: int, stake: Mask, free: Mask, alpha: float) -> Calls:
+    """Climb from ``frame``, whose growth in ``stake`` is to be explained, to the topmost frame called more often.
+
+    ``free`` are the stacks not accounted for by other culprits.
+    """
+    table = gauge.table
+    top, context, climbed = frame, stake, False
+    below, here, seen = frame, stake, {frame}
+    while (caller := _carrier(gauge, below, here, alpha)) is not None and caller != table.root and caller not in seen:
+        seen.add(caller)
+        inside, called = table.containing(caller) & free, table.containing(below)
+        rest = _compare_rest(gauge, inside & ~called, inside & called, alpha)
+        if rest is _Rest.DENIES:
+            break
+        below, here = caller, here & inside
+        if rest is _Rest.CONFIRMS:
+            top, context, climbed = caller, inside, True
+    return _describe(gauge, top, context, free, alpha, climbed=climbed)
+
+
+def _describe(gauge: Gauge, frame: int, context: Mask, free: Mask, alpha: float, *, climbed: bool) -> Calls:
+    table = gauge.table
+    everything = table.containing(frame)
+    caller = _carrier(gauge, frame, context, alpha)
+    if gauge.of(everything).base[0] == 0:
+        return Calls(frame, Change.NEW, caller)
+    if caller is not None and _only_under(gauge, frame, caller, free, alpha):
+        return Calls(frame, Change.MORE_CALLS, caller)
+    own = (table.leaf == frame) & free
+    # A function that grew in all its parts by one factor is called more often, wherever the search began …
+    in_all_parts = climbed or _compare_rest(gauge, own, everything & ~own & free, alpha) is _Rest.CONFIRMS
+    # … unless everything else in the test grew by that factor too.
+    if in_all_parts and _along(gauge.of(~everything), gauge.of(everything), alpha) is _Rest.DENIES:
+        return Calls(frame, Change.MORE_CALLS, caller)
+    return Calls(frame, Change.SLOWER, None)
+
+
+def _carrier(gauge: Gauge, frame: int, stacks: Mask, alpha: float) -> int | None:
+    """The caller under which nearly all of the growth in these stacks lies, as far as can be told."""
+    callers = gauge.table.callers(frame)
+    names, growth = gauge.by(callers, stacks)
+    largest = int(growth.delta.argmax()) if names else 0
+    if not names or names[largest] < 0 or growth.delta[largest] <= 0:
+        return None
+    others = gauge.of(stacks & (callers != names[largest]))
+    noise = float(student.quantile(1 - alpha, np.inf) * others.sampling_se[0]) if others.head[0] + others.base[0] else 0
+    whole = max(growth.delta[largest] + others.delta[0], growth.delta[largest])
+    unproven = others.delta[0] <= min(noise, growth.delta[largest] / 2)
+    return names[largest] if growth.delta[largest] >= CARRIES * whole or unproven else None
+
+
+def _only_under(gauge: Gauge, frame: int, caller: int, free: Mask, alpha: float) -> bool:
+    """Whether the frame's cost under its other callers, which it had before too, did not grow along."""
+    callers = gauge.table.callers(frame)
+    under, elsewhere = gauge.of(free & (callers == caller)), gauge.of(free & (callers >= 0) & (callers != caller))
+    if elsewhere.base[0] <= 0:
+        return False
+    if under.base[0] <= 0:
+        return True
+    return _along(elsewhere, under, alpha) is _Rest.DENIES
+
+
+def _compare_rest(gauge: Gauge, rest: Mask, called: Mask, alpha: float) -> _Rest:
+    part, whole = gauge.of(rest), gauge.of(called)
+    if whole.base[0] + part.base[0] == 0:
+        return _Rest.CONFIRMS  # all of the caller is new
+    if whole.base[0] <= 0:
+        return _Rest.DENIES  # the call is new, the caller is not
+    verdict = _along(part, whole, alpha)
+    if verdict is _Rest.CONFIRMS and part.head[0] < WEIGHTY * whole.head[0]:
+        return _Rest.SILENT
+    return verdict
+
+
+def _along(part: Growth, whole: Growth, alpha: float) -> _Rest:
+    """Did ``part`` grow by the factor ``whole`` grew by? Its costs' proportional errors are common and cancel."""
+    b, h = float(part.base[0]), float(part.head[0])
+    factor = float(whole.head[0] / whole.base[0])
+    if factor <= 1:
+        return _Rest.DENIES
+    z = float(student.quantile(1 - alpha, np.inf))
+    error_of_factor = factor * math.hypot(whole.base_se[0] / whole.base[0], whole.head_se[0] / whole.head[0])
+    denial = float(student.quantile(1 - alpha / DENIALS, np.inf))
+    error = denial * math.hypot(part.head_se[0], factor * part.base_se[0], b * error_of_factor)
+    alike = b > 0 and h > 0 and abs(math.log(h / b) - math.log(factor)) <= ALIKE * math.log(factor)
+    if abs(h - factor * b) > error and not alike:
+        return _Rest.DENIES
+    both_grew = h - b > z * float(part.se[0]) and float(whole.delta[0]) > z * float(whole.se[0])
+    return _Rest.CONFIRMS if both_grew else _Rest.SILENT

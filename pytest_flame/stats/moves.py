@@ -1,0 +1,134 @@
+"""Did cost only move? Extracting, inlining, renaming and regrouping functions is not a regression.
+
+Under a common caller one callee (or the caller's own code) gained what others lost, *and* the calls between them
+changed. The gain and the losses together must be equivalent. Two frames that exist on both sides with the same
+callers never explain each other: one slower and one faster is a regression that hides.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import numpy as np
+
+from pytest_flame.stats import student
+from pytest_flame.stats.frames import FrameTests
+from pytest_flame.stats.growth import Growth
+from pytest_flame.stats.table import Ints, Mask
+
+MARGIN = 0.5
+"""Equivalent: what is left of the growth is surely below the frame threshold, or, not being shown to be above it,
+surely below this part of what moved."""
+
+
+class Move(enum.Enum):
+    NONE = enum.auto()
+    MOVED = enum.auto()
+    UNCLEAR = enum.auto()
+    """Cost moved, but neither is the sum shown to be equivalent nor its growth shown to be over the threshold."""
+
+
+def find_move(tests: FrameTests, frame: int, growing: Mask, project: Mask) -> tuple[Move, int | None]:
+    """Whether the growth of ``frame`` in the stacks ``growing`` came from elsewhere, and under which common caller.
+
+    Common callers are tried from the frame itself up to the test body.
+    """
+    unclear: int | None = None
+    ancestor: int | None = frame
+    seen: set[int] = set()
+    while ancestor is not None and ancestor not in seen:
+        seen.add(ancestor)
+        move = _under(tests, ancestor, growing, project)
+        if move is Move.MOVED:
+            return move, ancestor
+        if move is Move.UNCLEAR and unclear is None:
+            unclear = ancestor
+        ancestor = _main_caller(tests, ancestor, growing)
+    return (Move.NONE, None) if unclear is None else (Move.UNCLEAR, unclear)
+
+
+def _main_caller(tests: FrameTests, frame: int, growing: Mask) -> int | None:
+    callers, growth = tests.gauge.by(tests.gauge.table.callers(frame), growing)
+    if not callers:
+        return None
+    largest = callers[int(growth.delta.argmax())]
+    return largest if largest >= 0 else None
+
+
+def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Move:
+    """Is the growth made up for by what other callees of ``ancestor``, or its own code, lost?"""
+    gauge = tests.gauge
+    callees = gauge.table.callees(ancestor)
+    names, growth = gauge.by(callees, callees >= 0)
+    inside, gained = gauge.by(callees, growing & (callees >= 0))
+    if not inside:
+        return Move.NONE
+    gainer = inside[int(gained.delta.argmax())]
+    lost = _losers(tests, names, growth, gainer)
+    if not lost:
+        return Move.NONE
+    linked = _linked(tests, ancestor, gainer, lost, callees, growing, project)
+    if not linked:
+        return Move.NONE
+    return _equivalent(tests, growing | np.isin(callees, [gainer, *linked]), growing)
+
+
+def _losers(tests: FrameTests, names: list[int], growth: Growth, gainer: int) -> dict[int, float]:
+    """Callees that surely lost cost beside the one that gained, with what they have left."""
+    loss = growth.base - growth.head
+    sure = loss > student.quantile(1 - tests.alpha, growth.df) * growth.sampling_se
+    return {n: float(growth.head[i]) for i, n in enumerate(names) if sure[i] and n != gainer}
+
+
+def _linked(
+    tests: FrameTests,
+    ancestor: int,
+    gainer: int,
+    lost: dict[int, float],
+    callees: Ints,
+    growing: Mask,
+    project: Mask,
+) -> list[int]:
+    """Those of the losers whose calls changed together with the gainer's."""
+    gauge = tests.gauge
+    new_call = gainer != ancestor and gauge.of(callees == gainer).base[0] == 0
+    # What a dispatcher of a library calls is unrelated: there only a callee that is gone can have been replaced.
+    if new_call and (project[ancestor] or not project.any()):
+        return list(lost)
+    gone = [name for name, left in lost.items() if name != ancestor and left == 0]
+    rewired = [name for name in lost if name not in gone and _handed_over(tests, callees == name, growing)]
+    return gone + rewired
+
+
+def _handed_over(tests: FrameTests, loser: Mask, growing: Mask) -> bool:
+    """Whether a call vanished below the loser whose callee now is called, for the first time, below the gainer."""
+    gauge, table = tests.gauge, tests.gauge.table
+    vanished, appeared = _edges(tests, loser, of_base=True), _edges(tests, growing, of_base=False)
+    common = {callee for _, callee in vanished} & {callee for _, callee in appeared}
+    if not common:
+        return False
+    ending = np.array([bool(common.intersection(path)) for path in table.paths])
+    moved = gauge.of(growing & ending)
+    return bool(moved.delta[0] >= MARGIN * gauge.of(growing).delta[0])
+
+
+def _edges(tests: FrameTests, stacks: Mask, *, of_base: bool) -> set[tuple[int, int]]:
+    """Calls (caller, callee) in these stacks that one side has and the other, anywhere, has not."""
+    table = tests.gauge.table
+    here, there = (table.base, table.head) if of_base else (table.head, table.base)
+    calls: set[tuple[int, int]] = set()
+    for s in np.flatnonzero(stacks & (here.weights_ns.sum(axis=0) > 0)):
+        calls.update(zip(table.paths[s], table.paths[s][1:], strict=False))
+    for s in np.flatnonzero(there.weights_ns.sum(axis=0) > 0):
+        calls.difference_update(zip(table.paths[s], table.paths[s][1:], strict=False))
+    return calls
+
+
+def _equivalent(tests: FrameTests, involved: Mask, growing: Mask) -> Move:
+    net, moved = tests.gauge.of(involved), float(tests.gauge.of(growing).delta[0])
+    left = float(net.delta[0])
+    # Errors of the totals are left out: they move gain and loss alike, and the whole test is judged by them.
+    reach = float(student.quantile(1 - tests.alpha, net.df)[0] * net.sampling_se[0])
+    if left - reach > tests.bound:
+        return Move.NONE
+    return Move.MOVED if left + reach <= max(tests.bound, MARGIN * moved) else Move.UNCLEAR

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flame.baseline import schema
+from pytest_flame.baseline.fields import Malformed
+from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, StackSample
+
+FOLDED_SHA256 = "00" * 32
+
+
+@given(data=st.data())
+def test_any_recording_reads_back_equal(recordings, data):
+    recording = data.draw(recordings)
+    assert schema.decode(schema.parse(schema.encode(recording, FOLDED_SHA256))) == recording
+
+
+@given(data=st.data())
+def test_any_recording_is_ascii_json_that_carries_its_own_hash(recordings, data):
+    text = schema.encode(data.draw(recordings), FOLDED_SHA256)
+    assert text.isascii()
+    document = json.loads(text)
+    assert document["content_sha256"] == schema.content_sha256(document)
+
+
+def test_equal_data_in_another_order_is_the_same_text(recording):
+    def backwards(mapping):
+        return dict(reversed(mapping.items()))
+
+    reordered = dataclasses.replace(
+        recording,
+        processes=tuple(dataclasses.replace(p, stacks=backwards(p.stacks)) for p in recording.processes),
+        fingerprint=backwards(recording.fingerprint),
+        source_hashes=backwards(recording.source_hashes),
+        lines=backwards(recording.lines),
+    )
+    assert schema.encode(reordered, FOLDED_SHA256) == schema.encode(recording, FOLDED_SHA256)
+
+
+def test_a_usual_recording_stays_under_100_kb():
+    generator = random.Random(1)
+    frames = [Frame(f"project.package{i % 9}.module", f"Class{i}.method_{i}") for i in range(150)]
+    stacks = [tuple(generator.choices(frames, k=generator.randint(5, 30))) for _ in range(200)]
+    processes = tuple(
+        Process(
+            tuple(
+                Round(1024, generator.randint(10**7, 10**8), generator.randint(10**7, 10**8), True) for _ in range(25)
+            ),
+            {s: StackSample(generator.randint(1, 50), generator.randint(10**6, 5 * 10**7)) for s in stacks},
+        )
+        for _ in range(10)
+    )
+    text = schema.encode(Recording("t", processes, SamplerInfo("timer", "cpu", True, 997), {}), FOLDED_SHA256)
+    assert len(text) < 100_000
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_reformatting_is_not_an_edit(recording):
+    document = json.loads(schema.encode(recording, FOLDED_SHA256))
+    reformatted = json.loads(json.dumps(dict(reversed(document.items())), indent=4))
+    assert schema.content_sha256(reformatted) == document["content_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: Expecting value"),
+        ('{\n"a": 1,\n', "line 3: Expecting property name"),
+        ("[]", "the file does not hold an object"),
+        ('{"a": NaN}', "NaN is not a number"),
+        ('{"a": {"b": 1, "b": 2}}', "the name 'b' stands twice in one object"),
+        ("[" * 100_000, "maximum recursion depth exceeded"),
+        ("9" * 10_000, "Exceeds the limit"),
+    ],
+)
+def test_what_is_not_json_is_said_where(text, message):
+    with pytest.raises(Malformed) as caught:
+        schema.parse(text)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("stated", "version"),
+    [
+        ("pytest-flame/baseline/1", 1),
+        ("pytest-flame/baseline/12", 12),
+        ("pytest-flame/baseline/", None),
+        ("pytest-flame/baseline/²", None),
+        ("pytest-flame/baseline/-1", None),
+        ("pytest-flame/baseline/" + "9" * 5000, None),
+        ("pytest-flame/result/1", None),
+        (1, None),
+        (None, None),
+    ],
+)
+def test_the_stated_version(stated, version):
+    assert schema.version({"schema": stated}) == version
+
+
+def delete(document, *path):
+    *parents, last = path
+    for part in parents:
+        document = document[part]
+    del document[last]
+
+
+def put(document, value, *path):
+    *parents, last = path
+    for part in parents:
+        document = document[part]
+    document[last] = value
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda d: delete(d, "seed"), "the file lacks 'seed'"),
+        (lambda d: put(d, 1, "extra"), "the file holds the unknown 'extra'"),
+        (lambda d: put(d, 7, "test"), "test is 7, not a text"),
+        (lambda d: put(d, [], "processes"), "a recording without processes"),
+        (lambda d: put(d, [], "processes", 1, "rounds"), "a process holds no rounds"),
+        (lambda d: put(d, 0, "processes", 1, "rounds", 0, 0), "processes[1].rounds[0][0] is 0, outside 1"),
+        (lambda d: put(d, 1, "processes", 0, "rounds", 1, 3), "processes[0].rounds[1][3] is 1, not true or false"),
+        (lambda d: put(d, 99, "processes", 0, "samples", 0, 0), "processes[0].samples[0][0] is 99, outside 0 … 2"),
+        (lambda d: put(d, -1, "processes", 0, "samples", 0, 0), "processes[0].samples[0][0] is -1, outside 0 … 2"),
+        (lambda d: put(d, 1, "processes", 0, "samples", 0, 0), "processes[0].samples[1] repeats a stack"),
+        (lambda d: put(d, 99, "stacks", 0, 0), "stacks[0][0] is 99, outside 0 … 3"),
+        (lambda d: put(d, [], "stacks", 0), "stacks[0] is an empty stack"),
+        (lambda d: put(d, d["stacks"][1], "stacks", 0), "stacks holds an entry twice"),
+        (lambda d: put(d, d["frames"][1], "frames", 0), "frames holds an entry twice"),
+        (lambda d: put(d, ["a:b", "a.py"], "frames", 0), "frames[0] has 2 members, not 1 or 3"),
+        (lambda d: put(d, ["a:b", "a.py", -1], "frames", 0), "frames[0][2] is -1, outside 0"),
+        (lambda d: delete(d, "processes", 0, "counts"), "processes[0] lacks 'counts'"),
+        (lambda d: put(d, 3.5, "processes", 0, "counts", "late"), "processes[0].counts.late is 3.5, not a whole"),
+        (lambda d: put(d, None, "sampler", "kernel"), "sampler.kernel is None, not true or false"),
+        (lambda d: put(d, 3, "fingerprint", "cpu"), "fingerprint.cpu is 3, not a text"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_path(recording, damage, message):
+    document = schema.parse(schema.encode(recording, FOLDED_SHA256))
+    damage(document)
+    with pytest.raises(Malformed) as caught:
+        schema.decode(document)
+    assert message in str(caught.value)

@@ -1,0 +1,34 @@
+"""Fixtures every folder of tests may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+Golden = Callable[[str, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bless", action="store_true", help="rewrite the golden files with what the code gives now")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """``golden(name, text)`` compares text with ``golden/name`` beside the test; ``--bless`` records it instead."""
+    folder = Path(request.path).parent / "golden"
+
+    def compare(name: str, text: str) -> None:
+        file = folder / name
+        if request.config.getoption("--bless"):
+            folder.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+            return
+        assert file.exists(), f"no golden file {file}: record it with `pytest tests --bless` and read it"
+        recorded = file.read_bytes().decode("utf-8")
+        assert text == recorded, f"differs from {file}; if that is right, record it with `pytest tests --bless`"
+
+    return compare

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flame.render import units
+
+
+@pytest.mark.parametrize(
+    ("ps", "text"),
+    [
+        (0, "0 ns"),
+        (3, "3 ps"),
+        (999, "999 ps"),
+        (420_000, "420.0 ns"),
+        (12_345, "12.35 ns"),
+        (12_310_000_000, "12.31 ms"),
+        (123_400_000_000, "123.4 ms"),
+        (999_960_000, "1.00 ms"),
+        (99_996_000_000, "100.0 ms"),
+        (4_200_000_000_000, "4.20 s"),
+        (-1_620_000_000, "−1.62 ms"),
+        (math.inf, "unknown"),
+        (math.nan, "unknown"),
+    ],
+)
+def test_duration(ps: float, text: str) -> None:
+    assert units.duration(ps) == text
+
+
+def test_both_sides_share_unit_and_digits() -> None:
+    assert units.before_after(980_000_000, 1_020_000_000) == ("0.98 ms", "1.02 ms")
+    assert units.before_after(98_120_000_000, 102_300_000_000) == ("98.1 ms", "102.3 ms")
+
+
+def test_a_side_much_smaller_keeps_its_own_unit() -> None:
+    assert units.before_after(5_000, 12_000_000_000) == ("5.00 ns", "12.00 ms")
+
+
+def test_zero_has_the_other_sides_unit() -> None:
+    assert units.before_after(0, 12_000_000_000) == ("0.00 ms", "12.00 ms")
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0.139, "+13.9 %"),
+        (-0.0112, "−1.1 %"),
+        (0.0, "0.0 %"),
+        (0.0001, "0.0 %"),
+        (-0.0001, "0.0 %"),
+        (1.42, "+142 %"),
+        (0.9999, "+100 %"),
+        (math.inf, "unknown"),
+    ],
+)
+def test_signed_percent(fraction: float, text: str) -> None:
+    assert units.signed_percent(fraction) == text
+
+
+def test_intervals() -> None:
+    assert units.percent_interval(-0.011, 0.016) == "[−1.1, 1.6]"
+    assert units.duration_interval(1_500_000_000, 1_740_000_000) == "[+1.50, +1.74] ms"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.6, "1 min"), (252.4, "4 min 12 s"), (3600, "1 h"), (3661, "1 h 1 min 1 s")],
+)
+def test_elapsed(seconds: float, text: str) -> None:
+    assert units.elapsed(seconds) == text
+
+
+def test_p_is_never_shown_as_zero() -> None:
+    assert units.p_value(0.0) == "< 0.001"
+    assert units.p_value(0.0234) == "0.023"
+
+
+def test_settings_keep_the_digits_they_were_chosen_with() -> None:
+    assert [units.setting(x) for x in (0.05, 0.025, 0.98, 0.005)] == ["5 %", "2.5 %", "98 %", "0.5 %"]
+
+
+def test_counts() -> None:
+    assert units.count(1500) == "1,500"
+    assert [units.count(n, "process", "processes") for n in (1, 2)] == ["1 process", "2 processes"]
+
+
+@given(st.integers(1, 10**15))
+def test_what_is_not_zero_is_not_shown_as_zero(ps: int) -> None:
+    number, _ = units.duration(ps).split()
+    assert float(number) > 0
+
+
+@given(st.integers(1, 10**15))
+def test_duration_is_right_to_one_percent(ps: int) -> None:
+    number, unit = units.duration(ps).split()
+    scale = {"ps": 1, "ns": 10**3, "µs": 10**6, "ms": 10**9, "s": 10**12}[unit]
+    assert float(number) * scale == pytest.approx(ps, rel=0.01)

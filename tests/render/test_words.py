@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_flame.model import Change, Frame, FrameDelta, Judgement, Limits, RunResult, Verdict
+from pytest_flame.render import words
+
+DELTA = FrameDelta(Frame("m", "f"), 10, 30, 10, 30, 5, 35, 0.001, significant=True, over_threshold=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "caller", "said"),
+    [
+        (Change.SLOWER, None, "slower under every caller"),
+        (Change.SLOWER, "m:g", "slower when called by m:g"),
+        (Change.MORE_CALLS, "m:g", "called more often by m:g"),
+        (Change.MORE_CALLS, None, "called more often"),
+        (Change.NEW, "m:g", "new, called by m:g"),
+        (Change.NEW, None, "new"),
+        (Change.GONE, None, "gone"),
+    ],
+)
+def test_what_happened(change: Change, caller: str | None, said: str) -> None:
+    delta = replace(DELTA, change=change, caller=Frame.parse(caller) if caller else None)
+    assert words.what_happened(delta) == said
+
+
+def test_growth_is_a_share_of_the_change_only_where_the_test_grew(regressed: Judgement) -> None:
+    comparison = regressed.comparison
+    assert comparison is not None
+    culprit = comparison.culprits[0]
+    assert words.growth(comparison, culprit) == "+1.62 ms, 111 % of the change"
+    masked = replace(comparison, low=0.99)
+    assert words.share_of_change(masked, culprit) is None
+    assert words.growth(masked, culprit) == "+1.62 ms, 16.2 % of the test"
+
+
+def test_a_tolerated_slowdown_is_said(regressed: Judgement) -> None:
+    assert words.outcome(replace(regressed, verdict=Verdict.PASS)) == (
+        "pass, slower within the threshold (would have caught +7.1 %)"
+    )
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.NEW, Verdict.INCOMPATIBLE, Verdict.ERROR])
+def test_what_was_not_judged_never_reads_as_a_pass(verdict: Verdict) -> None:
+    judgement = Judgement("t", verdict, "for this reason")
+    run = RunResult((judgement,), "stored", 1, Limits())
+    assert "pass" not in words.outcome(judgement) + words.headline(run) + words.conclusion(run)
+    assert words.outcome(judgement).endswith(": for this reason")
+
+
+def test_conclusion_counts_what_was_not_judged(result: RunResult) -> None:
+    assert words.conclusion(result) == "2 of 8 tests regressed, 4 were not judged"
+
+
+def test_an_empty_run_concludes_nothing() -> None:
+    assert words.conclusion(RunResult((), "stored", 1, Limits())) == "Nothing could be judged: no tests were measured"
+
+
+def test_worst_comes_first(result: RunResult) -> None:
+    order = [judgement.verdict for judgement in words.worst_first(result)]
+    assert order == sorted(order, key=words.WORST_FIRST.index)
+    assert set(words.WORST_FIRST) == set(Verdict) == set(words.LABELS)
+
+
+def test_base_line_names_commit_and_source(result: RunResult) -> None:
+    assert words.base_line(result) == "base 1a2b3c4 (main), measured here, interleaved with head"
+    stored = replace(result, mode="stored", base_commit=None, base_source="flame-baselines")
+    assert words.base_line(stored) == "base flame-baselines, as stored"
