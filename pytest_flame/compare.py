@@ -16,7 +16,7 @@ from pytest_flame.stats.frames import FrameTests, compare_frames
 from pytest_flame.stats.growth import Gauge
 from pytest_flame.stats.student import Floats
 from pytest_flame.stats.table import Mask, StackTable
-from pytest_flame.stats.whole import MIN_PROCESSES, Whole, compare_whole
+from pytest_flame.stats.whole import Whole, compare_whole
 
 STORED_SESSION_SD = 0.01
 """Assumed for a stored baseline of which there is one recording: what a recording differs from the next by."""
@@ -58,7 +58,7 @@ def compare(base: Recording, head: Recording, limits: Limits, *, session_sd: flo
         unclear=_blamed(frames, attribution.unclear),
         session_sd=session_sd,
         blind_below_ps=_whole_ps(blind_below),
-        notes=tuple(_notes(base, head, session_sd)),
+        notes=tuple(_notes(session_sd)),
     )
     comparison.check()
     return comparison
@@ -137,12 +137,9 @@ def _blamed(frames: list[FrameDelta], blames: Iterable[Blame]) -> tuple[FrameDel
     )
 
 
-def _notes(base: Recording, head: Recording, session_sd: float) -> Iterable[str]:
+def _notes(session_sd: float) -> Iterable[str]:
     if session_sd > 0:
         yield f"session variance unknown: {session_sd * 100:.2g} % assumed"
-    few = min(len(base.processes), len(head.processes))
-    if few < MIN_PROCESSES:
-        yield f"{few} process{'es' if few > 1 else ''} on one side: at least {MIN_PROCESSES} are needed to decide"
 
 
 def _costs(recording: Recording) -> Floats:

@@ -147,7 +147,7 @@ def _compare(test: Selected, base: Recording | None, head: Recording) -> Judgeme
     if unlike:
         return replace(incompatible(test.test_id, unlike), base=base, head=head)
     comparison = compare(base, head, test.settings.limits)
-    return judge(comparison, base, head)
+    return judge(comparison, base, head, time_s=test.settings.time_s)
 
 
 def _warnings(head: Recording) -> list[str]:

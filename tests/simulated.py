@@ -50,7 +50,9 @@ def record(
         processes=tuple(processes),
         sampler=SAMPLER,
         fingerprint={"cpu": "simulated"},
-        lines={f: SourceLine(f"/usr/lib/{f.module}.py" if f.module in library else f"{f.module}.py", 1) for f in frames},
+        lines={
+            f: SourceLine(f"/usr/lib/{f.module}.py" if f.module in library else f"{f.module}.py", 1) for f in frames
+        },
     )
 
 

@@ -76,7 +76,9 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
     elif sampler.event == "task-clock":
         stacks, counts = _add_kernel(stacks, counts, root, clocks)
     if clocks.child_ns:
-        stacks[(root, CHILDREN_NOT_SAMPLED)] = StackSample(0, clocks.child_ns)
+        # As many samples as it would have had: the clock's figure is better than that, never worse.
+        period_ns = clocks.cpu_ns / clocks.ticks_due if clocks.ticks_due > 0 else _TICK_NS
+        stacks[(root, CHILDREN_NOT_SAMPLED)] = StackSample(max(1, round(clocks.child_ns / period_ns)), clocks.child_ns)
     return Folded(stacks, counts, lines)
 
 

@@ -70,10 +70,10 @@ def over_threshold(tests: FrameTests) -> list[Suspect]:
     """Every frame over its threshold, by its own cost, by its inclusive cost, or both."""
     table = tests.gauge.table
     suspects = []
-    for frame in np.flatnonzero(tests.inclusive_over | tests.own_over):
+    for frame in map(int, np.flatnonzero(tests.inclusive_over | tests.own_over)):
         inclusive = [table.containing(frame)] if tests.inclusive_over[frame] else []
         own = [table.leaf == frame] if tests.own_over[frame] else []
-        suspects.append(Suspect(int(frame), (*inclusive, *own)))
+        suspects.append(Suspect(frame, (*inclusive, *own)))
     return suspects
 
 

@@ -31,7 +31,9 @@ def smallest_ratio(threshold: float, se: float, df: float, alpha: float) -> floa
     return (1 + threshold) * math.exp(exponent) if exponent < 700 else math.inf
 
 
-def smallest_share(bound: float, samples: float, *, dispersion: float, prop_sd: float, df: float, alpha: float) -> float:
+def smallest_share(
+    bound: float, samples: float, *, dispersion: float, prop_sd: float, df: float, alpha: float
+) -> float:
     """Smallest share of a new frame that is seen to exceed ``bound`` (a share too) with ``POWER``.
 
     ``samples`` is the whole side's, ``dispersion`` its variance over a binomial's, ``prop_sd`` the relative

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -44,7 +45,7 @@ def log_f_variance(df: float | Floats) -> Floats:
 def df_of_log_variance(variance: float) -> float:
     """Inverse of ``log_f_variance``, by Newton's method on 1/ψ₁, which is convex (Smyth 2004, appendix)."""
     if variance > 1e7:
-        return 2 / np.sqrt(variance)
+        return 2 / math.sqrt(variance)
     if variance < 1e-6:
         return 2 / variance
     y = 0.5 + 1 / variance

@@ -166,9 +166,7 @@ def _interner(frames: list[Frame]) -> Callable[[Stack], Path]:
     return intern
 
 
-def _cells(
-    process: Process, intern: Callable[[Stack], Path], columns: dict[Path, int]
-) -> tuple[dict[int, int], int]:
+def _cells(process: Process, intern: Callable[[Stack], Path], columns: dict[Path, int]) -> tuple[dict[int, int], int]:
     """Weight by column of one process, and its number of samples."""
     cell: dict[int, int] = {}
     samples = 0

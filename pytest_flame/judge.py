@@ -1,0 +1,241 @@
+"""From a comparison to a verdict: policy and words, no statistics of its own.
+
+Fails closed. Nothing is a PASS that was not shown to be one: without samples, with too few processes, or with a cost
+that may have grown while it moved, the answer is another one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final, Literal
+
+from pytest_flame.model import Comparison, FrameDelta, Judgement, Recording, Verdict
+
+MIN_SAMPLES: Final = 10
+"""Per side; fewer say nothing about any frame."""
+MAX_MISSING: Final = 0.5
+"""Part of a side's samples whose loss leaves the rest unable to speak for the whole."""
+MAX_LONGER: Final = 20.0
+"""More time than this many times the present is not an advice."""
+
+Outcome = Literal["passed", "skipped", "failed"]
+
+_OUTCOMES: Final[Mapping[Verdict, tuple[Outcome, Outcome]]] = {
+    Verdict.PASS: ("passed", "passed"),
+    Verdict.IMPROVED: ("passed", "passed"),
+    Verdict.REGRESSED: ("failed", "failed"),
+    Verdict.INCONCLUSIVE: ("skipped", "failed"),
+    Verdict.NEW: ("skipped", "failed"),
+    Verdict.INCOMPATIBLE: ("skipped", "failed"),
+    Verdict.ERROR: ("failed", "failed"),
+}
+
+
+def outcome(verdict: Verdict, strict: bool) -> Outcome:
+    """What pytest reports for a verdict; ``strict`` fails everything that was not shown to pass."""
+    return _OUTCOMES[verdict][strict]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule sees. ``time_s`` is the budget per test and side, None where it is not known."""
+
+    comparison: Comparison
+    base: Recording
+    head: Recording
+    time_s: float | None = None
+
+
+Ruling = tuple[Verdict, str]
+
+
+def judge(comparison: Comparison, base: Recording, head: Recording, *, time_s: float | None = None) -> Judgement:
+    """The verdict on two compared recordings: that of the first rule that has one."""
+    case = Case(comparison, base, head, time_s)
+    verdict, reason = next(ruling for rule in RULES if (ruling := rule(case)) is not None)
+    return Judgement(comparison.test_id, verdict, reason, comparison, base, head)
+
+
+def new(test_id: str, reason: str = "no baseline") -> Judgement:
+    """There is nothing to compare with."""
+    return Judgement(test_id, Verdict.NEW, reason)
+
+
+def incompatible(test_id: str, differences: Sequence[str]) -> Judgement:
+    """Both sides exist, but ``differences`` (one line each) forbid to compare them."""
+    more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+    reason = f"not comparable: {differences[0]}{more}" if differences else "not comparable"
+    return Judgement(test_id, Verdict.INCOMPATIBLE, reason, details="\n".join(differences))
+
+
+def inconclusive(test_id: str, reason: str) -> Judgement:
+    """Nothing was measured that could be judged: time spent, interrupted, too few processes."""
+    return Judgement(test_id, Verdict.INCONCLUSIVE, reason)
+
+
+def error(test_id: str, reason: str, details: str = "") -> Judgement:
+    """The body failed, a worker died, the wrong code was imported, too few processes came back, …"""
+    return Judgement(test_id, Verdict.ERROR, reason, details=details)
+
+
+# --- the rules, in the order they are asked -------------------------------------------------------------------
+
+
+def _no_samples(case: Case) -> Ruling | None:
+    for side, recording in _sides(case):
+        if not any(s.weight_ns for p in recording.processes for s in p.stacks.values()):
+            n = len(recording.processes)
+            return Verdict.ERROR, f"no samples: {side} has none in {n} process{'es' if n != 1 else ''}"
+    return None
+
+
+def _whole_test_slower(case: Case) -> Ruling | None:
+    c = case.comparison
+    if c.low > 1 + c.limits.threshold:
+        return Verdict.REGRESSED, f"{_total(c)} is above the tolerated {_tolerated(c)}"
+    return None
+
+
+def _frame_slower(case: Case) -> Ruling | None:
+    c = case.comparison
+    if not c.culprits:
+        return None
+    tolerated = f"tolerated {_number(100 * c.limits.frame_threshold)} %"
+    return Verdict.REGRESSED, f"{_named(c, c.culprits)} ({tolerated}); total {_total(c)}"
+
+
+def _undecidable(case: Case) -> Ruling | None:
+    c = case.comparison
+    if math.isfinite(c.high):
+        return None
+    few = min(c.base_processes, c.head_processes)
+    if few < 3:
+        return Verdict.INCONCLUSIVE, f"{few} process{'es' if few > 1 else ''} on one side: too few to judge"
+    return Verdict.INCONCLUSIVE, "an iteration costs no more than the empty loop: nothing to judge"
+
+
+def _few_samples(case: Case) -> Ruling | None:
+    for side, recording in _sides(case):
+        samples = sum(s.count for p in recording.processes for s in p.stacks.values())
+        if samples < MIN_SAMPLES:
+            return Verdict.INCONCLUSIVE, f"{samples} samples of {side}: too few to judge any frame; give it more time"
+    return None
+
+
+def _samples_missing(case: Case) -> Ruling | None:
+    for side, recording in _sides(case):
+        if (part := missing(recording)) > MAX_MISSING:
+            return Verdict.INCONCLUSIVE, f"{_number(100 * part)} % of the samples of {side} are missing"
+    return None
+
+
+def _maybe_moved(case: Case) -> Ruling | None:
+    c = case.comparison
+    if not c.unclear:
+        return None
+    reason = f"{_named(c, c.unclear)} while others lost cost to it; whether the sum stayed the same is not clear"
+    return Verdict.INCONCLUSIVE, f"{reason}; {_advice(case, math.inf)}"
+
+
+def _improved(case: Case) -> Ruling | None:
+    c = case.comparison
+    if c.high < 1 - c.limits.threshold:
+        return Verdict.IMPROVED, f"{_total(c)} is faster by more than {_tolerated(c)}"
+    return None
+
+
+def _within(case: Case) -> Ruling | None:
+    c = case.comparison
+    if c.high >= 1 + c.limits.threshold:
+        return None
+    if c.low > 1:
+        return Verdict.PASS, f"significant slowdown {_total(c)} within the tolerated {_tolerated(c)}"
+    return Verdict.PASS, f"{_total(c)} is within the tolerated {_tolerated(c)}"
+
+
+def _spans(case: Case) -> Ruling:
+    c = case.comparison
+    distance = abs(math.log(c.ratio / (1 + c.limits.threshold)))
+    return (
+        Verdict.INCONCLUSIVE,
+        f"interval {_interval(c)} spans the threshold {_tolerated(c)}; {_advice(case, distance)}",
+    )
+
+
+RULES: Final = (
+    _no_samples,
+    _whole_test_slower,
+    _frame_slower,
+    _undecidable,
+    _few_samples,
+    _samples_missing,
+    _maybe_moved,
+    _improved,
+    _within,
+    _spans,
+)
+
+
+# --- words ----------------------------------------------------------------------------------------------------
+
+
+def missing(recording: Recording) -> float:
+    """Part of a recording's samples that should have come and are not in it."""
+    taken = sum(p.counts.taken for p in recording.processes)
+    gone = sum(
+        c.unwindable + c.lost + c.overflowed + c.throttled for c in (process.counts for process in recording.processes)
+    )
+    return gone / (taken + gone) if gone else 0.0
+
+
+def _sides(case: Case) -> tuple[tuple[str, Recording], tuple[str, Recording]]:
+    return ("base", case.base), ("head", case.head)
+
+
+def _advice(case: Case, distance: float) -> str:
+    """What would settle it. ``distance`` (log scale) is what the interval must not reach; inf: twice as much time.
+
+    A stored base keeps its own noise however long head is measured: taken to be half of all.
+    """
+    c = case.comparison
+    session = NormalDist().inv_cdf(1 - c.limits.alpha) * c.session_sd
+    reach = math.log(c.high / c.low) / 2
+    noise = max(reach**2 - session**2, 0.0)
+    fixed = session**2 + (noise / 2 if c.session_sd else 0.0)
+    room = distance**2 - fixed
+    longer = 2.0 if math.isinf(distance) else (noise + session**2 - fixed) / room if room > 0 else math.inf
+    if longer > MAX_LONGER and c.session_sd:
+        return "measuring both sides together (--flame-against=REF) is more exact"
+    if longer > MAX_LONGER:
+        return "too close to the threshold for more time to settle it"
+    longer = max(longer, 1.2)
+    if case.time_s is not None:
+        return f"more time (--flame-time={math.ceil(case.time_s * longer)}) would settle it"
+    return f"more processes (--flame-processes={math.ceil(c.head_processes * longer)}) would settle it"
+
+
+def _named(c: Comparison, frames: Sequence[FrameDelta]) -> str:
+    first = frames[0]
+    more = f" and {len(frames) - 1} more" if len(frames) > 1 else ""
+    if not c.base_ps:
+        return f"`{first.frame}`{more} grew"
+    return f"`{first.frame}`{more} grew by {_number(100 * first.own_delta_ps / c.base_ps)} % of the test"
+
+
+def _total(c: Comparison) -> str:
+    return f"{100 * (c.ratio - 1):+.1f} % {_interval(c)}"
+
+
+def _interval(c: Comparison) -> str:
+    return f"[{100 * (c.low - 1):.1f}, {100 * (c.high - 1):.1f}]"
+
+
+def _tolerated(c: Comparison) -> str:
+    return f"{_number(100 * c.limits.threshold)} %"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
