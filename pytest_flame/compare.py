@@ -71,10 +71,21 @@ def _compare_frames(
     if not table.paths:
         return [], Attribution(), whole.base.ps
     gauge = Gauge(table, whole.base, whole.head, session_sd)
-    tests = compare_frames(gauge, whole, frame_threshold=limits.frame_threshold, alpha=limits.alpha)
+    tests = compare_frames(
+        gauge, whole, threshold=limits.threshold, frame_threshold=limits.frame_threshold, alpha=limits.alpha
+    )
     lines = {**base.lines, **head.lines}
     attribution = attribute(tests, project_frames(table.frames, lines))
-    return _deltas(tests, attribution, lines), attribution, tests.blind_below
+    culprits = tuple(_with_sole_caller(blame, table) for blame in attribution.culprits)
+    return _deltas(tests, attribution, lines), replace(attribution, culprits=culprits), tests.blind_below
+
+
+def _with_sole_caller(blame: Blame, table: StackTable) -> Blame:
+    """A function with one caller only: without call counts, slower and called more often look the same."""
+    if blame.change is not Change.SLOWER or blame.caller is not None:
+        return blame
+    callers = set(map(int, table.callers(blame.frame))) - {-1}
+    return replace(blame, caller=callers.pop()) if len(callers) == 1 else blame
 
 
 def project_frames(frames: Iterable[Frame], lines: dict[Frame, SourceLine]) -> Mask:

@@ -22,6 +22,8 @@ MARKER_HELP: Final = (
 )
 SAMPLERS: Final = ("auto", "perf", "cycles", "timer")
 UPDATES: Final = ("changed", "missing", "all")
+MAX_CPUS: Final = 8192
+"""More than Linux can be built for."""
 
 
 def _count(text: str) -> int:
@@ -45,6 +47,8 @@ def _cpus(text: str) -> tuple[int, ...]:
         if not match:
             raise ValueError
         first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < MAX_CPUS:
+            raise ValueError
         cpus.update(range(first, last + 1))
     return tuple(sorted(cpus))
 
@@ -231,6 +235,9 @@ def read_settings(config: pytest.Config) -> Settings:
     skip = bool(config.getoption("flame_skip"))
     if only and skip:
         raise UsageError("--flame-only and --flame-skip exclude each other", fix="keep one of them")
+    for option in ("update", "move"):
+        if skip and config.getoption(f"flame_{option}"):
+            raise UsageError(f"--flame-{option} and --flame-skip exclude each other", fix="keep one of them")
     move = tuple(_renaming(text) for text in config.getoption("flame_move") or ())
     enabled = (
         bool(config.getoption("flame")) or only or update is not None or bool(move) or bool(config.getini("flame"))
@@ -292,6 +299,13 @@ def _renaming(text: str) -> tuple[str, str]:
     if not (separator and old and new):
         raise UsageError(f"--flame-move={text} is not of the form OLD=NEW, both test ids")
     return old, new
+
+
+def is_distributed(config: pytest.Config) -> bool:
+    """pytest-xdist runs the tests in processes of its own."""
+    option = config.option
+    nodes = getattr(option, "tx", None) and getattr(option, "dist", "no") != "no"
+    return bool(getattr(option, "numprocesses", None) or nodes) or hasattr(config, "workerinput")
 
 
 # --- markers ------------------------------------------------------------------------------------------------

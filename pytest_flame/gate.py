@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from pytest_flame import atomic, fold
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.compare import compare
 from pytest_flame.config import Settings, TestSettings
-from pytest_flame.errors import BaselineError
+from pytest_flame.errors import BaselineError, FlameError
 from pytest_flame.judge import error, incompatible, inconclusive, judge, new, outcome
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
@@ -24,6 +26,8 @@ from pytest_flame.render.json import result_json
 from pytest_flame.render.markdown import result_markdown
 from pytest_flame.render.report import write_report
 from pytest_flame.stats.drift import find_drift
+
+_FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class GateOutcome:
     updated: frozenset[str]
     wall_s: Mapping[str, float]
     report: Path | None
+    unwritten: tuple[FlameError, ...] = ()
+    """Why a report is not there."""
 
     def outcome_of(self, judgement: Judgement, *, strict: bool) -> str:
         """``passed``, ``skipped`` or ``failed``; a test whose baseline was just written has been accepted."""
@@ -65,7 +71,8 @@ def run_gate(
     targets = [_target(test, bases.get(test.test_id)) for test in selected]
     how = How(settings.frequency_hz, settings.sampler, settings.cpus, settings.seed, settings.max_time_s)
     with tempfile.TemporaryDirectory(prefix="pytest-flame-") as scratch:
-        launcher = Launcher(settings.root, directory, Path(scratch), pytest_args)
+        safe_path = not {"", str(directory)} & set(sys.path)
+        launcher = Launcher(settings.root, directory, Path(scratch), pytest_args, safe_path=safe_path)
         measured, interrupted = measure(targets, how, launcher, progress)
 
     judgements: list[Judgement] = []
@@ -76,12 +83,11 @@ def run_gate(
             continue
         judgements.append(_judge(test, one, bases.get(test.test_id), broken.get(test.test_id), interrupted))
 
-    updated = frozenset(
-        j.test_id
-        for j in judgements
-        if settings.update is not None and _wants_update(j, settings.update, bases, broken) and _save(store, j)
-    )
-    judgements = [replace(j, reason=f"{j.reason}; baseline written") if j.test_id in updated else j for j in judgements]
+    updated: set[str] = set()
+    for index, j in enumerate(judgements):
+        if settings.update is not None and _wants_update(j, settings.update, bases, broken):
+            judgements[index] = _saved(store, j)
+            updated.update({j.test_id} if judgements[index].verdict is j.verdict else ())
     result = RunResult(
         judgements=tuple(judgements),
         mode="stored",
@@ -94,8 +100,9 @@ def run_gate(
         duration_s=time.monotonic() - began,
         interrupted=interrupted,
     )
-    report = _write_reports(result, settings)
-    return GateOutcome(result, unmeasured, updated, {m.test_id: m.wall_s for m in measured}, report)
+    report, unwritten = _write_reports(result, settings)
+    wall_s = {m.test_id: m.wall_s for m in measured}
+    return GateOutcome(result, unmeasured, frozenset(updated), wall_s, report, unwritten)
 
 
 def move_baselines(settings: Settings) -> None:
@@ -119,8 +126,7 @@ def _judge(
 ) -> Judgement:
     head, failure = one.recording, one.failure
     if failure is not None and failure.status is not Status.OUT_OF_TIME:
-        fix = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
-        reason = failure.message + (fix if failure.status is Status.UNREPEATABLE else "")
+        reason = failure.message + (_FRESH if failure.status is Status.UNREPEATABLE and not test.settings.fresh else "")
         return error(test.test_id, reason, details=failure.details)
     if broken is not None:
         return replace(error(test.test_id, broken.what, details=str(broken)), head=head)
@@ -157,7 +163,7 @@ def _warnings(head: Recording) -> list[str]:
     if drift is not None:
         notes.append(
             f"the cost drifts by {drift.change:+.0%} from the first rounds to the last: the body is not repeatable as "
-            "written; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
+            f"written{'' if head.fresh else _FRESH}"
         )
     counts = sum((p.counts for p in head.processes), SampleCounts())
     total = max(counts.taken, 1)
@@ -192,19 +198,36 @@ def _wants_update(
     return which == "changed" and j.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCOMPATIBLE)
 
 
-def _save(store: Store, judgement: Judgement) -> bool:
+def _saved(store: Store, judgement: Judgement) -> Judgement:
+    """What cannot be stored is that test's own error: the others keep their verdicts."""
     assert judgement.head is not None
-    store.save(judgement.head)
-    return True
+    try:
+        store.save(judgement.head)
+    except FlameError as e:
+        return replace(error(judgement.test_id, e.what, details=str(e)), head=judgement.head, notes=judgement.notes)
+    return replace(judgement, reason=f"{judgement.reason}; baseline written")
 
 
-def _write_reports(result: RunResult, settings: Settings) -> Path | None:
-    report = write_report(result, settings.report)
-    if settings.json is not None:
-        atomic.write_text(settings.json, json.dumps(result_json(result), indent=1, ensure_ascii=False) + "\n")
-    if settings.markdown is not None:
-        atomic.write_text(settings.markdown, result_markdown(result))
-    return report
+def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, tuple[FlameError, ...]]:
+    """The page, and why something could not be written: the verdicts stand all the same."""
+    report: Path | None = None
+    unwritten: list[FlameError] = []
+    try:
+        report = write_report(result, settings.report)
+    except FlameError as e:
+        unwritten.append(e)
+    except OSError as e:
+        unwritten.append(FlameError(f"the report cannot be written to {settings.report}", why=str(e)))
+    document = json.dumps(result_json(result), indent=1, ensure_ascii=False) + "\n"
+    for path, text in ((settings.json, document), (settings.markdown, result_markdown(result))):
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_text(path, text)
+        except OSError as e:
+            unwritten.append(FlameError(f"{path} cannot be written", why=str(e)))
+    return report, tuple(unwritten)
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Final
 
 import pytest
@@ -39,11 +38,18 @@ def pytest_configure(config: pytest.Config) -> None:
         settings = flame_config.read_settings(config) if flame_config.is_asked_for(config) else None
         if settings is None or not settings.enabled or config.option.collectonly:
             return
-        if sys.platform != "linux" or sys.implementation.name != "cpython":
-            _warn_unsupported(config)
+        from pytest_flame.sampling.native import c_module, unsupported
+
+        reason = unsupported()
+        if reason is not None:
+            _warn_unsupported(config, settings, reason)
             return
-        if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
-            raise pytest.UsageError("--flame measures one process at a time: run it with -n 0 (and without --dist)")
+        c_module()  # here it could exist: a sampler that is not installed is an error, and said once
+        if flame_config.is_distributed(config):
+            raise pytest.UsageError(
+                "--flame measures one process at a time and does not run under pytest-xdist\n"
+                "  fix: add -n 0, which also overrides -n and --dist in addopts"
+            )
         from pytest_flame.reporting import Gate
 
         config.pluginmanager.register(Gate(config, settings), PLUGIN_NAME)
@@ -51,14 +57,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(e)) from e
 
 
-def _warn_unsupported(config: pytest.Config) -> None:
-    config.issue_config_time_warning(
-        pytest.PytestWarning(
-            f"--flame: nothing was measured, marked tests run as plain tests: pytest-flame samples CPython on Linux, "
-            f"this is {sys.implementation.name} on {sys.platform}"
-        ),
-        stacklevel=2,
-    )
+def _warn_unsupported(config: pytest.Config, settings: flame_config.Settings, reason: str) -> None:
+    if settings.strict:
+        raise pytest.UsageError(f"--flame-strict: nothing can be measured here: {reason}")
+    text = f"--flame: nothing was measured, marked tests run as plain tests: {reason}"
+    try:
+        config.issue_config_time_warning(pytest.PytestWarning(text), stacklevel=2)
+    except pytest.PytestWarning as e:  # -W error
+        raise pytest.UsageError(text) from e
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -11,14 +12,16 @@ _SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "min": 60.0, "m": 60.0, "h": 3
 def parse_percent(text: str) -> float:
     """``"5%"`` → 0.05. Raises ``ValueError`` for anything that is not a percentage above 0."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*", text)
-    if not match or float(match[1]) <= 0:
+    value = float(match[1]) / 100 if match else 0.0
+    if not 0 < value < math.inf:
         raise ValueError(f"{text!r} is not a percentage")
-    return float(match[1]) / 100
+    return value
 
 
 def parse_duration(text: str) -> float:
     """``"5"``, ``"90s"``, ``"5min"`` → seconds. Raises ``ValueError``."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|ms|m|min|h|)\s*", text)
-    if not match or float(match[1]) <= 0:
+    value = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not 0 < value < math.inf:
         raise ValueError(f"{text!r} is not a duration")
-    return float(match[1]) * _SECONDS[match[2]]
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from _pytest._io import TerminalWriter
 
 from pytest_flame.baseline.names import slug
 from pytest_flame.config import Settings, is_marked, test_settings
-from pytest_flame.errors import FlameError
+from pytest_flame.errors import BaselineError, FlameError
 from pytest_flame.gate import GateOutcome, Selected, move_baselines, run_gate, stale_baselines
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.model import Judgement
@@ -26,7 +27,7 @@ _FORWARDED: Final = (
     ("asyncio_mode", "--asyncio-mode"),
     ("confcutdir", "--confcutdir"),
 )
-_NEVER_FORWARDED: Final = ("no:", "xdist", "pytest_cov", "pytest_flame.measure.worker")
+_NEVER_FORWARDED: Final = ("no:terminal", "no:tmpdir", "xdist", "pytest_cov", "pytest_flame.measure.worker")
 
 
 class FlameFailure(TerminalRepr):
@@ -54,6 +55,8 @@ class Gate:
         self.deselected = False
         self.outcome: GateOutcome | None = None
         self.stale: list[str] = []
+        self.unlisted: BaselineError | None = None
+        """Why stale baselines could not be looked for."""
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self.collected += [item.nodeid for item in items]
@@ -77,7 +80,7 @@ class Gate:
                 )
                 progress.finished()
             if self._collected_everything(session):
-                self.stale = stale_baselines(self.settings, self.collected)
+                self._find_stale()
         except FlameError as e:
             raise pytest.UsageError(str(e)) from e
         if self.outcome is None:
@@ -92,12 +95,12 @@ class Gate:
             raise KeyboardInterrupt
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None = None) -> bool | None:
         if self.outcome is None or item.nodeid not in self.marked:
             return None
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in self._reports(item, self.outcome):
+        for report in self._reports(item, nextitem, self.outcome):
             hook.pytest_runtest_logreport(report=report)
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
@@ -127,23 +130,44 @@ class Gate:
                 f"'{test_id}=NEW-ID'; gone: git rm {' '.join(self._baseline_files(test_id))}",
                 yellow=True,
             )
+        if self.unlisted is not None:
+            tr.write_line(f"flame: stale baselines could not be looked for: {self.unlisted}", yellow=True)
+        for error in self.outcome.unwritten if self.outcome is not None else ():
+            tr.write_line(f"flame: {error}", red=True)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.stale and self.settings.strict and session.exitstatus == pytest.ExitCode.OK:
+        doubtful = self.settings.strict and (self.stale or self.unlisted)
+        unwritten = self.outcome is not None and self.outcome.unwritten
+        if (doubtful or unwritten) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _find_stale(self) -> None:
+        try:
+            self.stale = stale_baselines(self.settings, self.collected)
+        except BaselineError as e:
+            self.unlisted = e
 
     # --- reports ------------------------------------------------------------------------------------------------
 
-    def _reports(self, item: pytest.Item, outcome: GateOutcome) -> list[pytest.TestReport]:
+    def _reports(
+        self, item: pytest.Item, nextitem: pytest.Item | None, outcome: GateOutcome
+    ) -> list[pytest.TestReport]:
         unmeasured = outcome.unmeasured.get(item.nodeid)
         if unmeasured is not None:
             call = self._unmeasured(item, unmeasured)
         else:
             judgement = next(j for j in outcome.result.judgements if j.test_id == item.nodeid)
             call = self._judged(item, judgement, outcome)
-        around = [self._report(item, when, "passed", None) for when in ("setup", "teardown")]
-        return [around[0], call, around[1]]
+        setup = self._report(item, "setup", "passed", None)
+        # JUnit files take the properties from the last report.
+        teardown = self._report(item, "teardown", "passed", None, properties=call.user_properties)
+        # Fixtures that a test before this one left for it to end.
+        left = pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(nextitem), "teardown")
+        if left.excinfo is not None:
+            teardown = pytest.TestReport.from_item_and_call(item, left)
+            teardown.user_properties = call.user_properties
+        return [setup, call, teardown]
 
     def _judged(self, item: pytest.Item, judgement: Judgement, outcome: GateOutcome) -> pytest.TestReport:
         state = outcome.outcome_of(judgement, strict=self.settings.strict)
@@ -156,7 +180,8 @@ class Gate:
         elif state == "skipped":
             path, line, _ = item.location
             longrepr = (path, (line or 0) + 1, f"{judgement.verdict.value}: {judgement.reason}")
-        properties = [(VERDICT_PROPERTY, judgement.verdict.value), ("flame_reason", judgement.reason)]
+        properties: list[tuple[str, object]] = list(item.user_properties)
+        properties += [(VERDICT_PROPERTY, judgement.verdict.value), ("flame_reason", judgement.reason)]
         if judgement.comparison is not None:
             c = judgement.comparison
             properties += [("flame_ratio", f"{c.ratio:.4f}"), ("flame_interval", f"{c.low:.4f}..{c.high:.4f}")]
@@ -178,7 +203,7 @@ class Gate:
         outcome: Any,
         longrepr: Any,
         duration: float = 0.0,
-        properties: list[tuple[str, str]] | None = None,
+        properties: list[tuple[str, object]] | None = None,
     ) -> pytest.TestReport:
         now = time.time()
         return pytest.TestReport(
@@ -192,7 +217,7 @@ class Gate:
             duration=duration,
             start=now - duration,
             stop=now,
-            user_properties=[*item.user_properties, *(properties or [])],
+            user_properties=properties if properties is not None else list(item.user_properties),
         )
 
     # --- what a worker needs to know ------------------------------------------------------------------------------
@@ -200,11 +225,13 @@ class Gate:
     def _worker_args(self) -> tuple[str, ...]:
         """The same collection as here; of the options, only those that decide how tests are found and run."""
         config = self.config
-        args = ["-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}", "-o", "addopts="]
-        if config.inipath is not None:
-            args += ["-c", str(config.inipath)]
-        for override in config.option.override_ini or ():
+        args = ["-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}"]
+        # Said also where there is none: the worker, given one file, would find another one beside that.
+        args += ["-c", str(config.inipath or os.devnull)]
+        for override in (*(config.option.override_ini or ()), "addopts="):
             args += ["-o", override]
+        if config.option.noconftest:
+            args.append("--noconftest")
         for plugin in config.option.plugins:
             if not plugin.startswith(_NEVER_FORWARDED):
                 args += ["-p", plugin]
@@ -216,8 +243,12 @@ class Gate:
 
     def _collected_everything(self, session: pytest.Session) -> bool:
         """Only a run over all tests can tell that a baseline's test is gone."""
-        source = self.config.args_source
-        return not session.testsfailed and source is not type(source).ARGS and not self.config.getoption("lf", False)
+        config, source = self.config, self.config.args_source
+        whole = source is pytest.Config.ArgsSource.TESTPATHS or (
+            source is pytest.Config.ArgsSource.INVOCATION_DIR and config.invocation_params.dir == config.rootpath
+        )
+        narrowed = any(config.getoption(name, None) for name in ("lf", "ignore", "ignore_glob"))
+        return whole and not narrowed and not session.testsfailed
 
     def _baseline_files(self, test_id: str) -> list[str]:
         from pytest_flame.baseline.store import Store

@@ -29,13 +29,16 @@ class Noise:
     """The whole recording by this much: the true shift, not an sd."""
 
 
+CALM = Noise()
+
+
 def stack(names: str) -> tuple[Frame, ...]:
     """``"test > orders.f > json:dumps"``: frames are of module ``app`` unless they name theirs."""
     return tuple(Frame.parse(n if ":" in n else f"app:{n}") for n in names.split(" > "))
 
 
 def record(
-    costs: Mapping[str, float], rng: np.random.Generator, noise: Noise = Noise(), *, library: tuple[str, ...] = ()
+    costs: Mapping[str, float], rng: np.random.Generator, noise: Noise = CALM, *, library: tuple[str, ...] = ()
 ) -> Recording:
     """Record a program whose stacks cost this much (any unit: 1.0 is one millisecond per iteration).
 
@@ -70,3 +73,52 @@ def _process(stacks: list[tuple[Frame, ...]], truth: np.ndarray, rng: np.random.
         },
         counts=SampleCounts(taken=noise.samples),
     )
+
+
+SHOP: dict[str, float] = {
+    "test": 0.02,
+    "test > price": 0.10,
+    "test > price > load": 0.02,
+    "test > price > load > parse": 0.02,
+    "test > price > load > parse > lookup": 0.01,
+    "test > price > tax": 0.08,
+    "test > price > tax > rate": 0.04,
+    "test > show": 0.15,
+    "test > show > fmt": 0.20,
+    "test > show > fmt > pad": 0.06,
+    "test > show > json:dumps": 0.06,
+    "test > show > json:dumps > json:encode": 0.06,
+    "test > lex": 0.10,
+    "test > lex > scan": 0.05,
+    "test > lex > tax": 0.02,
+    "test > lex > tax > rate": 0.01,
+}
+"""A small program that costs 1.0 in all; ``json`` and ``copy`` are libraries."""
+
+LIBRARY = ("json", "copy")
+
+
+def changed(change: Mapping[str, float], program: Mapping[str, float] = SHOP) -> dict[str, float]:
+    """The program with these costs added; stacks that cost nothing any more are gone."""
+    costs = {names: program.get(names, 0.0) + change.get(names, 0.0) for names in {**program, **change}}
+    return {names: cost for names, cost in costs.items() if cost > 1e-9}
+
+
+def times(factor: float, frame: str, program: Mapping[str, float] = SHOP) -> dict[str, float]:
+    """The program with everything at and below a frame this many times as dear."""
+    return {names: cost * (factor if frame in names.split(" > ") else 1.0) for names, cost in program.items()}
+
+
+def renamed(old: str, new: str, program: Mapping[str, float] = SHOP) -> dict[str, float]:
+    return {" > ".join(new if f == old else f for f in names.split(" > ")): cost for names, cost in program.items()}
+
+
+def zipf_program(frames: int, seed: int) -> dict[str, float]:
+    """A random tree of calls whose own costs follow Zipf's law; 1.0 in all."""
+    rng = np.random.default_rng(seed)
+    paths = ["test > run"]
+    for i in range(frames - 2):
+        parent = paths[rng.integers(max(0, len(paths) - 12), len(paths))]
+        paths.append(f"{parent if parent.count('>') < 9 else paths[0]} > f{i}")
+    costs = rng.permutation(1 / np.arange(1, len(paths) + 1))
+    return dict(zip(paths, (costs / costs.sum()).tolist(), strict=True))

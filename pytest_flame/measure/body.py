@@ -15,13 +15,13 @@ from pytest_flame.measure.rounds import Kind, Step
 Function = Callable[..., Any]
 
 
-def call_n(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], iterations: int) -> None:
-    for _ in repeat(None, iterations):
+def call_n(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], turns: Iterator[None]) -> None:
+    for _ in turns:
         function(*args, **kwargs)
 
 
-async def await_n(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], iterations: int) -> None:
-    for _ in repeat(None, iterations):
+async def await_n(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], turns: Iterator[None]) -> None:
+    for _ in turns:
         await function(*args, **kwargs)
 
 
@@ -53,7 +53,7 @@ def repeated(body: Function, steps: Iterator[Step], first: Callable[[], object])
             first()
             for step in steps:
                 target = body if step.kind is Kind.BODY else empty_coroutine
-                await await_n(target, args, kwargs, step.iterations)
+                await await_n(target, args, kwargs, step.turns)
 
         return drive_coroutine
 
@@ -61,7 +61,7 @@ def repeated(body: Function, steps: Iterator[Step], first: Callable[[], object])
     def drive(*args: Any, **kwargs: Any) -> None:
         first()
         for step in steps:
-            call_n(body if step.kind is Kind.BODY else empty, args, kwargs, step.iterations)
+            call_n(body if step.kind is Kind.BODY else empty, args, kwargs, step.turns)
 
     return drive
 
@@ -73,7 +73,7 @@ def timed(body: Function, meter: Meter) -> Function:
         @functools.wraps(body)
         async def timed_coroutine(*args: Any, **kwargs: Any) -> None:
             meter.enter()
-            await await_n(body, args, kwargs, 1)
+            await await_n(body, args, kwargs, repeat(None, 1))
             meter.leave()
 
         return timed_coroutine
@@ -81,7 +81,7 @@ def timed(body: Function, meter: Meter) -> Function:
     @functools.wraps(body)
     def timed_call(*args: Any, **kwargs: Any) -> None:
         meter.enter()
-        call_n(body, args, kwargs, 1)
+        call_n(body, args, kwargs, repeat(None, 1))
         meter.leave()
 
     return timed_call

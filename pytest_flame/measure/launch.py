@@ -28,13 +28,17 @@ class Launcher:
     scratch: Path
     pytest_args: tuple[str, ...]
     python: str = sys.executable
+    safe_path: bool = False
+    """The working directory is not to be imported from: ``pytest`` was called and not ``python -m pytest``."""
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
         """Runs the worker to its end. Ctrl-C and the time limit kill it and everything it started."""
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)
         result_path.unlink(missing_ok=True)
-        command = [self.python, "-m", "pytest", *self.pytest_args]
+        command = [self.python, *(["-P"] if self.safe_path else []), "-m", "pytest", *self.pytest_args]
+        # Of the same length in every process, and gone with the scratch directory.
+        command += [f"--basetemp={self.scratch / 'tmp'}"]
         command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}", str(file)]
         output_path = self.scratch / "output.txt"
         with output_path.open("wb") as output:

@@ -7,6 +7,7 @@ import resource
 import time
 from typing import Final
 
+from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.model import Round
 from pytest_flame.sampling.sampler import Sampler
 
@@ -45,11 +46,15 @@ class Meter:
             # A period drawn anew for each round, ±10 %: a fixed one would alias with the program's own.
             base = NS_PER_S / self._sampler.info.frequency_hz
             self._period_ns = round(base * self._rng.uniform(0.9, 1.1))
-            self._sampler.start(self._period_ns)
+            # And a phase of its own: else the first period of what is measured would never be hit.
+            try:
+                self._sampler.start(self._period_ns, self._rng.getrandbits(63))
+            except OSError as e:
+                raise FlameError("sampling could not be started again for the next round", why=str(e.strerror)) from e
 
     def enter(self) -> None:
         if self._inside:
-            raise RuntimeError("`with flame:` inside another one")
+            raise UsageError("`with flame:` inside another one", fix="measure the outer block, or the inner one")
         self._inside = True
         self._regions += 1
         if self._sampled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -24,6 +25,8 @@ class MeasuredPart:
         self.discovering = True
         self.called = False
         self.entered = False
+        self.raised: BaseException | None = None
+        """What the measured function raised; a test that expects it passes all the same."""
 
     def __call__(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         if self.called:
@@ -34,9 +37,18 @@ class MeasuredPart:
             )
         if self.entered:
             raise UsageError("one test uses both flame(...) and `with flame:`", fix="keep one of them")
+        if inspect.iscoroutinefunction(func):
+            raise UsageError(
+                "flame(...) was given a coroutine function, which it would never await",
+                fix="`with flame:` and in it `await` the call",
+            )
         self.called = True
-        for step in self._steps():
-            call_n(func if step.kind is Kind.BODY else empty, args, kwargs, step.iterations)
+        try:
+            for step in self._steps():
+                call_n(func if step.kind is Kind.BODY else empty, args, kwargs, step.turns)
+        except BaseException as e:
+            self.raised = e
+            raise
         return func(*args, **kwargs)
 
     def __enter__(self) -> MeasuredPart:

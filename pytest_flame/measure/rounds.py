@@ -11,6 +11,8 @@ import random
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import length_hint
 from typing import Final
 
 from pytest_flame.measure.job import Plan
@@ -37,6 +39,11 @@ class Step:
 
     kind: Kind
     iterations: int
+    turns: repeat[None] = field(init=False, compare=False)
+    """One for each iteration; what is left of them tells where a body raised."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "turns", repeat(None, self.iterations))
 
 
 @dataclass
@@ -44,11 +51,26 @@ class Progress:
     """What a process has done so far; read after the generator ended, or when the body raised."""
 
     calls: int = 0
-    """Iterations of the body that finished."""
+    """Iterations of the body in steps that finished."""
+    step: Step | None = None
+    """The step of the body that is under way."""
+    finished: bool = False
     plan: Plan | None = None
     round_wall_ns: int = 0
     loop_ps: int = 0
     rounds: list[Round] = field(default_factory=list)
+
+    def passed(self) -> int:
+        """Iterations of the body that returned, when one just raised."""
+        under_way = self.step.iterations - length_hint(self.step.turns) - 1 if self.step is not None else 0
+        return self.calls + max(0, under_way)
+
+    def body(self, iterations: int) -> Iterator[Step]:
+        """One step of the body, counted."""
+        self.step = Step(Kind.BODY, iterations)
+        yield self.step
+        self.step = None
+        self.calls += iterations
 
 
 def rounds(
@@ -58,6 +80,7 @@ def rounds(
     otherwise each round is one region. ``time_s`` is this process's share of the budget."""
     if plan is None:
         yield from _calibrate(meter, progress, time_s, regions=regions)
+        progress.finished = True
         return
     began = time.monotonic_ns()
     progress.plan = plan
@@ -72,7 +95,8 @@ def rounds(
         progress.rounds.append(done)
         overdue = time.monotonic_ns() - began > SLOWDOWN_LIMIT * time_s * NS_PER_S
         if overdue and index >= 2:
-            return
+            break
+    progress.finished = True
 
 
 def which_sampled(count: int, rng: random.Random) -> list[bool]:
@@ -90,12 +114,11 @@ def _round(
 ) -> Generator[Step, None, Round]:
     meter.begin(sampled=sampled)
     if regions:
-        yield Step(Kind.BODY, iterations)
+        yield from progress.body(iterations)
     else:
         meter.enter()
-        yield Step(Kind.BODY, iterations)
+        yield from progress.body(iterations)
         meter.leave()
-    progress.calls += iterations
     return meter.end(iterations)
 
 
@@ -105,14 +128,13 @@ def _calibrate(meter: Meter, progress: Progress, time_s: float, *, regions: bool
     while True:
         meter.begin(sampled=False)
         if regions:
-            yield Step(Kind.BODY, iterations)
+            yield from progress.body(iterations)
         else:
             meter.enter()
-            yield Step(Kind.BODY, iterations)
+            yield from progress.body(iterations)
             meter.leave()
         elapsed = meter.elapsed_ns
         done = meter.end(iterations)
-        progress.calls += iterations
         # The first call is often cold: believe a single iteration only when it is long by far.
         cold = progress.calls == 1 and elapsed < 10 * MIN_ROUND_WALL_NS
         long_enough = done.cpu_ns >= MIN_ROUND_CPU_NS or elapsed >= MIN_ROUND_WALL_NS

@@ -75,6 +75,8 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
         counts = replace(counts, throttled=_beyond_chance(clocks.ticks_due - _arrived(counts), clocks.ticks_due))
     elif sampler.event == "task-clock":
         stacks, counts = _add_kernel(stacks, counts, root, clocks)
+    elif not sampler.kernel:
+        stacks = _add_kernel_by_clock(stacks, root, clocks)
     if clocks.child_ns:
         # As many samples as it would have had: the clock's figure is better than that, never worse.
         period_ns = clocks.cpu_ns / clocks.ticks_due if clocks.ticks_due > 0 else _TICK_NS
@@ -114,3 +116,14 @@ def _add_kernel(
         stacks[(root, KERNEL_NOT_SAMPLED)] = StackSample(round(kernel / period_ns), round(kernel))
     user_ticks = (clocks.cpu_ns - kernel) / period_ns
     return stacks, replace(counts, throttled=_beyond_chance(user_ticks - _arrived(counts), clocks.ticks_due))
+
+
+def _add_kernel_by_clock(stacks: dict[Stack, StackSample], root: Frame, clocks: Clocks) -> dict[Stack, StackSample]:
+    """A hardware counter's samples do not tell how much time they miss: the kernel's own split of CPU does."""
+    user_ns = clocks.cpu_ns - clocks.system_ns
+    sampled = sum(s.weight_ns for s in stacks.values())
+    if clocks.system_ns <= 0 or user_ns <= 0 or not sampled:
+        return stacks
+    share = clocks.system_ns / user_ns
+    samples = sum(s.count for s in stacks.values())
+    return {**stacks, (root, KERNEL_NOT_SAMPLED): StackSample(round(samples * share), round(sampled * share))}

@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -60,6 +61,17 @@ class Worker:
         self.body: RawFrame | None = None
         self.found = False
         self.misuse: FlameError | None = None
+        self.aside: pytest.TestReport | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Subtests report their failures here and let the body go on."""
+        if report.failed and self.aside is None:
+            self.aside = report
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_timeout_set_timer(self) -> bool:
+        """pytest-timeout's limits are for one call, this process makes many."""
+        return True
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         if call.excinfo is not None and isinstance(call.excinfo.value, FlameError):
@@ -102,13 +114,10 @@ class Worker:
     def _measure(self, item: pytest.Item) -> None:
         if not isinstance(item, pytest.Function):
             raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")
-        if sys.gettrace() is not None or sys.getprofile() is not None:
-            raise FlameError(
-                f"a tracer is active in the measured process: {sys.gettrace() or sys.getprofile()!r}",
-                why="coverage, debuggers and profilers slow Python code down many times over",
-                fix="switch it off for runs with --flame",
-            )
-        code = inspect.unwrap(item.function).__code__
+        _refuse_tracers("is active in the measured process")
+        code = _code(item.function)
+        if code is None:
+            raise FlameError(f"{item.nodeid} is not written in Python: its body has no frame to measure")
         self.body = RawFrame(code.co_qualname, code.co_filename, code.co_firstlineno)
         sampler = open_sampler(self.job.sampler, self.job.frequency_hz)
         try:
@@ -118,6 +127,7 @@ class Worker:
             report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
             self.result = self._judge_report(report)
             if self.result is None:
+                _refuse_tracers("was left behind by the test")
                 self.result = self._recorded(meter, sampler.samples(), sampler.info)
         finally:
             sampler.close()
@@ -139,6 +149,11 @@ class Worker:
                 obj = repeated(body, self._steps(meter, regions=False), gc.collect)
             report = self._call(item, obj, meter)
         teardown = call_and_report(item, "teardown", log=False, nextitem=None)
+        if report.passed and part.raised is not None:
+            raise FlameError(
+                f"the function given to flame(...) raised {type(part.raised).__name__}, so nothing was measured",
+                fix="measure a function that catches it",
+            )
         return report if not report.passed else teardown
 
     def _discovering(self, body: Callable[..., Any], part: MeasuredPart, meter: Meter) -> Callable[..., Any]:
@@ -171,13 +186,12 @@ class Worker:
         gc.collect()
         report: pytest.TestReport | None = None
         for step in self._steps(meter, regions=True):
-            for _ in range(step.iterations):
+            for _ in step.turns:
                 report = self._one_cycle(item, meter)
                 if not report.passed:
                     meter.abandon()
                     item.session._setupstate.teardown_exact(None)
                     return report
-                self.progress.calls += 1
         assert report is not None
         item.session._setupstate.teardown_exact(None)
         return report
@@ -220,24 +234,24 @@ class Worker:
 
     def _judge_report(self, report: pytest.TestReport) -> WorkerResult | None:
         """None where the body ran to the end."""
-        if report.passed:
+        if report.passed and self.aside is None:
             return None
         if self.misuse is not None:
             return WorkerResult(Status.UNUSABLE, self.misuse.what, str(self.misuse))
+        if report.passed and self.aside is not None:
+            report = self.aside
         text = report.longreprtext
         if hasattr(report, "wasxfail"):
             return WorkerResult(Status.XFAILED, str(report.wasxfail), text)
         if report.skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else text
             return WorkerResult(Status.SKIPPED, str(reason).removeprefix("Skipped: "), text)
-        crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "").split("\n")[0]
-        if report.when == "call" and self.progress.calls > 0:
-            return WorkerResult(
-                Status.UNREPEATABLE,
-                f"the body passed {'once' if self.progress.calls == 1 else f'{self.progress.calls} times'} and "
-                f"failed when it was called again: {crash}",
-                text,
-            )
+        crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", text).strip().split("\n")[0]
+        passed = self.progress.passed()
+        if report.when == "call" and passed and not self.progress.finished:
+            times = "once" if passed == 1 else f"{passed} times"
+            message = f"the body passed {times} and failed when it was called again: {crash}"
+            return WorkerResult(Status.UNREPEATABLE, message, text)
         return WorkerResult(Status.FAILED, f"{report.when} failed: {crash}", text)
 
     def _recorded(self, meter: Meter, raw: Any, info: Any) -> WorkerResult:
@@ -259,3 +273,26 @@ class Worker:
             seed=job.seed,
         )
         return WorkerResult(Status.MEASURED, recording=recording)
+
+
+def _code(function: Any) -> CodeType | None:
+    """The code a test runs behind its decorators."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    code = getattr(function, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _refuse_tracers(where: str) -> None:
+    tracer = sys.gettrace() or sys.getprofile()
+    shown = None if tracer is None else repr(tracer)
+    monitoring = getattr(sys, "monitoring", None)  # since 3.12
+    if shown is None and monitoring is not None:
+        shown = next((name for tool in range(6) if (name := monitoring.get_tool(tool))), None)
+    if shown is not None:
+        raise FlameError(
+            f"a tracer {where}: {shown}",
+            why="coverage, debuggers and profilers slow Python code down many times over",
+            fix="switch it off for runs with --flame",
+        )

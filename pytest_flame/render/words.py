@@ -130,7 +130,7 @@ def what_happened(delta: FrameDelta) -> str:
     caller = delta.caller.name if delta.caller else None
     match delta.change:
         case Change.SLOWER:
-            return f"slower when called by {caller}" if caller else "slower under every caller"
+            return f"slower, or called more often, by {caller}" if caller else "slower under every caller"
         case Change.MORE_CALLS | Change.NEW:
             joint = " by" if delta.change is Change.MORE_CALLS else ", called by"
             return f"{delta.change.value}{joint} {caller}" if caller else delta.change.value

@@ -7,6 +7,7 @@ never compared.
 from __future__ import annotations
 
 import errno
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -54,15 +55,17 @@ def open_sampler(choice: str, frequency_hz: int) -> NativeSampler:
     rungs = _LADDER["perf"] + _LADDER["timer"] if choice == "auto" else _LADDER[choice]
     reason, hint = "", ""
     for rung in rungs:
-        sampler = NativeSampler(SamplerInfo(rung.name, rung.event, rung.kernel, frequency_hz, reason))
-        try:
-            sampler.start(1_000_000)
-            sampler.stop()
-        except OSError as e:
-            sampler.close()
-            reason = str(e.strerror)
-            hint = HINTS.get(e.errno or 0, "")
-        else:
+        with ExitStack() as unless_chosen:
+            sampler = NativeSampler(SamplerInfo(rung.name, rung.event, rung.kernel, frequency_hz, reason))
+            unless_chosen.callback(sampler.close)
+            try:
+                sampler.start(1_000_000)
+                sampler.stop()
+            except OSError as e:
+                reason = str(e.strerror)
+                hint = HINTS.get(e.errno or 0, "")
+                continue
+            unless_chosen.pop_all()
             return sampler
     raise SamplerUnavailable("no sampler works here", why=reason, fix=hint)
 

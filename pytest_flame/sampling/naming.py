@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import PurePath
+from typing import Final
 
 from pytest_flame.model import Frame, SourceLine
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame
+
+_MODULES_WITHOUT_FILE: Final = {NATIVE_THREAD: "[native]", TRUNCATED: "[stack]"}
 
 
 class FrameNamer:
@@ -26,8 +28,8 @@ class FrameNamer:
         self._modules: dict[str, tuple[str, str]] = {}
 
     def frame(self, raw: RawFrame) -> Frame:
-        if not raw.filename:
-            return Frame("[native]" if "native" in raw.qualname else "[stack]", raw.qualname)
+        if raw in _MODULES_WITHOUT_FILE:
+            return Frame(_MODULES_WITHOUT_FILE[raw], raw.qualname)
         return Frame(self._locate(raw.filename)[0], raw.qualname)
 
     def line(self, raw: RawFrame) -> SourceLine | None:
@@ -43,16 +45,16 @@ class FrameNamer:
 
     def _module_and_path(self, filename: str) -> tuple[str, str]:
         if filename.startswith("<frozen ") and filename.endswith(">"):
-            return filename[len("<frozen ") : -1], filename
-        if filename.startswith("<"):
-            return filename.replace(":", "."), filename
+            return filename[len("<frozen ") : -1].replace(":", "."), filename
+        if filename.startswith("<") or not filename or "\0" in filename:
+            return filename.replace(":", ".") or "<unnamed>", filename
         path = os.path.realpath(filename)
         shown = _relative(path, self._root) or path
         for entry in self._entries:
             inside = _relative(path, entry)
             if inside is not None:
                 return _dotted(inside), shown
-        return (PurePath(shown).with_suffix("").as_posix().replace(":", "."), shown)
+        return os.path.splitext(shown)[0].replace(":", "."), shown  # noqa: PTH122 (any text is a name here)
 
 
 def _relative(path: str, directory: str) -> str | None:
@@ -61,7 +63,7 @@ def _relative(path: str, directory: str) -> str | None:
 
 
 def _dotted(relative: str) -> str:
-    parts = list(PurePath(relative).with_suffix("").parts)
+    parts = os.path.splitext(relative)[0].split(os.sep)  # noqa: PTH122, PTH206
     if len(parts) > 1 and parts[-1] == "__init__":
         parts.pop()
     return ".".join(parts).replace(":", ".")

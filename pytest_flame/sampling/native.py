@@ -11,33 +11,62 @@ from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
 from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
 
+MACHINES: Final = ("x86_64", "aarch64")
+"""What the C sampler knows the registers of; elsewhere the package installs without it."""
 MAX_NODES: Final = 1 << 17
 MAX_CODES: Final = 1 << 14
 TEXT_BYTES: Final = 1 << 22
 _ENCODINGS: Final = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
-def _c_module() -> Any:
-    if platform.python_implementation() != "CPython" or not sys.platform.startswith("linux"):
-        raise SamplerUnavailable(
-            f"pytest-flame samples CPython on Linux; this is {platform.python_implementation()} on {sys.platform}"
-        )
+def unsupported() -> str | None:
+    """Why no sampler can exist here, whatever is installed; None where one can be built."""
+    implementation, machine = platform.python_implementation(), platform.machine()
+    if implementation == "CPython" and sys.platform == "linux" and machine in MACHINES:
+        return None
+    return (
+        f"pytest-flame samples CPython on Linux on {' and '.join(MACHINES)}; "
+        f"this is {implementation} on {sys.platform}, {machine}"
+    )
+
+
+def c_module() -> Any:
+    """The C sampler. Raises ``SamplerUnavailable`` where it cannot exist, and where it is not installed."""
+    reason = unsupported()
+    if reason is not None:
+        raise SamplerUnavailable(reason)
     try:
         from pytest_flame.sampling import _sampler
     except ImportError as e:
         raise SamplerUnavailable(
             "the C sampler is not installed",
             why=str(e),
-            fix="pip install --force-reinstall --no-binary pytest-flame pytest-flame   (needs a C compiler)",
+            fix="pip install --force-reinstall --no-deps --no-cache-dir --no-binary pytest-flame pytest-flame   "
+            "(needs a C compiler and Python's headers)",
         ) from e
     return _sampler
 
 
-class NativeSampler:
-    """One sampler of this process. ``with_fault`` breaks the walk on purpose, to test the tests."""
+def _text(name: str) -> str:
+    """As ``samples`` gives it: file names that are not UTF-8 hold lone surrogates, which no report can print."""
+    return name.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
-    def __init__(self, info: SamplerInfo, *, with_fault: bool = False) -> None:
-        module = _c_module()
+
+class NativeSampler:
+    """One sampler of this process, with room for so many nodes of the stack tree, functions and bytes of their names
+    (the first two powers of two); what does not fit is counted as overflowed. ``with_fault`` breaks the walk on
+    purpose, to test the tests."""
+
+    def __init__(
+        self,
+        info: SamplerInfo,
+        *,
+        max_nodes: int = MAX_NODES,
+        max_codes: int = MAX_CODES,
+        text_bytes: int = TEXT_BYTES,
+        with_fault: bool = False,
+    ) -> None:
+        module = c_module()
         self._ffi, self._lib = module.ffi, module.lib
         self._info = info
         self._handle = self._ffi.NULL
@@ -47,20 +76,13 @@ class NativeSampler:
                 f"pytest-flame cannot read the frames of CPython {platform.python_version()} yet",
                 fix="use CPython 3.11",
             )
-        error = self._ffi.new("char[512]")
-        self._handle = self._lib.flame_new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES, error, 512)
-        if self._handle == self._ffi.NULL:
-            raise SamplerUnavailable(
-                "the sampler cannot start",
-                why=self._ffi.string(error).decode(),
-                fix="in a container: docker run --security-opt seccomp=unconfined, or --cap-add SYS_PTRACE",
-            )
         self._stops: Any = None
+        self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
         self._self_check()
-        if with_fault:
-            self._lib.flame_free(self._handle)
-            layout.fault = 1
-            self._handle = self._lib.flame_new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES, error, 512)
+        if with_fault or (max_nodes, max_codes, text_bytes) != (MAX_NODES, MAX_CODES, TEXT_BYTES):
+            self.close()
+            layout.fault = with_fault
+            self._handle = self._new(layout, max_nodes, max_codes, text_bytes)
 
     @property
     def info(self) -> SamplerInfo:
@@ -72,12 +94,12 @@ class NativeSampler:
             self._lib.flame_set_stops(self._handle, self._ffi.new("uintptr_t[]", [id(c) for c in codes]), len(codes))
         )
 
-    def start(self, period_ns: int) -> None:
+    def start(self, period_ns: int, seed: int = 0) -> None:
         rung = self._lib.FLAME_PERF if self._info.rung == "perf-sigtrap" else self._lib.FLAME_TIMER
         event = self._lib.FLAME_CYCLES if self._info.event == "cycles" else self._lib.FLAME_TASK_CLOCK
         # Cycles come at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
         period = 3 * period_ns if self._info.event == "cycles" else period_ns
-        code = self._lib.flame_start(self._handle, rung, event, self._info.kernel, period)
+        code = self._lib.flame_start(self._handle, rung, event, self._info.kernel, period, seed)
         if code:
             raise OSError(-code, self._message())
 
@@ -104,15 +126,15 @@ class NativeSampler:
         nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
         frames = [NATIVE_THREAD, TRUNCATED]
         frames += [self._raw_frame(codes[i]) for i in range(2, lib.flame_code_count(s))]
-        paths: list[tuple[RawFrame, ...]] = [(), ()]
-        roots = [lib.FLAME_ROOT_CUT, lib.FLAME_ROOT_UNCUT]
         stacks = []
         for i in range(2, lib.flame_node_count(s)):
-            node = nodes[i]
-            paths.append((*paths[node.parent], frames[node.code]))
-            roots.append(roots[node.parent])
-            if node.count:
-                stacks.append(RawStack(paths[i], roots[i] == lib.FLAME_ROOT_CUT, node.count, node.weight_ns))
+            if nodes[i].count:
+                path, at = [], i
+                while at >= 2:
+                    path.append(frames[nodes[at].code])
+                    at = nodes[at].parent
+                cut = at == lib.FLAME_ROOT_CUT
+                stacks.append(RawStack(tuple(reversed(path)), cut, nodes[i].count, nodes[i].weight_ns))
         c = lib.flame_get_counts(s)
         counts = SampleCounts(c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated)
         return RawSamples(tuple(stacks), counts, c.weight_ns)
@@ -131,6 +153,17 @@ class NativeSampler:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _new(self, layout: Any, max_nodes: int, max_codes: int, text_bytes: int) -> Any:
+        error = self._ffi.new("char[512]")
+        handle = self._lib.flame_new(layout, max_nodes, max_codes, text_bytes, error, 512)
+        if handle == self._ffi.NULL:
+            raise SamplerUnavailable(
+                "the sampler cannot start",
+                why=self._ffi.string(error).decode(),
+                fix="in a container: docker run --security-opt seccomp=unconfined, or --cap-add SYS_PTRACE",
+            )
+        return handle
+
     def _self_check(self) -> None:
         """Refuse rather than mis-read: the walker must see what ``sys._getframe`` sees, here and now."""
         seen: tuple[CodeType, ...] = ()
@@ -141,7 +174,7 @@ class NativeSampler:
         failed = self._lib.flame_sample_here(self._handle)
         stacks = self.samples().stacks
         self.clear()
-        expected = tuple(RawFrame(c.co_qualname, c.co_filename, c.co_firstlineno) for c in seen)
+        expected = tuple(RawFrame(_text(c.co_qualname), _text(c.co_filename), c.co_firstlineno) for c in seen)
         if failed or len(stacks) != 1 or stacks[0].frames != expected:
             self.close()
             raise SamplerUnavailable(

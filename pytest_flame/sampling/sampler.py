@@ -47,7 +47,9 @@ class Sampler(Protocol):
     def set_stops(self, codes: tuple[object, ...]) -> None:
         """Cut stacks below the first frame that runs one of these code objects (at most 4)."""
 
-    def start(self, period_ns: int) -> None: ...
+    def start(self, period_ns: int, seed: int = 0) -> None:
+        """``seed`` decides how much of the first period passes before the first tick (0: all of it), so that ticks
+        fall on no fixed place of what is measured."""
 
     def resume(self) -> None: ...
 

@@ -98,7 +98,7 @@ def _owners(tests: FrameTests, frame: int, stake: Mask, owners: Mask) -> dict[in
     nearest = tests.gauge.table.nearest_above(frame, owners)
     names, growth = tests.gauge.by(nearest, stake)
     whole = float(growth.delta.sum())
-    p = growth.p_above(tests.bound)
+    p = growth.p_above(tests.bounds(growth))
     return {
         name: stake & (nearest == name)
         for i, name in enumerate(names)
@@ -164,7 +164,7 @@ def _strongest(tests: FrameTests, stakes: Iterable[Mask], free: Mask) -> Mask | 
         left = stake & free
         growth = tests.gauge.of(left)
         untouched = left.sum() == stake.sum()
-        if untouched or growth.p_above(tests.bound)[0] <= tests.critical_p:
+        if untouched or growth.p_above(tests.bounds(growth))[0] <= tests.critical_p:
             over.append((float(growth.delta[0]), left))
     return max(over, key=lambda pair: pair[0])[1] if over else None
 

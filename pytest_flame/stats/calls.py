@@ -9,11 +9,9 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass
-
-import numpy as np
+from statistics import NormalDist
 
 from pytest_flame.model import Change
-from pytest_flame.stats import student
 from pytest_flame.stats.growth import Gauge, Growth
 from pytest_flame.stats.table import Mask
 
@@ -21,6 +19,8 @@ CARRIES = 0.9
 """Part of a growth that one caller has to account for to be the one it comes from."""
 ALIKE = 0.2
 """Two factors within this part of their logarithm are the same: more calls never cost exactly in proportion."""
+PLAUSIBLE = 0.4
+"""Farther off than this a factor is no evidence of being the same, however wide its error."""
 DENIALS = 10
 """A climb asks about so many callers at most, as a rule; one wrong "no" among them would end it too early."""
 WEIGHTY = 0.05
@@ -89,7 +89,7 @@ def _carrier(gauge: Gauge, frame: int, stacks: Mask, alpha: float) -> int | None
     if not names or names[largest] < 0 or growth.delta[largest] <= 0:
         return None
     others = gauge.of(stacks & (callers != names[largest]))
-    noise = float(student.quantile(1 - alpha, np.inf) * others.sampling_se[0]) if others.head[0] + others.base[0] else 0
+    noise = _z(alpha) * float(others.sampling_se[0]) if others.head[0] + others.base[0] else 0
     whole = max(growth.delta[largest] + others.delta[0], growth.delta[largest])
     unproven = others.delta[0] <= min(noise, growth.delta[largest] / 2)
     return names[largest] if growth.delta[largest] >= CARRIES * whole or unproven else None
@@ -124,12 +124,14 @@ def _along(part: Growth, whole: Growth, alpha: float) -> _Rest:
     factor = float(whole.head[0] / whole.base[0])
     if factor <= 1:
         return _Rest.DENIES
-    z = float(student.quantile(1 - alpha, np.inf))
     error_of_factor = factor * math.hypot(whole.base_se[0] / whole.base[0], whole.head_se[0] / whole.head[0])
-    denial = float(student.quantile(1 - alpha / DENIALS, np.inf))
-    error = denial * math.hypot(part.head_se[0], factor * part.base_se[0], b * error_of_factor)
-    alike = b > 0 and h > 0 and abs(math.log(h / b) - math.log(factor)) <= ALIKE * math.log(factor)
-    if abs(h - factor * b) > error and not alike:
+    error = math.hypot(part.head_se[0], factor * part.base_se[0], b * error_of_factor)
+    off = abs(math.log(h / b) / math.log(factor) - 1) if b > 0 and h > 0 else math.inf
+    if off > ALIKE and abs(h - factor * b) > _z(alpha / DENIALS) * error:
         return _Rest.DENIES
-    both_grew = h - b > z * float(part.se[0]) and float(whole.delta[0]) > z * float(whole.se[0])
-    return _Rest.CONFIRMS if both_grew else _Rest.SILENT
+    both_grew = all(g.delta[0] > _z(alpha) * g.se[0] for g in (part, whole))
+    return _Rest.CONFIRMS if both_grew and off <= PLAUSIBLE else _Rest.SILENT
+
+
+def _z(alpha: float) -> float:
+    return NormalDist().inv_cdf(1 - alpha)

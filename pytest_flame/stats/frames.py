@@ -27,7 +27,10 @@ class FrameTests:
 
     gauge: Gauge
     bound: float
-    """Tolerated growth, picoseconds."""
+    """Tolerated growth of any frame, picoseconds."""
+    tolerated: float
+    """Tolerated growth of a frame relative to its own base cost: the test's threshold. What slows everything down
+    alike, as another hour on the same machine does, is the whole test's to judge and fails no frame before it."""
     alpha: float
     inclusive: Growth
     own: Growth
@@ -43,8 +46,12 @@ class FrameTests:
     blind_below: float
     """Smallest cost of a new frame that would be named with 95 % probability, picoseconds."""
 
+    def bounds(self, growth: Growth) -> Floats:
+        """What each of these costs may have grown by, picoseconds."""
+        return np.maximum(self.bound, self.tolerated * growth.base)
 
-def compare_frames(gauge: Gauge, whole: Whole, *, frame_threshold: float, alpha: float) -> FrameTests:
+
+def compare_frames(gauge: Gauge, whole: Whole, *, threshold: float, frame_threshold: float, alpha: float) -> FrameTests:
     """Test every frame.
 
     A frame that holds all of the cost *is* the test: ``whole`` decides about it, not the frame threshold.
@@ -56,7 +63,7 @@ def compare_frames(gauge: Gauge, whole: Whole, *, frame_threshold: float, alpha:
     is_total = (base == gauge.base.totals).all(axis=1) & (head == gauge.head.totals).all(axis=1)
     # Below the bound on both sides together nothing could exceed it; the sum does not favour either side.
     testable = ~is_total & (rows.base + rows.head >= bound)
-    raw = rows.p_above(bound)
+    raw = rows.p_above(np.maximum(bound, threshold * rows.base))
     adjusted = np.where(is_total, whole.p_regressed, 1.0)
     adjusted[testable] = family.holm(raw[testable])
 
@@ -70,6 +77,7 @@ def compare_frames(gauge: Gauge, whole: Whole, *, frame_threshold: float, alpha:
     return FrameTests(
         gauge=gauge,
         bound=bound,
+        tolerated=threshold,
         alpha=alpha,
         inclusive=inclusive,
         own=own,

@@ -41,7 +41,7 @@ class Growth:
     def sampling_se(self) -> Floats:
         return np.hypot(self.base_se, self.head_se)
 
-    def p_above(self, bound: float) -> Floats:
+    def p_above(self, bound: Floats) -> Floats:
         """One-sided p of "grew by more than ``bound`` picoseconds"."""
         return student.upper_tail((self.delta - bound) / self.se, self.df)
 

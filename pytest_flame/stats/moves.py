@@ -14,7 +14,7 @@ import numpy as np
 from pytest_flame.stats import student
 from pytest_flame.stats.frames import FrameTests
 from pytest_flame.stats.growth import Growth
-from pytest_flame.stats.table import Ints, Mask
+from pytest_flame.stats.table import Mask
 
 MARGIN = 0.5
 """Equivalent: what is left of the growth is surely below the frame threshold, or, not being shown to be above it,
@@ -64,13 +64,15 @@ def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Mo
     if not inside:
         return Move.NONE
     gainer = inside[int(gained.delta.argmax())]
+    called_anew = {n for i, n in enumerate(names) if n != ancestor and growth.base[i] == 0}
     lost = _losers(tests, names, growth, gainer)
+    # What a dispatcher of a library calls is unrelated: there only a callee that is gone can have been replaced.
+    if not (gainer in called_anew and (project[ancestor] or not project.any())):
+        lost = {n: left for n, left in lost.items() if _call_changed(tests, callees == n, left, n == ancestor, growing)}
     if not lost:
         return Move.NONE
-    linked = _linked(tests, ancestor, gainer, lost, callees, growing, project)
-    if not linked:
-        return Move.NONE
-    return _equivalent(tests, growing | np.isin(callees, [gainer, *linked]), growing)
+    # Callees called for the first time have the better claim on what was lost, so they come off it.
+    return _equivalent(tests, growing | np.isin(callees, [gainer, *called_anew, *lost]), growing)
 
 
 def _losers(tests: FrameTests, names: list[int], growth: Growth, gainer: int) -> dict[int, float]:
@@ -80,24 +82,10 @@ def _losers(tests: FrameTests, names: list[int], growth: Growth, gainer: int) ->
     return {n: float(growth.head[i]) for i, n in enumerate(names) if sure[i] and n != gainer}
 
 
-def _linked(
-    tests: FrameTests,
-    ancestor: int,
-    gainer: int,
-    lost: dict[int, float],
-    callees: Ints,
-    growing: Mask,
-    project: Mask,
-) -> list[int]:
-    """Those of the losers whose calls changed together with the gainer's."""
-    gauge = tests.gauge
-    new_call = gainer != ancestor and gauge.of(callees == gainer).base[0] == 0
-    # What a dispatcher of a library calls is unrelated: there only a callee that is gone can have been replaced.
-    if new_call and (project[ancestor] or not project.any()):
-        return list(lost)
-    gone = [name for name, left in lost.items() if name != ancestor and left == 0]
-    rewired = [name for name in lost if name not in gone and _handed_over(tests, callees == name, growing)]
-    return gone + rewired
+def _call_changed(tests: FrameTests, loser: Mask, left: float, is_own: bool, growing: Mask) -> bool:
+    """Whether the loser is called no more, or handed a call over to where the growth is."""
+    gone = left == 0 and not is_own
+    return gone or _handed_over(tests, loser, growing)
 
 
 def _handed_over(tests: FrameTests, loser: Mask, growing: Mask) -> bool:
@@ -126,9 +114,11 @@ def _edges(tests: FrameTests, stacks: Mask, *, of_base: bool) -> set[tuple[int, 
 
 def _equivalent(tests: FrameTests, involved: Mask, growing: Mask) -> Move:
     net, moved = tests.gauge.of(involved), float(tests.gauge.of(growing).delta[0])
-    left = float(net.delta[0])
-    # Errors of the totals are left out: they move gain and loss alike, and the whole test is judged by them.
-    reach = float(student.quantile(1 - tests.alpha, net.df)[0] * net.sampling_se[0])
-    if left - reach > tests.bound:
+    left, bound = float(net.delta[0]), float(tests.bounds(net)[0])
+    errors = float(student.quantile(1 - tests.alpha, net.df)[0])
+    # Errors of the totals move gain and loss alike: they can excuse a growth, never make one.
+    reach, with_totals = errors * float(net.sampling_se[0]), errors * float(net.se[0])
+    above = left - reach > bound
+    if above and left - with_totals > tests.bound:
         return Move.NONE
-    return Move.MOVED if left + reach <= max(tests.bound, MARGIN * moved) else Move.UNCLEAR
+    return Move.MOVED if not above and left + reach <= max(bound, MARGIN * moved) else Move.UNCLEAR

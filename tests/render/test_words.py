@@ -14,7 +14,7 @@ DELTA = FrameDelta(Frame("m", "f"), 10, 30, 10, 30, 5, 35, 0.001, significant=Tr
     ("change", "caller", "said"),
     [
         (Change.SLOWER, None, "slower under every caller"),
-        (Change.SLOWER, "m:g", "slower when called by m:g"),
+        (Change.SLOWER, "m:g", "slower, or called more often, by m:g"),
         (Change.MORE_CALLS, "m:g", "called more often by m:g"),
         (Change.MORE_CALLS, None, "called more often"),
         (Change.NEW, "m:g", "new, called by m:g"),

@@ -1,0 +1,260 @@
+"""Policy: which comparison gets which verdict, and in which words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simulated import SHOP, Noise, changed, record, times
+
+from pytest_flame import judge as rules
+from pytest_flame.compare import compare
+from pytest_flame.judge import judge, outcome
+from pytest_flame.model import Comparison, Frame, FrameDelta, Limits, Recording, SampleCounts, StackSample, Verdict
+
+RECORDING = record(SHOP, np.random.default_rng(0))
+
+
+def comparison(ratio: float, low: float, high: float, **fields: object) -> Comparison:
+    made = Comparison(
+        test_id="t",
+        base_ps=10**9,
+        head_ps=round(ratio * 10**9),
+        ratio=ratio,
+        low=low,
+        high=high,
+        level=0.98,
+        mde=max(1.05, high),
+        base_processes=10,
+        head_processes=10,
+        limits=Limits(),
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def delta(name: str, own: float) -> FrameDelta:
+    return FrameDelta(Frame.parse(name), 0, 0, 0, 0, 0, 0, 0.001, True, True, own_delta_ps=round(own * 10**9))
+
+
+def verdict(c: Comparison, base: Recording = RECORDING, head: Recording = RECORDING) -> tuple[Verdict, str]:
+    judgement = judge(c, base, head)
+    assert judgement.comparison is c
+    assert (judgement.base, judgement.head) == (base, head)
+    return judgement.verdict, judgement.reason
+
+
+CULPRIT = delta("orders.parse:tokenize", 0.024)
+
+
+@pytest.mark.parametrize(
+    ("c", "expected", "reason"),
+    [
+        (
+            comparison(1.139, 1.118, 1.16),
+            Verdict.REGRESSED,
+            "+13.9 % [11.8, 16.0] is above the tolerated 5 %",
+        ),
+        (
+            comparison(1.002, 0.989, 1.016, culprits=(CULPRIT,)),
+            Verdict.REGRESSED,
+            "`orders.parse:tokenize` grew by 2.4 % of the test (tolerated 2 %); total +0.2 % [-1.1, 1.6]",
+        ),
+        (
+            comparison(1.002, 0.989, 1.016, culprits=(CULPRIT, delta("a:b", 0.021), delta("a:c", 0.02))),
+            Verdict.REGRESSED,
+            "`orders.parse:tokenize` and 2 more grew by 2.4 % of the test (tolerated 2 %); total +0.2 % [-1.1, 1.6]",
+        ),
+        (
+            comparison(0.8, 0.78, 0.82, culprits=(CULPRIT,)),
+            Verdict.REGRESSED,
+            "`orders.parse:tokenize` grew by 2.4 % of the test (tolerated 2 %); total -20.0 % [-22.0, -18.0]",
+        ),
+        (comparison(1.002, 0.989, 1.016), Verdict.PASS, "+0.2 % [-1.1, 1.6] is within the tolerated 5 %"),
+        (
+            comparison(1.021, 1.008, 1.034),
+            Verdict.PASS,
+            "significant slowdown +2.1 % [0.8, 3.4] within the tolerated 5 %",
+        ),
+        (comparison(0.8, 0.78, 0.82), Verdict.IMPROVED, "-20.0 % [-22.0, -18.0] is faster by more than 5 %"),
+        (comparison(0.95, 0.92, 0.97), Verdict.PASS, "-5.0 % [-8.0, -3.0] is within the tolerated 5 %"),
+    ],
+)
+def test_verdict_and_reason(c: Comparison, expected: Verdict, reason: str) -> None:
+    assert verdict(c) == (expected, reason)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (1.05, 1.10, Verdict.INCONCLUSIVE),
+        (1.0501, 1.10, Verdict.REGRESSED),
+        (0.99, 1.05, Verdict.INCONCLUSIVE),
+        (0.99, 1.0499, Verdict.PASS),
+        (0.90, 0.95, Verdict.PASS),
+        (0.90, 0.9499, Verdict.IMPROVED),
+    ],
+)
+def test_the_boundaries_belong_to_the_weaker_claim(low: float, high: float, expected: Verdict) -> None:
+    assert verdict(comparison(math.sqrt(low * high), low, high))[0] is expected
+
+
+def test_an_interval_that_spans_the_threshold_says_what_would_settle_it() -> None:
+    c = comparison(1.06, 1.031, 1.09)
+    assert judge(c, RECORDING, RECORDING, time_s=5.0).reason == (
+        "interval [3.1, 9.0] spans the threshold 5 %; more time (--flame-time=44) would settle it"
+    )
+    assert verdict(c)[1].endswith("more processes (--flame-processes=87) would settle it")
+
+
+def test_against_another_session_only_measuring_together_helps() -> None:
+    c = comparison(1.055, 1.02, 1.091, session_sd=0.01)
+    assert verdict(c)[1].endswith("measuring both sides together (--flame-against=REF) is more exact")
+
+
+def test_no_time_is_enough_for_what_lies_on_the_threshold() -> None:
+    assert "too close to the threshold" in verdict(comparison(1.05, 1.02, 1.08))[1]
+
+
+def without_samples(recording: Recording) -> Recording:
+    return replace(recording, processes=tuple(replace(p, stacks={}) for p in recording.processes))
+
+
+@pytest.mark.parametrize("side", ["base", "head"])
+@pytest.mark.parametrize("c", [comparison(1.0, 0.99, 1.01), comparison(0.5, 0.4, 0.6), comparison(2.0, 1.9, 2.1)])
+def test_no_samples_is_an_error_whatever_the_clock_says(side: str, c: Comparison) -> None:
+    silent = without_samples(RECORDING)
+    base, head = (silent, RECORDING) if side == "base" else (RECORDING, silent)
+    assert verdict(c, base, head) == (Verdict.ERROR, f"no samples: {side} has none in 10 processes")
+
+
+def with_samples(total: int) -> Recording:
+    first, *_ = RECORDING.processes
+    stack = next(iter(first.stacks))
+    return replace(RECORDING, processes=(replace(first, stacks={stack: StackSample(total, total * 1_000_000)}),))
+
+
+def test_a_few_samples_never_pass() -> None:
+    found, reason = verdict(comparison(1.0, 0.99, 1.01), RECORDING, with_samples(9))
+    assert (found, reason[:17]) == (Verdict.INCONCLUSIVE, "9 samples of head")
+    assert verdict(comparison(1.0, 0.99, 1.01), RECORDING, with_samples(10))[0] is Verdict.PASS
+
+
+def test_a_few_samples_do_not_excuse_a_regression() -> None:
+    assert verdict(comparison(1.2, 1.1, 1.3), RECORDING, with_samples(9))[0] is Verdict.REGRESSED
+
+
+def test_a_recording_that_lost_most_of_its_samples_does_not_pass() -> None:
+    first, *rest = RECORDING.processes
+    lossy = replace(
+        RECORDING, processes=(replace(first, counts=SampleCounts(taken=500, lost=9000, throttled=1000)), *rest)
+    )
+    assert verdict(comparison(1.0, 0.99, 1.01), RECORDING, lossy) == (
+        Verdict.INCONCLUSIVE,
+        "66.7 % of the samples of head are missing",
+    )
+
+
+@pytest.mark.parametrize(
+    ("processes", "reason"),
+    [
+        (2, "2 processes on one side: too few to judge"),
+        (1, "1 process on one side: too few to judge"),
+        (10, "an iteration costs no more than the empty loop: nothing to judge"),
+    ],
+)
+def test_an_interval_without_end_is_inconclusive(processes: int, reason: str) -> None:
+    c = comparison(1.0, 0.0, math.inf, head_processes=processes, mde=math.inf)
+    assert verdict(c) == (Verdict.INCONCLUSIVE, reason)
+
+
+def test_cost_that_may_have_moved_is_inconclusive() -> None:
+    found, reason = verdict(comparison(1.0, 0.99, 1.01, unclear=(delta("m:helper", 0.05),)))
+    assert found is Verdict.INCONCLUSIVE
+    assert reason.startswith("`m:helper` grew by 5 % of the test while others lost cost to it")
+
+
+def test_cost_that_moved_passes() -> None:
+    assert verdict(comparison(1.0, 0.99, 1.01, moved=(CULPRIT,)))[0] is Verdict.PASS
+
+
+RATIOS = st.tuples(*[st.floats(0.3, 3.0)] * 3).map(sorted)
+
+
+@given(RATIOS, st.booleans(), st.sampled_from([0.0, 0.01]))
+def test_interval_and_verdict_always_agree(ratios: list[float], culprit: bool, session_sd: float) -> None:
+    low, ratio, high = ratios
+    c = comparison(ratio, low, high, culprits=(CULPRIT,) * culprit, session_sd=session_sd)
+    found, reason = verdict(c)
+    assert reason and "\n" not in reason
+    assert (found is Verdict.REGRESSED) == (low > 1.05 or culprit)
+    if found in (Verdict.PASS, Verdict.IMPROVED):
+        assert high < 1.05
+
+
+@pytest.mark.parametrize(
+    ("found", "lenient", "strict"),
+    [
+        (Verdict.PASS, "passed", "passed"),
+        (Verdict.IMPROVED, "passed", "passed"),
+        (Verdict.REGRESSED, "failed", "failed"),
+        (Verdict.INCONCLUSIVE, "skipped", "failed"),
+        (Verdict.NEW, "skipped", "failed"),
+        (Verdict.INCOMPATIBLE, "skipped", "failed"),
+        (Verdict.ERROR, "failed", "failed"),
+    ],
+)
+def test_outcome(found: Verdict, lenient: str, strict: str) -> None:
+    assert (outcome(found, strict=False), outcome(found, strict=True)) == (lenient, strict)
+
+
+def test_every_verdict_has_an_outcome() -> None:
+    assert {outcome(v, strict=False) for v in Verdict} == {"passed", "skipped", "failed"}
+
+
+def test_situations_without_a_comparison() -> None:
+    assert rules.new("t").verdict is Verdict.NEW
+    unlike = rules.incompatible("t", ["cpu model: A, here B", "libc: 2.36, here 2.39"])
+    assert (unlike.verdict, unlike.reason) == (Verdict.INCOMPATIBLE, "not comparable: cpu model: A, here B and 1 more")
+    assert unlike.details == "cpu model: A, here B\nlibc: 2.36, here 2.39"
+    assert rules.inconclusive("t", "interrupted").verdict is Verdict.INCONCLUSIVE
+    broken = rules.error("t", "the body failed", "Traceback …")
+    assert (broken.verdict, broken.reason, broken.details) == (Verdict.ERROR, "the body failed", "Traceback …")
+
+
+# --- the whole way, from recordings -------------------------------------------------------------------------------
+
+
+NOISY = Noise(between=0.02, outliers=0.07)
+
+
+def verdicts(head: dict[str, float], runs: int, noise: Noise = NOISY) -> list[Verdict]:
+    rng = np.random.default_rng(12)
+    found = []
+    for _ in range(runs):
+        base, now = record(SHOP, rng, noise), record(head, rng, noise)
+        found.append(judge(compare(base, now, Limits()), base, now).verdict)
+    return found
+
+
+def test_identical_code_is_never_a_regression_and_mostly_passes() -> None:
+    found = verdicts(SHOP, 100)
+    assert found.count(Verdict.REGRESSED) <= 1
+    assert found.count(Verdict.PASS) >= 60
+    assert set(found) <= {Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.REGRESSED}
+
+
+def test_a_clear_slowdown_is_a_regression() -> None:
+    assert set(verdicts(times(10, "load"), 20)) == {Verdict.REGRESSED}
+
+
+def test_a_hidden_slowdown_is_a_regression() -> None:
+    found = verdicts(changed({"test > lex > scan": 0.06, "test > show > fmt": -0.06}), 20)
+    assert found.count(Verdict.REGRESSED) >= 17
+
+
+def test_a_clear_speedup_is_an_improvement() -> None:
+    assert set(verdicts(changed({"test > show > fmt": -0.2, "test > lex": -0.1}), 20)) == {Verdict.IMPROVED}
