@@ -11,29 +11,33 @@ measured is left out of the table: a run that broke counts as a miss.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import os
 import shutil
 import subprocess
-import sys
-import tempfile
-import time
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Self
+from typing import Self
 
+import trial
+from trial import (
+    ROOT,
+    Outcome,
+    aligned,
+    append_result,
+    copy_project,
+    pytest,
+    read_results,
+    record_baselines,
+    source_hash,
+    working_folder,
+)
 from wilson import shown
 
-ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "example_project"
 REGRESSIONS = EXAMPLE / "regressions"
-TESTS_FAILED = 1
-ENDING = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +55,6 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the gate said about one test."""
-
-    verdict: str
-    reason: str
-    ratio: float | None = None
-    culprit: str | None = None
-    """The first one named."""
-    caller: str | None = None
-
-    @classmethod
-    def from_result(cls, test: dict[str, Any]) -> Self:
-        first = test["culprits"][0] if test["culprits"] else {"frame": None, "caller": None}
-        return cls(test["verdict"], test["reason"], test["ratio"], first["frame"], first["caller"])
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """One patch gated once."""
 
@@ -76,7 +63,7 @@ class Run:
     mode: str
     source: str
     """Hash of everything that was under test: runs of another version are not mixed in."""
-    control: str
+    control: str | None
     seconds: float
     tests: dict[str, Outcome] = field(default_factory=dict)
     broken: str | None = None
@@ -88,7 +75,7 @@ class Run:
         data["tests"] = {test_id: Outcome(**outcome) for test_id, outcome in data["tests"].items()}
         return cls(**data)
 
-    def outcome(self, test_id: str) -> Outcome:
+    def outcome(self, test_id: str | None) -> Outcome:
         return self.tests.get(test_id) or Outcome("no result", self.broken or "not in the result file")
 
 
@@ -106,46 +93,9 @@ def read_expectations(only: Sequence[str]) -> list[Expected]:
     return chosen
 
 
-def source_hash() -> str:
-    """One hash of the example and of the installed gate, wherever it was imported from."""
-    digest = hashlib.sha256()
-    for path in sorted([*source_files(EXAMPLE), *source_files(ROOT / "pytest_flame"), *source_files(ROOT / "native")]):
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
-
-
-def source_files(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.suffix in {".py", ".c", ".h", ".html", ".toml", ".patch"}:
-            yield path
-
-
-def copy_project(source: Path, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*_cache", "flame-report"))
-
-
 def apply_patch(project: Path, patch: Expected) -> None:
     command = ["patch", "-p1", "--fuzz=0", "--silent", "--no-backup-if-mismatch", "-i", str(REGRESSIONS / patch.file)]
     subprocess.run(command, cwd=project, check=True)
-
-
-def commit_all(project: Path) -> None:
-    """Make the copy a repository of its own with one commit: the base of an interleaved run."""
-    identity = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost", "-c", "commit.gpgsign=false"]
-    for command in (["init", "--quiet"], ["add", "--all"], [*identity, "commit", "--quiet", "--message=base"]):
-        subprocess.run(["git", *command], cwd=project, check=True)
-
-
-def pytest(project: Path, arguments: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(project.parent)}
-    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=timeout)
-
-
-def ending(done: subprocess.CompletedProcess[str]) -> str:
-    """The last words of a run that broke, on one line."""
-    return " ".join((done.stdout + done.stderr).split())[-ENDING:]
 
 
 def marked_tests(project: Path) -> list[str]:
@@ -185,75 +135,43 @@ class Session:
         """Copy the example, record what it is compared with, and give the ids of its marked tests."""
         copy_project(EXAMPLE, self.base)
         shutil.rmtree(self.base / "flame-baselines", ignore_errors=True)
-        if self.mode == "interleaved":
-            commit_all(self.base)
-        else:
-            print("recording baselines", flush=True)
-            done = pytest(self.base, ["--flame-update=all"], timeout=10 * self.timeout)
-            if done.returncode != 0 or not (self.base / "flame-baselines").is_dir():
-                raise SystemExit(f"no baselines were recorded:\n{done.stdout}{done.stderr}")
+        print("recording baselines", flush=True)
+        record_baselines(self.base, [f"--flame-sampler={self.mode}"], timeout=10 * self.timeout)
         return marked_tests(self.base)
 
-    def gate(self, patch: Expected, repeat: int, control: str, seed: int) -> Run:
+    def gate(self, patch: Expected, repeat: int, control: str | None, seed: int) -> Run:
         copy_project(self.base, self.head)
         apply_patch(self.head, patch)
-        result = self.folder / "result.json"
-        result.unlink(missing_ok=True)
-        against = ["--flame-against=HEAD"] if self.mode == "interleaved" else []
-        options = ["--flame", *against, f"--flame-json={result}", f"--flame-seed={seed}"]
-        started = time.monotonic()
-        broken = None
-        tests = {}
-        try:
-            done = pytest(self.head, [*options, *patch.verdicts, control], self.timeout)
-            if done.returncode not in (0, TESTS_FAILED):
-                broken = f"exit status {done.returncode}: {ending(done)}"
-            elif not result.exists():
-                broken = f"no result file: {ending(done)}"
-            else:
-                data = json.loads(result.read_text(encoding="utf-8"))
-                tests = {test["id"]: Outcome.from_result(test) for test in data["tests"]}
-        except subprocess.TimeoutExpired:
-            broken = f"not finished after {self.timeout:.0f} s"
-        seconds = round(time.monotonic() - started, 1)
-        return Run(patch.name, repeat, self.mode, self.source, control, seconds, tests, broken)
+        options = [f"--flame-sampler={self.mode}", f"--flame-seed={seed}"]
+        tests = [*patch.verdicts, *([control] if control else [])]
+        gated = trial.gate(self.head, options, tests, self.folder / "result.json", self.timeout)
+        return Run(patch.name, repeat, self.mode, self.source, control, gated.seconds, gated.tests, gated.broken)
 
     def finished(self) -> list[Run]:
-        """Runs of this very version in this mode; others are counted aloud and left alone."""
-        if not self.results.exists():
-            return []
-        runs = []
-        for number, line in enumerate(self.results.read_text(encoding="utf-8").splitlines(), start=1):
-            try:
-                runs.append(Run.from_json(line))
-            except (ValueError, KeyError, TypeError) as e:
-                raise SystemExit(f"{self.results}:{number} is not a result ({e}): remove that line to repeat it") from e
-        current = [run for run in runs if (run.mode, run.source) == (self.mode, self.source)]
-        if len(current) < len(runs):
-            print(f"{len(runs) - len(current)} runs of another version or mode in {self.results} are left aside")
-        return current
+        return read_results(self.results, Run.from_json, self.mode, self.source)
 
     def append(self, run: Run) -> None:
-        with self.results.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(run)) + "\n")
+        append_result(self.results, run)
 
 
-def run_missing(session: Session, patches: Sequence[Expected], repeats: int) -> list[Run]:
+def run_missing(
+    session: Session, patches: Sequence[Expected], repeats: Sequence[int], control_every: int = 1
+) -> list[Run]:
     """All runs, old and new. Repeats are the outer loop, so that an interrupted series covers every patch."""
     runs = session.finished()
     done = {(run.patch, run.repeat) for run in runs}
-    missing = [(r, i, p) for r in range(repeats) for i, p in enumerate(patches) if (p.name, r) not in done]
+    missing = [(r, i, p) for r in repeats for i, p in enumerate(patches) if (p.name, r) not in done]
     marked = session.prepare() if missing else []
     for number, (repeat, place, patch) in enumerate(missing, start=1):
         untouched = [test_id for test_id in marked if test_id not in patch.verdicts]
-        control = untouched[(repeat + place) % len(untouched)]
+        control = untouched[(repeat + place) % len(untouched)] if (repeat + place) % control_every == 0 else None
         run = session.gate(patch, repeat, control, seed=1000 * repeat + place)
         session.append(run)
         runs.append(run)
         said = ", ".join(f"{test_id.rpartition('::')[2]} {run.outcome(test_id).verdict}" for test_id in patch.verdicts)
         print(f"{number}/{len(missing)} {patch.name} #{repeat} ({run.seconds} s): {said}", flush=True)
     names = {patch.name for patch in patches}
-    return [run for run in runs if run.patch in names and run.repeat < repeats]
+    return [run for run in runs if run.patch in names and run.repeat in repeats]
 
 
 # --- the table ---------------------------------------------------------------------------------------------
@@ -299,7 +217,11 @@ def judge(runs: Iterable[Run], patches: Sequence[Expected]) -> list[Judged]:
 
 
 def control_failures(runs: Iterable[Run]) -> list[Run]:
-    return [run for run in runs if run.outcome(run.control).verdict != "PASS"]
+    return [run for run in controlled(runs) if run.outcome(run.control).verdict != "PASS"]
+
+
+def controlled(runs: Iterable[Run]) -> list[Run]:
+    return [run for run in runs if run.control is not None]
 
 
 def table(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
@@ -320,22 +242,21 @@ def table(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
                     f"{100 * (median(ratios) - 1):+.1f} %" if ratios else "–",
                 )
             )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(lines)
+    return aligned(rows)
 
 
 def totals(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
     judged = judge(runs, patches)
     failing = [j for j in judged if j.patch.culprit]
     others = [j for j in judged if not j.patch.culprit]
-    alarms = sum(run.outcome(run.control).verdict == "REGRESSED" for run in runs)
+    controls = controlled(runs)
+    alarms = sum(run.outcome(run.control).verdict == "REGRESSED" for run in controls)
     lines = [
         f"regressions found      {shown(sum(j.verdict_right for j in failing), len(failing))}",
         f"culprit named first    {shown(sum(j.culprit_first for j in failing), len(failing))}",
         f"harmless and improved  {shown(sum(j.verdict_right for j in others), len(others))}",
-        f"controls passed        {shown(len(runs) - len(control_failures(runs)), len(runs))}",
-        f"controls alarmed       {shown(alarms, len(runs))}",
+        f"controls passed        {shown(len(controls) - len(control_failures(runs)), len(controls))}",
+        f"controls alarmed       {shown(alarms, len(controls))}",
     ]
     return "\n".join(lines)
 
@@ -355,31 +276,31 @@ def misses(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
     return "\n".join(lines)
 
 
-@contextmanager
-def working_folder(keep: Path | None) -> Iterator[Path]:
-    if keep is None:
-        with tempfile.TemporaryDirectory(prefix="regressions-") as folder:
-            yield Path(folder)
-    else:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=20, help="runs of each patch (default: 20)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="patches whose name contains NAME")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep copies and results here, and resume from them")
+    parser.add_argument("--first", type=int, default=0, help="number of the first repeat (default: 0)")
     parser.add_argument(
-        "--mode", choices=["stored", "interleaved"], default="stored", help="what head is compared with"
+        "--control-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="gate an untouched test with every Nth run (default: 1)",
     )
+    parser.add_argument("--sampler", choices=["auto", "perf", "timer"], default="auto", help="the sampler's rung")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS", help="of one gated run (default: 900)")
     options = parser.parse_args(arguments)
     patches = read_expectations(options.only)
-    with working_folder(options.keep) as folder:
-        session = Session(folder, options.mode, options.timeout, source_hash())
-        runs = run_missing(session, patches, options.repeats)
-    print(f"\n{options.mode}, {len(runs)} runs, 95 % Wilson intervals in percent\n\n{table(runs, patches)}\n")
+    with working_folder(options.keep, "regressions-") as folder:
+        session = Session(folder, options.sampler, options.timeout, source_hash(EXAMPLE))
+        runs = run_missing(
+            session, patches, range(options.first, options.first + options.repeats), options.control_every
+        )
+    print(
+        f"\nsampler {options.sampler}, {len(runs)} runs, 95 % Wilson intervals in percent\n\n{table(runs, patches)}\n"
+    )
     print(f"{totals(runs, patches)}\n\nmisses:\n{misses(runs, patches) or 'none'}")
 
 

@@ -208,7 +208,7 @@ def _advice(case: Case, distance: float) -> str:
     room = distance**2 - fixed
     longer = 2.0 if math.isinf(distance) else (noise + session**2 - fixed) / room if room > 0 else math.inf
     if longer > MAX_LONGER and c.session_sd:
-        return "measuring both sides together (--flame-against=REF) is more exact"
+        return "a baseline recorded nearer in time would settle it"
     if longer > MAX_LONGER:
         return "too close to the threshold for more time to settle it"
     longer = max(longer, 1.2)

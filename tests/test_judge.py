@@ -112,7 +112,7 @@ def test_an_interval_that_spans_the_threshold_says_what_would_settle_it() -> Non
 
 def test_against_another_session_only_measuring_together_helps() -> None:
     c = comparison(1.055, 1.02, 1.091, session_sd=0.01)
-    assert verdict(c)[1].endswith("measuring both sides together (--flame-against=REF) is more exact")
+    assert verdict(c)[1].endswith("a baseline recorded nearer in time would settle it")
 
 
 def test_no_time_is_enough_for_what_lies_on_the_threshold() -> None:

@@ -9,9 +9,16 @@ import pytest
 from shop.catalogue import catalogue, similarity, trigrams
 
 
+@pytest.fixture
+def closed_shop() -> None:
+    """Nobody has searched yet: the catalogue and its index are still to be built."""
+    catalogue.cache_clear()
+
+
 @pytest.mark.flame(fresh=True)
+@pytest.mark.usefixtures("closed_shop")
 def test_first_search_builds_the_index() -> None:
-    """The catalogue is cached, so a second call would cost nothing: every measurement needs a fresh process."""
+    """The catalogue is cached, so a second call would cost nothing: each one needs its fixture anew."""
     assert catalogue().search("Meisen hand paintd pot", limit=1)[0].name.startswith("Meissen hand painted pot")
 
 

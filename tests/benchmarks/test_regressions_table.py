@@ -22,7 +22,7 @@ def gated(script: Any, repeat: int, verdict: str, culprit: str | None, control: 
         TEST: script.Outcome(verdict, "because", 1.2, culprit, "m:caller"),
         CONTROL: script.Outcome(control, "because", 1.0),
     }
-    return script.Run("01-a", repeat, "stored", "abc", CONTROL, 1.0, tests)
+    return script.Run("01-a", repeat, "auto", "abc", CONTROL, 1.0, tests)
 
 
 def test_wrong_frame_wrong_verdict_and_broken_runs_are_misses(script: Any) -> None:
@@ -31,7 +31,7 @@ def test_wrong_frame_wrong_verdict_and_broken_runs_are_misses(script: Any) -> No
         gated(script, 0, "REGRESSED", "m:f"),
         gated(script, 1, "REGRESSED", "m:other"),
         gated(script, 2, "PASS", "m:f"),
-        script.Run("01-a", 3, "stored", "abc", CONTROL, 1.0, broken="exit status 3"),
+        script.Run("01-a", 3, "auto", "abc", CONTROL, 1.0, broken="exit status 3"),
     ]
     row = script.table(runs, [patch]).splitlines()[1]
     assert "2/4" in row, "two verdicts were right"
@@ -55,15 +55,15 @@ def test_an_alarming_control_is_counted(script: Any) -> None:
 
 
 def test_finished_repeats_of_the_same_source_are_read_back(script: Any, tmp_path: Path) -> None:
-    session = script.Session(tmp_path, "stored", 60.0, "abc")
+    session = script.Session(tmp_path, "auto", 60.0, "abc")
     run = gated(script, 0, "REGRESSED", "m:f")
     session.append(run)
-    session.append(script.Run("01-a", 1, "stored", "older", CONTROL, 1.0))
+    session.append(script.Run("01-a", 1, "auto", "older", CONTROL, 1.0))
     assert session.finished() == [run]
 
 
 def test_a_torn_line_is_named_and_not_skipped(script: Any, tmp_path: Path) -> None:
-    session = script.Session(tmp_path, "stored", 60.0, "abc")
+    session = script.Session(tmp_path, "auto", 60.0, "abc")
     session.append(gated(script, 0, "REGRESSED", "m:f"))
     session.results.write_text(session.results.read_text()[:-20])
     with pytest.raises(SystemExit, match=r"results\.jsonl:1 is not a result"):
