@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Self
@@ -289,10 +289,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="N",
         help="gate an untouched test with every Nth run (default: 1)",
     )
+    parser.add_argument("--primary", action="store_true", help="gate only the first test each patch affects")
     parser.add_argument("--sampler", choices=["auto", "perf", "timer"], default="auto", help="the sampler's rung")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS", help="of one gated run (default: 900)")
     options = parser.parse_args(arguments)
     patches = read_expectations(options.only)
+    if options.primary:
+        patches = [replace(p, verdicts=dict([next(iter(p.verdicts.items()))])) for p in patches]
     with working_folder(options.keep, "regressions-") as folder:
         session = Session(folder, options.sampler, options.timeout, source_hash(EXAMPLE))
         runs = run_missing(

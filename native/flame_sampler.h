@@ -11,7 +11,7 @@ typedef struct {
     uint32_t code_qualname, code_filename, code_linetable, code_firstlineno, code_adaptive, code_firsttraceable;
     uint32_t chunk_previous, chunk_size;
     uint32_t str_length, str_state, str_ascii_data, str_compact_data;
-    uint32_t fault; /* 0; 1 makes the walk skip each leaf's caller, to show that the truth check notices */
+    uint32_t fault; /* 0; 1 makes the walk name each leaf's caller wrongly, to show that the truth check notices */
 } flame_layout;
 
 /* One Python function as seen in the handler. Text is raw unicode storage: kind 1, 2 or 4 bytes a character. */
@@ -57,8 +57,10 @@ const char *flame_error(const flame_sampler *sampler);
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
 
 /* Opens events for all threads of the process, present and future; nothing is sampled before flame_resume().
- * `period` is nanoseconds, or cycles for FLAME_CYCLES. Only one sampler of a process can be started. */
-int flame_start(flame_sampler *sampler, int rung, int event, int with_kernel, uint64_t period);
+ * `period` is nanoseconds, or cycles for FLAME_CYCLES. `seed` decides how much of it passes before the first tick
+ * (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only one sampler of a process can be started;
+ * a forked child is left with a stopped one. */
+int flame_start(flame_sampler *sampler, int rung, int event, int with_kernel, uint64_t period, uint64_t seed);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */

@@ -12,7 +12,7 @@
 
 #include "flame_sampler.h"
 
-enum { MAX_DEPTH = 16384, MAX_STOPS = 4, MAX_EVENTS = 4096, MAX_THREADS = 4096, ERROR_BYTES = 512 };
+enum { MAX_DEPTH = 4096, MAX_STOPS = 4, MAX_EVENTS = 4096, MAX_THREADS = 4096, ERROR_BYTES = 512 };
 
 typedef enum { RECORDED, UNWINDABLE, OVERFLOWED } outcome;
 
@@ -49,12 +49,15 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
 
 /* --- the sampler --- */
 typedef struct {
-    pid_t tid;
-    atomic_int pending;
-    atomic_uint_fast64_t weight_ns;
-    uint64_t last_cpu_ns;
-    bool seen;
+    pid_t tid;            /* 0: free */
+    atomic_bool pending;  /* a signal is on its way */
+    atomic_uint_fast64_t owed_ns; /* CPU no sample stands for yet */
+    uint64_t last_cpu_ns; /* under threads_lock */
+    atomic_uint rest;     /* ticks to leave out, see ticks_to_rest() */
 } thread_slot;
+
+/* What the helper's signals carry: generation, mark, slot. */
+enum { TICKET_MARK = 0x71a30000, TICKET_MARK_BITS = 0x7fff0000, TICKET_SLOT_BITS = 0xffff };
 
 struct flame_sampler {
     flame_layout layout;
@@ -65,6 +68,7 @@ struct flame_sampler {
     atomic_bool enabled;
     _Atomic uint32_t generation;
     _Atomic uint32_t region;
+    uint64_t sig_data;
     atomic_uint_fast64_t taken, unwindable, lost, overflowed, late, truncated, weight_ns;
     uintptr_t stops[MAX_STOPS];
     uint32_t stop_count;
@@ -72,8 +76,6 @@ struct flame_sampler {
     int rung, event, signal_number;
     bool with_kernel, started;
     uint64_t period;
-    struct sigaction previous_action;
-    pid_t pid;
 
     int *events;
     uint32_t event_count;
@@ -81,7 +83,10 @@ struct flame_sampler {
     pthread_t helper;
     bool helper_running;
     atomic_bool helper_stop;
-    uint32_t thread_count;
+    _Atomic pid_t helper_tid;
+    pthread_mutex_t threads_lock; /* never taken in the handler */
+    _Atomic uint32_t thread_count;
+    uint64_t random_state, first_gap_ns;
     atomic_uint_fast64_t helper_cpu_ns;
 
     char error[ERROR_BYTES];
@@ -91,14 +96,21 @@ int fail(flame_sampler *s, int code, const char *format, ...) __attribute__((for
 /* Takes one sample of the calling thread; `weight_ns` is what it stands for. */
 void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns);
 uint64_t clock_ns(clockid_t clock);
-/* Calls `visit` for each thread of the process; stops at its first non-zero result and returns it. */
+/* Ticks to leave out after a sample that took so long: walking a very deep stack can outlast a period, and a program
+ * that is interrupted again at once would never get on. The next sample stands for them. */
+unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns);
+/* Calls `visit` for each thread of the process; stops at its first non-zero result and returns it; -errno. */
 int each_thread(int (*visit)(flame_sampler *s, pid_t tid), flame_sampler *s);
 
 int perf_open_all(flame_sampler *s);
 int perf_set_enabled(flame_sampler *s, bool enabled);
 void perf_close_all(flame_sampler *s);
 
-int timer_start(flame_sampler *s);
+int timer_start(flame_sampler *s, uint64_t seed);
+int timer_resume(flame_sampler *s);
+void timer_pause(flame_sampler *s);
+/* The handler's part. */
+void timer_tick(flame_sampler *s, uint32_t slot, uintptr_t sp);
 void timer_join(flame_sampler *s);
 
 #endif

@@ -28,7 +28,7 @@ static struct perf_event_attr attributes(const flame_sampler *s) {
     a.sigtrap = 1;
     a.exclude_kernel = !s->with_kernel;
     a.exclude_hv = 1;
-    a.sig_data = s->generation;
+    a.sig_data = s->sig_data;
     return a;
 }
 
@@ -46,7 +46,9 @@ static int open_thread(flame_sampler *s, pid_t tid) {
 
 int perf_open_all(flame_sampler *s) {
     s->event_count = 0;
+    s->error[0] = 0;
     int result = each_thread(open_thread, s);
+    if (result < 0 && !s->error[0]) fail(s, -result, "/proc/self/task: %s", strerror(-result));
     if (result < 0) perf_close_all(s);
     return result;
 }

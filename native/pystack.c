@@ -12,7 +12,7 @@
 
 #include "internal.h"
 
-enum { OWNED_BY_GENERATOR = 1, FRAME_BYTES = 72, CODE_BYTES = 192, MAX_NAME_BYTES = 4096 };
+enum { OWNED_BY_GENERATOR = 1, FRAME_BYTES = 72, CODE_BYTES = 192, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
 static const uintptr_t FARTHEST_STACK = 1ul << 30;
 
 bool safe_read(void *into, uintptr_t from, size_t bytes) {
@@ -28,12 +28,16 @@ static uintptr_t word(const void *base, uint32_t offset) {
 
 static uintptr_t word_at(uintptr_t base, uint32_t offset) { return word((const void *)base, offset); }
 
-/* Frames of running functions live in the thread's data stack: those can be read directly. */
-static bool in_datastack(const flame_layout *l, uintptr_t tstate, uintptr_t address) {
-    uintptr_t chunk = word_at(tstate, l->tstate_datastack_chunk);
-    for (int i = 0; chunk && i < 64; i++) {
-        if (address > chunk && address + FRAME_BYTES <= chunk + word_at(chunk, l->chunk_size)) return true;
-        chunk = word_at(chunk, l->chunk_previous);
+/* Frames of running functions live in the thread's data stack: those can be read directly. Callers lie in the same
+ * chunk or in an older one, so `chunk`, the one found last, is where the next search starts. */
+static bool in_datastack(const flame_layout *l, uintptr_t *chunk, uintptr_t address) {
+    uintptr_t at = *chunk;
+    for (int i = 0; at && i < MAX_CHUNKS; i++) {
+        if (address > at && address + FRAME_BYTES <= at + word_at(at, l->chunk_size)) {
+            *chunk = at;
+            return true;
+        }
+        at = word_at(at, l->chunk_previous);
     }
     return false;
 }
@@ -94,19 +98,18 @@ static bool plausible_cframe(uintptr_t candidate, uintptr_t above, uintptr_t roo
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
     const flame_layout *l = &s->layout;
     python_stack *out = s->stack;
-    out->depth = 0;
-    out->cut = out->truncated = false;
 
     uintptr_t root = tstate + l->tstate_root_cframe;
     uintptr_t cframe = word_at(tstate, l->tstate_cframe);
     if (!plausible_cframe(cframe, sp, root)) return UNWINDABLE;
     uintptr_t frame = word_at(cframe, l->cframe_current_frame);
-    bool leaf = true;
+    uintptr_t chunk = word_at(tstate, l->tstate_datastack_chunk);
+    bool leaf = true, newest_cframe = true;
 
     while (frame) {
         char held[FRAME_BYTES];
         const char *f = (const char *)frame;
-        if (!in_datastack(l, tstate, frame)) {
+        if (!in_datastack(l, &chunk, frame)) {
             if (!safe_read(held, frame, FRAME_BYTES)) return UNWINDABLE;
             f = held;
         }
@@ -148,8 +151,15 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
             if (cframe == root) return UNWINDABLE;
             uintptr_t below = word_at(cframe, l->cframe_previous);
             if (!plausible_cframe(below, cframe, root)) return UNWINDABLE;
-            if (previous != word_at(below, l->cframe_current_frame)) return UNWINDABLE;
+            uintptr_t current_below;
+            if (!newest_cframe) {
+                current_below = word_at(below, l->cframe_current_frame);
+            } else if (!safe_read(&current_below, below + l->cframe_current_frame, sizeof current_below)) {
+                return UNWINDABLE; /* only the newest can be half filled */
+            }
+            if (previous != current_below) return UNWINDABLE;
             cframe = below;
+            newest_cframe = false;
         }
         if (out->cut) return RECORDED;
         leaf = false;

@@ -17,18 +17,29 @@
 
 #include "internal.h"
 
-enum { TRAP_PERF_CODE = 6, SPIN_LIMIT = 1 << 16 };
+enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, CYCLES_PER_NS = 3 };
+static const uint64_t PERF_MARK = 0x666c616d; /* upper half of our events' sig_data */
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
 static _Atomic(flame_sampler *) active;
 /* Handlers that are inside; flame_stop() waits for them before anything is taken away. */
 static atomic_int inside;
+/* What SIGTRAP and the timer rung's signal did before: a handler that had to stay still passes them on. */
+static struct sigaction previous_trap, previous_timer;
+/* Of all samplers of the process: a tick or a thread's memory of one must never be taken for another's. */
+static atomic_uint generations, regions;
 
-/* initial-exec: the first touch in a handler must not allocate. */
+/* When this thread's next tick is due on its CPU clock. initial-exec: the first touch in a handler must not allocate. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t region;
-    uint64_t cpu_ns;
-} last_sample;
+    uint64_t due_ns;
+    int64_t left_ns; /* at the end of the last region */
+} next_tick;
+static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+    uint32_t generation;
+    unsigned rest;
+    uint64_t left_out;
+} pace;
 
 int fail(flame_sampler *s, int code, const char *format, ...) {
     va_list arguments;
@@ -46,7 +57,7 @@ uint64_t clock_ns(clockid_t clock) {
 
 int each_thread(int (*visit)(flame_sampler *, pid_t), flame_sampler *s) {
     DIR *tasks = opendir("/proc/self/task");
-    if (!tasks) return fail(s, errno, "/proc/self/task: %s", strerror(errno));
+    if (!tasks) return -errno;
     int result = 0;
     for (struct dirent *entry; !result && (entry = readdir(tasks));)
         if (entry->d_name[0] != '.') result = visit(s, (pid_t)atoi(entry->d_name));
@@ -84,28 +95,27 @@ static outcome store_stack(flame_sampler *s, uint64_t weight_ns) {
     return RECORDED;
 }
 
+/* The holder is another thread's handler: a few microseconds, unless it was preempted. */
 static bool lock(flame_sampler *s) {
-    for (int i = 0; i < SPIN_LIMIT; i++)
-        if (!atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) return true;
+    for (int yields = 0; yields < YIELDS; yields++, sched_yield())
+        for (int spins = 0; spins < SPINS; spins++)
+            if (!atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) return true;
     return false;
 }
 
 void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
-    if (!lock(s)) { /* another thread's handler was preempted while it held the table */
+    if (!lock(s)) {
         atomic_fetch_add(&s->lost, 1);
         return;
     }
-    outcome o;
+    outcome o = RECORDED;
+    python_stack *stack = s->stack;
+    stack->depth = 0;
+    stack->cut = stack->truncated = false;
     PyThreadState *tstate = PyGILState_GetThisThreadState();
-    if (tstate) {
-        o = walk_python(s, (uintptr_t)tstate, sp);
-    } else {
-        s->stack->depth = 1;
-        s->stack->codes[0] = FLAME_CODE_NATIVE_THREAD;
-        s->stack->cut = s->stack->truncated = false;
-        o = RECORDED;
-    }
-    bool truncated = s->stack->truncated;
+    if (tstate) o = walk_python(s, (uintptr_t)tstate, sp);
+    if (o == RECORDED && !stack->depth && !stack->cut) stack->codes[stack->depth++] = FLAME_CODE_NATIVE_THREAD;
+    bool truncated = stack->truncated;
     if (o == RECORDED) o = store_stack(s, weight_ns);
     atomic_flag_clear_explicit(&s->lock, memory_order_release);
 
@@ -120,20 +130,75 @@ void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
     }
 }
 
-/* A tick inside the kernel is delivered on the way out, and those of one long system call arrive as one: the
- * thread's CPU clock tells how many periods this sample stands for. Without kernel samples each stands for one. */
-static uint64_t perf_weight(flame_sampler *s) {
-    if (!s->with_kernel || s->event != FLAME_TASK_CLOCK) return s->period;
-    uint64_t now = clock_ns(CLOCK_THREAD_CPUTIME_ID), region = s->region, periods = 1;
-    if (last_sample.region == region) periods = (now - last_sample.cpu_ns + s->period / 2) / s->period;
-    last_sample.region = (uint32_t)region;
-    last_sample.cpu_ns = now;
-    if (periods < 1) periods = 1;
-    if (periods > 1) atomic_fetch_add(&s->late, periods - 1);
-    return periods * s->period;
+static bool ticks_in_kernel(const flame_sampler *s) {
+    return s->rung == FLAME_PERF && s->with_kernel && s->event == FLAME_TASK_CLOCK;
 }
 
-static void chain(int number, siginfo_t *info, void *context, const struct sigaction *previous) {
+/* A tick inside the kernel is delivered on the way out, and those of one long system call arrive as one: the
+ * thread's CPU clock tells how many this sample stands for. The ticks' own clock runs slightly apart from it
+ * (interrupts, stolen time). No tick comes early, so an early one sets the reckoning right at once; a late one,
+ * which is mostly late for good reason, only pulls at it. */
+static uint64_t ticks_until_now(const flame_sampler *s) {
+    if (!ticks_in_kernel(s)) return 1;
+    uint64_t now = clock_ns(CLOCK_THREAD_CPUTIME_ID), ticks = 1;
+    if (next_tick.region != s->region || now < next_tick.due_ns) {
+        next_tick.region = s->region;
+        next_tick.due_ns = now + s->period;
+    } else {
+        uint64_t behind = now - next_tick.due_ns;
+        ticks += behind / s->period;
+        next_tick.due_ns += ticks * s->period + behind % s->period / 8;
+    }
+    return ticks;
+}
+
+/* Only for the thread that calls flame_resume() and flame_pause(); the others start anew in each region. */
+static void reckon_from_here(const flame_sampler *s) {
+    next_tick.region = s->region;
+    int64_t period = (int64_t)s->period, left = next_tick.left_ns;
+    if (left < -period || left > period) left = period; /* flame_start() was called by another thread */
+    next_tick.due_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + (uint64_t)left;
+}
+
+static void reckon_until_here(const flame_sampler *s) {
+    int64_t left = (int64_t)(next_tick.due_ns - clock_ns(CLOCK_THREAD_CPUTIME_ID));
+    next_tick.left_ns = next_tick.region == s->region ? left : (int64_t)s->period;
+}
+
+unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns) {
+    uint64_t period_ns = s->event == FLAME_CYCLES ? s->period / CYCLES_PER_NS : s->period;
+    return took_ns < period_ns / 4 ? 0 : (unsigned)(4 * took_ns / period_ns);
+}
+
+static void take_tick(flame_sampler *s, uintptr_t sp) {
+    uint64_t ticks = ticks_until_now(s);
+    if (pace.generation != s->generation) {
+        pace.generation = s->generation;
+        pace.rest = 0;
+        pace.left_out = 0;
+    }
+    if (pace.rest) {
+        pace.rest--;
+        pace.left_out += ticks;
+        return;
+    }
+    ticks += pace.left_out;
+    pace.left_out = 0;
+    atomic_fetch_add(&s->late, ticks - 1);
+    uint64_t began = clock_ns(CLOCK_MONOTONIC);
+    record_sample(s, sp, ticks * s->period);
+    pace.rest = ticks_to_rest(s, clock_ns(CLOCK_MONOTONIC) - began);
+}
+
+/* si_perf_data, which C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
+static uint64_t perf_data(const siginfo_t *info) {
+    uint64_t data;
+    memcpy(&data, (const char *)&info->si_addr + sizeof(void *), sizeof data);
+    return data;
+}
+
+static void chain(int number, siginfo_t *info, void *context) {
+    const struct sigaction *previous = number == SIGTRAP ? &previous_trap : &previous_timer;
     if (previous->sa_flags & SA_SIGINFO) {
         previous->sa_sigaction(number, info, context);
     } else if (previous->sa_handler == SIG_DFL) {
@@ -148,26 +213,20 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     int saved_errno = errno;
     atomic_fetch_add(&inside, 1);
     flame_sampler *s = atomic_load(&active);
-    bool ours = number == SIGTRAP ? info->si_code == TRAP_PERF_CODE : info->si_code == SI_QUEUE;
-    if (s && ours && s->signal_number == number && atomic_load(&s->enabled)) {
-        if (number == SIGTRAP) {
-            record_sample(s, stack_pointer(context), perf_weight(s));
-        } else {
-            uintptr_t value = (uintptr_t)info->si_value.sival_ptr;
-            uint32_t index = (uint32_t)value;
-            if (value >> 32 == s->generation && index < s->thread_count) {
-                uint64_t weight = atomic_exchange(&s->threads[index].weight_ns, 0);
-                atomic_store(&s->threads[index].pending, 0);
-                if (weight) record_sample(s, stack_pointer(context), weight);
-            }
-        }
-    } else if (s && ours && number != SIGTRAP) {
-        uint32_t index = (uint32_t)(uintptr_t)info->si_value.sival_ptr;
-        if (index < s->thread_count) atomic_store(&s->threads[index].pending, 0);
-    } else if (s && !ours && s->signal_number == number) {
-        chain(number, info, context, &s->previous_action);
+    bool ours;
+    if (number == SIGTRAP) {
+        uint64_t data = perf_data(info);
+        ours = info->si_code == TRAP_PERF_CODE && data >> 32 == PERF_MARK;
+        if (s && ours && s->rung == FLAME_PERF && (uint32_t)data == s->generation && atomic_load(&s->enabled))
+            take_tick(s, stack_pointer(context));
+    } else {
+        uint64_t ticket = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+        ours = info->si_code == SI_QUEUE && (ticket & TICKET_MARK_BITS) == TICKET_MARK;
+        if (s && ours && s->rung == FLAME_TIMER && ticket >> 32 == s->generation)
+            timer_tick(s, (uint32_t)(ticket & TICKET_SLOT_BITS), stack_pointer(context));
     }
     atomic_fetch_sub(&inside, 1);
+    if (!ours) chain(number, info, context);
     errno = saved_errno;
 }
 
@@ -180,17 +239,14 @@ static int install_handler(flame_sampler *s) {
     struct sigaction previous;
     if (sigaction(s->signal_number, &action, &previous) != 0)
         return fail(s, errno, "sigaction: %s", strerror(errno));
-    if (!((previous.sa_flags & SA_SIGINFO) && previous.sa_sigaction == on_signal)) s->previous_action = previous;
+    if (!((previous.sa_flags & SA_SIGINFO) && previous.sa_sigaction == on_signal))
+        *(s->signal_number == SIGTRAP ? &previous_trap : &previous_timer) = previous;
     return 0;
 }
 
-static bool only_thread(void) {
-    int threads = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    if (!tasks) return false;
-    for (struct dirent *entry; (entry = readdir(tasks));) threads += entry->d_name[0] != '.';
-    closedir(tasks);
-    return threads == 1;
+/* The helper, joined, can still be listed for a moment. */
+static int is_another_thread(flame_sampler *s, pid_t tid) {
+    return tid != (pid_t)syscall(SYS_gettid) && tid != s->helper_tid;
 }
 
 /* A tick that was on its way to another thread when the events closed still arrives, and with the default
@@ -201,10 +257,31 @@ static int remove_handler(flame_sampler *s) {
     if (!(current.sa_flags & SA_SIGINFO) || current.sa_sigaction != on_signal)
         return fail(s, EBUSY, "something replaced the handler of signal %d while sampling: samples are missing",
                     s->signal_number);
-    if (only_thread() && sigaction(s->signal_number, &s->previous_action, NULL) != 0)
+    const struct sigaction *previous = s->signal_number == SIGTRAP ? &previous_trap : &previous_timer;
+    if (each_thread(is_another_thread, s) == 0 && sigaction(s->signal_number, previous, NULL) != 0)
         return fail(s, errno, "sigaction: %s", strerror(errno));
     return 0;
 }
+
+/* A child has no events and no helper, but descriptors that could switch its parent's events. */
+static void let_go_in_child(void) {
+    flame_sampler *s = atomic_load(&active);
+    atomic_store(&active, NULL);
+    atomic_store(&inside, 0);
+    if (!s) return;
+    perf_close_all(s);
+    atomic_store(&s->enabled, false);
+    atomic_flag_clear(&s->lock);
+    s->started = s->helper_running = false;
+    s->helper_tid = 0;
+    const struct sigaction *previous = s->signal_number == SIGTRAP ? &previous_trap : &previous_timer;
+    struct sigaction current;
+    if (sigaction(s->signal_number, NULL, &current) == 0 && (current.sa_flags & SA_SIGINFO) &&
+        current.sa_sigaction == on_signal)
+        sigaction(s->signal_number, previous, NULL);
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, let_go_in_child); }
 
 static pid_t tracer(void) {
     char text[4096];
@@ -224,6 +301,8 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
         snprintf(error, error_bytes, "process_vm_readv on the own process: %s", strerror(errno));
         return NULL;
     }
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
     flame_sampler *s = calloc(1, sizeof *s);
     if (s) {
         s->stack = calloc(1, sizeof *s->stack);
@@ -231,12 +310,11 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
         s->events = calloc(MAX_EVENTS, sizeof *s->events);
     }
     if (!s || !s->stack || !s->threads || !s->events || !table_init(&s->table, max_nodes, max_codes, text_bytes)) {
-        snprintf(error, error_bytes, "no memory for the sample tables (sizes must be powers of two)");
+        snprintf(error, error_bytes, "no memory for the sample tables (sizes must be powers of two, 4 or more)");
         flame_free(s);
         return NULL;
     }
     s->layout = *layout;
-    s->pid = getpid();
     atomic_flag_clear(&s->lock);
     return s;
 }
@@ -260,11 +338,34 @@ int flame_set_stops(flame_sampler *s, const uintptr_t *codes, uint32_t count) {
     return 0;
 }
 
-int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t period) {
+/* Uses up a part of the first period, so that ticks fall on no fixed place of what is measured. The events keep
+ * what is left of it while they are switched off. */
+static int spend_phase(flame_sampler *s, uint64_t seed) {
+    uint64_t phase = seed % s->period;
+    if (s->event == FLAME_CYCLES) phase /= CYCLES_PER_NS;
+    next_tick.left_ns = (int64_t)(s->period - phase);
+    if (!phase) return 0;
+    int result = perf_set_enabled(s, true);
+    for (uint64_t until = clock_ns(CLOCK_THREAD_CPUTIME_ID) + phase; clock_ns(CLOCK_THREAD_CPUTIME_ID) < until;) continue;
+    int disabled = perf_set_enabled(s, false);
+    return result ? result : disabled;
+}
+
+static int open_rung(flame_sampler *s, uint64_t seed) {
+    if (s->rung == FLAME_TIMER) return timer_start(s, seed);
+    int result = perf_open_all(s);
+    if (!result) {
+        result = spend_phase(s, seed);
+        if (result) perf_close_all(s);
+    }
+    return result;
+}
+
+int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t period, uint64_t seed) {
     if (s->started) return fail(s, EALREADY, "the sampler is already started");
     if (period < 1000) return fail(s, EINVAL, "a period of %lu is too short", (unsigned long)period);
-    if (rung == FLAME_PERF && tracer())
-        return fail(s, EBUSY, "the process is being traced (debugger or strace, pid %d)", (int)tracer());
+    pid_t traced_by = rung == FLAME_PERF ? tracer() : 0;
+    if (traced_by) return fail(s, EBUSY, "the process is being traced (debugger or strace, pid %d)", (int)traced_by);
     flame_sampler *nobody = NULL;
     if (!atomic_compare_exchange_strong(&active, &nobody, s))
         return fail(s, EBUSY, "another sampler is started in this process");
@@ -273,12 +374,12 @@ int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t
     s->with_kernel = with_kernel;
     s->period = period;
     s->signal_number = rung == FLAME_PERF ? SIGTRAP : SIGRTMAX - 3;
-    s->generation++;
-    s->region++;
-    atomic_store(&s->enabled, false);
+    s->generation = atomic_fetch_add(&generations, 1) + 1;
+    s->helper_tid = 0;
+    s->sig_data = PERF_MARK << 32 | s->generation;
     int result = install_handler(s);
     if (!result) {
-        result = rung == FLAME_PERF ? perf_open_all(s) : timer_start(s);
+        result = open_rung(s, seed);
         if (result) {
             char why[ERROR_BYTES];
             memcpy(why, s->error, sizeof why);
@@ -296,26 +397,26 @@ int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t
 
 int flame_resume(flame_sampler *s) {
     if (!s->started) return fail(s, EINVAL, "the sampler is not started");
-    s->region++;
+    if (s->rung == FLAME_TIMER) return timer_resume(s);
+    s->region = atomic_fetch_add(&regions, 1) + 1;
+    reckon_from_here(s);
     atomic_store(&s->enabled, true);
-    return s->rung == FLAME_PERF ? perf_set_enabled(s, true) : 0;
+    return perf_set_enabled(s, true);
 }
 
 int flame_pause(flame_sampler *s) {
     if (!s->started) return fail(s, EINVAL, "the sampler is not started");
-    int result = s->rung == FLAME_PERF ? perf_set_enabled(s, false) : 0;
-    atomic_store(&s->enabled, false);
+    if (s->rung == FLAME_TIMER) {
+        timer_pause(s);
+        return 0;
+    }
+    int result = perf_set_enabled(s, false);
+    if (atomic_exchange(&s->enabled, false)) reckon_until_here(s);
     return result;
 }
 
 int flame_stop(flame_sampler *s) {
     if (!s->started) return 0;
-    if (getpid() != s->pid) { /* a forked child inherits the description, not the events or the helper */
-        perf_close_all(s);
-        atomic_store(&active, NULL);
-        s->started = s->helper_running = false;
-        return 0;
-    }
     int result = flame_pause(s);
     timer_join(s);
     perf_close_all(s);

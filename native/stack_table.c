@@ -14,11 +14,11 @@ static void unmap(void *memory, size_t bytes) {
     if (memory) munmap(memory, bytes);
 }
 
-static bool power_of_two(uint32_t n) { return n && !(n & (n - 1)); }
+static bool usable_size(uint32_t n) { return n >= 4 && n <= 1u << 30 && !(n & (n - 1)); }
 
 bool table_init(stack_table *t, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes) {
     memset(t, 0, sizeof *t);
-    if (!power_of_two(max_nodes) || !power_of_two(max_codes) || !text_bytes) return false;
+    if (!usable_size(max_nodes) || !usable_size(max_codes) || !text_bytes) return false;
     t->max_nodes = max_nodes;
     t->max_codes = max_codes;
     t->text_bytes = text_bytes;

@@ -204,7 +204,8 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(ini, f"always run with {text}", type="bool", default=False)
     for option in OPTIONS:
         shown = "" if option.default in (None, ()) else f" (default: {_shown(option)})"
-        group.addoption(option.flag, metavar=option.metavar, default=None, help=option.help + shown)
+        text = (option.help + shown).replace("%", "%%")  # argparse fills in % as in its own formats
+        group.addoption(option.flag, metavar=option.metavar, default=None, help=text)
         parser.addini(option.ini, f"{option.help}; like {option.flag}", default=None)
     parser.addini("flame_worker_args", "more pytest arguments for the measured processes", type="args", default=[])
 
@@ -294,8 +295,8 @@ def _value(config: pytest.Config, option: Option) -> Any:
 def _renaming(text: str) -> tuple[str, str]:
     old, separator, new = text.partition("=")
     if "[" in text and text.count("=") > 1:  # parameter ids may hold "=": split where both halves look like test ids
-        halves = [(text[:i], text[i + 1 :]) for i, c in enumerate(text) if c == "=" and "::" in text[:i]]
-        old, new = next((pair for pair in halves if "::" in pair[1]), (old, new))
+        halves = [(text[:i], text[i + 1 :]) for i, c in enumerate(text) if c == "="]
+        old, new = next((pair for pair in halves if all(map(_is_whole_id, pair))), (old, new))
     if not (separator and old and new):
         raise UsageError(f"--flame-move={text} is not of the form OLD=NEW, both test ids")
     return old, new
@@ -306,6 +307,10 @@ def is_distributed(config: pytest.Config) -> bool:
     option = config.option
     nodes = getattr(option, "tx", None) and getattr(option, "dist", "no") != "no"
     return bool(getattr(option, "numprocesses", None) or nodes) or hasattr(config, "workerinput")
+
+
+def _is_whole_id(text: str) -> bool:
+    return "::" in text and ("[" in text) == text.endswith("]")
 
 
 # --- markers ------------------------------------------------------------------------------------------------

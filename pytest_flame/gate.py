@@ -21,7 +21,8 @@ from pytest_flame.judge import error, incompatible, inconclusive, judge, new, ou
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.session import MIN_PROCESSES, How, Measured, Progress, Target, measure
-from pytest_flame.model import Judgement, Recording, RunResult, SampleCounts, Verdict
+from pytest_flame.model import PS_PER_NS, Judgement, Recording, RunResult, SampleCounts, Verdict
+from pytest_flame.render import units
 from pytest_flame.render.json import result_json
 from pytest_flame.render.markdown import result_markdown
 from pytest_flame.render.report import write_report
@@ -86,8 +87,8 @@ def run_gate(
     updated: set[str] = set()
     for index, j in enumerate(judgements):
         if settings.update is not None and _wants_update(j, settings.update, bases, broken):
-            judgements[index] = _saved(store, j)
-            updated.update({j.test_id} if judgements[index].verdict is j.verdict else ())
+            judgements[index], saved = _saved(store, j)
+            updated |= {j.test_id} if saved else set()
     result = RunResult(
         judgements=tuple(judgements),
         mode="stored",
@@ -176,9 +177,10 @@ def _warnings(head: Recording) -> list[str]:
         notes.append(f"{counts.truncated} stacks deeper than the sampler records are rooted at [truncated]")
     rounds = [r for p in head.processes for r in p.rounds]
     if len(rounds) == len(head.processes):
-        seconds = rounds[0].cpu_ns / rounds[0].iterations / 1e9
+        iterations = sum(r.iterations for r in rounds)
+        cost = units.duration(sum(r.cpu_ns for r in rounds) * PS_PER_NS // iterations)
         notes.append(
-            f"one iteration takes {seconds:.1f} s of CPU: {len(rounds)} iterations in all, no warm-up, and the "
+            f"one iteration takes {cost} of CPU: {units.count(iterations, 'iteration')} in all, no warm-up, and the "
             "observer effect was not measured"
         )
     return notes
@@ -198,14 +200,15 @@ def _wants_update(
     return which == "changed" and j.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCOMPATIBLE)
 
 
-def _saved(store: Store, judgement: Judgement) -> Judgement:
+def _saved(store: Store, judgement: Judgement) -> tuple[Judgement, bool]:
     """What cannot be stored is that test's own error: the others keep their verdicts."""
     assert judgement.head is not None
     try:
         store.save(judgement.head)
     except FlameError as e:
-        return replace(error(judgement.test_id, e.what, details=str(e)), head=judgement.head, notes=judgement.notes)
-    return replace(judgement, reason=f"{judgement.reason}; baseline written")
+        failed = error(judgement.test_id, e.what, details=str(e))
+        return replace(failed, head=judgement.head, notes=judgement.notes), False
+    return replace(judgement, reason=f"{judgement.reason}; baseline written"), True
 
 
 def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, tuple[FlameError, ...]]:

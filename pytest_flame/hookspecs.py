@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pluggy
 import pytest
 
 if TYPE_CHECKING:
     from pytest_flame.model import Judgement, RunResult
 
+hookspec = pluggy.HookspecMarker("pytest")
 
-@pytest.hookspec
+
+@hookspec
 def pytest_flame_judged(item: pytest.Item, judgement: Judgement) -> None:
     """One test has its verdict; called before its report is made.
 
@@ -21,7 +24,7 @@ def pytest_flame_judged(item: pytest.Item, judgement: Judgement) -> None:
     """
 
 
-@pytest.hookspec
+@hookspec
 def pytest_flame_finished(config: pytest.Config, result: RunResult) -> None:
     """All tests have their verdicts and the report is written.
 

@@ -16,6 +16,8 @@ from pytest_flame.measure.job import Job, Status, WorkerResult
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
+_USAGE_ERROR: Final = 4
+"""``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +89,9 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 def _ending(code: int) -> str:
     if code < 0:
         return f"was killed by {signal.Signals(-code).name} and left no result"
+    if code == _USAGE_ERROR:
+        return (
+            f"refused its options (status {code}): those of addopts do not reach it; the ones that collection needs "
+            "go into the ini value flame_worker_args"
+        )
     return f"exited with status {code} and left no result"

@@ -1,0 +1,177 @@
+#!/bin/sh
+# Installs the package in every way a user may, in a temporary folder, and says of each whether it works: a line a
+# check, what went wrong below it. Exit status 0 when nothing failed. Needs the network (pip) and a minute or two.
+# FLAME_PYTHON names the Python to use.
+set -u
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+. "$ROOT/ci/env.sh"
+PYTHON=$(find_python) || exit 1
+unset CC SKBUILD_WHEEL_CMAKE
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+failures=0
+
+# check WORDS COMMAND...: a line for the outcome; status 77 means that it can't be tried here.
+check() {
+    words=$1
+    shift
+    ("$@") >"$work/log" 2>&1
+    case $? in
+    0) echo "ok      $words" ;;
+    77) echo "skipped $words: $(tail -n 1 "$work/log")" ;;
+    *)
+        failures=$((failures + 1))
+        echo "FAILED  $words"
+        tail -n 40 "$work/log" | sed 's/^/        /'
+        ;;
+    esac
+}
+
+# A checkout without git, builds and caches.
+fresh_source() {
+    rm -rf "$work/source" && mkdir "$work/source" &&
+        tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude=./dist --exclude='./.venv*' --exclude=./flame-report \
+            --exclude=__pycache__ --exclude='.*_cache' --exclude=.hypothesis -cf - . | tar -C "$work/source" -xf -
+}
+
+new_venv() { rm -rf "$work/$1" && "$PYTHON" -m venv "$work/$1"; }
+pip() { "$work/venv/bin/python" -m pip "$@"; }
+reinstall() { pip install --force-reinstall --no-deps --no-cache-dir "$@"; }
+
+# What is installed takes samples and names the function they fell into.
+samples() {
+    rm -rf "$work/project" && mkdir "$work/project" && cd "$work/project" && cat >test_busy.py <<'EOF' &&
+import pytest
+
+
+def busy():
+    for _ in range(20_000):
+        pass
+
+
+@pytest.mark.flame
+def test_busy():
+    busy()
+EOF
+        "$work/venv/bin/python" -m pytest -q --flame-update --flame-processes=3 --flame-time=0.3 &&
+        grep "test_busy:test_busy;test_busy:busy " flame-baselines/*.folded
+}
+
+# fails_with TEXT COMMAND...: the command fails and its output holds the text.
+fails_with() {
+    text=$1
+    shift
+    if "$@" >"$work/output" 2>&1; then
+        cat "$work/output"
+        echo "this was expected to fail: $*"
+        return 1
+    fi
+    cat "$work/output"
+    grep -qF -- "$text" "$work/output"
+}
+
+# without_compilers COMMAND...: runs it where this machine's compilers can't be executed.
+without_compilers() {
+    if [ "$(id -u)" = 0 ]; then enter="unshare -m"; else enter="unshare -rm"; fi
+    if ! $enter true; then
+        echo "needs mount namespaces (unshare)"
+        return 77
+    fi
+    $enter sh -c '
+        for name in cc gcc clang tcc c89 c99 c++ g++ as ld ld.bfd ld.gold ld.lld ar strip; do
+            if file=$(command -v $name); then mount --bind /dev/null "$(readlink -f "$file")" || exit 77; fi
+        done
+        exec "$@"' sh "$@"
+}
+
+install_into_a_new_environment() {
+    new_venv venv && fresh_source && pip install "$work/source" && samples
+}
+
+build_a_wheel() {
+    fresh_source && rm -rf "$work/wheels" && pip wheel --no-deps -w "$work/wheels" "$work/source" &&
+        ls "$work"/wheels/pytest_flame-*-cp311-cp311-linux_*.whl
+}
+
+build_an_sdist() {
+    fresh_source && (cd "$work/source" && find . -type f ! -path './.ci/*' | sed 's|^\./||' | sort) >"$work/expected" &&
+        pip install build && rm -rf "$work/dist" &&
+        "$work/venv/bin/python" -m build --sdist --outdir "$work/dist" "$work/source" &&
+        tar -tzf "$work"/dist/pytest_flame-*.tar.gz | sed 's|^[^/]*/||' | grep -vx PKG-INFO | sort >"$work/packed" &&
+        diff "$work/expected" "$work/packed"
+}
+
+build_from_the_sdist() {
+    rm -rf "$work/wheels" && pip wheel --no-deps --no-cache-dir -w "$work/wheels" "$work"/dist/pytest_flame-*.tar.gz &&
+        reinstall "$work"/wheels/pytest_flame-*.whl && samples
+}
+
+install_editable() {
+    fresh_source && reinstall -e "$work/source" && samples && pip uninstall -y pytest-flame
+}
+
+install_without_compiler() {
+    fresh_source && without_compilers true &&
+        fails_with "found no C compiler" without_compilers "$work/venv/bin/python" -m pip install "$work/source" &&
+        grep "apt-get install gcc" "$work/output"
+}
+
+install_with_a_wrong_compiler() {
+    fresh_source && CC=no-such-compiler fails_with "CC=no-such-compiler" pip install "$work/source"
+}
+
+# A Python like a distribution's without its -dev package: no folder include/ beside it.
+install_without_headers() {
+    bare=$work/bare
+    library=$("$PYTHON" -c 'import os; print(os.path.dirname(os.__file__))')
+    rm -rf "$bare" && mkdir -p "$bare/bin" "$bare/lib" &&
+        cp "$("$PYTHON" -c 'import os, sys; print(os.path.realpath(sys.executable))')" "$bare/bin/python3.11" &&
+        ln -s "$library" "$bare/lib/python3.11" && "$bare/bin/python3.11" -m venv "$work/bare-venv" || return 1
+    fresh_source && fails_with "Python's headers and found none" "$work/bare-venv/bin/python" -m pip install "$work/source" &&
+        grep "apt-get install python3-dev" "$work/output"
+}
+
+install_with_ziglang() {
+    without_compilers true || return
+    pip install ziglang && fresh_source &&
+        without_compilers "$work/venv/bin/python" -m pip install --force-reinstall --no-deps --no-cache-dir "$work/source" &&
+        grep "CMAKE_C_COMPILER.*zig" "$work"/source/build/*/CMakeFiles/*/CMakeCCompiler.cmake && samples
+    status=$?
+    pip uninstall -y ziglang
+    return $status
+}
+
+# The lower bounds of pyproject.toml are promises.
+install_with_the_oldest_dependencies() {
+    "$work/venv/bin/python" -c "
+from importlib.metadata import requires
+for line in requires('pytest-flame'):
+    if ';' not in line:
+        print(line.replace('>=', '==') + '.*')" >"$work/oldest" && cat "$work/oldest" &&
+        pip install -r "$work/oldest" && samples
+}
+
+# What machines get that the sampler can't exist on; here it could, so --flame says what is missing.
+install_without_sampler() {
+    fresh_source && SKBUILD_WHEEL_CMAKE=0 reinstall "$work/source" && cd "$work/project" &&
+        "$work/venv/bin/python" -m pytest -q &&
+        fails_with "ERROR: the C sampler is not installed" "$work/venv/bin/python" -m pytest -q --flame &&
+        grep "fix: pip install" "$work/output"
+}
+
+echo "$("$PYTHON" --version), $PYTHON"
+check "pip install . in a new environment; it takes samples" install_into_a_new_environment
+check "pip wheel . is tagged for this Python and system" build_a_wheel
+check "the sdist holds every file of the checkout" build_an_sdist
+check "a wheel built from the sdist takes samples" build_from_the_sdist
+check "pip install -e . takes samples" install_editable
+check "no C compiler: pip's output says what to install" install_without_compiler
+check "a CC that does not exist is named" install_with_a_wrong_compiler
+check "no Python.h: pip's output says what to install" install_without_headers
+check "no C compiler but ziglang from PyPI: builds and takes samples" install_with_ziglang
+check "the oldest dependencies it declares; it takes samples" install_with_the_oldest_dependencies
+check "built without the C module: plain tests pass, --flame is an error with the fix" install_without_sampler
+exit $((failures > 0))

@@ -1,0 +1,101 @@
+"""Loads of known size and what the sampler's tests read of the process; imports nothing of pytest."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_flame.model import SamplerInfo
+from pytest_flame.sampling.native import NativeSampler
+from pytest_flame.sampling.sampler import RawSamples
+
+TIMER = SamplerInfo("timer", "cpu-clock-advance", True, 1000)
+PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
+PERF_USER = SamplerInfo("perf-sigtrap", "task-clock", False, 1000)
+
+MS = 1_000_000
+UNLIKELY_SD = 3.89
+"""Two-sided 99.99 % of the normal distribution."""
+
+
+def refusal(info: SamplerInfo) -> str | None:
+    """Why this machine does not open the rung; None where it does."""
+    with NativeSampler(info) as sampler:
+        try:
+            sampler.start(MS)
+        except OSError as e:
+            return str(e.strerror)
+        sampler.stop()
+    return None
+
+
+def spin(ns: int) -> None:
+    """Uses so much CPU of this thread, nearly all of it in user mode."""
+    end = time.thread_time_ns() + ns
+    while time.thread_time_ns() < end:
+        for _ in range(200):
+            pass
+
+
+def collect(sampler: NativeSampler, work: Callable[[], object], period_ns: int = MS, seed: int = 0) -> RawSamples:
+    """What the sampler sees of one call, with whatever it saw before."""
+    sampler.start(period_ns, seed)
+    try:
+        sampler.resume()
+        work()
+        sampler.pause()
+    finally:
+        sampler.stop()
+    return sampler.samples()
+
+
+def weights(raw: RawSamples, *names: str) -> dict[str, int]:
+    """Inclusive weight of functions that do not call each other, nanoseconds."""
+    found = dict.fromkeys(names, 0)
+    for stack in raw.stacks:
+        inside = {f.qualname for f in stack.frames}
+        for name in names:
+            if name in inside:
+                found[name] += stack.weight_ns
+    return found
+
+
+def shares(raw: RawSamples, *names: str) -> dict[str, float]:
+    found = weights(raw, *names)
+    return {name: weight / max(1, sum(found.values())) for name, weight in found.items()}
+
+
+def beyond_chance(share: float, truth: float, samples: int) -> bool:
+    """Whether a sampled share is outside the 99.99 % of a binomial draw."""
+    return abs(share - truth) > UNLIKELY_SD * (truth * (1 - truth) / max(1, samples)) ** 0.5
+
+
+def descriptors() -> set[str]:
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+        except FileNotFoundError:
+            continue  # the listing's own
+    return found
+
+
+def caught_signals() -> set[int]:
+    """Signals with a handler, Python's or not (proc(5), SigCgt); without 32 and 33, which the C library takes for
+    itself with the first thread."""
+    status = Path("/proc/self/status").read_text()
+    mask = int(status.split("SigCgt:")[1].split()[0], 16)
+    return {bit + 1 for bit in range(64) if mask >> bit & 1} - {32, 33}
+
+
+def held() -> dict[str, object]:
+    """What a test could leave behind."""
+    tasks = Path("/proc/self/task")
+    return {
+        "file descriptors": descriptors(),
+        "threads": set(os.listdir(tasks)),
+        "signal handlers": caught_signals(),
+        "children": {child for task in tasks.glob("*/children") for child in task.read_text().split()},
+    }

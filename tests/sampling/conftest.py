@@ -1,0 +1,82 @@
+"""The rungs as fixtures, a check that nothing is left behind, and scripts in a fresh interpreter."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sampled import PERF, PERF_USER, TIMER, held, refusal
+
+from pytest_flame.model import SamplerInfo
+
+TESTS = Path(__file__).parents[1]
+
+
+def require(info: SamplerInfo) -> SamplerInfo:
+    """Skips where perf events are refused; fails there when PYTEST_FLAME_REQUIRE_PERF=1 says they must work."""
+    reason = refusal(info)
+    if reason is not None and os.environ.get("PYTEST_FLAME_REQUIRE_PERF") == "1":
+        pytest.fail(f"PYTEST_FLAME_REQUIRE_PERF=1, and this machine refuses perf events: {reason}")
+    if reason is not None:
+        pytest.skip(f"this machine refuses perf events: {reason}")
+    return info
+
+
+@pytest.fixture
+def perf_required() -> SamplerInfo:
+    return require(PERF)
+
+
+@pytest.fixture
+def perf_user_required() -> SamplerInfo:
+    return require(PERF_USER)
+
+
+@pytest.fixture(params=["perf", "timer"])
+def rung(request: pytest.FixtureRequest) -> SamplerInfo:
+    """The test runs on both rungs."""
+    return TIMER if request.param == "timer" else require(PERF)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Every test gives back its descriptors, threads, signal handlers and children."""
+    gc.collect()
+    before = held()
+    yield
+    gc.collect()
+    deadline = time.monotonic() + 1
+    # A joined thread stays listed until the kernel is done with it.
+    while (after := held()) != before and time.monotonic() < deadline:
+        os.sched_yield()
+    assert after == before
+
+
+@pytest.fixture
+def benchmarks_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(TESTS.parent / "benchmarks")
+
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run_script() -> Script:
+    """Runs Python text in a fresh interpreter that can import ``sampled``; keywords go to ``subprocess.run``."""
+
+    def run(text: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        setup = f"import sys\nsys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent / 'benchmarks')!r}]\n"
+        command = [sys.executable, "-c", setup + textwrap.dedent(text)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run

@@ -1,0 +1,520 @@
+"""The C sampler's life: starting, pausing, stopping, threads, forks, handlers, limits."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sampled import MS, PERF, TIMER, beyond_chance, caught_signals, collect, descriptors, shares, spin, weights
+
+from pytest_flame.errors import FlameError, SamplerUnavailable
+from pytest_flame.model import SamplerInfo
+from pytest_flame.sampling.native import NativeSampler
+from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED
+
+
+def head(ns: int) -> None:
+    spin(ns)
+
+
+def tail(ns: int) -> None:
+    spin(ns)
+
+
+@contextlib.contextmanager
+def running(work: Callable[[], object], threads: int = 1) -> Iterator[None]:
+    """Threads that repeat the work as long as the block lasts."""
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.is_set():
+            work()
+
+    workers = [threading.Thread(target=repeat) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for worker in workers:
+            worker.join()
+
+
+# --- how much ----------------------------------------------------------------------------------------------------
+
+
+def test_samples_stand_for_the_cpu_used(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as sampler:
+        raw = collect(sampler, lambda: spin(200 * MS))
+    assert raw.weight_ns == pytest.approx(200 * MS, rel=0.05)
+    assert sum(s.weight_ns for s in raw.stacks) == raw.weight_ns
+    assert sum(s.count for s in raw.stacks) == raw.counts.taken
+
+
+def test_shares_are_those_of_the_cpu_used(rung: SamplerInfo) -> None:
+    def work() -> None:
+        for _ in range(40):
+            head(2 * MS)
+            tail(8 * MS)
+
+    with NativeSampler(rung) as sampler:
+        raw = collect(sampler, work, seed=1)
+    assert not beyond_chance(shares(raw, "head", "tail")["head"], 0.2, raw.counts.taken)
+
+
+def test_the_beginning_of_a_region_is_hit_like_the_rest(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as sampler:
+        for i in range(150):
+            raw = collect(sampler, lambda: (head(MS // 2), tail(5 * MS // 2)), MS + i * 997, seed=i * 0x9E3779B97F4A7C15 % 2**63)
+    assert not beyond_chance(shares(raw, "head", "tail")["head"], 1 / 6, raw.counts.taken)
+
+
+def test_seed_zero_waits_one_whole_period(perf_required: SamplerInfo) -> None:
+    with NativeSampler(perf_required) as sampler:
+        raw = collect(sampler, lambda: (head(4 * MS), tail(2 * MS)), 5 * MS)
+    assert weights(raw, "head", "tail") == {"head": 0, "tail": 5 * MS}
+
+
+def test_nothing_outside_regions_is_counted(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as sampler:
+        sampler.start(MS)
+        for _ in range(20):
+            head(4 * MS)
+            sampler.resume()
+            tail(4 * MS)
+            sampler.pause()
+        sampler.stop()
+        raw = sampler.samples()
+    assert weights(raw, "head")["head"] == 0
+    assert raw.weight_ns == pytest.approx(80 * MS, rel=0.1)
+
+
+def test_regions_shorter_than_a_period_add_up(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as sampler:
+        sampler.start(MS, seed=1)
+        for _ in range(300):
+            sampler.resume()
+            spin(MS // 5)
+            sampler.pause()
+        sampler.stop()
+        raw = sampler.samples()
+    assert raw.weight_ns == pytest.approx(60 * MS, rel=0.2)
+
+
+def test_a_second_sampler_starts_from_nothing(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as first:
+        collect(first, lambda: spin(5 * MS))
+    spin(60 * MS)
+    with NativeSampler(rung) as second:
+        raw = collect(second, lambda: spin(5 * MS))
+    assert raw.weight_ns < 20 * MS
+
+
+def test_clear_forgets_samples(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as sampler:
+        collect(sampler, lambda: spin(10 * MS))
+        sampler.clear()
+        raw = sampler.samples()
+    assert raw.stacks == ()
+    assert raw.weight_ns == raw.counts.taken == 0
+
+
+def test_long_system_calls_weigh_what_they_took(perf_required: SamplerInfo) -> None:
+    """Ticks inside the kernel arrive together when the call ends: each sample tells how many it stands for."""
+    zeros = os.open("/dev/zero", os.O_RDONLY)
+    buffer = bytearray(1 << 24)
+    clocks = {"head": 0, "tail": 0}
+
+    def work() -> None:
+        for i in range(160):
+            began = time.thread_time_ns()
+            call()
+            between = time.thread_time_ns()
+            tail(MS + i * 7919 % 500 * 1000)
+            clocks["head"] += between - began
+            clocks["tail"] += time.thread_time_ns() - between
+
+    def call() -> None:
+        os.readv(zeros, [buffer])
+
+    call()  # its pages
+    began = time.thread_time_ns()
+    call()
+    size = int(len(buffer) * 1.5 * MS / (time.thread_time_ns() - began))
+    buffer = bytearray(size)
+    with NativeSampler(perf_required) as sampler:
+        raw = collect(sampler, work, seed=1)
+    os.close(zeros)
+    truth = clocks["head"] / sum(clocks.values())
+    assert raw.counts.late > 0
+    assert not beyond_chance(shares(raw, "call", "tail")["call"], truth, raw.counts.taken)
+
+
+# --- threads -----------------------------------------------------------------------------------------------------
+
+
+def test_threads_from_before_and_from_during_are_sampled(rung: SamplerInfo) -> None:
+    begin = threading.Event()
+
+    def before() -> None:
+        begin.wait()
+        spin(60 * MS)
+
+    def during() -> None:
+        spin(60 * MS)
+
+    def work() -> None:
+        late = threading.Thread(target=during)
+        late.start()
+        begin.set()
+        late.join()
+        early.join()
+
+    early = threading.Thread(target=before)
+    early.start()
+    with NativeSampler(rung) as sampler:
+        raw = collect(sampler, work)
+    found = weights(raw, "before", "during")
+    assert found["before"] == pytest.approx(60 * MS, rel=0.2)
+    assert found["during"] == pytest.approx(60 * MS, rel=0.2)
+
+
+def test_stacks_end_at_the_first_stop(perf_required: SamplerInfo) -> None:
+    def outer() -> None:
+        inner()
+
+    def inner() -> None:
+        head(20 * MS)
+
+    with NativeSampler(perf_required) as sampler, running(lambda: tail(MS)):
+        sampler.set_stops((outer.__code__, inner.__code__))
+        raw = collect(sampler, outer)
+    cut = [s for s in raw.stacks if s.cut]
+    assert {s.frames[0].qualname for s in cut} == {"head"}
+    assert {f.qualname for s in raw.stacks if not s.cut for f in s.frames} >= {"tail"}
+
+
+def test_more_stops_than_the_handler_compares_are_refused() -> None:
+    with NativeSampler(TIMER) as sampler, pytest.raises(FlameError, match="at most 4"):
+        sampler.set_stops((spin.__code__,) * 5)
+
+
+def test_threads_without_python_are_named_so(rung: SamplerInfo, run_script: Callable[..., object]) -> None:
+    pytest.importorskip("numpy", reason="its BLAS brings threads that never ran Python")
+    run_script(
+        f"""
+        import os
+        os.environ["OPENBLAS_NUM_THREADS"] = "2"
+        import numpy as np
+        from sampled import *
+        from pytest_flame.sampling.sampler import NATIVE_THREAD
+        a = np.ones((700, 700))
+        a @ a
+        threads = len(os.listdir("/proc/self/task"))
+        if threads > 1:
+            with NativeSampler({rung.__class__.__name__}{tuple(getattr(rung, n) for n in rung.__slots__)}) as sampler:
+                raw = collect(sampler, lambda: [a @ a for _ in range(15)])
+            native = [s for s in raw.stacks if s.frames == (NATIVE_THREAD,)]
+            assert len(native) == 1 and not native[0].cut, raw.stacks
+            assert native[0].weight_ns > 0.1 * raw.weight_ns, (native, raw.weight_ns)
+        """
+    )
+
+
+# --- other processes ---------------------------------------------------------------------------------------------
+
+
+def test_a_forked_child_is_left_alone_and_cannot_disturb_its_parent(rung: SamplerInfo) -> None:
+    def child() -> str:
+        taken = sampler.samples().counts.taken
+        spin(20 * MS)
+        if sampler.samples().counts.taken != taken:
+            return "the child is sampled"
+        if any("perf_event" in d for d in descriptors()):
+            return "the child holds its parent's events"
+        if caught_signals() & {signal.SIGTRAP, signal.SIGRTMAX - 3}:
+            return "the child has a handler"
+        with contextlib.suppress(FlameError):
+            sampler.pause()
+        sampler.stop()
+        with NativeSampler(rung) as own:
+            if not collect(own, lambda: spin(20 * MS)).counts.taken:
+                return "the child cannot sample itself"
+        return "well"
+
+    def work() -> None:
+        head(20 * MS)
+        pid = os.fork()
+        if pid == 0:
+            os.write(report, child().encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        tail(40 * MS)
+
+    answer, report = os.pipe()
+    with NativeSampler(rung) as sampler:
+        raw = collect(sampler, work)
+    os.close(report)
+    with os.fdopen(answer) as file:
+        assert file.read() == "well"
+    assert weights(raw, "tail")["tail"] == pytest.approx(40 * MS, rel=0.2)
+
+
+def test_a_new_program_in_the_process_is_not_sampled(
+    perf_required: SamplerInfo, run_script: Callable[..., object]
+) -> None:
+    done = run_script(
+        """
+        from sampled import *
+        sampler = NativeSampler(PERF)
+        sampler.start(MS // 10)
+        sampler.resume()
+        spin(5 * MS)
+        os.execv(sys.executable, [sys.executable, "-c", "print(sum(range(3_000_000)))"])
+        """
+    )
+    assert done.stdout == "4499998500000\n"  # type: ignore[attr-defined]
+
+
+# --- what the program sees ---------------------------------------------------------------------------------------
+
+
+def polls_cut_short(rung: SamplerInfo, count: int) -> int:
+    results: list[int] = []
+    libc = ctypes.CDLL(None)
+
+    def waiting() -> None:
+        for _ in range(count):
+            results.append(libc.poll(None, 0, 5))
+
+    def work() -> None:
+        waiter = threading.Thread(target=waiting)
+        waiter.start()
+        while len(results) < count:
+            spin(MS)
+        waiter.join()
+
+    with NativeSampler(rung) as sampler:
+        collect(sampler, work)
+    return sum(r != 0 for r in results)
+
+
+def test_waiting_system_calls_are_not_disturbed(perf_required: SamplerInfo) -> None:
+    assert polls_cut_short(perf_required, 40) == 0
+
+
+def test_the_timer_rarely_ends_a_wait_early() -> None:
+    """A thread is signalled for the CPU it used, not for having woken: else each of its waits would end early."""
+    assert polls_cut_short(TIMER, 40) <= 20
+
+
+def test_a_handler_from_before_still_gets_its_signals(perf_required: SamplerInfo) -> None:
+    hits = []
+    original = signal.signal(signal.SIGTRAP, lambda *_: hits.append("own"))
+    try:
+        with NativeSampler(perf_required) as sampler:
+            sampler.start(MS)
+            sampler.resume()
+            spin(5 * MS)
+            os.kill(os.getpid(), signal.SIGTRAP)
+            spin(5 * MS)
+            sampler.pause()
+            sampler.stop()
+            assert hits == ["own"]
+            assert sampler.samples().counts.taken >= 9
+        os.kill(os.getpid(), signal.SIGTRAP)
+        assert hits == ["own", "own"]
+    finally:
+        signal.signal(signal.SIGTRAP, original)
+
+
+def test_a_handler_from_before_survives_sampling_beside_other_threads(perf_required: SamplerInfo) -> None:
+    """Our handler must stay while another thread may still have a tick on its way: it passes the others on."""
+    hits = []
+    original = signal.signal(signal.SIGTRAP, lambda *_: hits.append("own"))
+    try:
+        with running(lambda: tail(MS)):
+            for _ in range(2):
+                with NativeSampler(perf_required) as sampler:
+                    collect(sampler, lambda: spin(5 * MS))
+            os.kill(os.getpid(), signal.SIGTRAP)
+            spin(MS)
+        assert hits == ["own"]
+        with NativeSampler(perf_required) as sampler:
+            collect(sampler, lambda: spin(MS))
+        assert signal.SIGTRAP in caught_signals()
+        os.kill(os.getpid(), signal.SIGTRAP)
+        assert hits == ["own", "own"]
+    finally:
+        signal.signal(signal.SIGTRAP, original)
+
+
+def test_a_handler_installed_meanwhile_is_reported(rung: SamplerInfo) -> None:
+    number = signal.SIGRTMAX - 3 if rung == TIMER else signal.SIGTRAP
+    original = signal.getsignal(number)
+    with NativeSampler(rung) as sampler:
+        sampler.start(MS)
+        sampler.resume()
+        spin(3 * MS)
+        signal.signal(number, lambda *_: None)
+        spin(3 * MS)
+        sampler.pause()
+        try:
+            with pytest.raises(FlameError, match="replaced the handler") as caught:
+                sampler.stop()
+        finally:
+            signal.signal(number, original)
+    assert "do not install a handler" in caught.value.fix
+
+
+def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script: Callable[..., object]) -> None:
+    done = run_script(
+        """
+        import ctypes
+        from sampled import *
+        ctypes.CDLL(None).ptrace(0, 0, 0, 0)  # PTRACE_TRACEME
+        print(refusal(PERF))
+        """
+    )
+    assert "is being traced" in done.stdout  # type: ignore[attr-defined]
+
+
+# --- life cycle --------------------------------------------------------------------------------------------------
+
+
+def test_starting_again_and_again_leaves_nothing(rung: SamplerInfo) -> None:
+    """The check is in ``nothing_left_behind``; here it has a hundred chances to find something."""
+    with NativeSampler(rung) as sampler:
+        for seed in range(100 if rung == PERF else 30):
+            collect(sampler, lambda: spin(MS // 10), seed=seed)
+    with NativeSampler(rung) as sampler, running(lambda: tail(MS)):
+        for seed in range(20):
+            collect(sampler, lambda: spin(MS // 10), seed=seed)
+    with NativeSampler(rung) as sampler:  # no other thread now: takes away the handler that had to stay
+        collect(sampler, lambda: spin(MS // 10))
+
+
+def test_starting_twice_is_refused(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as sampler, NativeSampler(rung) as other:
+        sampler.start(MS)
+        with pytest.raises(OSError, match="already started"):
+            sampler.start(MS)
+        with pytest.raises(OSError, match="another sampler is started"):
+            other.start(MS)
+        sampler.stop()
+        other.start(MS)
+        other.stop()
+
+
+def test_closing_a_running_sampler_stops_it(rung: SamplerInfo) -> None:
+    sampler = NativeSampler(rung)
+    sampler.start(MS)
+    sampler.resume()
+    sampler.close()
+    sampler.close()
+    with NativeSampler(rung) as other:
+        assert collect(other, lambda: spin(20 * MS)).counts.taken
+
+
+@pytest.mark.parametrize("use", [NativeSampler.resume, NativeSampler.pause])
+def test_switching_a_sampler_that_is_not_started_is_refused(use: Callable[[NativeSampler], None]) -> None:
+    with NativeSampler(TIMER) as sampler, pytest.raises(FlameError, match="not started"):
+        use(sampler)
+
+
+def test_too_short_a_period_is_refused(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as sampler, pytest.raises(OSError, match="too short"):
+        sampler.start(999)
+
+
+# --- limits ------------------------------------------------------------------------------------------------------
+
+
+def many_functions() -> None:
+    names: dict[str, Callable[[int], None]] = {"spin": spin}  # type: ignore[dict-item]
+    for i in range(40):
+        exec(f"def f{i}(ns): spin(ns)", names)
+        names[f"f{i}"](MS)
+
+
+@pytest.mark.parametrize("limits", [{"max_nodes": 8}, {"max_codes": 8}, {"text_bytes": 8400}], ids=str)
+def test_what_does_not_fit_is_counted(perf_required: SamplerInfo, limits: dict[str, int]) -> None:
+    with NativeSampler(perf_required, **limits) as sampler:
+        sampler.set_stops((many_functions.__code__,))
+        raw = collect(sampler, many_functions)
+    assert raw.counts.overflowed > 0
+    arrived = raw.counts.taken + raw.counts.overflowed + raw.counts.unwindable + raw.counts.late
+    assert arrived == pytest.approx(40, abs=6)
+    assert raw.weight_ns == (raw.counts.taken + raw.counts.late) * MS
+
+
+@pytest.mark.parametrize("limits", [{"max_nodes": 3}, {"max_codes": 100}, {"text_bytes": 0}], ids=str)
+def test_impossible_table_sizes_are_refused(limits: dict[str, int]) -> None:
+    with pytest.raises(SamplerUnavailable, match="cannot start"):
+        NativeSampler(TIMER, **limits)
+
+
+def test_stacks_too_deep_are_kept_and_marked(rung: SamplerInfo) -> None:
+    def down(levels: int) -> None:
+        if levels:
+            down(levels - 1)
+        else:
+            spin(20 * MS)
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(6000)
+    try:
+        with NativeSampler(rung) as sampler:
+            raw = collect(sampler, lambda: down(5000))
+    finally:
+        sys.setrecursionlimit(limit)
+    deepest = max(raw.stacks, key=lambda s: s.weight_ns)
+    assert raw.counts.truncated > 5
+    assert deepest.frames[0] == TRUNCATED
+    assert deepest.frames[-1].qualname == "spin"
+    assert len(deepest.frames) == 4096 + 1
+
+
+def test_names_of_every_width_are_read(rung: SamplerInfo) -> None:
+    names: dict[str, Callable[[int], None]] = {"spin": spin}  # type: ignore[dict-item]
+    functions = ("plain", "größe", "размер", "𐌰")
+    source = "\n".join(f"def {name}(ns): spin(ns)" for name in functions)
+    exec(compile(source, "/tmp/größe/размер/𐌰.py", "exec"), names)
+
+    def work() -> None:
+        for name in functions:
+            names[name](5 * MS)
+
+    with NativeSampler(rung) as sampler:
+        raw = collect(sampler, work)
+    seen = {f.qualname for s in raw.stacks for f in s.frames if f.filename == "/tmp/größe/размер/𐌰.py"}
+    assert seen == set(functions)
+
+
+def test_a_function_name_beyond_the_handlers_limit_is_cut(perf_required: SamplerInfo) -> None:
+    names: dict[str, Callable[[int], None]] = {"spin": spin}  # type: ignore[dict-item]
+    exec("def " + "x" * 5000 + "(ns): spin(ns)", names)
+    with NativeSampler(perf_required) as sampler:
+        raw = collect(sampler, lambda: names["x" * 5000](10 * MS))
+    assert "x" * 4096 in {f.qualname for s in raw.stacks for f in s.frames}
+
+
+def test_a_path_that_is_not_utf8_does_not_stop_the_self_check() -> None:
+    path = os.fsdecode(b"/tmp/\xff.py")
+    names = {"NativeSampler": NativeSampler, "TIMER": TIMER}
+    exec(compile("def make(): return NativeSampler(TIMER)", path, "exec"), names)
+    names["make"]().close()  # type: ignore[operator]
+
+
+def test_native_thread_is_not_confused_with_python(rung: SamplerInfo) -> None:
+    with NativeSampler(rung) as sampler:
+        raw = collect(sampler, lambda: spin(20 * MS))
+    assert all(s.frames[0] != NATIVE_THREAD for s in raw.stacks)

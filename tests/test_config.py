@@ -1,0 +1,297 @@
+"""Options, their ini twins, and the marker: what wins, and what is said about values that mean nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_flame import config as flame_config
+from pytest_flame.config import OPTIONS, Settings, read_settings
+from pytest_flame.errors import UsageError
+from pytest_flame.model import Limits
+
+VALUES = {
+    "threshold": ("7%", 0.07, "8%", 0.08),
+    "frame-threshold": ("3%", 0.03, "4%", 0.04),
+    "alpha": ("0.02", 0.02, "0.03", 0.03),
+    "processes": ("4", 4, "5", 5),
+    "time": ("2s", 2.0, "1min", 60.0),
+    "max-time": ("90", 90.0, "1h", 3600.0),
+    "frequency": ("499", 499, "101", 101),
+    "seed": ("11", 11, "12", 12),
+    "cpu": ("{cpu}", "{cpus}", "{cpu}-{cpu}", "{cpus}"),
+    "sampler": ("timer", "timer", "perf", "perf"),
+    "baselines": ("here", Path("here"), "there", Path("there")),
+    "report": ("r1", Path("r1"), "r2", Path("r2")),
+    "json": ("a.json", Path("a.json"), "b.json", Path("b.json")),
+    "markdown": ("a.md", Path("a.md"), "b.md", Path("b.md")),
+}
+"""Name → text and value for the ini file, text and value for the command line."""
+CPU = min(os.sched_getaffinity(0)) if sys.platform == "linux" else 0
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other plugins have options and warnings of their own."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_flame.plugin")
+
+
+def filled(value: object) -> object:
+    if value == "{cpus}":
+        return (CPU,)
+    return value.replace("{cpu}", str(CPU)) if isinstance(value, str) else value
+
+
+def settings(pytester: pytest.Pytester, *args: str) -> Settings:
+    return read_settings(pytester.parseconfig(*args))
+
+
+def setting(read: Settings, name: str) -> object:
+    where = {"threshold": read.limits, "frame-threshold": read.limits, "alpha": read.limits}.get(name, read)
+    attribute = {
+        "time": "time_s",
+        "max-time": "max_time_s",
+        "frequency": "frequency_hz",
+        "cpu": "cpus",
+    }.get(name, name.replace("-", "_"))
+    value = getattr(where, attribute)
+    return value.relative_to(read.root) if isinstance(value, Path) else value
+
+
+def test_every_option_is_tested() -> None:
+    assert set(VALUES) == {option.name for option in OPTIONS}
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda o: o.name)
+def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, option: flame_config.Option) -> None:
+    ini_text, ini_value, text, value = (filled(v) for v in VALUES[option.name])
+    if option.name != "seed":
+        assert setting(settings(pytester), option.name) == option.default
+    pytester.makeini(f"[pytest]\n{option.ini} = {ini_text}")
+    assert setting(settings(pytester), option.name) == ini_value
+    assert setting(settings(pytester, f"{option.flag}={text}"), option.name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("threshold", "5"),
+        ("threshold", "0%"),
+        ("frame-threshold", "two"),
+        ("alpha", "0.5"),
+        ("alpha", "0"),
+        ("alpha", "nan"),
+        ("processes", "2"),
+        ("processes", "many"),
+        ("time", "0"),
+        ("max-time", "soon"),
+        ("frequency", "0"),
+        ("frequency", "1.5"),
+        ("seed", "abc"),
+        ("cpu", "0,x"),
+        ("cpu", "3-1"),
+        ("cpu", "0-99999999999"),
+        ("cpu", "-1"),
+        ("sampler", "magic"),
+    ],
+)
+def test_values_without_a_meaning_name_the_option_and_what_was_expected(
+    pytester: pytest.Pytester, name: str, text: str
+) -> None:
+    option = next(option for option in OPTIONS if option.name == name)
+    with pytest.raises(UsageError) as raised:
+        settings(pytester, f"{option.flag}={text}")
+    assert raised.value.what == f"{option.flag} is {text!r}; expected {option.expects}"
+    pytester.makeini(f"[pytest]\n{option.ini} = {text}")
+    with pytest.raises(UsageError) as raised:
+        settings(pytester)
+    assert raised.value.what == f"the ini value {option.ini} is {text!r}; expected {option.expects}"
+
+
+def test_cpus_that_are_not_there_are_named_with_those_that_are(pytester: pytest.Pytester) -> None:
+    with pytest.raises(UsageError, match=r"--flame-cpu=4000 names CPUs this process may not use") as raised:
+        settings(pytester, "--flame-cpu=4000")
+    assert str(CPU) in raised.value.why
+
+
+def test_bad_value_ends_the_run_before_anything_is_collected(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("raise RuntimeError('imported')")
+    result = pytester.runpytest("--flame", "--flame-threshold=5")
+    assert result.ret is pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --flame-threshold is '5'; expected a percentage such as 5%"])
+
+
+def test_paths_are_below_the_root_or_where_the_run_was_started(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]")
+    folder = pytester.mkdir("sub")
+    os.chdir(folder)
+    read = settings(pytester, "--flame-json=out.json")
+    assert read.baselines == pytester.path / "flame-baselines"
+    assert read.report == folder / "flame-report"
+    assert read.json == folder / "out.json"
+
+
+def test_toml_configuration(pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml(
+        """
+        [tool.pytest.ini_options]
+        flame = true
+        flame_threshold = "7%"
+        flame_processes = 4
+        flame_worker_args = ["--engine", "a b"]
+        """
+    )
+    read = settings(pytester)
+    assert read.enabled and read.limits.threshold == 0.07 and read.processes == 4
+    assert read.worker_args == ("--engine", "a b")
+
+
+# --- switches -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "enabled"),
+    [
+        ((), False),
+        (("--flame",), True),
+        (("--flame-only",), True),
+        (("--flame-update",), True),
+        (("--flame-move=a=b",), True),
+        (("--flame", "--flame-skip"), False),
+        (("--flame-json=x",), False),
+    ],
+)
+def test_what_measures(pytester: pytest.Pytester, args: tuple[str, ...], enabled: bool) -> None:
+    assert settings(pytester, *args).enabled is enabled
+
+
+def test_ini_can_measure_always_and_the_option_can_skip(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nflame = true\nflame_strict = true")
+    assert settings(pytester).enabled and settings(pytester).strict
+    assert not settings(pytester, "--flame-skip").enabled
+
+
+@pytest.mark.parametrize("other", ["--flame-only", "--flame-update", "--flame-move=a=b"])
+def test_skipping_excludes_what_needs_measuring(pytester: pytest.Pytester, other: str) -> None:
+    with pytest.raises(UsageError, match="--flame-skip exclude each other"):
+        settings(pytester, "--flame-skip", other)
+
+
+@pytest.mark.parametrize(
+    ("args", "update"),
+    [
+        ((), None),
+        (("--flame-update",), "changed"),
+        (("--flame-update=missing",), "missing"),
+        (("--flame-update", "all"), "all"),
+    ],
+)
+def test_what_is_updated(pytester: pytest.Pytester, args: tuple[str, ...], update: str | None) -> None:
+    assert settings(pytester, *args).update == update
+
+
+def test_path_taken_for_what_to_update_is_explained(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it="def test_it(): pass")
+    with pytest.raises(UsageError, match=r"--flame-update=test_it.py is not known") as raised:
+        settings(pytester, "--flame-update", "test_it.py")
+    assert "--flame-update=all" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("a.py::t=b.py::t", ("a.py::t", "b.py::t")),
+        ("a.py::t[x=1]=b.py::t[x=1]", ("a.py::t[x=1]", "b.py::t[x=1]")),
+        ("a.py::t[a::b=c]=b.py::t", ("a.py::t[a::b=c]", "b.py::t")),
+        ("a.py::t=b.py::t[k=v]", ("a.py::t", "b.py::t[k=v]")),
+        ("old=new", ("old", "new")),
+    ],
+)
+def test_renamings(pytester: pytest.Pytester, text: str, pair: tuple[str, str]) -> None:
+    assert settings(pytester, f"--flame-move={text}").move == (pair,)
+
+
+@pytest.mark.parametrize("text", ["", "a", "a=", "=b"])
+def test_no_renaming(pytester: pytest.Pytester, text: str) -> None:
+    with pytest.raises(UsageError, match="not of the form OLD=NEW"):
+        settings(pytester, f"--flame-move={text}")
+
+
+# --- the marker -----------------------------------------------------------------------------------------------
+
+
+def test_closest_marker_wins_argument_by_argument(pytester: pytest.Pytester) -> None:
+    item = pytester.getitem(
+        """
+        import pytest
+        pytestmark = pytest.mark.flame(threshold="9%", processes=8, min_time="2min")
+        @pytest.mark.flame(frame_threshold="1%", processes=7)
+        class TestIt:
+            @pytest.mark.flame(processes=6, fresh=True)
+            def test_it(self): pass
+        """,
+        "test_it",
+    )
+    read = flame_config.test_settings(item, settings(pytester, "--flame-alpha=0.02", "--flame-processes=20"))
+    assert read.limits == Limits(0.09, 0.01, 0.02)
+    assert (read.processes, read.processes_given, read.time_s, read.fresh) == (6, True, 120.0, True)
+
+
+def test_without_arguments_the_run_decides(pytester: pytest.Pytester) -> None:
+    item = pytester.getitem("import pytest\n@pytest.mark.flame\ndef test_it(): pass", "test_it")
+    run = settings(pytester, "--flame-time=3")
+    read = flame_config.test_settings(item, run)
+    assert read.limits == run.limits
+    assert (read.processes, read.processes_given, read.time_s, read.fresh) == (run.processes, False, 3.0, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("threshold=0.05", "flame(threshold=0.05): expected a percentage such as '5%'"),
+        ("threshold='5'", "flame(threshold='5'): expected a percentage"),
+        ("frame_threshold=None", "flame(frame_threshold=None): expected a percentage"),
+        ("processes=2", "flame(processes=2): expected a whole number, 3 or more"),
+        ("processes='4'", "flame(processes='4'): expected a whole number"),
+        ("processes=True", "flame(processes=True): expected a whole number"),
+        ("min_time=0", "flame(min_time=0): expected seconds or a duration"),
+        ("min_time=True", "flame(min_time=True): expected seconds or a duration"),
+        ("fresh='no'", "flame(fresh='no'): expected True or False"),
+        ("fresh=1", "flame(fresh=1): expected True or False"),
+        ("metric='wall'", "flame(metric='wall'): expected 'cpu'"),
+        ("treshold='5%'", "has no argument 'treshold'"),
+        ("'5%'", "takes keyword arguments only"),
+    ],
+)
+def test_wrong_marker_argument_is_a_usage_error_naming_it_and_the_test(
+    pytester: pytest.Pytester, arguments: str, said: str
+) -> None:
+    item = pytester.getitem(f"import pytest\n@pytest.mark.flame({arguments})\ndef test_one(): pass", "test_one")
+    with pytest.raises(UsageError) as raised:
+        flame_config.test_settings(item, settings(pytester))
+    assert raised.value.what.startswith(f"{item.nodeid}: @pytest.mark.flame")
+    assert said in raised.value.what
+
+
+def test_wrong_marker_argument_ends_the_run_with_a_sentence(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it="import pytest\n@pytest.mark.flame(threshold=5)\ndef test_one(): pass")
+    result = pytester.runpytest_subprocess("--flame")
+    assert result.ret is pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: test_it.py::test_one: @pytest.mark.flame(threshold=5): expected a percentage*"]
+    )
+
+
+def test_marker_is_known_under_strict_markers(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.flame(threshold='5%')\ndef test_it(): pass")
+    pytester.runpytest("--strict-markers").assert_outcomes(passed=1)
+
+
+def test_help_and_markers_tell_of_everything(pytester: pytest.Pytester) -> None:
+    shown = pytester.runpytest("--help").stdout.str()
+    assert all(option.flag in shown and option.ini in shown for option in OPTIONS)
+    pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.flame(threshold='5%'*"])

@@ -1,0 +1,77 @@
+"""What the package says of itself and what goes into it. ``ci/packaging.sh`` installs it in earnest."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from importlib.metadata import distribution, entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+FOR_NATIVE_SYMBOLS = {"pyelftools"}  # a dependency from the first version on; native frames come later
+FOR_THE_C_MODULE = {"cffi"}
+
+
+def declared() -> set[str]:
+    return {re.split(r"[<>=!~\[; ]", line)[0].lower() for line in PROJECT["dependencies"]}
+
+
+def imported() -> set[str]:
+    """Top-level modules outside the standard library that the package imports anywhere."""
+    names = set()
+    for path in (ROOT / "pytest_flame").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module)
+    tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"pytest_flame"}
+    return {"pytest" if top == "_pytest" else top for top in tops}
+
+
+def test_dependencies_are_what_is_imported() -> None:
+    assert declared() - FOR_THE_C_MODULE - FOR_NATIVE_SYMBOLS == imported()
+
+
+def test_installed_metadata_is_that_of_the_checkout() -> None:
+    metadata = distribution("pytest-flame").metadata
+    assert metadata["Version"] == PROJECT["version"]
+    assert metadata["Requires-Python"] == PROJECT["requires-python"]
+    assert metadata["License-Expression"] == PROJECT["license"]
+
+
+def test_pytest_finds_the_plugin() -> None:
+    found = [entry for entry in entry_points(group="pytest11") if entry.name == "flame"]
+    assert [entry.value for entry in found] == ["pytest_flame.plugin"]
+
+
+def test_version_has_a_place_in_the_changelog() -> None:
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_sdist_holds_what_git_holds(tmp_path: Path) -> None:
+    pytest.importorskip("scikit_build_core", reason="the build backend is not installed here")
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a git checkout")
+
+    def listed(*options: str) -> set[str]:
+        out = subprocess.run(["git", "ls-files", "-z", *options], cwd=ROOT, capture_output=True, text=True, check=True)
+        return {name for name in out.stdout.split("\0") if (ROOT / name).is_file() and not name.startswith(".ci/")}
+
+    code = f"from scikit_build_core.build import build_sdist; build_sdist({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        packed = {name.partition("/")[2] for name in tar.getnames()} - {"PKG-INFO"}
+    assert listed() <= packed, "tracked files are missing"
+    assert packed <= listed("--cached", "--others", "--exclude-standard"), "files nobody wants are packed"

@@ -1,0 +1,92 @@
+"""Progress: one line that moves on a terminal, plain lines now and then in a log."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_flame import progress
+from pytest_flame.progress import TerminalProgress, duration, shortened
+
+
+class Terminal:
+    """What pytest's terminal reporter does with lines."""
+
+    def __init__(self, *, isatty: bool) -> None:
+        self.isatty = isatty
+        self.moved: list[str] = []
+        self.lines: list[str] = []
+
+    def ensure_newline(self) -> None: ...
+
+    def write(self, text: str) -> None: ...
+
+    def rewrite(self, line: str, *, erase: bool) -> None:
+        assert erase
+        self.moved.append(line)
+
+    def write_line(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def watched(terminal: Terminal | None, verbose: int = 0, tests: int = 2) -> TerminalProgress:
+    manager = SimpleNamespace(get_plugin=lambda name: terminal if name == "terminalreporter" else None)
+    config: Any = SimpleNamespace(pluginmanager=manager, option=SimpleNamespace(verbose=verbose))
+    return TerminalProgress(config, tests)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    now = SimpleNamespace(s=100.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now.s)
+    return now
+
+
+def test_line_moves_on_a_terminal_and_is_erased_at_the_end() -> None:
+    terminal = Terminal(isatty=True)
+    shown = watched(terminal)
+    shown.began("test_it.py::test_it", 0, 10, None)
+    shown.began("test_it.py::test_it", 3, 10, 200.4)
+    shown.finished()
+    assert terminal.lines == ["flame: measuring 2 tests"]
+    assert terminal.moved == [
+        "flame: test_it.py::test_it: calibrating",
+        "flame: test_it.py::test_it: process 3 of 10, about 3 min 20 s left",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(("isatty", "verbose"), [(False, 0), (False, 2), (True, -1)])
+def test_log_has_a_plain_line_now_and_then(clock: SimpleNamespace, isatty: bool, verbose: int) -> None:
+    terminal = Terminal(isatty=isatty)
+    shown = watched(terminal, verbose, tests=1)
+    for second in range(40):
+        clock.s = 100.0 + second
+        shown.began("test_it.py::test_it", second + 1, 40, None)
+    shown.finished()
+    assert terminal.moved == []
+    assert terminal.lines == [
+        "flame: measuring 1 test",
+        "flame: test_it.py::test_it: process 16 of 40",
+        "flame: test_it.py::test_it: process 31 of 40",
+    ]
+
+
+def test_without_a_terminal_reporter_nothing_is_said() -> None:
+    shown = watched(None)
+    shown.began("test_it.py::test_it", 1, 2, 1.0)
+    shown.finished()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3661, "61 min 01 s")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_long_ids_keep_their_end() -> None:
+    assert shortened("abcdef", 6) == "abcdef"
+    assert shortened("abcdefg", 6) == "…cdefg"
