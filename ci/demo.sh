@@ -10,6 +10,8 @@ make_environment demo "$ROOT"
 
 PATCH=${FLAME_DEMO_PATCH:-01-slower-leaf.patch}
 TEST=tests/test_intake.py
+# Twice the default: a demonstration has to come out on a machine that is doing other things as well.
+GATE="--flame --flame-threshold=10%"
 REPORT=$ROOT/flame-report
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
@@ -20,12 +22,12 @@ cd "$work/shop"
 echo "=== 1. record the baselines on this machine: pytest --flame-update=all $TEST"
 "$VENV/bin/python" -m pytest -q --flame-update=all $TEST
 echo
-echo "=== 2. the code as it is: pytest --flame $TEST"
-"$VENV/bin/python" -m pytest -q --flame $TEST
+echo "=== 2. the code as it is: pytest $GATE $TEST"
+"$VENV/bin/python" -m pytest -q $GATE $TEST
 echo
-echo "=== 3. with $PATCH: pytest --flame $TEST"
+echo "=== 3. with $PATCH: pytest $GATE $TEST"
 patch -s -p1 <"regressions/$PATCH"
-if "$VENV/bin/python" -m pytest -q --flame --flame-report="$REPORT" --flame-json="$work/result.json" $TEST; then
+if "$VENV/bin/python" -m pytest -q $GATE --flame-report="$REPORT" --flame-json="$work/result.json" $TEST; then
     echo "The gate let the regression through." >&2
     exit 1
 fi

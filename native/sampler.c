@@ -17,6 +17,7 @@
 
 #include "internal.h"
 
+#define TIMER_SIGNAL (SIGRTMAX - 3)
 enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, CYCLES_PER_NS = 3 };
 static const uint64_t PERF_MARK = 0x666c616d; /* upper half of our events' sig_data */
 
@@ -185,9 +186,9 @@ static void take_tick(flame_sampler *s, uintptr_t sp) {
     ticks += pace.left_out;
     pace.left_out = 0;
     atomic_fetch_add(&s->late, ticks - 1);
-    uint64_t began = clock_ns(CLOCK_MONOTONIC);
+    uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     record_sample(s, sp, ticks * s->period);
-    pace.rest = ticks_to_rest(s, clock_ns(CLOCK_MONOTONIC) - began);
+    pace.rest = ticks_to_rest(s, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began);
 }
 
 /* si_perf_data, which C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
@@ -197,8 +198,10 @@ static uint64_t perf_data(const siginfo_t *info) {
     return data;
 }
 
+static struct sigaction *previous_of(int number) { return number == SIGTRAP ? &previous_trap : &previous_timer; }
+
 static void chain(int number, siginfo_t *info, void *context) {
-    const struct sigaction *previous = number == SIGTRAP ? &previous_trap : &previous_timer;
+    const struct sigaction *previous = previous_of(number);
     if (previous->sa_flags & SA_SIGINFO) {
         previous->sa_sigaction(number, info, context);
     } else if (previous->sa_handler == SIG_DFL) {
@@ -230,6 +233,10 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     errno = saved_errno;
 }
 
+static bool is_ours(const struct sigaction *action) {
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_signal;
+}
+
 static int install_handler(flame_sampler *s) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -239,8 +246,7 @@ static int install_handler(flame_sampler *s) {
     struct sigaction previous;
     if (sigaction(s->signal_number, &action, &previous) != 0)
         return fail(s, errno, "sigaction: %s", strerror(errno));
-    if (!((previous.sa_flags & SA_SIGINFO) && previous.sa_sigaction == on_signal))
-        *(s->signal_number == SIGTRAP ? &previous_trap : &previous_timer) = previous;
+    if (!is_ours(&previous)) *previous_of(s->signal_number) = previous;
     return 0;
 }
 
@@ -254,19 +260,23 @@ static int is_another_thread(flame_sampler *s, pid_t tid) {
 static int remove_handler(flame_sampler *s) {
     struct sigaction current;
     if (sigaction(s->signal_number, NULL, &current) != 0) return fail(s, errno, "sigaction: %s", strerror(errno));
-    if (!(current.sa_flags & SA_SIGINFO) || current.sa_sigaction != on_signal)
+    if (!is_ours(&current))
         return fail(s, EBUSY, "something replaced the handler of signal %d while sampling: samples are missing",
                     s->signal_number);
-    const struct sigaction *previous = s->signal_number == SIGTRAP ? &previous_trap : &previous_timer;
-    if (each_thread(is_another_thread, s) == 0 && sigaction(s->signal_number, previous, NULL) != 0)
+    if (each_thread(is_another_thread, s) == 0 && sigaction(s->signal_number, previous_of(s->signal_number), NULL) != 0)
         return fail(s, errno, "sigaction: %s", strerror(errno));
     return 0;
 }
 
 /* A child has no events and no helper, but descriptors that could switch its parent's events. */
 static void let_go_in_child(void) {
-    flame_sampler *s = atomic_load(&active);
-    atomic_store(&active, NULL);
+    const int numbers[] = {SIGTRAP, TIMER_SIGNAL};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction current;
+        if (sigaction(numbers[i], NULL, &current) == 0 && is_ours(&current))
+            sigaction(numbers[i], previous_of(numbers[i]), NULL);
+    }
+    flame_sampler *s = atomic_exchange(&active, NULL);
     atomic_store(&inside, 0);
     if (!s) return;
     perf_close_all(s);
@@ -274,11 +284,6 @@ static void let_go_in_child(void) {
     atomic_flag_clear(&s->lock);
     s->started = s->helper_running = false;
     s->helper_tid = 0;
-    const struct sigaction *previous = s->signal_number == SIGTRAP ? &previous_trap : &previous_timer;
-    struct sigaction current;
-    if (sigaction(s->signal_number, NULL, &current) == 0 && (current.sa_flags & SA_SIGINFO) &&
-        current.sa_sigaction == on_signal)
-        sigaction(s->signal_number, previous, NULL);
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, let_go_in_child); }
@@ -373,7 +378,7 @@ int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t
     s->event = event;
     s->with_kernel = with_kernel;
     s->period = period;
-    s->signal_number = rung == FLAME_PERF ? SIGTRAP : SIGRTMAX - 3;
+    s->signal_number = rung == FLAME_PERF ? SIGTRAP : TIMER_SIGNAL;
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->helper_tid = 0;
     s->sig_data = PERF_MARK << 32 | s->generation;

@@ -96,9 +96,9 @@ void timer_tick(flame_sampler *s, uint32_t index, uintptr_t sp) {
     thread_slot *slot = &s->threads[index];
     uint64_t weight = atomic_load(&s->enabled) ? atomic_exchange(&slot->owed_ns, 0) : 0;
     if (weight) {
-        uint64_t began = clock_ns(CLOCK_MONOTONIC);
+        uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         record_sample(s, sp, weight);
-        atomic_store(&slot->rest, ticks_to_rest(s, clock_ns(CLOCK_MONOTONIC) - began));
+        atomic_store(&slot->rest, ticks_to_rest(s, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began));
     }
     atomic_store(&slot->pending, false);
 }

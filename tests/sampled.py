@@ -52,10 +52,10 @@ def collect(sampler: NativeSampler, work: Callable[[], object], period_ns: int =
 
 
 def weights(raw: RawSamples, *names: str) -> dict[str, int]:
-    """Inclusive weight of functions that do not call each other, nanoseconds."""
+    """Inclusive weight of functions that do not call each other, nanoseconds; nested ones by their own name."""
     found = dict.fromkeys(names, 0)
     for stack in raw.stacks:
-        inside = {f.qualname for f in stack.frames}
+        inside = {f.qualname.rpartition(".")[2] for f in stack.frames}
         for name in names:
             if name in inside:
                 found[name] += stack.weight_ns

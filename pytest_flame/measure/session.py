@@ -5,11 +5,14 @@ A burst of noise then touches one process of several tests instead of all proces
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
+import signal
 import statistics
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -88,21 +91,38 @@ def measure(targets: Sequence[Target], how: How, launcher: Launcher, progress: P
     clock = _Clock(how.max_time_s)
     interrupted = False
     try:
-        for state in states:
-            _set_up(state, how, launcher, clock, progress)
-            if state.failure is not None and state.failure.status is Status.NO_SAMPLER:
-                for other in states:
-                    other.failure = state.failure
-                break
-        while waiting := [s for s in states if s.wanting]:
-            order.shuffle(waiting)
-            for state in waiting:
-                _one_process(state, how, launcher, clock, progress, states)
+        with _termination_interrupts():
+            for state in states:
+                _set_up(state, how, launcher, clock, progress)
+                if state.failure is not None and state.failure.status is Status.NO_SAMPLER:
+                    for other in states:
+                        other.failure = state.failure
+                    break
+            while waiting := [s for s in states if s.wanting]:
+                order.shuffle(waiting)
+                for state in waiting:
+                    _one_process(state, how, launcher, clock, progress, states)
     except KeyboardInterrupt:
         interrupted = True
     return [
         Measured(s.target.test_id, _pooled(s.results), s.failure, s.processes, s.wall_s) for s in states
     ], interrupted
+
+
+@contextlib.contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """What ends a run from outside (a cancelled job, a closed terminal) ends it as Ctrl-C does: no worker stays."""
+    taken: list[signal.Signals] = []
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    taken.append(number)
+                    signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def plan_like(base: Recording, time_s: float) -> tuple[Plan, float]:

@@ -129,7 +129,14 @@ class Project:
         """Runs the gate."""
         return self.run("--flame", *time, "--flame-json=result.json", *args, cwd=cwd)
 
-    def worker(self, test_id: str, *args: str, plan: Plan | None = SHORT_PLAN, fresh: bool = False) -> WorkerResult:
+    def worker(
+        self,
+        test_id: str,
+        *args: str,
+        plan: Plan | None = SHORT_PLAN,
+        fresh: bool = False,
+        cpus: tuple[int, ...] = (),
+    ) -> WorkerResult:
         """One measured process, nothing around it."""
         scratch = self.path / ".scratch"
         scratch.mkdir(exist_ok=True)
@@ -143,6 +150,7 @@ class Project:
             sampler="auto",
             time_s=0.1,
             fresh=fresh,
+            cpus=cpus,
             plan=plan,
         )
         pytest_args = ("-q", f"--rootdir={self.path}", "-o", "addopts=", "-p", "no:cacheprovider", *args)

@@ -607,6 +607,15 @@ def test_with_flame_around_an_await(project: Project) -> None:
     assert sum(r.cpu_ns for r in measured.rounds) / 10 < 6 * timed_ns("sum(range(50_000))")
 
 
+# --- where it runs --------------------------------------------------------------------------------------------
+
+
+def test_process_runs_on_the_chosen_cpus_only(project: Project) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    project.write("test_it.py", f"import os\ndef test_it(): assert os.sched_getaffinity(0) == {{{cpu}}}")
+    process(project.worker("test_it.py::test_it", cpus=(cpu,)))
+
+
 # --- what other plugins do ----------------------------------------------------------------------------------------
 
 

@@ -158,4 +158,3 @@ def test_worker_files_are_gone_and_the_users_own_stay(project: Project) -> None:
     assert project.flame(time=SHORTEST).verdicts == {"test_it.py::test_it": "NEW"}
     assert [path.name for path in temporary.iterdir() if path.name.startswith("pytest-flame")] == []
     assert not list(temporary.glob("pytest-of-*/*")), "workers took the numbered folders of real runs"
-

@@ -116,6 +116,30 @@ def test_ctrl_c_keeps_and_reports_what_is_done(recorded: Project) -> None:
     assert list(temporary.iterdir()) == []
 
 
+def test_cancelled_job_leaves_nothing_behind(project: Project) -> None:
+    temporary = project.path / "temporary"
+    temporary.mkdir()
+    project.monkeypatch.setenv("TMPDIR", str(temporary))
+    project.write(
+        "test_it.py",
+        """
+        import os, pathlib, pytest, time
+        @pytest.mark.flame
+        def test_it(tmp_path):
+            pathlib.Path(__file__).with_name("pids").write_text(f"{os.getpid()} .")
+            time.sleep(1000)
+        """,
+    )
+    with on_a_terminal(project, *SHORTEST) as (process, master):
+        wait_for_words(project.path / "pids", 2)
+        os.kill(process.pid, signal.SIGTERM)
+        shown = read_until(master, None)
+        assert process.wait(30) == pytest.ExitCode.INTERRUPTED, shown
+    assert "interrupted after 0 of 3 processes" in shown
+    assert ends(int((project.path / "pids").read_text().split()[0]))
+    assert list(temporary.iterdir()) == []
+
+
 def test_time_of_the_run_ends_a_body_that_hangs(recorded: Project) -> None:
     recorded.write("test_hanging.py", "import pytest, time\n@pytest.mark.flame\ndef test_it():\n    time.sleep(1000)\n")
     ran = recorded.flame("test_hanging.py", "--flame-max-time=1.5", time=SHORTEST)

@@ -49,15 +49,22 @@ def rung(request: pytest.FixtureRequest) -> SamplerInfo:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Every test gives back its descriptors, threads, signal handlers and children."""
-    gc.collect()
-    before = held()
+    before = at_rest()
     yield
-    gc.collect()
+    after = at_rest()
     deadline = time.monotonic() + 1
-    # A joined thread stays listed until the kernel is done with it.
-    while (after := held()) != before and time.monotonic() < deadline:
-        os.sched_yield()
+    while after != before and time.monotonic() < deadline:
+        os.sched_yield()  # a joined thread stays listed until the kernel is done with it
+        after = at_rest()
     assert after == before
+
+
+def at_rest() -> dict[str, object]:
+    """What is held when the handlers that had to stay beside other threads have been taken away, too."""
+    gc.collect()
+    for info in (PERF_USER, TIMER):
+        refusal(info)
+    return held()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import signal
 import sys
@@ -208,7 +209,8 @@ def test_more_stops_than_the_handler_compares_are_refused() -> None:
 
 
 def test_threads_without_python_are_named_so(rung: SamplerInfo, run_script: Callable[..., object]) -> None:
-    pytest.importorskip("numpy", reason="its BLAS brings threads that never ran Python")
+    if importlib.util.find_spec("numpy") is None:
+        pytest.skip("needs numpy: its BLAS brings threads that never ran Python")
     run_script(
         f"""
         import os
@@ -269,12 +271,13 @@ def test_a_forked_child_is_left_alone_and_cannot_disturb_its_parent(rung: Sample
 
 
 def test_a_new_program_in_the_process_is_not_sampled(
-    perf_required: SamplerInfo, run_script: Callable[..., object]
+    perf_user_required: SamplerInfo, run_script: Callable[..., object]
 ) -> None:
+    """With kernel time too, a tick inside execve(2) itself can still end the new program: the kernel delivers it."""
     done = run_script(
         """
         from sampled import *
-        sampler = NativeSampler(PERF)
+        sampler = NativeSampler(PERF_USER)
         sampler.start(MS // 10)
         sampler.resume()
         spin(5 * MS)
@@ -395,11 +398,10 @@ def test_starting_again_and_again_leaves_nothing(rung: SamplerInfo) -> None:
     with NativeSampler(rung) as sampler:
         for seed in range(100 if rung == PERF else 30):
             collect(sampler, lambda: spin(MS // 10), seed=seed)
+    assert not caught_signals() & {signal.SIGTRAP, signal.SIGRTMAX - 3}
     with NativeSampler(rung) as sampler, running(lambda: tail(MS)):
         for seed in range(20):
             collect(sampler, lambda: spin(MS // 10), seed=seed)
-    with NativeSampler(rung) as sampler:  # no other thread now: takes away the handler that had to stay
-        collect(sampler, lambda: spin(MS // 10))
 
 
 def test_starting_twice_is_refused(rung: SamplerInfo) -> None:
