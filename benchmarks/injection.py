@@ -45,7 +45,10 @@ class BusyLoop:
 
 
 def with_loop(source: str, qualname: str, rounds: int) -> str:
-    """``source`` with a loop of so many empty rounds before the first statement of ``qualname`` that does something."""
+    """``source`` with a loop of so many empty rounds before the first statement of ``qualname`` that does something.
+
+    It runs over zero bytes because all rounds cost the same there: a ``range`` makes new integers above 256.
+    """
     body: list[ast.stmt] = ast.parse(source).body
     line = 0
     for name in qualname.split("."):
@@ -60,7 +63,7 @@ def with_loop(source: str, qualname: str, rounds: int) -> str:
     if first.lineno == line:
         raise ValueError(f"{qualname} stands on one line")
     lines = source.splitlines(keepends=True)
-    loop = f"{' ' * first.col_offset}for _busy in range({rounds}): pass\n"
+    loop = f"{' ' * first.col_offset}for _busy in bytes({rounds}): pass\n"
     return "".join([*lines[: first.lineno - 1], loop, *lines[first.lineno - 1 :]])
 
 
@@ -78,8 +81,7 @@ def seconds_by_side(head: Path, base: Path, uses: str, test: str) -> tuple[float
 def part_per_round(loop: BusyLoop, base: Path, scratch: Path, uses: str) -> float:
     """What one round of the loop adds to ``loop.test``, in parts of its cost; ``scratch`` is overwritten.
 
-    Taken from a loop so long that noise does not matter. Calling ``range`` costs about seven rounds more: a loop
-    of a hundred is that much larger than meant.
+    Taken from a loop so long that noise does not matter.
     """
     copy_project(base, scratch)
     loop.insert(scratch, PROBE)

@@ -90,7 +90,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One timed group of iterations. ``cpu_ns`` is exact (clock), all threads, user and kernel, children included."""
+    """One timed group of iterations. ``cpu_ns`` is exact (clock), all threads, user and kernel, children included;
+    ``wall_ns`` leaves out what the process waited for a CPU."""
 
     iterations: int
     cpu_ns: int

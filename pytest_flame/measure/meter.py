@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import resource
 import time
+from pathlib import Path
 from typing import Final
 
 from pytest_flame.errors import FlameError, UsageError
@@ -12,6 +13,17 @@ from pytest_flame.model import Round
 from pytest_flame.sampling.sampler import Sampler
 
 NS_PER_S: Final = 1_000_000_000
+
+
+def queued_ns() -> int:
+    """How long this process's first thread was ready to run and had no CPU; 0 where the kernel does not say.
+
+    Source: Documentation/scheduler/sched-stats.rst.
+    """
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 class Meter:
@@ -28,7 +40,7 @@ class Meter:
         self._inside = False
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = 0
         self._regions = 0
-        self._began_ns = 0
+        self._began_ns = self._queued_ns = 0
         self._started = (0, 0, 0, 0)
         self.region_cost_ns = 0.0
         """CPU one empty ``enter``/``leave`` is seen to cost; taken off each region."""
@@ -41,6 +53,7 @@ class Meter:
     def begin(self, *, sampled: bool) -> None:
         self._sampled = sampled
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._regions = 0
+        self._queued_ns = queued_ns()
         self._began_ns = time.monotonic_ns()
         if sampled:
             # A period drawn anew for each round, ±10 %: a fixed one would alias with the program's own.
@@ -78,8 +91,8 @@ class Meter:
 
     @property
     def elapsed_ns(self) -> int:
-        """Wall time since ``begin``, measured or not."""
-        return time.monotonic_ns() - self._began_ns
+        """Wall time since ``begin``, measured or not, without what other programs on the machine took of it."""
+        return max(0, time.monotonic_ns() - self._began_ns - (queued_ns() - self._queued_ns))
 
     def end(self, iterations: int) -> Round:
         if self._sampled:
@@ -89,7 +102,8 @@ class Meter:
             self.sampled_system_ns += self._system_ns
             self.ticks_due += self._cpu_ns / self._period_ns
         cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
-        return Round(iterations, max(0, round(cpu)), self._wall_ns, self._sampled)
+        wall = max(0, self._wall_ns - (queued_ns() - self._queued_ns))
+        return Round(iterations, max(0, round(cpu)), wall, self._sampled)
 
     def abandon(self) -> None:
         """The body raised: stop sampling, forget the round."""

@@ -49,6 +49,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Worker(job), PLUGIN_NAME)
 
 
+def settle_heap() -> None:
+    """What is alive before the body runs is not the body's: the collector leaves it alone from here on.
+
+    Otherwise whichever function happens to allocate when a full collection is due pays for pytest's whole heap.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 class Worker:
     """Hooks for the one measured item."""
 
@@ -146,7 +155,7 @@ class Worker:
             if wants_part:
                 obj: Callable[..., Any] = self._discovering(body, part, meter)
             else:
-                obj = repeated(body, self._steps(meter, regions=False), gc.collect)
+                obj = repeated(body, self._steps(meter, regions=False), settle_heap)
             report = self._call(item, obj, meter)
         teardown = call_and_report(item, "teardown", log=False, nextitem=None)
         if report.passed and part.raised is not None:
@@ -173,7 +182,7 @@ class Worker:
             self.progress.calls += 1
             yield from self._steps(meter, regions=True)
 
-        return repeated(body, steps(), gc.collect)
+        return repeated(body, steps(), settle_heap)
 
     def _fresh(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
         """Fixtures anew for each iteration, outside the measured time."""
@@ -183,7 +192,7 @@ class Worker:
                 fix="drop fresh=True and measure the block with `with flame:`",
             )
         item.stash[FLAME_KEY] = PassThrough()
-        gc.collect()
+        settle_heap()
         report: pytest.TestReport | None = None
         for step in self._steps(meter, regions=True):
             for _ in step.turns:

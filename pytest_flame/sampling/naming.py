@@ -52,7 +52,7 @@ class FrameNamer:
         shown = _relative(path, self._root) or path
         for entry in self._entries:
             inside = _relative(path, entry)
-            if inside is not None:
+            if inside:
                 return _dotted(inside), shown
         return os.path.splitext(shown)[0].replace(":", "."), shown  # noqa: PTH122 (any text is a name here)
 

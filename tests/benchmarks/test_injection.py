@@ -36,7 +36,7 @@ def script() -> Any:
 def test_the_loop_follows_the_docstring_and_nothing_else_changes(script: Any) -> None:
     changed = script.with_loop(SOURCE, "Reader.name", 7)
     added = [line for line in changed.splitlines() if line not in SOURCE.splitlines()]
-    assert added == ["        for _busy in range(7): pass"]
+    assert added == ["        for _busy in bytes(7): pass"]
     assert changed.index("called.") < changed.index("_busy") < changed.index("return")
     names: dict[str, Any] = {}
     exec(changed, names)
@@ -59,7 +59,7 @@ def test_the_frame_is_named_as_the_gate_names_it(script: Any, tmp_path: Path) ->
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "reader.py").write_text(SOURCE)
     loop.insert(tmp_path, 3)
-    assert "range(3)" in (tmp_path / "package" / "reader.py").read_text()
+    assert "bytes(3)" in (tmp_path / "package" / "reader.py").read_text()
 
 
 def test_rounds_are_the_size_over_what_one_adds(script: Any) -> None:

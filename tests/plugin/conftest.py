@@ -48,10 +48,10 @@ def test_spin():
     work.spin(3000)
 
 
-@pytest.mark.flame(threshold="60%", frame_threshold="25%")
+@pytest.mark.flame(threshold="60%", frame_threshold="25%", processes=5)
 def test_both():
-    work.spin(2000)
-    work.churn(2000)
+    work.spin(1000)
+    work.churn(3000)
 
 
 def test_plain():

@@ -67,11 +67,6 @@ def at_rest() -> dict[str, object]:
     return held()
 
 
-@pytest.fixture
-def benchmarks_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(TESTS.parent / "benchmarks")
-
-
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -80,7 +75,7 @@ def run_script() -> Script:
     """Runs Python text in a fresh interpreter that can import ``sampled``; keywords go to ``subprocess.run``."""
 
     def run(text: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        setup = f"import sys\nsys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent / 'benchmarks')!r}]\n"
+        setup = f"import sys\nsys.path.insert(0, {str(TESTS)!r})\n"
         command = [sys.executable, "-c", setup + textwrap.dedent(text)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
         assert done.returncode == 0, done.stderr

@@ -222,7 +222,7 @@ def test_threads_without_python_are_named_so(rung: SamplerInfo, run_script: Call
         a @ a
         threads = len(os.listdir("/proc/self/task"))
         if threads > 1:
-            with NativeSampler({rung.__class__.__name__}{tuple(getattr(rung, n) for n in rung.__slots__)}) as sampler:
+            with NativeSampler({rung!r}) as sampler:
                 raw = collect(sampler, lambda: [a @ a for _ in range(15)])
             native = [s for s in raw.stacks if s.frames == (NATIVE_THREAD,)]
             assert len(native) == 1 and not native[0].cut, raw.stacks

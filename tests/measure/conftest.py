@@ -1,0 +1,120 @@
+"""A process without time of its own: the clocks stand until somebody works, the sampler writes down what it is told."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_flame.measure import meter as meter_module
+from pytest_flame.measure import rounds as rounds_module
+from pytest_flame.measure.meter import Meter
+from pytest_flame.model import SampleCounts, SamplerInfo
+from pytest_flame.sampling.sampler import RawSamples
+
+PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
+
+
+@dataclass
+class FakeClocks:
+    """What the kernel would say, nanoseconds."""
+
+    cpu_ns: int = 0
+    system_ns: int = 0
+    child_ns: int = 0
+    wall_ns: int = 0
+    reading_ns: int = 0
+    """CPU that reading the clocks itself costs."""
+
+    def work(self, cpu_ns: int, *, system_ns: int = 0, child_ns: int = 0, waited_ns: int = 0) -> None:
+        self.cpu_ns += cpu_ns
+        self.system_ns += system_ns
+        self.child_ns += child_ns
+        self.wall_ns += cpu_ns + child_ns + waited_ns
+
+    def process_time_ns(self) -> int:
+        self.work(self.reading_ns)
+        return self.cpu_ns
+
+    def monotonic_ns(self) -> int:
+        return self.wall_ns
+
+    def getrusage(self, who: int) -> SimpleNamespace:
+        if who == meter_module.resource.RUSAGE_CHILDREN:
+            return SimpleNamespace(ru_utime=self.child_ns / 1e9, ru_stime=0.0)
+        return SimpleNamespace(ru_utime=(self.cpu_ns - self.system_ns) / 1e9, ru_stime=self.system_ns / 1e9)
+
+
+@dataclass
+class FakeSampler:
+    """Keeps the calls it gets and insists on their order, as the C sampler does."""
+
+    info: SamplerInfo = PERF
+    helper_ns: int = 0
+    refuses: OSError | None = None
+    calls: list[str] = field(default_factory=list)
+    periods: list[int] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+
+    @property
+    def started(self) -> bool:
+        return self.calls.count("start") > self.calls.count("stop")
+
+    def set_stops(self, codes: tuple[object, ...]) -> None:
+        raise NotImplementedError
+
+    def start(self, period_ns: int, seed: int = 0) -> None:
+        assert not self.started
+        if self.refuses is not None:
+            raise self.refuses
+        self.calls.append("start")
+        self.periods.append(period_ns)
+        self.seeds.append(seed)
+
+    def resume(self) -> None:
+        assert self.started
+        self.calls.append("resume")
+
+    def pause(self) -> None:
+        assert self.calls[-1] == "resume"
+        self.calls.append("pause")
+
+    def stop(self) -> None:
+        assert self.started
+        self.calls.append("stop")
+
+    def helper_cpu_ns(self) -> int:
+        return self.helper_ns
+
+    def samples(self) -> RawSamples:
+        return RawSamples((), SampleCounts(), 0)
+
+    def clear(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> FakeClocks:
+    fake = FakeClocks()
+    monkeypatch.setattr(meter_module, "time", fake)
+    monkeypatch.setattr(rounds_module, "time", fake)
+    real = meter_module.resource
+    rusage = {"RUSAGE_CHILDREN": real.RUSAGE_CHILDREN, "RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
+    monkeypatch.setattr(meter_module, "resource", SimpleNamespace(**rusage))
+    return fake
+
+
+@pytest.fixture
+def sampler() -> FakeSampler:
+    return FakeSampler()
+
+
+@pytest.fixture
+def new_meter(sampler: FakeSampler, clocks: FakeClocks) -> Callable[..., Meter]:
+    return lambda seed=1: Meter(sampler, random.Random(seed))

@@ -1,0 +1,205 @@
+"""Which rounds one process runs, how long, and what is counted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flame.measure.job import Plan
+from pytest_flame.measure.meter import Meter
+from pytest_flame.measure.rounds import (
+    MAX_ITERATIONS,
+    MAX_ROUNDS,
+    MIN_ROUND_CPU_NS,
+    MIN_ROUND_WALL_NS,
+    SLOWDOWN_LIMIT,
+    Kind,
+    Progress,
+    Step,
+    rounds,
+    which_sampled,
+)
+
+NewMeter = Callable[..., Meter]
+US, MS = 1_000, 1_000_000
+
+
+def drive(steps: Iterator[Step], clocks: Any, cpu_ns: int, *, waited_ns: int = 0, empty_ns: int = 0) -> list[Step]:
+    """Runs each step on the fake clocks; an iteration of the body costs ``cpu_ns``."""
+    run = []
+    for step in steps:
+        run.append(step)
+        each = cpu_ns if step.kind is Kind.BODY else empty_ns
+        clocks.work(each * step.iterations, waited_ns=waited_ns * step.iterations if step.kind is Kind.BODY else 0)
+    return run
+
+
+def measured(new_meter: NewMeter, clocks: Any, plan: Plan | None, *, time_s: float = 1.0, **costs: int) -> Progress:
+    progress = Progress()
+    drive(rounds(new_meter(), progress, plan, time_s, random.Random(1), regions=False), clocks, **costs)
+    return progress
+
+
+# --- calibrating ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cpu_ns", [200, 3 * US, 170 * US, 7 * MS, 15 * MS])
+def test_rounds_are_made_long_enough(new_meter: NewMeter, clocks: Any, cpu_ns: int) -> None:
+    progress = measured(new_meter, clocks, None, cpu_ns=cpu_ns)
+    assert progress.plan is not None
+    assert MIN_ROUND_CPU_NS <= progress.plan.iterations * cpu_ns <= 3 * MIN_ROUND_CPU_NS
+    assert progress.plan.rounds == int(1e9 / (progress.plan.iterations * cpu_ns))
+    assert progress.round_wall_ns == progress.plan.iterations * cpu_ns
+    assert progress.finished and progress.rounds == []
+
+
+@pytest.mark.parametrize("cpu_ns", [30 * MS, 300 * MS])
+def test_one_iteration_that_is_long_enough_is_believed_the_second_time(
+    new_meter: NewMeter, clocks: Any, cpu_ns: int
+) -> None:
+    progress = measured(new_meter, clocks, None, cpu_ns=cpu_ns)
+    assert progress.calls == 2
+    assert progress.plan == Plan(iterations=1, rounds=int(1e9 / cpu_ns))
+
+
+def test_a_very_long_iteration_is_believed_at_once(new_meter: NewMeter, clocks: Any) -> None:
+    progress = measured(new_meter, clocks, None, cpu_ns=10 * MIN_ROUND_WALL_NS)
+    assert progress.calls == 1
+    assert progress.plan == Plan(iterations=1, rounds=1)
+
+
+def test_a_body_that_waits_ends_its_rounds_by_the_wall_clock(new_meter: NewMeter, clocks: Any) -> None:
+    progress = measured(new_meter, clocks, None, cpu_ns=10 * US, waited_ns=5 * MS)
+    assert progress.plan is not None
+    wall = progress.plan.iterations * (5 * MS + 10 * US)
+    assert MIN_ROUND_WALL_NS <= wall <= 2 * MIN_ROUND_WALL_NS
+
+
+def test_a_body_that_costs_nothing_ends_at_the_limit(new_meter: NewMeter, clocks: Any) -> None:
+    progress = measured(new_meter, clocks, None, cpu_ns=0)
+    assert progress.plan == Plan(MAX_ITERATIONS, MAX_ROUNDS)
+
+
+def test_no_more_rounds_than_the_limit(new_meter: NewMeter, clocks: Any) -> None:
+    progress = measured(new_meter, clocks, None, cpu_ns=MS, time_s=100.0)
+    assert progress.plan is not None
+    assert progress.plan.rounds == MAX_ROUNDS
+
+
+def test_calibrating_never_samples(new_meter: NewMeter, clocks: Any, sampler: Any) -> None:
+    measured(new_meter, clocks, None, cpu_ns=MS)
+    assert sampler.calls == []
+
+
+# --- the rounds that count -------------------------------------------------------------------------------------------
+
+
+def test_every_planned_round_runs_the_same_iterations(new_meter: NewMeter, clocks: Any) -> None:
+    progress = measured(new_meter, clocks, Plan(iterations=50, rounds=20), cpu_ns=MS)
+    assert [(r.iterations, r.cpu_ns) for r in progress.rounds] == [(50, 50 * MS)] * 20
+    assert progress.finished
+    assert progress.calls == 21 * 50  # one round warms up
+
+
+def test_the_round_that_warms_up_does_not_count(new_meter: NewMeter, clocks: Any) -> None:
+    progress = Progress()
+    steps = rounds(new_meter(), progress, Plan(10, 3), 10.0, random.Random(1), regions=False)
+    bodies = 0
+    for step in steps:
+        if step.kind is Kind.BODY:
+            clocks.work((1000 if bodies == 0 else 1) * MS)
+            bodies += 1
+    assert bodies == 4
+    assert [r.cpu_ns for r in progress.rounds] == [MS] * 3
+
+
+@pytest.mark.parametrize(("count", "bodies"), [(1, 1), (2, 2), (3, 4)])
+def test_few_rounds_leave_the_warm_up_out(new_meter: NewMeter, clocks: Any, count: int, bodies: int) -> None:
+    steps = drive(rounds(new_meter(), Progress(), Plan(1, count), 10.0, random.Random(1), regions=False), clocks, MS)
+    assert sum(s.kind is Kind.BODY for s in steps) == bodies
+
+
+def test_the_empty_loop_is_measured_where_there_are_enough_iterations(new_meter: NewMeter, clocks: Any) -> None:
+    assert measured(new_meter, clocks, Plan(1000, 3), cpu_ns=US, empty_ns=25).loop_ps == 25_000
+    assert measured(new_meter, clocks, Plan(99, 3), cpu_ns=US, empty_ns=25).loop_ps == 0
+
+
+def test_the_empty_loop_is_short_however_many_iterations(new_meter: NewMeter, clocks: Any) -> None:
+    steps = drive(rounds(new_meter(), Progress(), Plan(10**6, 3), 1.0, random.Random(1), regions=False), clocks, 20)
+    empty = [s.iterations for s in steps if s.kind is Kind.EMPTY]
+    assert empty == [20_000] * 5
+
+
+def test_a_process_that_takes_far_too_long_stops_after_three_rounds(new_meter: NewMeter, clocks: Any) -> None:
+    slow = SLOWDOWN_LIMIT * 2 * 10**9
+    progress = measured(new_meter, clocks, Plan(1, 50), time_s=1.0, cpu_ns=slow)
+    assert len(progress.rounds) == 3
+    assert progress.finished
+
+
+def test_a_region_costs_what_empty_ones_cost(new_meter: NewMeter, clocks: Any) -> None:
+    """``with flame:`` reads the clocks around each block: that is not the block's cost."""
+    clocks.reading_ns = 700
+    meter, progress = new_meter(), Progress()
+    for step in rounds(meter, progress, Plan(10, 4), 1.0, random.Random(1), regions=True):
+        assert step.kind is Kind.BODY
+        for _ in range(step.iterations):
+            meter.enter()
+            clocks.work(50 * US)
+            meter.leave()
+    assert meter.region_cost_ns == 700
+    assert [r.cpu_ns for r in progress.rounds] == [500 * US] * 4
+    assert progress.loop_ps == 0
+
+
+def test_sampled_and_plain_rounds_are_told_apart(new_meter: NewMeter, clocks: Any, sampler: Any) -> None:
+    progress = measured(new_meter, clocks, Plan(10, 30), cpu_ns=MS)
+    assert sum(not r.sampled for r in progress.rounds) == 3
+    assert sampler.calls.count("start") == sampler.calls.count("stop") == 27
+
+
+@given(st.integers(1, 400), st.integers())
+def test_nine_rounds_in_ten_are_sampled(count: int, seed: int) -> None:
+    flags = which_sampled(count, random.Random(seed))
+    assert len(flags) == count
+    for start in range(0, count, 10):
+        block = flags[start : start + 10]
+        assert block.count(False) == (1 if len(block) >= 5 else 0)
+
+
+def test_the_plain_round_has_no_fixed_place() -> None:
+    places = {which_sampled(10, random.Random(seed)).index(False) for seed in range(200)}
+    assert places == set(range(10))
+
+
+# --- a body that raises ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failing", [1, 2, 10, 11, 25, 40])
+def test_how_often_the_body_passed_is_known_when_it_raises(new_meter: NewMeter, clocks: Any, failing: int) -> None:
+    """``failing``: the call, counted from one, that raises."""
+    progress = Progress()
+    called = 0
+
+    def body() -> None:
+        nonlocal called
+        called += 1
+        clocks.work(MS)
+        if called == failing:
+            raise ValueError
+
+    def run() -> None:
+        for step in rounds(new_meter(), progress, Plan(10, 3), 10.0, random.Random(1), regions=False):
+            for _ in step.turns:
+                if step.kind is Kind.BODY:
+                    body()
+
+    with pytest.raises(ValueError):
+        run()
+    assert progress.passed() == failing - 1
+    assert not progress.finished

@@ -1,0 +1,45 @@
+"""No sampled stack that the program never had; and a broken walker is noticed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sampled import MS
+
+from pytest_flame.model import SamplerInfo
+from pytest_flame.sampling.native import NativeSampler
+from pytest_flame.sampling.sampler import RawFrame
+
+PERIOD_NS = MS // 10
+
+
+@pytest.fixture(scope="module")
+def truth() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+        yield importlib.import_module("stack_truth")
+
+
+@pytest.fixture(scope="module")
+def possible(truth: ModuleType) -> set[tuple[RawFrame, ...]]:
+    truth.workload()  # imports and caches
+    seen: set[tuple[RawFrame, ...]] = truth.possible_stacks()
+    return seen
+
+
+def test_every_sampled_stack_is_one_the_profiler_saw(
+    rung: SamplerInfo, truth: ModuleType, possible: set[tuple[RawFrame, ...]]
+) -> None:
+    with NativeSampler(replace(rung, frequency_hz=10_000)) as sampler:
+        raw = truth.sampled_stacks(sampler, PERIOD_NS, 6000)
+    with NativeSampler(replace(rung, frequency_hz=10_000), with_fault=True) as broken:
+        misread = truth.sampled_stacks(broken, PERIOD_NS, 300)
+    assert truth.impossible_stacks(raw, possible) == []
+    assert sum(s.count for s in truth.impossible_stacks(misread, possible)) > 100
+    assert raw.counts.unwindable + raw.counts.lost <= 0.02 * raw.counts.taken
+    assert raw.counts.overflowed == raw.counts.truncated == 0
