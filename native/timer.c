@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,16 +104,25 @@ void timer_tick(flame_sampler *s, uint32_t index, uintptr_t sp) {
     atomic_store(&slot->pending, false);
 }
 
+/* Changes with the number of threads, and costs a third of reading the directory. */
+static nlink_t thread_links(void) {
+    struct stat tasks;
+    return stat("/proc/self/task", &tasks) == 0 ? tasks.st_nlink : 0;
+}
+
 static void *helper_main(void *argument) {
     flame_sampler *s = argument;
     s->helper_tid = (pid_t)syscall(SYS_gettid);
     uint64_t next = clock_ns(CLOCK_MONOTONIC) + s->first_gap_ns;
+    nlink_t links_before = 0;
     for (uint32_t tick = 0; !atomic_load(&s->helper_stop); tick++) {
         struct timespec until = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
         pthread_mutex_lock(&s->threads_lock);
         if (atomic_load(&s->enabled)) {
-            if (tick % SCAN_EVERY == 0) each_thread(note_thread, s);
+            nlink_t links = thread_links();
+            if (links != links_before || tick % SCAN_EVERY == 0) each_thread(note_thread, s);
+            links_before = links;
             for (uint32_t i = 0; i < s->thread_count; i++) {
                 uint64_t used = advance(&s->threads[i]);
                 uint64_t owed = atomic_fetch_add(&s->threads[i].owed_ns, used) + used;

@@ -67,7 +67,7 @@ def new(test_id: str, reason: str = "no baseline") -> Judgement:
 def incompatible(test_id: str, differences: Sequence[str]) -> Judgement:
     """Both sides exist, but ``differences`` (one line each) forbid to compare them."""
     more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
-    reason = f"not comparable: {differences[0]}{more}" if differences else "not comparable"
+    reason = f"{differences[0]}{more}" if differences else "recorded under other conditions"
     return Judgement(test_id, Verdict.INCOMPATIBLE, reason, details="\n".join(differences))
 
 

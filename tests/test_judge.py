@@ -218,7 +218,7 @@ def test_every_verdict_has_an_outcome() -> None:
 def test_situations_without_a_comparison() -> None:
     assert rules.new("t").verdict is Verdict.NEW
     unlike = rules.incompatible("t", ["cpu model: A, here B", "libc: 2.36, here 2.39"])
-    assert (unlike.verdict, unlike.reason) == (Verdict.INCOMPATIBLE, "not comparable: cpu model: A, here B and 1 more")
+    assert (unlike.verdict, unlike.reason) == (Verdict.INCOMPATIBLE, "cpu model: A, here B and 1 more")
     assert unlike.details == "cpu model: A, here B\nlibc: 2.36, here 2.39"
     assert rules.inconclusive("t", "interrupted").verdict is Verdict.INCONCLUSIVE
     broken = rules.error("t", "the body failed", "Traceback …")

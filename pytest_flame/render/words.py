@@ -96,7 +96,7 @@ def outcome(judgement: Judgement) -> str:
         return f"pass{tolerated}{caught}"
     if verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
         return str(verdict.value)
-    label = {Verdict.INCONCLUSIVE: "not judged", Verdict.INCOMPATIBLE: "not comparable", Verdict.NEW: "no base"}
+    label = {Verdict.INCONCLUSIVE: "not judged", Verdict.INCOMPATIBLE: "not comparable", Verdict.NEW: "not compared"}
     return f"{label.get(verdict, verdict.value)}: {judgement.reason}"
 
 

@@ -13,7 +13,8 @@ BARE = """
 import os, sys, pytest
 
 @pytest.mark.flame
-def test_it():
+def test_it(request):
+    assert not request.config.getini("addopts")
     assert sys.gettrace() is None and sys.getprofile() is None
     assert not [m for m in sys.modules if m.split(".")[0] in ("coverage",)], "coverage is there"
     assert not [n for n in os.environ if n.startswith(("COV", "PYTEST_XDIST", "PYTEST_ADDOPTS"))]

@@ -24,7 +24,7 @@ HANGS_LATE = """
 import os, pathlib, signal, pytest, work
 FOLDER = pathlib.Path(__file__).parent
 
-@pytest.mark.flame(threshold="60%", frame_threshold="60%")
+@pytest.mark.flame(threshold="80%", frame_threshold="80%")
 def test_spin(): work.spin(3000)
 
 @pytest.mark.flame(processes=5)
