@@ -399,6 +399,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="libraries whose name contains NAME"
     )
+    parser.add_argument("--case", action="append", default=[], metavar="NAME", help="cases whose name contains NAME")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep copies and results here, and resume from them")
     parser.add_argument(
         "--mode", choices=["stored", "interleaved"], default="stored", help="what head is compared with"
@@ -409,7 +410,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     libraries = [one for one in LIBRARIES if not options.only or any(part in one.name for part in options.only)]
     if not libraries:
         parser.error(f"no library is named {', '.join(options.only)}; there are {', '.join(i.name for i in LIBRARIES)}")
-    chosen = [case for library in libraries for case in cases(library)]
+    found = [case for library in libraries for case in cases(library)]
+    chosen = [case for case in found if not options.case or any(part in case.name for part in options.case)]
+    if not chosen:
+        parser.error(f"no case is named {', '.join(options.case)}; there are {', '.join(c.name for c in found)}")
     flame = (f"--flame-cpu={options.cpu}",) if options.cpu else ()
     with working_folder(options.keep, "real-projects-") as folder:
         session = Session(folder, options.mode, flame, options.timeout, source_hash(USES))

@@ -146,8 +146,9 @@ def objects() -> None:
         points = {Point(k, i) for k in range(12)}
         assert Point(3, i) in points
         for p in points:
-            _ = p.length + p.missing  # type: ignore[attr-defined]
-        type("Made", (Point,), {"area": property(lambda self: recursion(2))})(1, 2).area
+            _ = p.length + p.missing
+        made = type("Made", (Point,), {"area": property(lambda self: recursion(2))})(1, 2)
+        _ = made.area
 
 
 def documents() -> None:
@@ -288,7 +289,7 @@ def possible_stacks() -> set[Chain]:
             workload()
         finally:
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
     return {tuple(RawFrame(c.co_qualname, c.co_filename, c.co_firstlineno) for c in reversed(chain)) for chain in seen}
 
 

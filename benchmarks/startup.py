@@ -3,9 +3,9 @@
     python benchmarks/startup.py [--pairs 40]
 
 Runs pytest on one empty test with the plugin and with ``-p no:flame``, in pairs of random order and with all other
-plugins blocked, and prints the median difference of wall and CPU time with its 95 % interval. Exit status 1 when the interval
-of the CPU time reaches beyond the limit (starting up is all CPU, and a busy machine does not disturb it much), or when
-a heavy module is imported.
+plugins blocked, and prints the median difference of wall and CPU time with its 95 % interval. Exit status 1 when the
+interval of the CPU time reaches beyond the limit (starting up is all CPU, and a busy machine does not disturb it
+much), or when a heavy module is imported.
 """
 
 from __future__ import annotations

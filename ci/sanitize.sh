@@ -27,7 +27,7 @@ if grep -lE 'ERROR: AddressSanitizer|runtime error' "$LOGS"/report.* 2>/dev/null
     exit 1
 fi
 # A leak is ours when our code asked for the memory: the frame below the allocator.
-if grep -hA1 -E '#0 .* (malloc|calloc|realloc)' "$LOGS"/report.* 2>/dev/null | grep -E '_sampler\..*\.so'; then
+if grep -hA1 -E '#0 .*(malloc|calloc|realloc)' "$LOGS"/report.* 2>/dev/null | grep -E '_sampler\..*\.so'; then
     echo "The sampler leaks memory: see above." >&2
     exit 1
 fi

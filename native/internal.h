@@ -96,8 +96,8 @@ int fail(flame_sampler *s, int code, const char *format, ...) __attribute__((for
 /* Takes one sample of the calling thread; `weight_ns` is what it stands for. */
 void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns);
 uint64_t clock_ns(clockid_t clock);
-/* Ticks to leave out after a sample that took so much CPU: walking a very deep stack can outlast a period, and a program
- * that is interrupted again at once would never get on. The next sample stands for them. */
+/* Ticks to leave out after a sample that took so much CPU: walking a very deep stack can outlast a period, and a
+ * program that is interrupted again at once would never get on. The next sample stands for them. */
 unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns);
 /* Calls `visit` for each thread of the process; stops at its first non-zero result and returns it; -errno. */
 int each_thread(int (*visit)(flame_sampler *s, pid_t tid), flame_sampler *s);

@@ -55,7 +55,8 @@ static bool copy_text(flame_sampler *s, uintptr_t object, uint32_t *offset, uint
     if (size > MAX_NAME_BYTES) size = MAX_NAME_BYTES / width * width;
     stack_table *t = &s->table;
     if (size > t->text_bytes - t->text_used) return false;
-    if (!safe_read(t->text + t->text_used, object + (ascii ? l->str_ascii_data : l->str_compact_data), size)) return false;
+    uintptr_t data = object + (ascii ? l->str_ascii_data : l->str_compact_data);
+    if (!safe_read(t->text + t->text_used, data, size)) return false;
     *offset = t->text_used;
     *bytes = (uint32_t)size;
     *kind = (uint8_t)width;

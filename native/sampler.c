@@ -30,7 +30,8 @@ static struct sigaction previous_trap, previous_timer;
 /* Of all samplers of the process: a tick or a thread's memory of one must never be taken for another's. */
 static atomic_uint generations, regions;
 
-/* When this thread's next tick is due on its CPU clock. initial-exec: the first touch in a handler must not allocate. */
+/* When this thread's next tick is due on its CPU clock. initial-exec: the first touch in a handler must not
+ * allocate. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t region;
     uint64_t due_ns;
@@ -351,7 +352,8 @@ static int spend_phase(flame_sampler *s, uint64_t seed) {
     next_tick.left_ns = (int64_t)(s->period - phase);
     if (!phase) return 0;
     int result = perf_set_enabled(s, true);
-    for (uint64_t until = clock_ns(CLOCK_THREAD_CPUTIME_ID) + phase; clock_ns(CLOCK_THREAD_CPUTIME_ID) < until;) continue;
+    uint64_t until = clock_ns(CLOCK_THREAD_CPUTIME_ID) + phase;
+    while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < until) continue;
     int disabled = perf_set_enabled(s, false);
     return result ? result : disabled;
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -69,14 +69,14 @@ def shares(raw: RawSamples, *names: str) -> dict[str, float]:
 
 def beyond_chance(share: float, truth: float, samples: int) -> bool:
     """Whether a sampled share is outside the 99.99 % of a binomial draw."""
-    return abs(share - truth) > UNLIKELY_SD * (truth * (1 - truth) / max(1, samples)) ** 0.5
+    return abs(share - truth) > UNLIKELY_SD * math.sqrt(truth * (1 - truth) / max(1, samples))
 
 
 def descriptors() -> set[str]:
     found = set()
-    for name in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         try:
-            found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+            found.add(f"{link.name} {link.readlink()}")
         except FileNotFoundError:
             continue  # the listing's own
     return found
@@ -95,7 +95,7 @@ def held() -> dict[str, object]:
     tasks = Path("/proc/self/task")
     return {
         "file descriptors": descriptors(),
-        "threads": set(os.listdir(tasks)),
+        "threads": {task.name for task in tasks.iterdir()},
         "signal handlers": caught_signals(),
         "children": {child for task in tasks.glob("*/children") for child in task.read_text().split()},
     }

@@ -1,4 +1,4 @@
-"""Without ``--flame`` the plugin costs nothing: it imports nothing heavy. (How long it takes: benchmarks/startup.py.)"""
+"""Without ``--flame`` the plugin imports nothing heavy. How long it takes is for benchmarks/startup.py to say."""
 
 from __future__ import annotations
 

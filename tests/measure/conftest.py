@@ -107,6 +107,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> FakeClocks:
     real = meter_module.resource
     rusage = {"RUSAGE_CHILDREN": real.RUSAGE_CHILDREN, "RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
     monkeypatch.setattr(meter_module, "resource", SimpleNamespace(**rusage))
+    monkeypatch.setattr(meter_module, "queued_ns", lambda: 0)
     return fake
 
 

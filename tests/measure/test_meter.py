@@ -125,9 +125,7 @@ def test_a_region_inside_a_region_is_refused(new_meter: NewMeter) -> None:
         meter.enter()
 
 
-def test_an_abandoned_round_stops_the_sampler_and_is_forgotten(
-    new_meter: NewMeter, clocks: Any, sampler: Any
-) -> None:
+def test_an_abandoned_round_stops_the_sampler_and_is_forgotten(new_meter: NewMeter, clocks: Any, sampler: Any) -> None:
     meter = new_meter()
     meter.begin(sampled=True)
     meter.enter()

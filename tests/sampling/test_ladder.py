@@ -223,10 +223,12 @@ def test_where_the_own_memory_cannot_be_read_safely_nothing_is_sampled(run_scrip
 def test_without_privileges_kernel_time_has_the_right_size_and_no_place(
     perf_user_required: SamplerInfo, run_script: Script
 ) -> None:
-    """Half of the CPU in read(2): user samples do not see it, the exact clock does."""
+    """Half of the CPU in system calls: user samples do not see it, the exact clock does."""
     paranoid = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
     if paranoid != 2:
-        pytest.skip(f"needs kernel.perf_event_paranoid=2, which lets the unprivileged sample user time; it is {paranoid}")
+        pytest.skip(
+            f"needs kernel.perf_event_paranoid=2, which lets the unprivileged sample user time; it is {paranoid}"
+        )
     done = run_script(
         """
         import ctypes, json, random
@@ -243,7 +245,7 @@ def test_without_privileges_kernel_time_has_the_right_size_and_no_place(
                 for _ in range(4000):
                     pass
 
-        zeros, buffer = os.open("/dev/zero", os.O_RDONLY), bytearray(1 << 20)
+        pages = os.memfd_create("pages")
         used = [0, 0]
 
         def body():
@@ -252,11 +254,11 @@ def test_without_privileges_kernel_time_has_the_right_size_and_no_place(
                 busy(3 * MS)
                 b = time.thread_time_ns()
                 while time.thread_time_ns() - b < 3 * MS:
-                    os.readv(zeros, [buffer] * 4)
+                    os.posix_fallocate(pages, 0, 1 << 20)
+                    os.ftruncate(pages, 0)
                 used[0] += b - a
                 used[1] += time.thread_time_ns() - b
 
-        os.readv(zeros, [buffer])
         refusal(TIMER)  # what is imported late: the files may be root's
         if os.geteuid() == 0:
             os.setgroups([])

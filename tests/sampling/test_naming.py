@@ -127,7 +127,10 @@ def test_any_code_object_has_a_name_that_can_be_read_back(filename: str, qualnam
     NAMES.line(RawFrame(qualname, filename, line))
 
 
-@given(st.sampled_from(["/", "/repo", "/repo/src", "//", "/repo/", "."]), st.lists(st.sampled_from(list("/.:ab_\0 ")), max_size=8))
+@given(
+    st.sampled_from(["/", "/repo", "/repo/src", "//", "/repo/", "."]),
+    st.lists(st.sampled_from(list("/.:ab_\0 ")), max_size=8),
+)
 def test_odd_paths_have_names_too(start: str, rest: list[str]) -> None:
     frame = NAMES.frame(raw(start + "".join(rest)))
     assert frame.module and ":" not in frame.module

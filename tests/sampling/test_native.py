@@ -6,11 +6,13 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import random
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sampled import MS, PERF, TIMER, beyond_chance, caught_signals, collect, descriptors, shares, spin, weights
@@ -72,15 +74,24 @@ def test_shares_are_those_of_the_cpu_used(rung: SamplerInfo) -> None:
 
 
 def test_the_beginning_of_a_region_is_hit_like_the_rest(rung: SamplerInfo) -> None:
+    def work() -> None:
+        head(MS // 2)
+        tail(5 * MS // 2)
+
+    rng = random.Random(1)
     with NativeSampler(rung) as sampler:
         for i in range(150):
-            raw = collect(sampler, lambda: (head(MS // 2), tail(5 * MS // 2)), MS + i * 997, seed=i * 0x9E3779B97F4A7C15 % 2**63)
+            raw = collect(sampler, work, MS + i * 997, seed=rng.getrandbits(63))
     assert not beyond_chance(shares(raw, "head", "tail")["head"], 1 / 6, raw.counts.taken)
 
 
 def test_seed_zero_waits_one_whole_period(perf_required: SamplerInfo) -> None:
+    def work() -> None:
+        head(4 * MS)
+        tail(2 * MS)
+
     with NativeSampler(perf_required) as sampler:
-        raw = collect(sampler, lambda: (head(4 * MS), tail(2 * MS)), 5 * MS)
+        raw = collect(sampler, work, 5 * MS)
     assert weights(raw, "head", "tail") == {"head": 0, "tail": 5 * MS}
 
 
@@ -360,6 +371,29 @@ def test_a_handler_from_before_survives_sampling_beside_other_threads(perf_requi
         signal.signal(signal.SIGTRAP, original)
 
 
+def test_a_thread_that_blocks_the_signal_lives_on(rung: SamplerInfo) -> None:
+    """Its ticks wait until it unblocks, where those of perf events arrive as one; Linux before 5.18 would have ended
+    the process."""
+
+    def blocking() -> None:
+        every = {signal.SIGTRAP, signal.SIGRTMAX - 3}
+        signal.pthread_sigmask(signal.SIG_BLOCK, every)
+        head(20 * MS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
+        tail(20 * MS)
+
+    def work() -> None:
+        thread = threading.Thread(target=blocking)
+        thread.start()
+        thread.join()
+
+    with NativeSampler(rung) as sampler:
+        raw = collect(sampler, work)
+    assert weights(raw, "head")["head"] == 0
+    assert weights(raw, "tail")["tail"] >= 15 * MS
+    assert 18 * MS <= raw.weight_ns <= 45 * MS
+
+
 def test_a_handler_installed_meanwhile_is_reported(rung: SamplerInfo) -> None:
     number = signal.SIGRTMAX - 3 if rung == TIMER else signal.SIGTRAP
     original = signal.getsignal(number)
@@ -442,14 +476,14 @@ def test_too_short_a_period_is_refused(rung: SamplerInfo) -> None:
 
 
 def many_functions() -> None:
-    names: dict[str, Callable[[int], None]] = {"spin": spin}  # type: ignore[dict-item]
+    names: dict[str, Callable[[int], None]] = {"spin": spin}
     for i in range(40):
         exec(f"def f{i}(ns): spin(ns)", names)
         names[f"f{i}"](MS)
 
 
 @pytest.mark.parametrize("limits", [{"max_nodes": 8}, {"max_codes": 8}, {"text_bytes": 8400}], ids=str)
-def test_what_does_not_fit_is_counted(perf_required: SamplerInfo, limits: dict[str, int]) -> None:
+def test_what_does_not_fit_is_counted(perf_required: SamplerInfo, limits: dict[str, Any]) -> None:
     with NativeSampler(perf_required, **limits) as sampler:
         sampler.set_stops((many_functions.__code__,))
         raw = collect(sampler, many_functions)
@@ -460,7 +494,7 @@ def test_what_does_not_fit_is_counted(perf_required: SamplerInfo, limits: dict[s
 
 
 @pytest.mark.parametrize("limits", [{"max_nodes": 3}, {"max_codes": 100}, {"text_bytes": 0}], ids=str)
-def test_impossible_table_sizes_are_refused(limits: dict[str, int]) -> None:
+def test_impossible_table_sizes_are_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(SamplerUnavailable, match="cannot start"):
         NativeSampler(TIMER, **limits)
 
@@ -487,7 +521,7 @@ def test_stacks_too_deep_are_kept_and_marked(rung: SamplerInfo) -> None:
 
 
 def test_names_of_every_width_are_read(rung: SamplerInfo) -> None:
-    names: dict[str, Callable[[int], None]] = {"spin": spin}  # type: ignore[dict-item]
+    names: dict[str, Callable[[int], None]] = {"spin": spin}
     functions = ("plain", "größe", "размер", "𐌰")
     source = "\n".join(f"def {name}(ns): spin(ns)" for name in functions)
     exec(compile(source, "/tmp/größe/размер/𐌰.py", "exec"), names)
@@ -503,7 +537,7 @@ def test_names_of_every_width_are_read(rung: SamplerInfo) -> None:
 
 
 def test_a_function_name_beyond_the_handlers_limit_is_cut(perf_required: SamplerInfo) -> None:
-    names: dict[str, Callable[[int], None]] = {"spin": spin}  # type: ignore[dict-item]
+    names: dict[str, Callable[[int], None]] = {"spin": spin}
     exec("def " + "x" * 5000 + "(ns): spin(ns)", names)
     with NativeSampler(perf_required) as sampler:
         raw = collect(sampler, lambda: names["x" * 5000](10 * MS))
