@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_flame.errors import UsageError
-from pytest_flame.model import Limits
 from pytest_flame.quantities import parse_duration, parse_percent
+
+if TYPE_CHECKING:
+    from pytest_flame.model import Limits
 
 MARKER: Final = "flame"
 MARKER_HELP: Final = (
@@ -224,6 +226,8 @@ def is_asked_for(config: pytest.Config) -> bool:
 
 def read_settings(config: pytest.Config) -> Settings:
     """Raises ``UsageError`` naming the option or ini value and what was expected."""
+    from pytest_flame.model import Limits  # not before it is needed: every pytest run imports this module
+
     values = {option.name: _value(config, option) for option in OPTIONS}
     update = config.getoption("flame_update")
     if update is not None and update not in UPDATES:
@@ -344,6 +348,8 @@ def is_marked(item: pytest.Item) -> bool:
 
 def test_settings(item: pytest.Item, settings: Settings) -> TestSettings:
     """Markers closer to the test win, argument by argument. Raises ``UsageError`` naming argument and test."""
+    from pytest_flame.model import Limits  # not before it is needed: every pytest run imports this module
+
     values: dict[str, Any] = {}
     for marker in item.iter_markers(MARKER):
         if marker.args:

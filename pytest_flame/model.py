@@ -8,6 +8,7 @@ Everything here is frozen, imports nothing of the package but ``errors``, and ea
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,6 +16,9 @@ from typing import Final
 from pytest_flame.errors import IntegrityError
 
 PS_PER_NS: Final = 1000
+
+
+_LIBRARY: Final = re.compile(r"\.so(\.\d+)*$")
 
 
 class FrameKind(enum.Enum):
@@ -41,7 +45,7 @@ class Frame:
     def kind(self) -> FrameKind:
         if self.module == "kernel":
             return FrameKind.KERNEL
-        if self.module.startswith("[") or ".so" in self.module:
+        if self.module.startswith("[") or _LIBRARY.search(self.module):
             return FrameKind.NATIVE
         return FrameKind.PYTHON
 

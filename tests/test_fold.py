@@ -1,0 +1,66 @@
+"""From rounds and samples to cost per iteration."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flame import fold
+from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, StackSample
+
+ROOT, F, G = Frame("t", "test"), Frame("m", "f"), Frame("m", "g")
+FRAMES = st.sampled_from([ROOT, F, G])
+WEIGHTS = st.dictionaries(st.lists(FRAMES, min_size=1, max_size=4).map(tuple), st.integers(0, 10**12))
+
+
+def process(*costs_ns: int, loop_ps: int = 0, sampled: bool = True, iterations: int = 10) -> Process:
+    rounds = tuple(Round(iterations, cost * iterations, 1, sampled) for cost in costs_ns)
+    return Process(rounds, {(ROOT,): StackSample(1, 30), (ROOT, F): StackSample(3, 70)}, loop_ps=loop_ps)
+
+
+def test_cost_is_the_mean_of_the_cheaper_half_less_the_loop() -> None:
+    assert fold.cost_ps(process(100, 104, 900, 1000, loop_ps=2_000)) == 100_000
+
+
+def test_a_single_round_is_its_own_cheaper_half() -> None:
+    assert fold.cost_ps(process(100)) == 100_000
+
+
+def test_cost_is_never_below_nothing() -> None:
+    assert fold.cost_ps(process(1, loop_ps=5_000)) == 0
+
+
+def test_unsampled_rounds_count_only_where_there_are_no_others() -> None:
+    mixed = Process((Round(1, 50, 1, False), Round(1, 100, 1, True)), {})
+    assert fold.cost_ps(mixed) == 100_000
+    assert fold.cost_ps(Process((Round(1, 50, 1, False),), {})) == 50_000
+
+
+def test_overhead_is_sampled_over_unsampled() -> None:
+    one = Process((Round(1, 100, 1, False), Round(1, 103, 1, True)), {})
+    assert fold.overhead((one,)) == pytest.approx(0.03)
+    assert fold.overhead((process(100),)) is None
+
+
+@given(WEIGHTS, st.integers(0, 10**15))
+def test_scaling_loses_and_invents_nothing(weights: dict, total: int) -> None:
+    scaled = fold.scale(weights, total)
+    assert sum(scaled.values()) == (total if sum(weights.values()) else 0)
+    assert all(cost > 0 for cost in scaled.values())
+    assert scaled.keys() <= weights.keys()
+
+
+@given(WEIGHTS)
+def test_inclusive_cost_of_the_roots_is_everything(weights: dict) -> None:
+    totals = fold.inclusive(weights)
+    assert sum(cost for stack, cost in totals.items() if len(stack) == 1) == sum(weights.values())
+
+
+def test_a_recordings_profile_is_scaled_to_the_median_process() -> None:
+    info = SamplerInfo("timer", "cpu-clock-advance", True, 997)
+    recording = Recording("t", (process(100), process(110), process(500)), info, {})
+    profile = fold.recording_profile(recording)
+    profile.check()
+    assert profile.total_ps == 110_000
+    assert profile.costs[(ROOT, F)] == 77_000
