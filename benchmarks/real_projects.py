@@ -227,7 +227,7 @@ class Session:
     def base(self, case: Case) -> Path:
         """The project with the base version, recorded once; one that did not get that far is made anew."""
         base = self.folder / f"{case.library.name}-{case.base}" / "base"
-        ready = base / ("flame-baselines" if self.mode == "stored" else ".git")
+        ready = base / ("flame-baselines")
         stamp = base.parent / f"{self.mode}-{self.source}"
         if not (stamp.exists() and ready.is_dir()):
             shutil.rmtree(base, ignore_errors=True)
@@ -235,12 +235,10 @@ class Session:
             shutil.copy(USES / case.library.uses, base / "tests")
             (base / "pyproject.toml").write_text('[tool.pytest.ini_options]\npythonpath = ["."]\n', encoding="utf-8")
             self.place(case.library, case.base, base)
-            if self.mode == "stored":
-                print(f"recording baselines of {case.library.name} {case.base}", flush=True)
-                used = {test for one in cases(case.library) if one.base == case.base for test in one.tests}
-                trial.record_baselines(base, [*self.options, *map(case.test_id, sorted(used))], 10 * self.timeout)
-            else:
-                trial.commit_all(base)
+            print(f"recording baselines of {case.library.name} {case.base}", flush=True)
+            used = {test for one in cases(case.library) if one.base == case.base for test in one.tests}
+            options = [*self.options, f"--flame-sampler={self.mode}", *map(case.test_id, sorted(used))]
+            trial.record_baselines(base, options, 10 * self.timeout)
             stamp.touch()
         return base
 
@@ -280,8 +278,8 @@ class Session:
 
     def gate(self, case: Case, repeat: int, seed: int) -> Run:
         head = self.head(case)
-        against = ["--flame-against=HEAD"] if self.mode == "interleaved" else []
-        options = [*self.options, *against, f"--flame-seed={seed}"]
+        sampler = [f"--flame-sampler={self.mode}"]
+        options = [*self.options, *sampler, f"--flame-seed={seed}"]
         tests = [case.test_id(test) for test in case.tests]
         gated = trial.gate(head, options, tests, self.folder / "result.json", self.timeout)
         return Run(*case.key, repeat, self.mode, self.source, gated.seconds, gated.tests, gated.broken)
@@ -401,9 +399,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--case", action="append", default=[], metavar="NAME", help="cases whose name contains NAME")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep copies and results here, and resume from them")
-    parser.add_argument(
-        "--mode", choices=["stored", "interleaved"], default="stored", help="what head is compared with"
-    )
+    parser.add_argument("--sampler", choices=["auto", "perf", "timer"], default="auto", help="the sampler's rung")
     parser.add_argument("--cpu", metavar="LIST", help="run the measured processes on these CPUs only")
     parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="of one gated run (default: 600)")
     options = parser.parse_args(arguments)
@@ -416,10 +412,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no case is named {', '.join(options.case)}; there are {', '.join(c.name for c in found)}")
     flame = (f"--flame-cpu={options.cpu}",) if options.cpu else ()
     with working_folder(options.keep, "real-projects-") as folder:
-        session = Session(folder, options.mode, flame, options.timeout, source_hash(USES))
+        session = Session(folder, options.sampler, flame, options.timeout, source_hash(USES))
         runs = run_missing(session, chosen, options.repeats)
         plain = {case.key: session.plain(case) for case in chosen}
-    print(f"\n{options.mode}, {len(runs)} runs, 95 % Wilson intervals in percent\n\n{table(runs, chosen, plain)}\n")
+    print(
+        f"\nsampler {options.sampler}, {len(runs)} runs, 95 % Wilson intervals in percent\n\n{table(runs, chosen, plain)}\n"
+    )
     print(f"{totals(runs, chosen)}\n\nmisses:\n{misses(runs, chosen) or 'none'}")
 
 

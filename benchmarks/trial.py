@@ -66,13 +66,6 @@ def copy_project(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*_cache", "flame-report"))
 
 
-def commit_all(project: Path) -> None:
-    """Make the copy a repository of its own with one commit: the base of an interleaved run."""
-    identity = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost", "-c", "commit.gpgsign=false"]
-    for command in (["init", "--quiet"], ["add", "--all"], [*identity, "commit", "--quiet", "--message=base"]):
-        subprocess.run(["git", *command], cwd=project, check=True)
-
-
 @contextmanager
 def working_folder(keep: Path | None, prefix: str) -> Iterator[Path]:
     if keep is None:
