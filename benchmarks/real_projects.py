@@ -415,9 +415,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         session = Session(folder, options.sampler, flame, options.timeout, source_hash(USES))
         runs = run_missing(session, chosen, options.repeats)
         plain = {case.key: session.plain(case) for case in chosen}
-    print(
-        f"\nsampler {options.sampler}, {len(runs)} runs, 95 % Wilson intervals in percent\n\n{table(runs, chosen, plain)}\n"
-    )
+    print(f"\nsampler {options.sampler}, {len(runs)} runs, 95 % Wilson intervals in percent\n")
+    print(f"{table(runs, chosen, plain)}\n")
     print(f"{totals(runs, chosen)}\n\nmisses:\n{misses(runs, chosen) or 'none'}")
 
 
