@@ -48,6 +48,8 @@ class Expected:
     verdicts: dict[str, str]
     culprit: str | None = None
     caller: str | None = None
+    ungated: frozenset[str] = frozenset()
+    """Tests it affects that are not gated: never a control."""
 
     @property
     def name(self) -> str:
@@ -91,6 +93,12 @@ def read_expectations(only: Sequence[str]) -> list[Expected]:
     if not chosen:
         raise SystemExit(f"no patch is named {', '.join(only)}; there are {', '.join(p.name for p in patches)}")
     return chosen
+
+
+def primary(patch: Expected) -> Expected:
+    """Only the first of the tests a patch affects."""
+    first, *others = patch.verdicts
+    return replace(patch, verdicts={first: patch.verdicts[first]}, ungated=frozenset(others))
 
 
 def apply_patch(project: Path, patch: Expected) -> None:
@@ -163,7 +171,7 @@ def run_missing(
     missing = [(r, i, p) for r in repeats for i, p in enumerate(patches) if (p.name, r) not in done]
     marked = session.prepare() if missing else []
     for number, (repeat, place, patch) in enumerate(missing, start=1):
-        untouched = [test_id for test_id in marked if test_id not in patch.verdicts]
+        untouched = [test_id for test_id in marked if test_id not in patch.verdicts.keys() | patch.ungated]
         control = untouched[(repeat + place) % len(untouched)] if (repeat + place) % control_every == 0 else None
         run = session.gate(patch, repeat, control, seed=1000 * repeat + place)
         session.append(run)
@@ -295,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     patches = read_expectations(options.only)
     if options.primary:
-        patches = [replace(p, verdicts=dict([next(iter(p.verdicts.items()))])) for p in patches]
+        patches = [primary(p) for p in patches]
     with working_folder(options.keep, "regressions-") as folder:
         session = Session(folder, options.sampler, options.timeout, source_hash(EXAMPLE))
         runs = run_missing(
