@@ -49,11 +49,11 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
 
 /* --- the sampler --- */
 typedef struct {
-    pid_t tid;            /* 0: free */
-    atomic_bool pending;  /* a signal is on its way */
+    pid_t tid;                    /* 0: free */
+    atomic_bool pending;          /* a signal is on its way */
     atomic_uint_fast64_t owed_ns; /* CPU no sample stands for yet */
-    uint64_t last_cpu_ns; /* under threads_lock */
-    atomic_uint rest;     /* ticks to leave out, see ticks_to_rest() */
+    uint64_t last_cpu_ns;         /* under threads_lock */
+    atomic_uint rest;             /* ticks to leave out, see ticks_to_rest() */
 } thread_slot;
 
 /* What the helper's signals carry: generation, mark, slot. */
@@ -101,6 +101,8 @@ uint64_t clock_ns(clockid_t clock);
 unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns);
 /* Calls `visit` for each thread of the process; stops at its first non-zero result and returns it; -errno. */
 int each_thread(int (*visit)(flame_sampler *s, pid_t tid), flame_sampler *s);
+/* Who traces this process (a debugger, strace); 0 for nobody. */
+pid_t tracer_pid(void);
 
 int perf_open_all(flame_sampler *s);
 int perf_set_enabled(flame_sampler *s, bool enabled);

@@ -1,11 +1,8 @@
 /* Life cycle of a sampler and the signal handler. */
 #define _GNU_SOURCE
 #include <Python.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,30 +39,6 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     unsigned rest;
     uint64_t left_out;
 } pace;
-
-int fail(flame_sampler *s, int code, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(s->error, sizeof s->error, format, arguments);
-    va_end(arguments);
-    return -code;
-}
-
-uint64_t clock_ns(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-int each_thread(int (*visit)(flame_sampler *, pid_t), flame_sampler *s) {
-    DIR *tasks = opendir("/proc/self/task");
-    if (!tasks) return -errno;
-    int result = 0;
-    for (struct dirent *entry; !result && (entry = readdir(tasks));)
-        if (entry->d_name[0] != '.') result = visit(s, (pid_t)atoi(entry->d_name));
-    closedir(tasks);
-    return result;
-}
 
 static uintptr_t stack_pointer(const void *context) {
     const ucontext_t *c = context;
@@ -122,13 +95,13 @@ void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
     atomic_flag_clear_explicit(&s->lock, memory_order_release);
 
     switch (o) {
-        case RECORDED:
-            atomic_fetch_add(&s->taken, 1);
-            atomic_fetch_add(&s->weight_ns, weight_ns);
-            if (truncated) atomic_fetch_add(&s->truncated, 1);
-            break;
-        case UNWINDABLE: atomic_fetch_add(&s->unwindable, 1); break;
-        case OVERFLOWED: atomic_fetch_add(&s->overflowed, 1); break;
+    case RECORDED:
+        atomic_fetch_add(&s->taken, 1);
+        atomic_fetch_add(&s->weight_ns, weight_ns);
+        if (truncated) atomic_fetch_add(&s->truncated, 1);
+        break;
+    case UNWINDABLE: atomic_fetch_add(&s->unwindable, 1); break;
+    case OVERFLOWED: atomic_fetch_add(&s->overflowed, 1); break;
     }
 }
 
@@ -245,8 +218,7 @@ static int install_handler(flame_sampler *s) {
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     sigfillset(&action.sa_mask);
     struct sigaction previous;
-    if (sigaction(s->signal_number, &action, &previous) != 0)
-        return fail(s, errno, "sigaction: %s", strerror(errno));
+    if (sigaction(s->signal_number, &action, &previous) != 0) return fail(s, errno, "sigaction: %s", strerror(errno));
     if (!is_ours(&previous)) *previous_of(s->signal_number) = previous;
     return 0;
 }
@@ -288,17 +260,6 @@ static void let_go_in_child(void) {
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, let_go_in_child); }
-
-static pid_t tracer(void) {
-    char text[4096];
-    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    ssize_t length = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[length > 0 ? length : 0] = 0;
-    const char *line = strstr(text, "TracerPid:");
-    return line ? (pid_t)atoi(line + strlen("TracerPid:")) : 0;
-}
 
 flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes,
                          char *error, uint32_t error_bytes) {
@@ -371,7 +332,7 @@ static int open_rung(flame_sampler *s, uint64_t seed) {
 int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t period, uint64_t seed) {
     if (s->started) return fail(s, EALREADY, "the sampler is already started");
     if (period < 1000) return fail(s, EINVAL, "a period of %lu is too short", (unsigned long)period);
-    pid_t traced_by = rung == FLAME_PERF ? tracer() : 0;
+    pid_t traced_by = rung == FLAME_PERF ? tracer_pid() : 0;
     if (traced_by) return fail(s, EBUSY, "the process is being traced (debugger or strace, pid %d)", (int)traced_by);
     flame_sampler *nobody = NULL;
     if (!atomic_compare_exchange_strong(&active, &nobody, s))
