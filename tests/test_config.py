@@ -12,6 +12,7 @@ from pytest_flame import config as flame_config
 from pytest_flame.config import OPTIONS, Settings, read_settings
 from pytest_flame.errors import UsageError
 from pytest_flame.model import Limits
+from pytest_flame.sampling import ladder
 
 VALUES = {
     "threshold": ("7%", 0.07, "8%", 0.08),
@@ -295,3 +296,8 @@ def test_help_and_markers_tell_of_everything(pytester: pytest.Pytester) -> None:
     shown = pytester.runpytest("--help").stdout.str()
     assert all(option.flag in shown and option.ini in shown for option in OPTIONS)
     pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.flame(threshold='5%'*"])
+
+
+def test_the_option_offers_exactly_the_rungs_of_the_ladder() -> None:
+    """Two lists, because every pytest run imports the options and none should import the sampler for them."""
+    assert flame_config.SAMPLERS == ladder.CHOICES
