@@ -14,14 +14,19 @@ PACKAGE = Path(pytest_flame.__file__).parent
 
 # Lowest first. A module may import its own layer and those above it in this list.
 LAYERS = (
-    {"errors", "quantities", "atomic"},
+    {"errors", "quantities", "atomic", "git"},
     {"model"},
     {"fold", "fixture", "stats", "formats", "sampling"},
     {"baseline", "measure"},
     {"compare"},
     {"judge", "config", "hookspecs"},
+    {"trial"},
     {"render"},
-    {"gate", "progress"},
+    {"request", "progress"},
+    {"remarks"},
+    {"screening", "interleaving"},
+    {"confirming"},
+    {"gate"},
     {"reporting", "plugin"},
 )
 KNOW_PYTEST = {"plugin", "reporting", "progress", "hookspecs", "config", "measure.worker"}

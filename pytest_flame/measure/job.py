@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
+from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
 
 
@@ -44,6 +45,8 @@ class Job:
     fresh: bool = False
     cpus: tuple[int, ...] = ()
     plan: Plan | None = None
+    provenance: Provenance | None = None
+    """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self)))
@@ -53,6 +56,8 @@ class Job:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields["cpus"] = tuple(fields["cpus"])
         fields["plan"] = Plan(**fields["plan"]) if fields["plan"] else None
+        if fields["provenance"]:
+            fields["provenance"] = Provenance.from_json(fields["provenance"])
         return cls(**fields)
 
 
@@ -71,6 +76,10 @@ class Status(enum.Enum):
     """Nothing could be measured: no sampler, the fixture ``flame`` misused, the test not found, …"""
     NO_SAMPLER = "no sampler"
     """No rung of the ladder works: true for every other test as well."""
+    ABSENT = "absent"
+    """The base does not have the module or symbol of the project that the test needs."""
+    WRONG_SIDE = "wrong side"
+    """Files of the project came from elsewhere than the side's own tree."""
     OUT_OF_TIME = "out of time"
     DIED = "died"
     """No result: crashed, killed or left by the test."""

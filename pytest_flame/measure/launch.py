@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame.measure.job import Job, Status, WorkerResult
+from pytest_flame.measure.scratch import Scratch
+from pytest_flame.measure.sides import Side
 
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_")
@@ -22,7 +25,10 @@ _USAGE_ERROR: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """What all workers of a run share. ``pytest_args`` goes before the test file."""
+    """What all workers of a run share. ``pytest_args`` goes before the test file.
+
+    All paths are the user's. With a ``side``, workers run in its tree and all paths are moved there.
+    """
 
     root: Path
     directory: Path
@@ -32,13 +38,27 @@ class Launcher:
     python: str = sys.executable
     safe_path: bool = False
     """The working directory is not to be imported from: ``pytest`` was called and not ``python -m pytest``."""
+    side: Side | None = None
+    guard: Scratch | None = None
+    """Told of each worker, so that none outlives the run."""
+
+    def on(self, side: Side) -> Launcher:
+        """The same for one side's tree."""
+        return dataclasses.replace(self, side=side)
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
         """Runs the worker to its end. Ctrl-C and the time limit kill it and everything it started."""
+        directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
+        environment = worker_environment(os.environ, job.hash_seed)
+        if side is not None:
+            job = dataclasses.replace(job, root=str(side.root), provenance=side.provenance)
+            pytest_args = side.arguments(pytest_args, directory)
+            directory, python, file = side.directory, side.python, side.place(file)
+            environment |= side.environment
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)
         result_path.unlink(missing_ok=True)
-        command = [self.python, *(["-P"] if self.safe_path else []), "-m", "pytest", *self.pytest_args]
+        command = [python, *(["-P"] if self.safe_path else []), "-m", "pytest", *pytest_args]
         # Of the same length in every process, and gone with the scratch directory.
         command += [f"--basetemp={self.scratch / 'tmp'}"]
         command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}", str(file)]
@@ -46,19 +66,23 @@ class Launcher:
         with output_path.open("wb") as output:
             process = subprocess.Popen(
                 command,
-                cwd=self.directory,
-                env=worker_environment(os.environ, job.hash_seed),
+                cwd=directory,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is this process's to handle
             )
+            if self.guard is not None:
+                self.guard.guard(process.pid)
             try:
                 process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
                 _kill_group(process)
+                if self.guard is not None:
+                    self.guard.release()
         try:
             return WorkerResult.read(result_path)
         except (OSError, ValueError):

@@ -11,18 +11,21 @@ import inspect
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import pytest
+from _pytest.config import ConftestImportFailure
 from _pytest.runner import call_and_report
 
 from pytest_flame.baseline.fingerprint import machine_fingerprint
 from pytest_flame.baseline.sources import module_files, source_hashes
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.fixture import PassThrough
+from pytest_flame.measure import proof
+from pytest_flame.measure.absence import absence
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
@@ -49,6 +52,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Worker(job), PLUGIN_NAME)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """A conftest file that asks the base for what only head has ends pytest before there is a session."""
+    try:
+        yield
+    except ConftestImportFailure as e:
+        job = Job.read(Path(early_config.known_args_namespace.flame_job))
+        _failed_import(job, e, str(e)).write(Path(job.result))
+        raise
+
+
+def _failed_import(job: Job, error: BaseException, text: str) -> WorkerResult:
+    missing = _absence(job, error)
+    if missing is not None:
+        return WorkerResult(Status.ABSENT, missing, text)
+    return WorkerResult(Status.FAILED, f"a conftest file could not be imported: {error.__cause__ or error}", text)
+
+
+def _absence(job: Job, error: BaseException) -> str | None:
+    """Only a base can lack what head's tests need."""
+    if job.provenance is None or job.provenance.side != "base":
+        return None
+    return absence(error, job.provenance)
+
+
 def settle_heap() -> None:
     """What is alive before the body runs is not the body's: the collector leaves it alone from here on.
 
@@ -67,6 +95,7 @@ class Worker:
         self.progress = Progress()
         self.result: WorkerResult | None = None
         self.errors: list[str] = []
+        self.absent: str | None = None
         self.body: RawFrame | None = None
         self.found = False
         self.misuse: FlameError | None = None
@@ -85,6 +114,13 @@ class Worker:
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         if call.excinfo is not None and isinstance(call.excinfo.value, FlameError):
             self.misuse = call.excinfo.value
+        elif call.excinfo is not None and self.absent is None:
+            self.absent = _absence(self.job, call.excinfo.value)
+
+    def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]) -> None:
+        """Collecting failed."""
+        if isinstance(node, pytest.Collector) and call.excinfo is not None and self.absent is None:
+            self.absent = _absence(self.job, call.excinfo.value)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -107,7 +143,9 @@ class Worker:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        if self.result is None and self.errors:
+        if self.result is None and self.errors and self.absent is not None:
+            self.result = WorkerResult(Status.ABSENT, self.absent, "\n".join(self.errors))
+        elif self.result is None and self.errors:
             self.result = WorkerResult(Status.FAILED, "the test file could not be collected", "\n".join(self.errors))
         elif self.result is None and not self.found:
             self.result = WorkerResult(
@@ -116,7 +154,7 @@ class Worker:
                 "options of `addopts` do not reach workers; those that collection needs go into `flame_worker_args`",
             )
         if self.result is not None:
-            self.result.write(Path(self.job.result))
+            self._proven(self.result).write(Path(self.job.result))
 
     # --- one item ----------------------------------------------------------------------------------------------
 
@@ -255,6 +293,8 @@ class Worker:
         if report.skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else text
             return WorkerResult(Status.SKIPPED, str(reason).removeprefix("Skipped: "), text)
+        if self.absent is not None:
+            return WorkerResult(Status.ABSENT, self.absent, text)
         crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", text).strip().split("\n")[0]
         passed = self.progress.passed()
         if report.when == "call" and passed and not self.progress.finished:
@@ -263,14 +303,31 @@ class Worker:
             return WorkerResult(Status.UNREPEATABLE, message, text)
         return WorkerResult(Status.FAILED, f"{report.when} failed: {crash}", text)
 
+    def _proven(self, result: WorkerResult) -> WorkerResult:
+        """What was measured, or failed, counts only where it was this side's code."""
+        provenance = self.job.provenance
+        if provenance is None or result.status in (Status.SKIPPED, Status.XFAILED, Status.NO_SAMPLER):
+            return result
+        found = proof.strays(provenance)
+        if not found:
+            return result
+        return WorkerResult(Status.WRONG_SIDE, proof.message(found[0], provenance), proof.details(found, provenance))
+
     def _recorded(self, meter: Meter, raw: Any, info: Any) -> WorkerResult:
         progress, job = self.progress, self.job
         if job.plan is None:
             return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns)
         assert self.body is not None
         clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due)
-        folded = fold_samples(raw, FrameNamer(job.root), self.body, clocks, info)
-        process = Process(tuple(progress.rounds), folded.stacks, folded.counts, progress.loop_ps, job.hash_seed)
+        folded = fold_samples(raw, FrameNamer(job.root, _search_path(job)), self.body, clocks, info)
+        process = Process(
+            tuple(progress.rounds),
+            folded.stacks,
+            folded.counts,
+            progress.loop_ps,
+            job.hash_seed,
+            progress.outside,
+        )
         recording = Recording(
             test_id=job.node_id,
             processes=(process,),
@@ -282,6 +339,14 @@ class Worker:
             seed=job.seed,
         )
         return WorkerResult(Status.MEASURED, recording=recording)
+
+
+def _search_path(job: Job) -> list[str]:
+    """Where frames get their modules from. Editable installs by import hook have no entry in ``sys.path``: without
+    the roots of the tree, code outside of pytest's root would be named by its path, another one on each side."""
+    provenance = job.provenance
+    roots = () if provenance is None else tuple(str(Path(provenance.tree, root)) for root in provenance.roots)
+    return [*sys.path, *roots]
 
 
 def _code(function: Any) -> CodeType | None:

@@ -1,0 +1,81 @@
+"""Whether a test was already there at a commit; renamed test files are followed the way git follows them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import tempfile
+from pathlib import Path
+
+from pytest_flame.git import Repository
+
+
+def test_existed(repository: Repository, commit: str, file: Path, node_id: str) -> bool:
+    """``file`` is the test's file in the checkout; of ``node_id`` only the names after ``::`` count.
+
+    A file that cannot be parsed counts as holding the test: measuring tells more than guessing.
+    """
+    path = file.resolve().relative_to(repository.top).as_posix()
+    content = repository.blob(commit, path)
+    if content is None:
+        old = renamed_from(repository, commit, path)
+        content = repository.blob(commit, old) if old else None
+    if content is None:
+        return False
+    names = [part.partition("[")[0] for part in node_id.split("::")[1:]]
+    try:
+        return _defines(ast.parse(content), names)
+    except (SyntaxError, ValueError):
+        return True
+
+
+test_existed.__test__ = False  # type: ignore[attr-defined]
+
+
+def renamed_from(repository: Repository, commit: str, path: str) -> str | None:
+    """The path that ``path`` of the working tree had at ``commit``, by git's similarity of contents."""
+    gone = [p for p in repository.files(commit) if p.endswith(".py") and not (repository.top / p).exists()]
+    if not gone or not (repository.top / path).is_file():
+        return None
+    with tempfile.TemporaryDirectory(prefix="pytest-flame-") as folder:
+        # An index and an object store of its own: the user's stay as they are.
+        (Path(folder) / "objects").mkdir()
+        common = os.fsdecode(repository.run("rev-parse", "--git-common-dir")).rstrip("\n")
+        variables = {
+            "GIT_INDEX_FILE": str(Path(folder) / "index"),
+            "GIT_OBJECT_DIRECTORY": str(Path(folder) / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str((repository.top / common / "objects").resolve()),
+        }
+        repository.run("read-tree", commit, variables=variables)
+        changes = b"".join(os.fsencode(p) + b"\0" for p in (*gone, path))
+        repository.run("update-index", "--add", "--remove", "-z", "--stdin", stdin=changes, variables=variables)
+        out = repository.run(
+            *("diff-index", "--cached", "-M", "-z", "--diff-filter=R", "--name-status", commit), variables=variables
+        )
+    fields = [os.fsdecode(field) for field in out.split(b"\0")[:-1]]
+    renames = {new: old for old, new in zip(fields[1::3], fields[2::3], strict=True)}
+    return renames.get(path)
+
+
+def _defines(module: ast.Module, names: list[str]) -> bool:
+    body: list[ast.stmt] = module.body
+    for name in names:
+        found = _find(body, name)
+        if found is None:
+            # Inherited from a class elsewhere, or made by a decorator or an assignment: only running it could tell.
+            return name != names[0]
+        body = found.body if isinstance(found, ast.ClassDef) else []
+    return True
+
+
+def _find(body: list[ast.stmt], name: str) -> ast.stmt | None:
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.name == name:
+            return node
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return node
+        if isinstance(node, (ast.If, ast.Try, ast.With)):
+            found = _find([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)], name)
+            if found is not None:
+                return found
+    return None

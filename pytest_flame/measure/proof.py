@@ -1,0 +1,120 @@
+"""Which files a worker really imported: the project's must be its own side's."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Final
+
+from pytest_flame.measure.provenance import Provenance
+from pytest_flame.measure.redirect import Places
+
+_SUFFIXES: Final = (".py", ".pyc", *EXTENSION_SUFFIXES)
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A file of the project that came from elsewhere."""
+
+    module: str
+    file: str
+    why: str
+
+
+def imported_files() -> Iterator[tuple[str, str]]:
+    """Name and file of every module imported so far, compiled ones included; this package's own measure, and are not
+    measured."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "pytest_flame":
+            continue
+        # Not getattr: lazy modules would import something.
+        file = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(file, str) and file.endswith(_SUFFIXES):
+            yield name, file
+
+
+def strays(provenance: Provenance, imported: Iterator[tuple[str, str]] | None = None) -> list[Stray]:
+    """What was imported from the wrong place, sorted by file.
+
+    Wrong is a file of the other side's tree or of the user's checkout, and an installed copy of one of the project's
+    modules whose content is not this side's. Raises ``OSError`` where a file cannot be read.
+    """
+    places = Places(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
+    found = {}
+    for module, file in imported if imported is not None else imported_files():
+        real = os.path.realpath(file)
+        why = _wrong(module, real, provenance, places)
+        if why:
+            found[real] = Stray(module, real, why)
+    return [found[file] for file in sorted(found)]
+
+
+def _wrong(module: str, file: str, provenance: Provenance, places: Places) -> str:
+    path = Path(file)
+    if path.is_relative_to(provenance.tree):
+        return ""
+    if path.is_relative_to(provenance.other):
+        return "the other side's tree"
+    if places.mapped(file) is not None:
+        return "" if places.is_shared(file) else "the checkout itself"
+    if any(path.is_relative_to(kept) for kept in provenance.kept):
+        return ""
+    return _wrong_copy(module, path, provenance)
+
+
+def _wrong_copy(module: str, file: Path, provenance: Provenance) -> str:
+    """For a file outside of all trees: installed, or from another checkout."""
+    top, *rest = module.split(".")
+    for root in provenance.roots:
+        here = [Path(tree, root) for tree in (provenance.tree, provenance.other)]
+        if not any((place / top / "__init__.py").is_file() or (place / f"{top}.py").is_file() for place in here):
+            continue
+        if _is_another_distribution(top, provenance):
+            return ""
+        if file.name.endswith(tuple(EXTENSION_SUFFIXES)):
+            built_here = provenance.shares_compiled or any(file.is_relative_to(own) for own in provenance.own)
+            return "" if built_here else "sources that are not this side's, compiled"
+        inside = Path(top, *rest, "__init__.py") if file.stem == "__init__" else Path(top, *rest).with_suffix(".py")
+        own, other = (place / inside for place in here)
+        if (Path(root) / inside).as_posix() in provenance.generated:
+            return ""
+        if not own.is_file():
+            return "an installed copy of what this side does not have" if other.is_file() else ""
+        if file.suffix == ".py" and own.read_bytes() != file.read_bytes():
+            return "an installed copy that differs from this side's file"
+        return ""
+    return ""
+
+
+def _is_another_distribution(top: str, provenance: Provenance) -> bool:
+    """The project holds a copy of somebody else's package, and the installed one was imported."""
+    owners: Mapping[str, list[str]] = importlib.metadata.packages_distributions()
+    names = {normalised(name) for name in owners.get(top, ())}
+    return bool(names and provenance.distributions) and names.isdisjoint(provenance.distributions)
+
+
+def normalised(distribution: str) -> str:
+    """A distribution's name as the packaging specifications compare it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def message(stray: Stray, provenance: Provenance) -> str:
+    """One line."""
+    return f"{provenance.side} imported {stray.module} from {stray.why}: {stray.file}"
+
+
+def details(found: list[Stray], provenance: Provenance) -> str:
+    """All files and what to do."""
+    lines = [f"{s.module}: {s.file} ({s.why})" for s in found]
+    lines.append(f"expected: files below {provenance.tree}")
+    lines.append(
+        "fix: install the project editable (python -m pip install -e .), so that each side can read its own files, or "
+        "give each side an installation of its own: --flame-base-install='pip install .'"
+    )
+    return "\n".join(lines)

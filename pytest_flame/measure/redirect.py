@@ -1,0 +1,138 @@
+"""Imports that would read the user's checkout read a tree beside it instead, whatever way they are installed.
+
+Loaded by a generated ``sitecustomize`` in every Python process of a side, before any of the project's modules, by its
+file and with nothing else of this package: it needs the standard library only and imports as little as it can.
+"""
+
+# pathlib would double what every process of a side spends on starting.
+# ruff: noqa: PTH110, PTH112, PTH118, PTH119, PTH120, PTH206
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
+from importlib.util import spec_from_file_location
+from types import ModuleType
+
+_INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+
+
+class Places:
+    """Where a file of the checkout lies in a tree. All folders are resolved paths."""
+
+    def __init__(self, checkout: str, tree: str, kept: Sequence[str] = (), shares_compiled: bool = False) -> None:
+        self.checkout = checkout
+        self.tree = tree
+        folders = (*kept, os.path.realpath(sys.prefix), os.path.realpath(sys.base_prefix))
+        self.kept = tuple(folder for folder in folders if folder != checkout and _inside(folder, checkout))
+        """Folders inside the checkout that are no part of the project: environments, this package."""
+        self.shares_compiled = shares_compiled
+        self._environments: dict[str, bool] = {}
+
+    def mapped(self, path: str) -> str | None:
+        """``path`` in the tree, existing or not; None where it is not the checkout's."""
+        real = os.path.realpath(path)
+        if not _inside(real, self.checkout) or _inside(real, self.tree):
+            return None
+        if any(_inside(real, folder) for folder in self.kept) or self._is_installed(real):
+            return None
+        return self.tree + real[len(self.checkout) :]
+
+    def is_shared(self, path: str) -> bool:
+        """A compiled part that only the checkout has, built from sources that are the same on both sides."""
+        mapped = self.mapped(path)
+        return (
+            self.shares_compiled
+            and mapped is not None
+            and path.endswith(tuple(EXTENSION_SUFFIXES))
+            and not os.path.exists(mapped)
+        )
+
+    def _is_installed(self, path: str) -> bool:
+        if not _INSTALLED.isdisjoint(path[len(self.checkout) :].split(os.sep)):
+            return True
+        folder = path
+        while len(folder) > len(self.checkout):
+            if folder not in self._environments:
+                self._environments[folder] = os.path.exists(os.path.join(folder, "pyvenv.cfg"))
+            if self._environments[folder]:
+                return True
+            folder = os.path.dirname(folder)
+        return False
+
+
+class RedirectingFinder:
+    """Asks the finders behind it and moves what they found in the checkout to the tree.
+
+    A module that the tree does not have raises ``ModuleNotFoundError``: it must not come from the checkout.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.roots: list[str] = []
+        """Folders of the tree that hold redirected top-level modules."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = self._found(name, path, target)
+        if spec is None:
+            return self._only_in_tree(name) if path is None else None
+        # Built-in and frozen modules have an origin that is no path.
+        origin = spec.origin if spec.has_location else None
+        moved = self.places.mapped(origin) if origin else None
+        if moved is None or origin is None or self.places.is_shared(origin):
+            return self._with_moved_locations(name, spec)
+        if not os.path.exists(moved):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name, path=moved)
+        if path is None:
+            package = os.path.basename(moved).startswith("__init__.")
+            root = os.path.dirname(os.path.dirname(moved) if package else moved)
+            if root not in self.roots:
+                self.roots.append(root)
+        locations = spec.submodule_search_locations
+        # The loader is the one that belongs to the file's suffix: what the finder gave may know the old place.
+        there = None if locations is None else self._moved_all(locations)
+        return spec_from_file_location(name, moved, submodule_search_locations=there) or spec
+
+    def _found(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
+        finders = list(sys.meta_path)
+        behind = finders[finders.index(self) + 1 :] if self in finders else finders
+        for finder in behind:
+            find_spec = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find_spec(name, path, target) if find_spec is not None else None
+            if spec is not None:
+                return spec
+        return None
+
+    def _only_in_tree(self, name: str) -> ModuleSpec | None:
+        """A top-level module that the install, made from the checkout, cannot know of."""
+        spec = PathFinder.find_spec(name, self.roots) if self.roots else None
+        if spec is None or spec.origin is None or not _inside(spec.origin, self.places.tree):
+            return None
+        in_checkout = self.places.checkout + spec.origin[len(self.places.tree) :]
+        return None if os.path.exists(in_checkout) else spec
+
+    def _with_moved_locations(self, name: str, spec: ModuleSpec) -> ModuleSpec:
+        locations = spec.submodule_search_locations
+        if locations is not None and any(self.places.mapped(place) for place in locations):
+            moved = self._moved_all(locations)
+            if spec.origin is None and not any(os.path.isdir(place) for place in moved):
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name, path=moved[0])
+            spec.submodule_search_locations = moved
+        return spec
+
+    def _moved_all(self, locations: Iterable[str]) -> list[str]:
+        moved = [self.places.mapped(place) or place for place in locations]
+        return list(dict.fromkeys(moved))
+
+
+def install(places: Places) -> None:
+    """Redirects this interpreter: the entries of ``sys.path``, and every import from now on."""
+    sys.path[:] = list(dict.fromkeys(places.mapped(entry) or entry if entry else entry for entry in sys.path))
+    sys.meta_path.insert(0, RedirectingFinder(places))
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

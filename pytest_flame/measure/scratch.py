@@ -1,0 +1,75 @@
+"""A scratch directory that is gone afterwards, however the run ends: normally, by a signal, even by SIGKILL."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_REAPER: Final = r"""
+trap '' HUP INT TERM
+group=0
+while read -r line; do group=$line; done
+[ "$group" -gt 1 ] && kill -s KILL -- "-$group" 2>/dev/null
+tries=0
+while [ -e "$1" ] && [ "$tries" -lt 100 ]; do
+    chmod -R u+rwx "$1" 2>/dev/null
+    rm -rf -- "$1" 2>/dev/null || sleep 0.1
+    tries=$((tries + 1))
+done
+"""
+"""Waits for the end of its input, which comes when the writer dies. What it reads is the group to kill then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """``path`` is resolved. At most one process group runs at a time."""
+
+    path: Path
+    reaper: subprocess.Popen[bytes] | None
+
+    def guard(self, group: int) -> None:
+        """This process group dies with the run."""
+        self._tell(group)
+
+    def release(self) -> None:
+        """The group has ended; its number may be somebody else's from now on."""
+        self._tell(0)
+
+    def _tell(self, group: int) -> None:
+        if self.reaper is not None and self.reaper.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # killed by hand: then only SIGKILL leaves something behind
+                self.reaper.stdin.write(b"%d\n" % group)
+
+
+@contextlib.contextmanager
+def scratch_directory() -> Iterator[Scratch]:
+    """A fresh directory; a small shell beside it removes it, and ends the guarded group, should this process die."""
+    with tempfile.TemporaryDirectory(prefix="pytest-flame-", ignore_cleanup_errors=True) as name:
+        path = Path(name).resolve()
+        reaper = _start_reaper(path)
+        try:
+            yield Scratch(path, reaper)
+        finally:
+            if reaper is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    reaper.communicate()
+
+
+def _start_reaper(path: Path) -> subprocess.Popen[bytes] | None:
+    try:
+        return subprocess.Popen(
+            ["sh", "-c", _REAPER, "sh", str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C and a closed terminal reach whole groups
+        )
+    except FileNotFoundError:  # images without a shell
+        return None

@@ -1,0 +1,296 @@
+"""The two trees of an interleaved measurement: a commit and the working tree, as copies that nothing else looks at.
+
+The user's checkout and everything below its ``.git`` stay byte for byte as they are: a commit is written with an index
+of its own into a work tree of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from pytest_flame.git import SUBMODULE, GitError, Repository
+from pytest_flame.measure.overlay import test_parts
+
+COMPILED: Final = (".so", ".pyd", ".dylib")
+_CACHES: Final = frozenset(
+    {".git", ".hg", ".svn", ".jj", "__pycache__", "node_modules", ".tox", ".nox", ".eggs", "__pypackages__"}
+    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".cache", ".idea", ".vscode", ".direnv"}
+    | {"htmlcov", "site-packages", "flame-report"}
+)
+_OUTPUTS: Final = frozenset({"build", "_build", "dist", "target"})
+"""Folders nobody imports from, like ``_CACHES``; sources may be called like that as well, so what git does not ignore
+in them is copied. What git tracks is copied from anywhere."""
+_NATIVE: Final = frozenset(
+    {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".pyx", ".pxd", ".pxi", ".rs", ".go", ".zig"}
+    | {".f", ".f90", ".f95", ".for", ".cu", ".cuh", ".s", ".asm", ".i", ".swg", ".cmake", ".in", ".tpl"}
+)
+_BUILD_FILES: Final = frozenset(
+    {"setup.py", "Cargo.toml", "Cargo.lock", "build.rs", "CMakeLists.txt", "meson.build", "meson_options.txt"}
+    | {"meson.options", "Makefile", "configure", "configure.ac", "build.py", "go.mod", "go.sum"}
+)
+_BUILD_TOOLS: Final = ("setuptools", "scikit-build", "meson-python", "maturin", "mypyc", "cython", "setuptools-rust")
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Both copies. Paths inside are those of the repository."""
+
+    base: Path
+    head: Path
+    native_changed: tuple[str, ...]
+    """Native sources and build files that differ: compiled parts of one side are not the other's."""
+    shared: tuple[str, ...]
+    """Compiled parts that both sides got from the working tree."""
+    notes: tuple[str, ...]
+    generated: tuple[str, ...] = ()
+    """Modules that both sides got from the working tree because git ignores them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What git knows of a working tree, submodules included."""
+
+    tracked: frozenset[str]
+    untracked: frozenset[str]
+
+
+def build_trees(
+    repository: Repository,
+    commit: str,
+    scratch: Path,
+    patterns: Sequence[str],
+    *,
+    share_compiled: bool = True,
+) -> Trees:
+    """``scratch/base`` is the commit with head's tests, ``scratch/head`` the working tree as it is.
+
+    Generated and ignored files (a written ``_version.py``, data, compiled parts) are on both sides where the commit
+    tracks none of that name. Raises ``GitError`` where compiled parts cannot be shared and ``share_compiled`` is on.
+    """
+    base, head = scratch / "base", scratch / "head"
+    notes: list[str] = []
+    check_out(repository, commit, base, scratch, notes)
+    listing = _listing(repository)
+    files = _working_files(repository.top, listing, avoid=scratch)
+    for path in files:
+        _copy(repository.top / path, head / path)
+    changed = _native_changes(base, head)
+    at_ref = set(files_below(base))
+    generated = [p for p in files if p not in listing.tracked and p not in listing.untracked and p not in at_ref]
+    compiled = [p for p in generated if p.endswith(COMPILED)]
+    if compiled and changed and share_compiled:
+        raise _not_shareable(compiled, changed)
+    for path in generated:
+        if share_compiled or not path.endswith(COMPILED):
+            _copy(head / path, base / path)
+    in_head = set(files_below(head))
+    tests = test_parts(in_head, patterns)
+    for path in test_parts(at_ref | in_head, patterns) & at_ref - tests:
+        _remove(base, path)
+    for path in sorted(tests):
+        _copy(head / path, base / path)
+    for tree in (base, head):
+        _relink(tree, repository.top)
+    return Trees(
+        base,
+        head,
+        native_changed=tuple(changed),
+        shared=tuple(compiled) if share_compiled else (),
+        notes=tuple(notes),
+        generated=tuple(p for p in generated if p.endswith(".py")),
+    )
+
+
+def check_out(repository: Repository, commit: str, target: Path, scratch: Path, notes: list[str]) -> None:
+    """The whole commit with its submodules, filtered as git would (end of line, LFS)."""
+    target.mkdir(parents=True)
+    index = scratch / "index"
+    index.unlink(missing_ok=True)
+    variables = {"GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index)}
+    # The index is the temporary one and holds the commit's own .gitattributes.
+    repository.run("read-tree", "--reset", "-u", "--no-recurse-submodules", commit, variables=variables)
+    index.unlink(missing_ok=True)
+    for entry in repository.entries(commit):
+        if entry.mode != SUBMODULE:
+            continue
+        place = target / entry.path
+        submodule = _submodule(repository, commit, entry.path)
+        if submodule is None:
+            notes.append(f"submodule {entry.path} is not initialised here: its folder is empty at {commit[:12]}")
+            continue
+        if submodule.known(entry.oid) is None:
+            raise GitError(
+                f"commit {entry.oid} of the submodule {entry.path}, which {commit[:12]} uses, is not here",
+                fix=f"git -C {entry.path} fetch origin {entry.oid}",
+            )
+        if place.is_dir():
+            place.rmdir()
+        check_out(submodule, entry.oid, place, scratch, notes)
+
+
+def _submodule(repository: Repository, commit: str, path: str) -> Repository | None:
+    """The user's own clone of a submodule: in its folder, or, where head has dropped it, among git's modules."""
+    place = repository.top / path
+    if (place / ".git").exists():
+        return Repository.find(place)
+    names = [path]
+    try:
+        listed = repository.run("config", f"--blob={commit}:.gitmodules", "--get-regexp", r"^submodule\..*\.path$")
+        for line in os.fsdecode(listed).splitlines():
+            key, _, value = line.partition(" ")
+            if value == path:
+                names.insert(0, key.removeprefix("submodule.").removesuffix(".path"))
+    except GitError:
+        pass  # no .gitmodules at that commit: the folder's name is what git would have used
+    common = Path(os.fsdecode(repository.run("rev-parse", "--git-common-dir")).rstrip("\n"))
+    for name in names:
+        git_dir = repository.top / common / "modules" / name
+        if (git_dir / "HEAD").is_file():
+            return Repository(place, git_dir.resolve())
+    return None
+
+
+# --- the working tree -------------------------------------------------------------------------------------------------
+
+
+def _listing(repository: Repository, prefix: str = "") -> _Listing:
+    tracked: set[str] = set()
+    untracked: set[str] = set()
+    for line in repository.run("ls-files", "--stage", "-z").split(b"\0")[:-1]:
+        meta, _, raw = line.partition(b"\t")
+        path = os.fsdecode(raw)
+        if not meta.startswith(SUBMODULE.encode()):
+            tracked.add(prefix + path)
+        elif (repository.top / path / ".git").exists():
+            inner = _listing(Repository.find(repository.top / path), f"{prefix}{path}/")
+            tracked |= inner.tracked
+            untracked |= inner.untracked
+    others = repository.run("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")[:-1]
+    untracked |= {prefix + os.fsdecode(path) for path in others if not path.endswith(b"/")}
+    return _Listing(frozenset(tracked), frozenset(untracked))
+
+
+def _working_files(top: Path, listing: _Listing, avoid: Path) -> list[str]:
+    """Files and links of the working tree: all git knows, and of the ignored ones those a program may need."""
+    caches: dict[Path, bool] = {top: False}
+
+    def in_cache(folder: Path) -> bool:
+        if folder not in caches:
+            caches[folder] = folder == avoid or _is_cache(folder) or in_cache(folder.parent)
+        return caches[folder]
+
+    found = set(listing.tracked) | {p for p in listing.untracked if not in_cache((top / p).parent)}
+    for folder, names, files in os.walk(top):
+        here = Path(folder)
+        links = [n for n in names if (here / n).is_symlink()]
+        names[:] = [n for n in names if n not in links and n not in _OUTPUTS and not in_cache(here / n)]
+        relative = "" if here == top else f"{here.relative_to(top).as_posix()}/"
+        # .git is a file in linked work trees and submodules
+        found |= {relative + n for n in (*files, *links) if n != ".git" and not n.endswith((".pyc", ".pyo"))}
+    return sorted(p for p in found if _is_copied(top / p))
+
+
+def _is_cache(folder: Path) -> bool:
+    marks = ("pyvenv.cfg", "CACHEDIR.TAG", "conda-meta")
+    return folder.name in _CACHES or any((folder / mark).exists() for mark in marks)
+
+
+def _is_copied(path: Path) -> bool:
+    try:
+        return stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFREG, stat.S_IFLNK)
+    except (FileNotFoundError, NotADirectoryError):  # deleted, or a folder became a file
+        return False
+
+
+def files_below(tree: Path) -> list[str]:
+    """All files and links, relative to ``tree``."""
+    found = []
+    for folder, names, files in os.walk(tree):
+        links = [n for n in names if (Path(folder) / n).is_symlink()]
+        relative = Path(folder).relative_to(tree)
+        found += [(relative / name).as_posix() for name in (*files, *links)]
+    return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A file or link with its mode and times; what stands in the way goes."""
+    for parent in reversed(target.parents):
+        if parent.is_symlink() or parent.is_file():
+            parent.unlink()
+            break
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_symlink() or target.is_file():
+        target.unlink()
+    elif target.is_dir():
+        shutil.rmtree(target)
+    shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _remove(tree: Path, path: str) -> None:
+    (tree / path).unlink()
+    for parent in (tree / path).parents:
+        if parent == tree or any(parent.iterdir()):
+            break
+        parent.rmdir()
+
+
+def _relink(tree: Path, top: Path) -> None:
+    """Links that left the checkout still lead there; absolute ones into it lead into the tree."""
+    for path in files_below(tree):
+        link = tree / path
+        if not link.is_symlink():
+            continue
+        target = link.readlink()
+        meant = Path(os.path.normpath(top / PurePosixPath(path).parent / target))
+        if meant.is_relative_to(top) == (not target.is_absolute()):
+            continue
+        link.unlink()
+        link.symlink_to(tree / meant.relative_to(top) if meant.is_relative_to(top) else meant)
+
+
+# --- compiled parts ---------------------------------------------------------------------------------------------------
+
+
+def _native_changes(base: Path, head: Path) -> list[str]:
+    paths = {p for tree in (base, head) for p in files_below(tree) if _is_native(p)}
+    return sorted(p for p in paths if _build_content(base / p) != _build_content(head / p))
+
+
+def _is_native(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return pure.suffix.lower() in _NATIVE or pure.name in _BUILD_FILES or pure.name == "pyproject.toml"
+
+
+def _build_content(path: Path) -> Any:
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    if path.name != "pyproject.toml":
+        return content
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+    except ValueError:
+        return content
+    tools = document.get("tool", {})
+    return [document.get("build-system"), *(tools.get(name) for name in _BUILD_TOOLS)]
+
+
+def _not_shareable(compiled: Sequence[str], changed: Sequence[str]) -> GitError:
+    return GitError(
+        f"compiled parts of the project ({_some(compiled)}) cannot be used for the base",
+        why=f"they were built from the working tree, and its sources differ from the base's: {_some(changed)}",
+        fix="let the base have its own: --flame-base-install='pip install .' builds both sides, "
+        "--flame-base-python=EXE names an interpreter with the base installed",
+    )
+
+
+def _some(paths: Iterable[str]) -> str:
+    listed = sorted(paths)
+    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")

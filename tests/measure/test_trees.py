@@ -1,0 +1,294 @@
+"""A commit and the working tree as copies; the checkout stays as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from repositories import Checkout
+
+from pytest_flame.git import GitError, Repository
+from pytest_flame.measure.existed import test_existed as existed
+from pytest_flame.measure.trees import Trees, build_trees, files_below
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout.init(tmp_path / "project")
+
+
+@pytest.fixture
+def build(checkout: Checkout, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Builds both trees and checks that nothing of the user's changed."""
+
+    def build(ref: str = "HEAD", **more: bool) -> Trees:
+        repo = Repository.find(checkout.path)
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        before = checkout.state()
+        try:
+            return build_trees(repo, repo.resolve(ref), scratch, ("test_*.py",), **more)
+        finally:
+            assert checkout.state() == before
+
+    return build
+
+
+def content(tree: Path) -> dict[str, str]:
+    return {p: (tree / p).read_text() for p in files_below(tree)}
+
+
+def test_a_dirty_working_tree(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    for name in ("kept.py", "changed.py", "deleted.py"):
+        checkout.write(name, "old")
+    checkout.commit()
+    checkout.write("changed.py", "new")
+    checkout.write("staged.py", "staged")
+    checkout.git("add", "staged.py")
+    checkout.write("untracked.py", "untracked")
+    (checkout.path / "deleted.py").unlink()
+    trees = build()
+    assert content(trees.base) == {"kept.py": "old", "changed.py": "old", "deleted.py": "old"}
+    assert content(trees.head) == {
+        "kept.py": "old",
+        "changed.py": "new",
+        "staged.py": "staged",
+        "untracked.py": "untracked",
+    }
+
+
+def test_heads_tests_and_their_data_go_to_base(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    for name in (
+        "pkg/__init__.py",
+        "pkg/x.py",
+        "pkg/test_x.py",
+        "tests/test_a.py",
+        "tests/gone.json",
+        "tests/test_gone.py",
+    ):
+        checkout.write(name, "old")
+    checkout.commit()
+    checkout.git("rm", "-q", "tests/gone.json", "tests/test_gone.py")
+    for name in ("pkg/x.py", "pkg/test_x.py", "tests/test_a.py", "tests/new.json"):
+        checkout.write(name, "new")
+    assert content(build().base) == {
+        "pkg/__init__.py": "old",
+        "pkg/x.py": "old",
+        "pkg/test_x.py": "new",
+        "tests/test_a.py": "new",
+        "tests/new.json": "new",
+    }
+
+
+def test_generated_files_are_on_both_sides_and_caches_on_none(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    checkout.write(".gitignore", "*\n!.gitignore\n!*.txt\n")
+    checkout.write("tracked.txt", "old")
+    checkout.write("written.txt", "old")
+    checkout.commit()
+    checkout.git("rm", "-q", "--cached", "written.txt")
+    checkout.write(".gitignore", "*\n!.gitignore\n!tracked.txt\n")
+    checkout.write("written.txt", "generated now, tracked at REF")
+    for name in ("pkg/_version.py", "x.egg-info/PKG-INFO", "data/a.bin"):
+        checkout.write(name, "generated")
+    for name in (".venv/pyvenv.cfg", "env2/pyvenv.cfg", "c/CACHEDIR.TAG", "node_modules/x.js", "pkg/__pycache__/a.pyc"):
+        checkout.write(name, "left out")
+        checkout.write(str(Path(name).with_name("more.py")), "left out")
+    checkout.write("build/lib/x.py", "left out")
+    trees = build()
+    generated = {"pkg/_version.py", "x.egg-info/PKG-INFO", "data/a.bin"}
+    assert set(files_below(trees.head)) == generated | {".gitignore", "tracked.txt", "written.txt"}
+    assert set(files_below(trees.base)) == generated | {".gitignore", "tracked.txt", "written.txt"}
+    assert (trees.base / "written.txt").read_text() == "old"
+
+
+def test_what_git_tracks_in_odd_folders_is_copied(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    checkout.write("build/tool.py", "old")
+    checkout.write("sub/.cache/x.txt", "old")
+    checkout.commit()
+    checkout.write("build/fresh.py", "new")
+    trees = build()
+    assert set(files_below(trees.base)) == {"build/tool.py", "sub/.cache/x.txt"}
+    assert set(files_below(trees.head)) == {"build/tool.py", "sub/.cache/x.txt", "build/fresh.py"}
+
+
+def test_attributes_are_those_of_the_commit(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    checkout.write(".gitattributes", "*.txt eol=crlf\nsecret.py export-ignore\n")
+    checkout.write("a.txt", "1\n2\n")
+    checkout.write("secret.py", "old")
+    checkout.commit()
+    checkout.write(".gitattributes", "")
+    trees = build()
+    assert (trees.base / "a.txt").read_bytes() == b"1\r\n2\r\n"
+    assert (trees.base / "secret.py").exists()
+
+
+def test_modes_and_links(checkout: Checkout, tmp_path: Path, build) -> None:  # type: ignore[no-untyped-def]
+    outside = tmp_path / "outside.txt"
+    outside.write_text("outside")
+    checkout.write("run.sh", "#!/bin/sh\n").chmod(0o755)
+    checkout.write("pkg/a.txt", "old")
+    (checkout.path / "inside").symlink_to("pkg/a.txt")
+    (checkout.path / "absolute").symlink_to(checkout.path / "pkg" / "a.txt")
+    (checkout.path / "folder").symlink_to("pkg")
+    (checkout.path / "leaves").symlink_to("../outside.txt")
+    (checkout.path / "nowhere").symlink_to("missing")
+    checkout.commit()
+    checkout.write("pkg/a.txt", "new")
+    trees = build()
+    for tree, text in ((trees.base, "old"), (trees.head, "new")):
+        assert (tree / "run.sh").stat().st_mode & 0o111
+        assert (
+            (tree / "inside").read_text()
+            == (tree / "absolute").read_text()
+            == (tree / "folder/a.txt").read_text()
+            == text
+        )
+        assert (tree / "leaves").read_text() == "outside"
+        assert (tree / "nowhere").is_symlink()
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Checkout:
+    made = Checkout.init(tmp_path / "library")
+    made.commit(lib_py="1")
+    return made
+
+
+def test_submodules(checkout: Checkout, library: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    checkout.git("submodule", "--quiet", "add", str(library.path), "vendor/library")
+    checkout.commit()
+    library.commit(lib_py="2")
+    checkout.git("-C", "vendor/library", "pull", "-q")
+    checkout.commit()
+    checkout.write("vendor/library/lib.py", "3")
+    checkout.write("vendor/library/new.py", "new")
+    trees = build("HEAD~1")
+    assert (trees.base / "vendor/library/lib.py").read_text() == "1"
+    assert not (trees.base / "vendor/library/new.py").exists()
+    assert (trees.head / "vendor/library/lib.py").read_text() == "3"
+    assert (trees.head / "vendor/library/new.py").exists()
+
+
+def test_a_submodule_that_head_dropped(checkout: Checkout, library: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    checkout.git("submodule", "--quiet", "add", str(library.path), "library")
+    checkout.commit()
+    checkout.git("rm", "-q", "library")
+    checkout.commit()
+    trees = build("HEAD~1")
+    assert (trees.base / "library/lib.py").read_text() == "1"
+    assert not (trees.head / "library").exists()
+
+
+def test_a_submodule_commit_that_is_not_here(checkout: Checkout, library: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    checkout.git("submodule", "--quiet", "add", str(library.path), "library")
+    checkout.commit()
+    missing = "1" * 40
+    checkout.git("update-index", "--cacheinfo", f"160000,{missing},library")
+    checkout.git("commit", "-qm", "elsewhere")
+    with pytest.raises(GitError) as e:
+        build()
+    assert e.value.fix == f"git -C library fetch origin {missing}"
+
+
+def test_a_submodule_that_is_not_initialised(checkout: Checkout, library: Checkout, tmp_path: Path) -> None:
+    checkout.git("submodule", "--quiet", "add", str(library.path), "library")
+    checkout.commit()
+    checkout.git("clone", "-q", str(checkout.path), str(tmp_path / "clone"))
+    repo = Repository.find(tmp_path / "clone")
+    (tmp_path / "scratch").mkdir()
+    trees = build_trees(repo, repo.resolve("HEAD"), tmp_path / "scratch", ("test_*.py",))
+    assert "library is not initialised" in trees.notes[0]
+
+
+def test_compiled_parts_are_shared_while_their_sources_are_the_same(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    checkout.write(".gitignore", "*.so\n")
+    checkout.write("pkg/fast.c", "old")
+    checkout.write("pyproject.toml", "[build-system]\nrequires = []\n[project]\nversion = '1'\n")
+    checkout.commit()
+    checkout.write("pyproject.toml", "[build-system]\nrequires = []\n[project]\nversion = '2'\n")
+    checkout.write("pkg/fast.so", "compiled")
+    checkout.write("pkg/code.py", "new")
+    trees = build()
+    assert trees.shared == ("pkg/fast.so",)
+    assert (trees.base / "pkg/fast.so").exists()
+
+
+@pytest.mark.parametrize("changed", ["pkg/fast.c", "pyproject.toml", "setup.py", "Cargo.toml"])
+def test_compiled_parts_of_other_sources_are_refused(checkout: Checkout, build, changed: str) -> None:  # type: ignore[no-untyped-def]
+    checkout.write(".gitignore", "*.so\n")
+    checkout.write("pkg/fast.c", "old")
+    checkout.commit()
+    checkout.write("pkg/fast.so", "compiled")
+    checkout.write(changed, "[build-system]\nrequires = ['x']\n")
+    with pytest.raises(GitError, match="compiled parts") as e:
+        build()
+    assert changed in e.value.why
+    assert "--flame-base-install" in e.value.fix
+
+
+def test_a_sides_own_installation_brings_its_own_compiled_parts(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+    checkout.write(".gitignore", "*.so\n")
+    checkout.write("fast.c", "old")
+    checkout.commit()
+    checkout.write("fast.c", "new")
+    checkout.write("fast.so", "compiled")
+    trees = build(share_compiled=False)
+    assert not (trees.base / "fast.so").exists()
+
+
+def test_scratch_inside_the_checkout_is_not_copied(checkout: Checkout) -> None:
+    checkout.commit(a_py="1")
+    scratch = checkout.path / "tmp" / "scratch"
+    scratch.mkdir(parents=True)
+    repo = Repository.find(checkout.path)
+    trees = build_trees(repo, repo.resolve("HEAD"), scratch, ("test_*.py",))
+    assert files_below(trees.head) == files_below(trees.base) == ["a.py"]
+
+
+TESTS = """
+import pytest
+
+def test_plain(): pass
+
+class TestGroup(Base):
+    def test_method(self): pass
+
+if True:
+    def test_conditional(): pass
+
+test_assigned = make()
+"""
+
+
+@pytest.mark.parametrize(
+    ("node", "there"),
+    [
+        ("test_plain", True),
+        ("test_plain[1-a::b]", True),
+        ("TestGroup::test_method", True),
+        ("TestGroup::test_inherited", True),
+        ("test_conditional", True),
+        ("test_assigned", True),
+        ("test_new", False),
+        ("TestNew::test_method", False),
+    ],
+)
+def test_whether_a_test_existed(checkout: Checkout, node: str, there: bool) -> None:
+    checkout.write("tests/test_a.py", TESTS)
+    commit = checkout.commit()
+    repo = Repository.find(checkout.path)
+    assert existed(repo, commit, checkout.path / "tests/test_a.py", f"tests/test_a.py::{node}") is there
+
+
+def test_a_renamed_test_file_is_followed(checkout: Checkout) -> None:
+    checkout.write("tests/test_old.py", TESTS)
+    commit = checkout.commit()
+    new = checkout.path / "tests/perf/test_new.py"
+    new.parent.mkdir()
+    (checkout.path / "tests/test_old.py").rename(new)
+    new.write_text(TESTS + "\ndef test_more(): pass\n")
+    repo = Repository.find(checkout.path)
+    before = checkout.state()
+    assert existed(repo, commit, new, "tests/perf/test_new.py::test_plain")
+    assert not existed(repo, commit, new, "tests/perf/test_new.py::test_more")
+    assert checkout.state() == before
