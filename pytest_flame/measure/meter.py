@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import resource
 import time
-from pathlib import Path
 from typing import Final
 
 from pytest_flame.errors import FlameError, UsageError
+from pytest_flame.measure import outside
 from pytest_flame.model import Round
 from pytest_flame.sampling.sampler import Sampler
 
@@ -16,14 +16,8 @@ NS_PER_S: Final = 1_000_000_000
 
 
 def queued_ns() -> int:
-    """How long this process's first thread was ready to run and had no CPU; 0 where the kernel does not say.
-
-    Source: Documentation/scheduler/sched-stats.rst.
-    """
-    try:
-        return int(Path("/proc/self/schedstat").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
+    """What the process waited for a CPU, to be taken off wall time; 0 where the kernel does not say."""
+    return outside.queued_ns() or 0
 
 
 class Meter:
@@ -40,7 +34,7 @@ class Meter:
         self._inside = False
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = 0
         self._regions = 0
-        self._began_ns = self._queued_ns = 0
+        self._began_ns = self._queued_ns = self._spin_ns = 0
         self._started = (0, 0, 0, 0)
         self.region_cost_ns = 0.0
         """CPU one empty ``enter``/``leave`` is seen to cost; taken off each region."""
@@ -52,6 +46,7 @@ class Meter:
 
     def begin(self, *, sampled: bool) -> None:
         self._sampled = sampled
+        self._spin_ns = outside.spin_ns()
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._regions = 0
         self._queued_ns = queued_ns()
         self._began_ns = time.monotonic_ns()
@@ -103,7 +98,7 @@ class Meter:
             self.ticks_due += self._cpu_ns / self._period_ns
         cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
         wall = max(0, self._wall_ns - (queued_ns() - self._queued_ns))
-        return Round(iterations, max(0, round(cpu)), wall, self._sampled)
+        return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns)
 
     def abandon(self) -> None:
         """The body raised: stop sampling, forget the round."""

@@ -15,9 +15,10 @@ from itertools import repeat
 from operator import length_hint
 from typing import Final
 
+from pytest_flame.measure import outside
 from pytest_flame.measure.job import Plan
 from pytest_flame.measure.meter import NS_PER_S, Meter
-from pytest_flame.model import PS_PER_NS, Round
+from pytest_flame.model import PS_PER_NS, Outside, Round
 
 MIN_ROUND_CPU_NS: Final = 20_000_000
 MIN_ROUND_WALL_NS: Final = 60_000_000
@@ -59,6 +60,8 @@ class Progress:
     round_wall_ns: int = 0
     loop_ps: int = 0
     rounds: list[Round] = field(default_factory=list)
+    outside: Outside | None = None
+    """Over the rounds that count."""
 
     def passed(self) -> int:
         """Iterations of the body that returned, when one just raised."""
@@ -90,12 +93,14 @@ def rounds(
         yield from _empty_loop(meter, progress, plan.iterations)
     if plan.warm_up:
         yield from _round(meter, progress, plan.iterations, sampled=False, regions=regions)
+    before = outside.read()
     for index, sampled in enumerate(which_sampled(plan.rounds, rng)):
         done = yield from _round(meter, progress, plan.iterations, sampled=sampled, regions=regions)
         progress.rounds.append(done)
         overdue = time.monotonic_ns() - began > SLOWDOWN_LIMIT * time_s * NS_PER_S
         if overdue and index >= 2:
             break
+    progress.outside = outside.read().since(before)
     progress.finished = True
 
 

@@ -10,11 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_flame.measure import meter as meter_module
+from pytest_flame.measure import outside
 from pytest_flame.measure import rounds as rounds_module
 from pytest_flame.measure.meter import Meter
 from pytest_flame.model import SampleCounts, SamplerInfo
 from pytest_flame.sampling.sampler import RawSamples
 
+SPIN_NS = 31_000
 PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
 
 
@@ -107,7 +109,8 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> FakeClocks:
     real = meter_module.resource
     rusage = {"RUSAGE_CHILDREN": real.RUSAGE_CHILDREN, "RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
     monkeypatch.setattr(meter_module, "resource", SimpleNamespace(**rusage))
-    monkeypatch.setattr(meter_module, "queued_ns", lambda: 0)
+    monkeypatch.setattr(outside, "queued_ns", lambda: 0)
+    monkeypatch.setattr(outside, "spin_ns", lambda: SPIN_NS)
     return fake
 
 

@@ -33,7 +33,7 @@ def test_a_round_is_the_cpu_and_wall_time_of_its_region(new_meter: NewMeter, clo
     clocks.work(3 * MS, waited_ns=5 * MS)
     meter.leave()
     clocks.work(11 * MS)  # tear-down
-    assert meter.end(10) == Round(iterations=10, cpu_ns=3 * MS, wall_ns=8 * MS, sampled=False)
+    assert meter.end(10) == Round(iterations=10, cpu_ns=3 * MS, wall_ns=8 * MS, sampled=False, spin_ns=31_000)
 
 
 def test_regions_of_a_round_add_up_and_the_next_round_starts_anew(new_meter: NewMeter, clocks: Any) -> None:
