@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_flame.baseline.schema import SCHEMA
 from pytest_flame.errors import BaselineError
 
+_NO_ORIGIN = "the commit that the baseline of {} was recorded from was not found"
 _CONFLICT = re.compile(r"^<{7} .*^={7}$.*^>{7} ", re.MULTILINE | re.DOTALL)
 
 
@@ -125,6 +126,47 @@ def undeletable(test_id: str, path: Path, error: OSError) -> BaselineError:
         f"cannot delete the baseline of {test_id}: {path}",
         why=_system_words(error),
         fix=f"delete it once that is solved: rm -f {_pair(path)}",
+    )
+
+
+def another_session(test_id: str, path: Path, different: list[str]) -> BaselineError:
+    return BaselineError(
+        f"this recording is no further session of the baseline of {test_id}: {path}",
+        why="; ".join(different),
+        fix=f"record the code as it is now: {_record(test_id)}",
+    )
+
+
+def origin_cut_off(test_id: str) -> BaselineError:
+    return BaselineError(
+        _NO_ORIGIN.format(test_id),
+        why="the clone is shallow: its history is cut off, and no commit in it has the sources recorded",
+        fix="git fetch --unshallow    (in GitHub's checkout action: fetch-depth: 0)",
+    )
+
+
+def origin_without_sources(test_id: str, path: Path) -> BaselineError:
+    return BaselineError(
+        _NO_ORIGIN.format(test_id),
+        why=f"{path} is not committed as it is, and names no source file to find a commit by",
+        fix=f"commit it: git add {_pair(path)}",
+    )
+
+
+def origin_uncommitted(test_id: str) -> BaselineError:
+    return BaselineError(
+        _NO_ORIGIN.format(test_id),
+        why="it was recorded from the sources as they lie here, and no commit has them",
+        fix="commit the sources together with the baseline",
+    )
+
+
+def origin_unknown(test_id: str, path: Path, *, committed: bool) -> BaselineError:
+    state = "" if committed else f"; {path} is not committed as it is"
+    return BaselineError(
+        _NO_ORIGIN.format(test_id),
+        why=f"no commit has the sources recorded{state}",
+        fix=f"record anew, and commit it with the sources: {_record(test_id)}",
     )
 
 

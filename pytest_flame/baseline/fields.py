@@ -28,14 +28,14 @@ class Field:
     def __getitem__(self, name: str) -> Field:
         return Field(self.value[name], f"{self.path}.{name}" if self.path else name)
 
-    def keys(self, *names: str) -> None:
-        """The value is an object with exactly these names."""
+    def keys(self, *names: str, optional: tuple[str, ...] = ()) -> None:
+        """The value is an object with exactly these names; the optional ones may be missing."""
         members = self._object()
         for name in names:
             if name not in members:
                 self.fail(f"lacks {name!r}")
         for name in members:
-            if name not in names:
+            if name not in names and name not in optional:
                 self.fail(f"holds the unknown {name!r}")
 
     def items(self, *lengths: int) -> list[Field]:
@@ -73,7 +73,7 @@ class Field:
         """A dataclass of texts, flags and whole numbers ≥ 0; members with a default may be missing."""
         members = self._object()
         fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        readers = {"str": Field.text, "bool": Field.flag, "int": Field.integer}
+        readers = {"str": Field.text, "bool": Field.flag, "int": Field.integer, "int | None": Field.integer}
         for name in members:
             if name not in fields:
                 self.fail(f"holds the unknown {name!r}")

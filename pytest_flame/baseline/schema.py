@@ -2,9 +2,9 @@
 
 Schema ``pytest-flame/baseline/1``. Frames stand once, as in the folded file; stacks are lists of indexes into
 ``frames``, root first; the samples of a process are ``[stack, count, weight_ns]`` and its rounds ``[iterations,
-cpu_ns, wall_ns, sampled]``. Counts that are 0 are left out. ``content_sha256`` covers everything but itself, in
-canonical form (sorted keys, no white space), so reformatting the file is not an edit; ``folded_sha256`` ties the
-folded file to it.
+cpu_ns, wall_ns, sampled, spin_ns]``. Counts that are 0 are left out, and so is what is unknown. ``content_sha256``
+covers everything but itself, in canonical form (sorted keys, no white space), so reformatting the file is not an edit;
+``folded_sha256`` ties the folded file to it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from pytest_flame.errors import IntegrityError
 from pytest_flame.formats import folded
 from pytest_flame.model import (
     Frame,
+    Outside,
     Process,
     Recording,
     Round,
     SampleCounts,
     SamplerInfo,
+    Session,
     SourceLine,
     Stack,
     StackSample,
@@ -52,6 +54,7 @@ def encode(recording: Recording, folded_sha256: str) -> str:
         "folded_sha256": folded_sha256,
         "fresh": recording.fresh,
         "seed": recording.seed,
+        **({"recorded_at": recording.recorded_at} if recording.recorded_at else {}),
         "sampler": dataclasses.asdict(recording.sampler),
         "fingerprint": _sorted(recording.fingerprint),
         "sources": _sorted(recording.source_hashes),
@@ -59,6 +62,8 @@ def encode(recording: Recording, folded_sha256: str) -> str:
         "stacks": [[frame_index[frame] for frame in stack] for stack in stacks],
         "processes": [_encode_process(process, stack_index) for process in recording.processes],
     }
+    if recording.sessions:
+        document["sessions"] = [dataclasses.asdict(session) for session in recording.sessions]
     document["content_sha256"] = content_sha256(document)
     return _layout(document) + "\n"
 
@@ -101,6 +106,7 @@ def decode(document: Document) -> Recording:
     root.keys(
         *("schema", "test", "content_sha256", "folded_sha256", "fresh", "seed", "sampler", "fingerprint"),
         *("sources", "frames", "stacks", "processes"),
+        optional=("recorded_at", "sessions"),
     )
     frames: list[Frame] = []
     lines: dict[Frame, SourceLine] = {}
@@ -121,6 +127,8 @@ def decode(document: Document) -> Recording:
         lines=lines,
         fresh=root["fresh"].flag(),
         seed=root["seed"].integer(low=None),
+        recorded_at=root["recorded_at"].text() if "recorded_at" in root.value else "",
+        sessions=tuple(map(_decode_session, root["sessions"].items())) if "sessions" in root.value else (),
     )
     try:
         recording.check()
@@ -151,17 +159,21 @@ def _decode_stack(entry: Field, frames: list[Frame]) -> Stack:
 
 
 def _encode_process(process: Process, stack_index: Mapping[Stack, int]) -> Document:
-    return {
+    document: Document = {
         "hash_seed": process.hash_seed,
         "loop_ps": process.loop_ps,
         "counts": {name: value for name, value in dataclasses.asdict(process.counts).items() if value},
-        "rounds": [[r.iterations, r.cpu_ns, r.wall_ns, r.sampled] for r in process.rounds],
+        "rounds": [_encode_round(r) for r in process.rounds],
         "samples": sorted([stack_index[stack], s.count, s.weight_ns] for stack, s in process.stacks.items()),
     }
+    if process.outside is not None:
+        known = dataclasses.asdict(process.outside).items()
+        document["outside"] = {name: value for name, value in known if value is not None}
+    return document
 
 
 def _decode_process(entry: Field, stacks: list[Stack]) -> Process:
-    entry.keys("hash_seed", "loop_ps", "counts", "rounds", "samples")
+    entry.keys("hash_seed", "loop_ps", "counts", "rounds", "samples", optional=("outside",))
     samples: dict[Stack, StackSample] = {}
     for part in entry["samples"].items():
         index, count, weight = part.items(3)
@@ -175,12 +187,28 @@ def _decode_process(entry: Field, stacks: list[Stack]) -> Process:
         counts=entry["counts"].flat(SampleCounts),
         loop_ps=entry["loop_ps"].integer(),
         hash_seed=entry["hash_seed"].integer(),
+        outside=entry["outside"].flat(Outside) if "outside" in entry.value else None,
+    )
+
+
+def _encode_round(r: Round) -> list[int | bool]:
+    known = [r.iterations, r.cpu_ns, r.wall_ns, r.sampled]
+    return known if r.spin_ns is None else [*known, r.spin_ns]
+
+
+def _decode_session(entry: Field) -> Session:
+    entry.keys("costs_ps", "seed", "recorded_at")
+    return Session(
+        costs_ps=tuple(cost.integer() for cost in entry["costs_ps"].items()),
+        seed=entry["seed"].integer(low=None),
+        recorded_at=entry["recorded_at"].text(),
     )
 
 
 def _decode_round(entry: Field) -> Round:
-    iterations, cpu_ns, wall_ns, sampled = entry.items(4)
-    return Round(iterations.integer(low=1), cpu_ns.integer(), wall_ns.integer(), sampled.flag())
+    iterations, cpu_ns, wall_ns, sampled, *spin_ns = entry.items(4, 5)
+    known = (iterations.integer(low=1), cpu_ns.integer(), wall_ns.integer(), sampled.flag())
+    return Round(*known, *(spin.integer() for spin in spin_ns))
 
 
 def _distinct(table: Field, values: list[Any]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_flame import atomic, fold
-from pytest_flame.baseline import broken, schema
+from pytest_flame.baseline import broken, schema, sessions
 from pytest_flame.baseline.fields import Malformed
 from pytest_flame.baseline.names import slug
 from pytest_flame.errors import BaselineError, FormatError, IntegrityError
@@ -75,6 +75,19 @@ class Store:
         except OSError as error:
             raise broken.unwritable(recording.test_id, self.directory, error) from error
         return folded_path, json_path
+
+    def add(self, recording: Recording) -> tuple[Path, Path]:
+        """Add a recording of the same code to a test's baseline, as one more session; ``save`` where there is none.
+
+        The new recording becomes the full one, the earlier ones stay as ``Session``. Raises ``BaselineError``
+        where it is not of the same code, machine and manner, and whatever ``load`` and ``save`` raise.
+        """
+        stored = self.load(recording.test_id)
+        if stored is None:
+            return self.save(recording)
+        if different := sessions.differences(stored, recording):
+            raise broken.another_session(recording.test_id, self.paths(recording.test_id)[1], different)
+        return self.save(sessions.added(stored, recording))
 
     def test_ids(self) -> list[str]:
         """The tests that have a baseline, sorted, as their JSON files state them.

@@ -9,11 +9,13 @@ from pytest_flame.baseline.store import Store
 from pytest_flame.model import (
     KERNEL_NOT_SAMPLED,
     Frame,
+    Outside,
     Process,
     Recording,
     Round,
     SampleCounts,
     SamplerInfo,
+    Session,
     SourceLine,
     StackSample,
 )
@@ -66,12 +68,20 @@ def recordings() -> st.SearchStrategy[Recording]:
     # High surrogates never come from the file system, and JSON pairs them up.
     texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\udc80";:%\n \\/<>{}'), max_size=8)
     small = st.integers(0, 2**63 - 1)
+    seeds = st.integers(-(2**63), 2**63 - 1)
     frames = st.builds(Frame, texts, texts)
     stacks = st.lists(frames, min_size=1, max_size=4).map(tuple)
     processes = st.builds(
         Process,
         rounds=st.lists(
-            st.builds(Round, st.integers(1, 2**31), st.integers(0, 10**12), st.integers(0, 10**12), st.booleans()),
+            st.builds(
+                Round,
+                st.integers(1, 2**31),
+                st.integers(0, 10**12),
+                st.integers(0, 10**12),
+                st.booleans(),
+                st.none() | small,
+            ),
             min_size=1,
             max_size=3,
         ).map(tuple),
@@ -79,6 +89,7 @@ def recordings() -> st.SearchStrategy[Recording]:
         counts=st.builds(SampleCounts, *[small] * len(SampleCounts.__slots__)),
         loop_ps=small,
         hash_seed=small,
+        outside=st.none() | st.builds(Outside, small, *[st.none() | small] * 5),
     )
     return st.builds(
         Recording,
@@ -89,5 +100,9 @@ def recordings() -> st.SearchStrategy[Recording]:
         source_hashes=st.dictionaries(texts, texts, max_size=3),
         lines=st.dictionaries(frames, st.builds(SourceLine, texts, small), max_size=3),
         fresh=st.booleans(),
-        seed=st.integers(-(2**63), 2**63 - 1),
+        seed=seeds,
+        recorded_at=texts,
+        sessions=st.lists(
+            st.builds(Session, st.lists(small, min_size=1, max_size=3).map(tuple), seeds, texts), max_size=2
+        ).map(tuple),
     )

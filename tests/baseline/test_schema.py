@@ -127,6 +127,11 @@ def put(document, value, *path):
         (lambda d: put(d, [], "processes", 1, "rounds"), "a process holds no rounds"),
         (lambda d: put(d, 0, "processes", 1, "rounds", 0, 0), "processes[1].rounds[0][0] is 0, outside 1"),
         (lambda d: put(d, 1, "processes", 0, "rounds", 1, 3), "processes[0].rounds[1][3] is 1, not true or false"),
+        (lambda d: put(d, [1, 1, 1, True, -1], "processes", 0, "rounds", 1), "rounds[1][4] is -1, outside 0"),
+        (lambda d: put(d, [1, 1, 1, True, None], "processes", 0, "rounds", 1), "rounds[1][4] is None, not a whole"),
+        (lambda d: put(d, {"steal_ns": 0}, "processes", 0, "outside"), "processes[0].outside lacks 'wall_ns'"),
+        (lambda d: put(d, {"wall_ns": 1, "x": 0}, "processes", 0, "outside"), "outside holds the unknown 'x'"),
+        (lambda d: put(d, {"wall_ns": 1, "cpus": 1.5}, "processes", 0, "outside"), "outside.cpus is 1.5, not a whole"),
         (lambda d: put(d, 99, "processes", 0, "samples", 0, 0), "processes[0].samples[0][0] is 99, outside 0 … 2"),
         (lambda d: put(d, -1, "processes", 0, "samples", 0, 0), "processes[0].samples[0][0] is -1, outside 0 … 2"),
         (lambda d: put(d, 1, "processes", 0, "samples", 0, 0), "processes[0].samples[1] repeats a stack"),
@@ -140,6 +145,10 @@ def put(document, value, *path):
         (lambda d: put(d, 3.5, "processes", 0, "counts", "late"), "processes[0].counts.late is 3.5, not a whole"),
         (lambda d: put(d, None, "sampler", "kernel"), "sampler.kernel is None, not true or false"),
         (lambda d: put(d, 3, "fingerprint", "cpu"), "fingerprint.cpu is 3, not a text"),
+        (lambda d: put(d, 3, "recorded_at"), "recorded_at is 3, not a text"),
+        (lambda d: put(d, [{"costs_ps": [1.5], "seed": 0, "recorded_at": ""}], "sessions"), "costs_ps[0] is 1.5, not"),
+        (lambda d: put(d, [{"costs_ps": [], "seed": 0, "recorded_at": ""}], "sessions"), "a session with the costs ()"),
+        (lambda d: put(d, [{"costs_ps": [1], "seed": 0}], "sessions"), "sessions[0] lacks 'recorded_at'"),
     ],
 )
 def test_a_wrong_value_is_named_by_its_path(recording, damage, message):

@@ -1,0 +1,221 @@
+"""Which commit a stored baseline was recorded from: the base that a suspicion is measured against.
+
+Usually the commit that last changed the baseline's file holds the sources it was recorded from. It does not after a
+squash merge, or where baseline and sources were committed apart; so a commit counts only when its sources have the
+hashes in the recording, and otherwise those that changed these sources are searched, the nearest first.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from pytest_flame.baseline import broken
+from pytest_flame.errors import BaselineError
+from pytest_flame.git import SUBMODULE, GitError, Repository
+from pytest_flame.model import Recording
+
+MOST_COMMITS: Final = 200
+"""How many commits are searched on either side of the one that brought the baseline in."""
+
+_LONGEST_COMMAND: Final = 200
+"""From this many paths on, a commit's whole tree is listed instead of naming them."""
+
+
+class How(enum.Enum):
+    """Why a commit is taken for the origin, in the words of the report."""
+
+    BROUGHT_IN = "the commit that brought the baseline in"
+    HASHES = "found by its source hashes"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The commit a baseline was recorded from."""
+
+    commit: str
+    how: How
+    unverified: tuple[str, ...] = ()
+    """Sources that no commit holds (ignored by git, or of a submodule), relative to the project's root."""
+
+    @property
+    def line(self) -> str:
+        """One line for the report."""
+        joint = ": " if self.how is How.BROUGHT_IN else ", "
+        return f"base {self.commit[:7]}{joint}{self.how.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class OriginFinder:
+    """Finds the origins of a project's baselines.
+
+    ``root`` is the folder that the paths of ``Recording.source_hashes`` are relative to, the repository's top or below
+    it. ``is_test`` says of such a path that it is a test's own (conftest, helpers, data): those are taken from head, so
+    they say nothing about the base.
+    """
+
+    repository: Repository
+    root: Path
+    is_test: Callable[[str], bool]
+    _digests: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Object → SHA-256 of its content with either line end."""
+
+    def find(self, recording: Recording, json_path: Path) -> Origin:
+        """The commit ``recording`` was made from, stored in ``json_path``.
+
+        Raises ``BaselineError`` where no commit in reach has its sources, ``GitError`` where git cannot read.
+        """
+        prefix = PurePosixPath(self.root.resolve().relative_to(self.repository.top).as_posix())
+        wanted = {str(prefix / p): digest for p, digest in recording.source_hashes.items() if not self.is_test(p)}
+        left_out = self._not_in_commits(wanted)
+        sources = {path: digest for path, digest in wanted.items() if path not in left_out}
+        unverified = tuple(sorted(str(PurePosixPath(path).relative_to(prefix)) for path in left_out))
+
+        stored_at = self._path_in_repository(json_path)
+        brought_in = self._brought_in(stored_at, json_path)
+        if brought_in is not None and self._mismatch(brought_in, sources) is None:
+            return Origin(brought_in, How.BROUGHT_IN, unverified)
+        found = self._search(brought_in or "HEAD", sources, stored_at) if sources else None
+        if found is None:
+            raise self._not_found(recording.test_id, json_path, sources, committed=brought_in is not None)
+        return Origin(found, How.HASHES, unverified)
+
+    # --- the commit that brought it in -----------------------------------------------------------------------------
+
+    def _brought_in(self, stored_at: str | None, json_path: Path) -> str | None:
+        """The commit that last changed the baseline; None where it is not committed as it is, or before the cut."""
+        if stored_at is None or self.repository.known("HEAD") is None:
+            return None
+        commits = self.repository.commits_touching([stored_at], limit=1)
+        if not commits or commits[0] in self.repository.shallow_boundary():
+            return None
+        committed = self.repository.blob(commits[0], stored_at)
+        same = committed is not None and _with_lf(committed) == _with_lf(json_path.read_bytes())
+        return commits[0] if same else None
+
+    def _path_in_repository(self, path: Path) -> str | None:
+        try:
+            return path.resolve().relative_to(self.repository.top).as_posix()
+        except ValueError:
+            return None
+
+    # --- other commits -----------------------------------------------------------------------------------------------
+
+    def _search(self, start: str, sources: Mapping[str, str], stored_at: str | None) -> str | None:
+        """The commit nearest to ``start`` that has these sources: in HEAD's history, then on any branch."""
+        if self.repository.known("HEAD") is None:
+            return None
+        paths = [*sources, *([stored_at] if stored_at else [])]
+        later = self._commits(f"{start}..HEAD", paths=paths)[-MOST_COMMITS:]
+        earlier = self._commits(f"--max-count={MOST_COMMITS}", start, paths=paths)
+        line = [*later, *earlier]
+        nearest = sorted(line, key=lambda commit: abs(line.index(commit) - len(later)))
+        found = self._first_match([*nearest, self.repository.resolve("HEAD")], sources)
+        if found is not None:
+            return found
+        everywhere = ("--branches", "--remotes", "--tags", "--not", "HEAD")
+        return self._first_match(self._commits(f"--max-count={MOST_COMMITS}", *everywhere, paths=paths), sources)
+
+    def _commits(self, *which: str, paths: Sequence[str]) -> list[str]:
+        """Commits that changed one of ``paths``, newest first."""
+        return self.repository.run("rev-list", *which, "--", *paths).decode("ascii").split()
+
+    def _first_match(self, commits: Sequence[str], sources: Mapping[str, str]) -> str | None:
+        remaining = list(dict.fromkeys(commits))
+        while remaining:
+            different = self._mismatch(remaining[0], sources)
+            if different is None:
+                return remaining[0]
+            # What rules out one commit mostly rules out many: one look at that file in all of them.
+            remaining = self._having(different, sources[different], remaining[1:])
+        return None
+
+    def _having(self, path: str, digest: str, commits: Sequence[str]) -> list[str]:
+        """Those of ``commits`` in which ``path`` has this content."""
+        if "\n" in path:  # nothing that can be asked for in lines
+            return list(commits)
+        names = "".join(f"{commit}:{path}\n" for commit in commits).encode("utf-8", "surrogateescape")
+        out = self.repository.run("cat-file", "--batch-check=%(objectname)", stdin=names)
+        oids = [line.decode("utf-8", "surrogateescape") for line in out.split(b"\n")[:-1]]
+        self._read(oid for oid in oids if not oid.endswith(" missing"))
+        return [c for c, oid in zip(commits, oids, strict=True) if digest in self._digests.get(oid, ())]
+
+    # --- hashes ------------------------------------------------------------------------------------------------------
+
+    def _mismatch(self, commit: str, sources: Mapping[str, str]) -> str | None:
+        """One of ``sources`` (path in the repository → SHA-256 in a work tree) that the commit lacks; None for none."""
+        if not sources:
+            return None
+        listed = self.repository.entries(commit, list(sources) if len(sources) < _LONGEST_COMMAND else ())
+        oids = {entry.path: entry.oid for entry in listed if entry.path in sources}
+        self._read(oids.values())
+        differ = (path for path, digest in sources.items() if digest not in self._digests.get(oids.get(path, ""), ()))
+        return next(differ, None)
+
+    def _read(self, oids: Iterable[str]) -> None:
+        unread = sorted(set(oids) - self._digests.keys())
+        if not unread:
+            return
+        out = self.repository.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in unread).encode("ascii"))
+        at = 0
+        for oid in unread:
+            end = out.index(b"\n", at)
+            header = out[at:end].split()
+            size = int(header[2]) if len(header) == 3 else -1  # "missing": in a submodule, or fetched without blobs
+            self._digests[oid] = _digests(out[end + 1 : end + 1 + size]) if size >= 0 else frozenset()
+            at = end + size + 2
+
+    # --- what cannot be verified or found -----------------------------------------------------------------------------
+
+    def _not_in_commits(self, paths: Iterable[str]) -> set[str]:
+        """Paths that no commit can hold: of a submodule, or untracked and ignored (a generated version file)."""
+        staged = self.repository.run("ls-files", "--stage", "-z").decode("utf-8", "surrogateescape").split("\0")[:-1]
+        tracked = {entry.partition("\t")[2]: entry.split(" ", 1)[0] for entry in staged}
+        untracked = {path for path in paths if path not in tracked}
+        submodules = [path for path, mode in tracked.items() if mode == SUBMODULE]
+        foreign = {path for path in untracked if any(path.startswith(f"{module}/") for module in submodules)}
+        return foreign | self._ignored(untracked - foreign)
+
+    def _ignored(self, paths: set[str]) -> set[str]:
+        if not paths:
+            return set()
+        try:
+            out = self.repository.run(
+                *("check-ignore", "-z", "--stdin"),
+                stdin="".join(f"{path}\0" for path in sorted(paths)).encode("utf-8", "surrogateescape"),
+                variables={"GIT_LITERAL_PATHSPECS": "0"},  # this command refuses it
+            )
+        except GitError as error:
+            if error.why == "status 1":  # none is ignored
+                return set()
+            raise
+        return set(out.decode("utf-8", "surrogateescape").split("\0")) & paths
+
+    def _not_found(
+        self, test_id: str, json_path: Path, sources: Mapping[str, str], *, committed: bool
+    ) -> BaselineError:
+        if self.repository.is_shallow():
+            return broken.origin_cut_off(test_id)
+        if not sources:
+            return broken.origin_without_sources(test_id, json_path)
+        if all(self._in_work_tree(path) == digest for path, digest in sources.items()):
+            return broken.origin_uncommitted(test_id)
+        return broken.origin_unknown(test_id, json_path, committed=committed)
+
+    def _in_work_tree(self, path: str) -> str | None:
+        file = self.repository.top / path
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+
+
+def _digests(content: bytes) -> frozenset[str]:
+    """Of a stored file as any checkout may write it: as it is, with ``\\n`` and with ``\\r\\n``."""
+    plain = _with_lf(content)
+    return frozenset(hashlib.sha256(form).hexdigest() for form in (content, plain, plain.replace(b"\n", b"\r\n")))
+
+
+def _with_lf(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n")

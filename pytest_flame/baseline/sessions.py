@@ -1,0 +1,54 @@
+"""Several recordings of one baseline: the same code on the same machine, at different times."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from pytest_flame import fold
+from pytest_flame.baseline.fingerprint import differences as machine_differences
+from pytest_flame.baseline.fingerprint import sampler_differences
+from pytest_flame.model import Recording, Session
+
+MOST: Final = 10
+"""Recordings of one baseline; a further one takes the place of the oldest."""
+_MOST_NAMED: Final = 6
+
+
+def costs_ps(recording: Recording) -> list[tuple[int, ...]]:
+    """The processes' costs of each session of a baseline, oldest first; the last is the recording's own."""
+    return [*(session.costs_ps for session in recording.sessions), _session(recording).costs_ps]
+
+
+def added(stored: Recording, recording: Recording) -> Recording:
+    """``recording``, with ``stored`` and its sessions as earlier ones."""
+    earlier = (*stored.sessions, _session(stored))
+    return dataclasses.replace(recording, sessions=earlier[-(MOST - 1) :])
+
+
+def differences(stored: Recording, recording: Recording) -> list[str]:
+    """Why two recordings are not sessions of the same baseline, one line each; empty where they are.
+
+    The test's own sources count as well: its body is part of what was measured.
+    """
+    lines = _changed_sources(stored, recording)
+    lines += machine_differences(stored.fingerprint, recording.fingerprint)
+    lines += sampler_differences(stored.sampler, recording.sampler)
+    if stored.fresh != recording.fresh:
+        words = {True: "set up anew for each iteration", False: "set up once"}
+        lines.append(f"fixtures: {words[stored.fresh]} when recorded, {words[recording.fresh]} here")
+    return lines
+
+
+def _session(recording: Recording) -> Session:
+    costs = tuple(fold.cost_ps(process) for process in recording.processes)
+    return Session(costs, recording.seed, recording.recorded_at)
+
+
+def _changed_sources(stored: Recording, recording: Recording) -> list[str]:
+    before, now = stored.source_hashes, recording.source_hashes
+    changed = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+    if not changed:
+        return []
+    more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
+    return [f"source changed since it was recorded: {', '.join(changed[:_MOST_NAMED])}{more}"]
