@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from pytest_flame.model import Change, Comparison, FrameDelta, Judgement, RunResult, Verdict
+from pytest_flame.model import Change, Comparison, FrameDelta, Judgement, RunResult, Under, Verdict
 from pytest_flame.render import units
 
 WORST_FIRST: Final = (
@@ -126,14 +126,34 @@ def growth(comparison: Comparison, delta: FrameDelta) -> str:
 
 
 def what_happened(delta: FrameDelta) -> str:
-    """The change of one function in words: ``slower under every caller``, ``called more often by shop:checkout``."""
+    """The change of one function in words, to follow "is".
+
+    ``38 % slower under every caller``, ``called more often by shop:checkout, which makes it cost 900 % more``,
+    ``renamed from orders:old and 38 % slower``.
+    """
+    if delta.renamed_from is None:
+        return _change(delta)
+    renamed = f"renamed from {delta.renamed_from.name}"
+    return renamed if delta.change in (Change.MOVED, Change.NEW) else f"{renamed} and {_change(delta)}"
+
+
+def _change(delta: FrameDelta) -> str:
     caller = delta.caller.name if delta.caller else None
+    more = f"{delta.relative:.0%}".replace("%", " %") if delta.relative and delta.relative >= 0.005 else None
     match delta.change:
         case Change.SLOWER:
-            return f"slower, or called more often, by {caller}" if caller else "slower under every caller"
-        case Change.MORE_CALLS | Change.NEW:
-            joint = " by" if delta.change is Change.MORE_CALLS else ", called by"
-            return f"{delta.change.value}{joint} {caller}" if caller else delta.change.value
+            slower = f"{more} slower" if more else "slower"
+            if delta.under is Under.EVERY:
+                return f"{slower} under every caller"
+            return f"{slower}, or called more often, by {caller}" if caller else slower
+        case Change.MORE_CALLS if caller and delta.under is Under.ONE:
+            dearer = f"{more} slower under {caller} only" if more else f"slower under {caller} only"
+            return f"{dearer}: called more often there, or given more to do"
+        case Change.MORE_CALLS:
+            by = f" by {caller}" if caller else ""
+            return f"{delta.change.value}{by}" + (f", which makes it cost {more} more" if more else "")
+        case Change.NEW:
+            return f"new, called by {caller}" if caller else "new"
         case _:
             return str(delta.change.value)
 

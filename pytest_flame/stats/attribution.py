@@ -13,11 +13,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_flame.model import Change
-from pytest_flame.stats.calls import CARRIES, blame_calls
+from pytest_flame.model import Change, Under
+from pytest_flame.stats import student
+from pytest_flame.stats.calls import CARRIES, Calls, Rest, blame_calls, grew_along
 from pytest_flame.stats.frames import FrameTests
 from pytest_flame.stats.moves import Move, find_move
+from pytest_flame.stats.renames import pair_renames
 from pytest_flame.stats.table import Mask
+
+DOUBT = 0.05
+"""Family-wise level at which one frame that kept another pace refutes "everything is slower alike"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,10 @@ class Blame:
     change: Change
     caller: int | None
     own_delta: float
+    under: Under = Under.UNKNOWN
+    relative: float | None = None
+    """Growth over the base cost where it grew; None where that was nothing."""
+    renamed_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Attribution:
     culprits: tuple[Blame, ...] = ()
     moved: tuple[Blame, ...] = ()
     unclear: tuple[Blame, ...] = ()
+    alike: bool = False
+    """Everything is slower by one factor, and nobody is to blame for it."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +71,30 @@ def attribute(tests: FrameTests, project: Mask) -> Attribution:
 
     ``project`` says of each frame whether it is the project's own (shape ``(frames,)``).
     """
+    if everything_alike(tests):
+        return Attribution(alike=True)
     suspects = over_threshold(tests)
     suspects = blame_project(tests, suspects, project)
     suspects = deepest_first(tests, suspects)
     return confirm(tests, suspects, project)
+
+
+def everything_alike(tests: FrameTests) -> bool:
+    """Whether the whole test is slower, and no frame is shown to have kept another pace.
+
+    The dearest frame and the rest must each be shown to have grown, and by one factor: silence is no evidence.
+    """
+    gauge, table = tests.gauge, tests.gauge.table
+    if not tests.slower or not table.paths:
+        return False
+    factor = gauge.head.centre.ps / gauge.base.centre.ps
+    for growth in (tests.inclusive, tests.own):
+        error = np.hypot(growth.head_se, factor * growth.base_se)
+        critical = student.quantile(1 - DOUBT / (4 * len(table.frames)), growth.df)
+        if (np.abs(growth.head - factor * growth.base) > critical * error).any():
+            return False
+    dearest = table.leaf == int(tests.own.base.argmax())
+    return grew_along(gauge.of(~dearest), gauge.of(dearest), tests.alpha) is Rest.CONFIRMS
 
 
 def over_threshold(tests: FrameTests) -> list[Suspect]:
@@ -140,6 +171,7 @@ def confirm(tests: FrameTests, suspects: Iterable[Suspect], project: Mask) -> At
     gauge, table = tests.gauge, tests.gauge.table
     aside: list[_Aside] = []
     found: dict[Move, list[Blame]] = {move: [] for move in Move}
+    renames = pair_renames(tests)
     for suspect in suspects:
         free = ~_taken(tests, suspect.frame, aside)
         stake = _strongest(tests, suspect.stakes, free)
@@ -148,13 +180,31 @@ def confirm(tests: FrameTests, suspects: Iterable[Suspect], project: Mask) -> At
         calls = blame_calls(gauge, suspect.frame, stake, free, tests.alpha)
         everything = table.containing(calls.frame) & free
         growing = everything if calls.frame != suspect.frame else stake
-        move, ancestor = find_move(tests, calls.frame, growing, project)
-        own = max(float(gauge.of(mask).delta[0]) for mask in (everything, growing))
-        blame = Blame(calls.frame, calls.change, calls.caller, own)
+        move, ancestor = find_move(tests, calls.frame, growing, project, renames)
+        blame = _blame(tests, calls, everything, growing, renames.get(calls.frame))
         found[move].append(blame if move is Move.NONE else replace(blame, change=Change.MOVED))
         aside.append(_Aside(everything, ancestor))
     ranked = {move: tuple(sorted(blames, key=lambda b: -b.own_delta)) for move, blames in found.items()}
     return Attribution(ranked[Move.NONE], ranked[Move.MOVED], ranked[Move.UNCLEAR])
+
+
+def _blame(tests: FrameTests, calls: Calls, everything: Mask, growing: Mask, before: int | None) -> Blame:
+    """With the sizes: over its base cost, where it grew; a renamed function's over what it was before."""
+    gauge, table = tests.gauge, tests.gauge.table
+    if before is not None:
+        where = gauge.of(everything | table.containing(before))
+        own = float(where.delta[0])
+    else:
+        all_of_it, part = gauge.of(everything), gauge.of(growing)
+        own = max(float(all_of_it.delta[0]), float(part.delta[0]))
+        # Growth that a faster callee hides is told of the part that grew.
+        where = all_of_it if all_of_it.delta[0] >= own / 2 else part
+        if calls.under is Under.ONE and calls.caller is not None:
+            where = gauge.of(everything & (table.callers(calls.frame) == calls.caller))
+    change = Change.SLOWER if before is not None and own > 0 else calls.change
+    base = float(where.base[0])
+    relative = float(where.delta[0]) / base if base > 0 else None
+    return Blame(calls.frame, change, calls.caller, own, calls.under, relative, before)
 
 
 def _strongest(tests: FrameTests, stakes: Iterable[Mask], free: Mask) -> Mask | None:

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from pytest_flame.model import Change
+from pytest_flame.model import Change, Under
 from pytest_flame.stats.growth import Gauge, Growth
 from pytest_flame.stats.table import Mask
 
@@ -23,6 +23,8 @@ PLAUSIBLE = 0.4
 """Farther off than this a factor is no evidence of being the same, however wide its error."""
 DENIALS = 10
 """A climb asks about so many callers at most, as a rule; one wrong "no" among them would end it too early."""
+NOTICED = 0.1
+"""A caller of less than this part of a function's cost is not asked whether it grew there too."""
 WEIGHTY = 0.05
 """A caller's rest below this part of what it calls says nothing: a loop, too, takes longer with more turns."""
 
@@ -34,9 +36,10 @@ class Calls:
     frame: int
     change: Change
     caller: int | None
+    under: Under = Under.UNKNOWN
 
 
-class _Rest(enum.Enum):
+class Rest(enum.Enum):
     """What the rest of a caller says about "the caller, too, was called more often"."""
 
     CONFIRMS = enum.auto()
@@ -56,10 +59,10 @@ def blame_calls(gauge: Gauge, frame: int, stake: Mask, free: Mask, alpha: float)
         seen.add(caller)
         inside, called = table.containing(caller) & free, table.containing(below)
         rest = _compare_rest(gauge, inside & ~called, inside & called, alpha)
-        if rest is _Rest.DENIES:
+        if rest is Rest.DENIES:
             break
         below, here = caller, here & inside
-        if rest is _Rest.CONFIRMS:
+        if rest is Rest.CONFIRMS:
             top, context, climbed = caller, inside, True
     return _describe(gauge, top, context, free, alpha, climbed=climbed)
 
@@ -71,14 +74,15 @@ def _describe(gauge: Gauge, frame: int, context: Mask, free: Mask, alpha: float,
     if gauge.of(everything).base[0] == 0:
         return Calls(frame, Change.NEW, caller)
     if caller is not None and _only_under(gauge, frame, caller, free, alpha):
-        return Calls(frame, Change.MORE_CALLS, caller)
+        return Calls(frame, Change.MORE_CALLS, caller, Under.ONE)
     own = (table.leaf == frame) & free
     # A function that grew in all its parts by one factor is called more often, wherever the search began …
-    in_all_parts = climbed or _compare_rest(gauge, own, everything & ~own & free, alpha) is _Rest.CONFIRMS
+    in_all_parts = climbed or _compare_rest(gauge, own, everything & ~own & free, alpha) is Rest.CONFIRMS
     # … unless everything else in the test grew by that factor too.
-    if in_all_parts and _along(gauge.of(~everything), gauge.of(everything), alpha) is _Rest.DENIES:
+    if in_all_parts and grew_along(gauge.of(~everything), gauge.of(everything), alpha) is Rest.DENIES:
         return Calls(frame, Change.MORE_CALLS, caller)
-    return Calls(frame, Change.SLOWER, None)
+    every = _under_every(gauge, frame, free, alpha)
+    return Calls(frame, Change.SLOWER, None, Under.EVERY if every else Under.UNKNOWN)
 
 
 def _carrier(gauge: Gauge, frame: int, stacks: Mask, alpha: float) -> int | None:
@@ -103,34 +107,46 @@ def _only_under(gauge: Gauge, frame: int, caller: int, free: Mask, alpha: float)
         return False
     if under.base[0] <= 0:
         return True
-    return _along(elsewhere, under, alpha) is _Rest.DENIES
+    return grew_along(elsewhere, under, alpha) is Rest.DENIES
 
 
-def _compare_rest(gauge: Gauge, rest: Mask, called: Mask, alpha: float) -> _Rest:
+def _under_every(gauge: Gauge, frame: int, free: Mask, alpha: float) -> bool:
+    """Whether it is shown to have grown under each of several callers, and by factors that agree."""
+    callers = gauge.table.callers(frame)
+    called = free & (callers >= 0)
+    names, growth = gauge.by(callers, called)
+    noticed = growth.base >= NOTICED * growth.base.sum()
+    if noticed.sum() < 2 or not (growth.delta > _z(alpha) * growth.sampling_se)[noticed].all():
+        return False
+    pairs = ((called & (callers == n), called & (callers != n)) for n, big in zip(names, noticed, strict=True) if big)
+    return all(grew_along(gauge.of(under), gauge.of(others), alpha) is not Rest.DENIES for under, others in pairs)
+
+
+def _compare_rest(gauge: Gauge, rest: Mask, called: Mask, alpha: float) -> Rest:
     part, whole = gauge.of(rest), gauge.of(called)
     if whole.base[0] + part.base[0] == 0:
-        return _Rest.CONFIRMS  # all of the caller is new
+        return Rest.CONFIRMS  # all of the caller is new
     if whole.base[0] <= 0:
-        return _Rest.DENIES  # the call is new, the caller is not
-    verdict = _along(part, whole, alpha)
-    if verdict is _Rest.CONFIRMS and part.head[0] < WEIGHTY * whole.head[0]:
-        return _Rest.SILENT
+        return Rest.DENIES  # the call is new, the caller is not
+    verdict = grew_along(part, whole, alpha)
+    if verdict is Rest.CONFIRMS and part.head[0] < WEIGHTY * whole.head[0]:
+        return Rest.SILENT
     return verdict
 
 
-def _along(part: Growth, whole: Growth, alpha: float) -> _Rest:
+def grew_along(part: Growth, whole: Growth, alpha: float) -> Rest:
     """Did ``part`` grow by the factor ``whole`` grew by? Its costs' proportional errors are common and cancel."""
     b, h = float(part.base[0]), float(part.head[0])
     factor = float(whole.head[0] / whole.base[0])
     if factor <= 1:
-        return _Rest.DENIES
+        return Rest.DENIES
     error_of_factor = factor * math.hypot(whole.base_se[0] / whole.base[0], whole.head_se[0] / whole.head[0])
     error = math.hypot(part.head_se[0], factor * part.base_se[0], b * error_of_factor)
     off = abs(math.log(h / b) / math.log(factor) - 1) if b > 0 and h > 0 else math.inf
     if off > ALIKE and abs(h - factor * b) > _z(alpha / DENIALS) * error:
-        return _Rest.DENIES
+        return Rest.DENIES
     both_grew = all(g.delta[0] > _z(alpha) * g.se[0] for g in (part, whole))
-    return _Rest.CONFIRMS if both_grew and off <= PLAUSIBLE else _Rest.SILENT
+    return Rest.CONFIRMS if both_grew and off <= PLAUSIBLE else Rest.SILENT
 
 
 def _z(alpha: float) -> float:

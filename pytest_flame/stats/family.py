@@ -15,11 +15,3 @@ def holm(p: Floats) -> Floats:
     adjusted = np.empty(m)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
-
-
-def critical_p(p: Floats, alpha: float) -> float:
-    """The raw p that a further hypothesis of the family must not exceed: Holm's last rejected p, at least α/m."""
-    if not len(p):
-        return alpha
-    rejected = p[holm(p) <= alpha]
-    return max(alpha / len(p), float(rejected.max()) if len(rejected) else 0.0)

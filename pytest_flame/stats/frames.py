@@ -3,10 +3,14 @@
 For every frame two hypotheses: its own cost, and its cost with everything below it, each "did not grow by more than
 the frame threshold, a part of the test's base cost". Rows that are equal in every process (a leaf's own and
 inclusive cost, a chain of calls) are one hypothesis, counted once.
+
+Each hypothesis is tested at its part of the level (Bonferroni), not step-down: of hundreds a handful grew, so steps
+would gain next to nothing, and this way the simultaneous intervals and the decisions are the same statement.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +23,10 @@ from pytest_flame.stats.whole import Whole
 
 _MIN_SAMPLES = 8.0
 """A frame seen less often on both sides together is not tested against zero: no change of it could be told."""
+_SURE = 0.99
+"""Of a growth's absence, at each of several looks: together they lose less than 5 %."""
+_MOST = 100.0
+"""A growth to more than this many times the test is not looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,64 +40,144 @@ class FrameTests:
     """Tolerated growth of a frame relative to its own base cost: the test's threshold. What slows everything down
     alike, as another hour on the same machine does, is the whole test's to judge and fails no frame before it."""
     alpha: float
+    size: int
+    """Hypotheses in the family, at least 1."""
     inclusive: Growth
     own: Growth
+    is_total: Mask
+    """Holds all of the cost: the inclusive hypothesis is the whole test's."""
     p_adjusted: Floats
     inclusive_over: Mask
     own_over: Mask
     significant: Mask
     low: Floats
     high: Floats
-    """Simultaneous bounds of the inclusive growth at level 1 − 2·alpha."""
-    critical_p: float
-    """What a further raw p of this family must not exceed."""
+    """Simultaneous bounds of the inclusive growth at level 1 − 2·alpha: over exactly where ``low`` is above the
+    bound. The whole test's interval where the frame holds all of the cost."""
+    own_low: Floats
+    own_high: Floats
+    """The same of the own growth."""
+    blind: Floats
+    """Smallest growth of this frame, own or inclusive, that would be named with 95 % probability, picoseconds; inf
+    where none would."""
     blind_below: float
     """Smallest cost of a new frame that would be named with 95 % probability, picoseconds."""
+    slower: bool
+    """The whole test is slower by more than its threshold."""
+
+    @property
+    def critical_p(self) -> float:
+        """What a further raw p of this family must not exceed."""
+        return self.alpha / self.size
 
     def bounds(self, growth: Growth) -> Floats:
         """What each of these costs may have grown by, picoseconds."""
         return np.maximum(self.bound, self.tolerated * growth.base)
 
 
-def compare_frames(gauge: Gauge, whole: Whole, *, threshold: float, frame_threshold: float, alpha: float) -> FrameTests:
-    """Test every frame.
+def compare_frames(
+    gauge: Gauge,
+    whole: Whole,
+    *,
+    threshold: float,
+    frame_threshold: float,
+    alpha: float,
+    suspects: Mask | Collection[int] | None = None,
+) -> FrameTests:
+    """Test every frame, or only the ``suspects`` (a mask over frames or their indexes): the family is theirs alone.
 
-    A frame that holds all of the cost *is* the test: ``whole`` decides about it, not the frame threshold.
+    A frame that holds all of the cost *is* the test: ``whole`` decides about it, not the frame threshold. Intervals
+    of frames that are not suspected are as wide as the suspects' and not simultaneous with them.
     """
+    table = gauge.table
+    suspected = _suspected(suspects, len(table.frames))
     base, head, inclusive_row, own_row = _rows(gauge)
     rows = gauge.growth(base, head)
     bound = frame_threshold * gauge.base.centre.ps
+    bounds = np.maximum(bound, threshold * rows.base)
 
+    in_family = np.zeros(len(rows.base), dtype=np.bool_)
+    in_family[inclusive_row[suspected]] = in_family[own_row[suspected]] = True
     is_total = (base == gauge.base.totals).all(axis=1) & (head == gauge.head.totals).all(axis=1)
     # Below the bound on both sides together nothing could exceed it; the sum does not favour either side.
-    testable = ~is_total & (rows.base + rows.head >= bound)
-    raw = rows.p_above(np.maximum(bound, threshold * rows.base))
-    adjusted = np.where(is_total, whole.p_regressed, 1.0)
-    adjusted[testable] = family.holm(raw[testable])
+    testable = in_family & ~is_total & (rows.base + rows.head >= bound)
+    size = max(1, int(testable.sum()))
+    adjusted = np.where(testable, np.minimum(1.0, size * rows.p_above(bounds)), 1.0)
+    adjusted[is_total & in_family] = whole.p_regressed
+    over = adjusted <= alpha
 
     seen = _samples(gauge, rows) >= _MIN_SAMPLES
-    changed = np.zeros(len(raw), dtype=np.bool_)
+    changed = np.zeros(len(adjusted), dtype=np.bool_)
     changed[seen] = family.holm(rows.p_changed()[seen]) <= 2 * alpha
 
-    over = adjusted <= alpha
-    inclusive, own = _take(rows, inclusive_row), _take(rows, own_row)
-    reach = student.quantile(1 - alpha / max(1, testable.sum()), inclusive.df) * inclusive.se
+    low, high = _intervals(rows, alpha / size)
+    total_ps = gauge.base.centre.ps
+    low[is_total], high[is_total] = (whole.low - 1) * total_ps, (whole.high - 1) * total_ps
+    blind = _blind(gauge, rows, bounds, alpha / size)
+    blind[is_total] = (whole.mde - 1) * total_ps
     return FrameTests(
         gauge=gauge,
         bound=bound,
         tolerated=threshold,
         alpha=alpha,
-        inclusive=inclusive,
-        own=own,
-        p_adjusted=np.minimum(adjusted[inclusive_row], adjusted[own_row]),
-        inclusive_over=over[inclusive_row],
-        own_over=over[own_row],
+        size=size,
+        inclusive=_take(rows, inclusive_row),
+        own=_take(rows, own_row),
+        is_total=is_total[inclusive_row],
+        p_adjusted=np.where(suspected, np.minimum(adjusted[inclusive_row], adjusted[own_row]), 1.0),
+        inclusive_over=over[inclusive_row] & suspected,
+        own_over=over[own_row] & suspected,
         significant=changed[inclusive_row] | changed[own_row],
-        low=inclusive.delta - reach,
-        high=inclusive.delta + reach,
-        critical_p=family.critical_p(raw[testable], alpha),
-        blind_below=_blind_below(gauge, frame_threshold, alpha / max(1, testable.sum())),
+        low=low[inclusive_row],
+        high=high[inclusive_row],
+        own_low=low[own_row],
+        own_high=high[own_row],
+        blind=np.minimum(blind[inclusive_row], blind[own_row]),
+        blind_below=_blind_below(gauge, frame_threshold, alpha / size),
+        slower=whole.p_regressed <= alpha,
     )
+
+
+def resolved(tests: FrameTests, pairs_now: int, pairs_max: int, alpha_final: float) -> Mask:
+    """Which frames more pairs need not be measured for; shape ``(frames,)``.
+
+    Those already named, and those whose growth is surely less than what ``pairs_max`` pairs judged at
+    ``alpha_final`` would name with 95 % probability. Of a frame that holds all of the cost only its own cost counts.
+    What is to come is reckoned with the error of the samples alone: disturbed processes, of which few pairs can't
+    be cleared, would else promise a noisy end and excuse an early one.
+    """
+    done = pairs_now / pairs_max
+    excluded = np.ones(len(tests.own.base), dtype=np.bool_)
+    for growth, judged in ((tests.inclusive, ~tests.is_total), (tests.own, np.ones_like(tests.is_total))):
+        reach = power.distance(alpha_final / tests.size, growth.df / done) * growth.sampling_se * np.sqrt(done)
+        found = tests.bounds(growth) + reach
+        excluded &= ~judged | (growth.delta + student.quantile(_SURE, growth.df) * growth.se < found)
+    return tests.inclusive_over | tests.own_over | excluded
+
+
+def _suspected(suspects: Mask | Collection[int] | None, frames: int) -> Mask:
+    if suspects is None:
+        return np.ones(frames, dtype=np.bool_)
+    if isinstance(suspects, np.ndarray) and suspects.dtype == np.bool_:
+        return suspects
+    mask = np.zeros(frames, dtype=np.bool_)
+    mask[list(suspects)] = True
+    return mask
+
+
+def _intervals(rows: Growth, alpha: float) -> tuple[Floats, Floats]:
+    reach = student.quantile(1 - alpha, rows.df) * rows.se
+    return rows.delta - reach, rows.delta + reach
+
+
+def _blind(gauge: Gauge, rows: Growth, bounds: Floats, alpha: float) -> Floats:
+    """Where ``growth = bounds + distance · error`` of a row that grew by that much; the error grows along."""
+    distance = power.distance(alpha, rows.df)
+    growth = bounds.copy()
+    most = _MOST * gauge.base.centre.ps
+    for _ in range(60):
+        growth, before = np.minimum(bounds + distance * gauge.error_at(rows, rows.base + growth), most), growth
+    return np.where((growth < most) & (growth - before < 0.01 * growth), growth, np.inf)
 
 
 def _rows(gauge: Gauge) -> tuple[Floats, Floats, Ints, Ints]:

@@ -165,6 +165,19 @@ class Gauge:
             head_se=np.sqrt(sampling[1]),
         )
 
+    def error_at(self, growth: Growth, head: Floats) -> Floats:
+        """What the error of ``growth`` would be if head's costs were ``head`` and the rest of the test as it is."""
+        side, total = self.head, self.head.centre.ps
+        scale = 1.0 / max(float(side.samples.sum()), 1.0)
+
+        def sampling(costs: Floats, total: float | Floats) -> Floats:
+            share = np.clip(costs / total, min(scale, 0.5), max(1 - scale, 0.5))
+            return side.expected(share, self.dispersion.cv2) * total**2
+
+        grown = growth.head_se**2 * sampling(head, total + head - growth.head) / sampling(growth.head, total)
+        whole = (min(self.base.centre.se, 1.0) * growth.base) ** 2 + (min(side.centre.se, 1.0) * head) ** 2
+        return np.asarray(np.sqrt(growth.base_se**2 + grown + whole + (self.session_sd * head) ** 2))
+
     def of(self, mask: Mask) -> Growth:
         """Of one set of stacks; arrays of shape ``(1,)``."""
         base, head = (side.counts.weights_ns[:, mask].sum(axis=1)[None, :] for side in (self.base, self.head))

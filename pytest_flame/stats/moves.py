@@ -8,6 +8,7 @@ callers never explain each other: one slower and one faster is a regression that
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from pytest_flame.stats.frames import FrameTests
 from pytest_flame.stats.growth import Growth
 from pytest_flame.stats.table import Mask
 
-MARGIN = 0.5
+MARGIN = 1 / 3
 """Equivalent: what is left of the growth is surely below the frame threshold, or, not being shown to be above it,
 surely below this part of what moved."""
+MOST = 0.5
+"""Part of a growth that lies below a call that was handed over, for that call to explain it."""
 
 
 class Move(enum.Enum):
@@ -28,17 +31,20 @@ class Move(enum.Enum):
     """Cost moved, but neither is the sum shown to be equivalent nor its growth shown to be over the threshold."""
 
 
-def find_move(tests: FrameTests, frame: int, growing: Mask, project: Mask) -> tuple[Move, int | None]:
+def find_move(
+    tests: FrameTests, frame: int, growing: Mask, project: Mask, renames: Mapping[int, int]
+) -> tuple[Move, int | None]:
     """Whether the growth of ``frame`` in the stacks ``growing`` came from elsewhere, and under which common caller.
 
-    Common callers are tried from the frame itself up to the test body.
+    ``renames`` are new frames and what they were before. Common callers are tried from the frame itself up to the
+    test body.
     """
     unclear: int | None = None
     ancestor: int | None = frame
     seen: set[int] = set()
     while ancestor is not None and ancestor not in seen:
         seen.add(ancestor)
-        move = _under(tests, ancestor, growing, project)
+        move = _under(tests, ancestor, growing, project, renames)
         if move is Move.MOVED:
             return move, ancestor
         if move is Move.UNCLEAR and unclear is None:
@@ -55,7 +61,7 @@ def _main_caller(tests: FrameTests, frame: int, growing: Mask) -> int | None:
     return largest if largest >= 0 else None
 
 
-def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Move:
+def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask, renames: Mapping[int, int]) -> Move:
     """Is the growth made up for by what other callees of ``ancestor``, or its own code, lost?"""
     gauge = tests.gauge
     callees = gauge.table.callees(ancestor)
@@ -67,7 +73,9 @@ def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Mo
     called_anew = {n for i, n in enumerate(names) if n != ancestor and growth.base[i] == 0}
     lost = _losers(tests, names, growth, gainer)
     # What a dispatcher of a library calls is unrelated: there only a callee that is gone can have been replaced.
-    if not (gainer in called_anew and (project[ancestor] or not project.any())):
+    # And what was renamed is accounted for: another callee that just got faster does not make up for it.
+    split = gainer in called_anew and gainer not in renames and (project[ancestor] or not project.any())
+    if not split:
         lost = {n: left for n, left in lost.items() if _call_changed(tests, callees == n, left, n == ancestor, growing)}
     if not lost:
         return Move.NONE
@@ -97,7 +105,7 @@ def _handed_over(tests: FrameTests, loser: Mask, growing: Mask) -> bool:
         return False
     ending = np.array([bool(common.intersection(path)) for path in table.paths])
     moved = gauge.of(growing & ending)
-    return bool(moved.delta[0] >= MARGIN * gauge.of(growing).delta[0])
+    return bool(moved.delta[0] >= MOST * gauge.of(growing).delta[0])
 
 
 def _edges(tests: FrameTests, stacks: Mask, *, of_base: bool) -> set[tuple[int, int]]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from pytest_flame.stats import student
+from pytest_flame.stats.student import Floats
 
 POWER = 0.95
 _Z = 1.6448536269514722  # standard normal quantile of POWER
 
 
-def distance(alpha: float, df: float) -> float:
+def distance(alpha: float, df: float | Floats) -> Floats:
     """How far, in standard errors, the truth must lie beyond a bound for a one-sided t test to see it.
 
     With probability ``POWER`` at level ``alpha``: the noncentrality of t, by the normal approximation
     t_α + z·√(1 + t_α²/2·df) (Johnson & Welch, Biometrika 31, 1940), at most 3 % too far for df ≥ 4.
     """
-    t = float(student.quantile(1 - alpha, df))
-    return t + _Z * math.sqrt(1 + t * t / (2 * df))
+    t = student.quantile(1 - alpha, df)
+    return np.asarray(t + _Z * np.sqrt(1 + t * t / (2 * np.asarray(df))))
 
 
 def smallest_ratio(threshold: float, se: float, df: float, alpha: float) -> float:
@@ -27,7 +30,7 @@ def smallest_ratio(threshold: float, se: float, df: float, alpha: float) -> floa
     """
     if not math.isfinite(se):
         return math.inf
-    exponent = distance(alpha, df) * se
+    exponent = float(distance(alpha, df)) * se
     return (1 + threshold) * math.exp(exponent) if exponent < 700 else math.inf
 
 
@@ -39,7 +42,7 @@ def smallest_share(
     ``samples`` is the whole side's, ``dispersion`` its variance over a binomial's, ``prop_sd`` the relative
     error of the side's cost. At most 1: where nothing smaller can be seen, nothing can.
     """
-    d = distance(alpha, df)
+    d = float(distance(alpha, df))
     low, high = bound, 1.0
 
     def seen(share: float) -> bool:

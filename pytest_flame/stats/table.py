@@ -99,6 +99,11 @@ class StackTable:
         frames, leaf = np.unique(self.leaf, return_inverse=True)
         return _groups(len(frames), ((int(f), s) for s, f in enumerate(leaf))), frames
 
+    def indexes(self, frames: Iterable[Frame]) -> set[int]:
+        """Where these frames are, those that occur."""
+        wanted = set(frames)
+        return {i for i, frame in enumerate(self.frames) if frame in wanted}
+
     def containing(self, frame: int) -> Mask:
         return self.mask(self.within[frame])
 

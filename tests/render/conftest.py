@@ -29,6 +29,7 @@ from pytest_flame.model import (
     SourceLine,
     Stack,
     StackSample,
+    Under,
     Verdict,
 )
 
@@ -168,6 +169,8 @@ def compare(
                 caller=Frame.parse(caller) if caller else None,
                 own_delta_ps=own,
                 line=line,
+                under=Under.EVERY if own and change is Change.SLOWER and not caller else Under.UNKNOWN,
+                relative=own / base_all if own and base_all else None,
             )
         )
     frames.sort(key=lambda delta: (-abs(delta.delta_ps), delta.frame))

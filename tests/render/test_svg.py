@@ -156,7 +156,7 @@ def test_the_culprit_is_outlined_and_named(regressed: Judgement) -> None:
     assert float(outline.attrib["stroke-width"]) > 2
     assert text_of(culprit).startswith("◆ + ")
     assert (
-        "◆ orders.parse:tokenize · +1.62 ms, 111 % of the change · slower under every caller · orders/parse.py:28"
+        "◆ orders.parse:tokenize · +1.62 ms, 111 % of the change · 62 % slower under every caller · orders/parse.py:28"
         in svg
     )
 
@@ -203,7 +203,7 @@ def test_tooltip_has_both_sides_change_and_interval(regressed: Judgement) -> Non
     tooltip = groups(differential_svg(regressed))["orders.parse:tokenize"][0].text or ""
     assert "here: 2.62 ms → 4.23 ms, +1.62 ms (+16.2 % of the test)" in tooltip
     assert "self here: 1.31 ms → 2.93 ms" in tooltip
-    assert "function: +1.62 ms [+1.57, +1.67] ms, slower under every caller" in tooltip
+    assert "function: +1.62 ms [+1.57, +1.67] ms, 62 % slower under every caller" in tooltip
     assert "p < 0.001" in tooltip
 
 

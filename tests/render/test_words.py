@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_flame.model import Change, Frame, FrameDelta, Judgement, Limits, RunResult, Verdict
+from pytest_flame.model import Change, Frame, FrameDelta, Judgement, Limits, RunResult, Under, Verdict
 from pytest_flame.render import words
 
 DELTA = FrameDelta(Frame("m", "f"), 10, 30, 10, 30, 5, 35, 0.001, significant=True, over_threshold=True)
@@ -13,7 +13,7 @@ DELTA = FrameDelta(Frame("m", "f"), 10, 30, 10, 30, 5, 35, 0.001, significant=Tr
 @pytest.mark.parametrize(
     ("change", "caller", "said"),
     [
-        (Change.SLOWER, None, "slower under every caller"),
+        (Change.SLOWER, None, "slower"),
         (Change.SLOWER, "m:g", "slower, or called more often, by m:g"),
         (Change.MORE_CALLS, "m:g", "called more often by m:g"),
         (Change.MORE_CALLS, None, "called more often"),
@@ -25,6 +25,32 @@ DELTA = FrameDelta(Frame("m", "f"), 10, 30, 10, 30, 5, 35, 0.001, significant=Tr
 def test_what_happened(change: Change, caller: str | None, said: str) -> None:
     delta = replace(DELTA, change=change, caller=Frame.parse(caller) if caller else None)
     assert words.what_happened(delta) == said
+
+
+CALLER, OLD = Frame("m", "g"), Frame("m", "old")
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"change": Change.SLOWER, "under": Under.EVERY}, "38 % slower under every caller"),
+        ({"change": Change.SLOWER}, "38 % slower"),
+        ({"change": Change.SLOWER, "caller": CALLER}, "38 % slower, or called more often, by m:g"),
+        (
+            {"change": Change.MORE_CALLS, "caller": CALLER, "under": Under.ONE},
+            "38 % slower under m:g only: called more often there, or given more to do",
+        ),
+        (
+            {"change": Change.MORE_CALLS, "caller": CALLER},
+            "called more often by m:g, which makes it cost 38 % more",
+        ),
+        ({"change": Change.SLOWER, "renamed_from": OLD}, "renamed from m:old and 38 % slower"),
+        ({"change": Change.MOVED, "renamed_from": OLD}, "renamed from m:old"),
+        ({"change": Change.MOVED}, "moved"),
+    ],
+)
+def test_what_happened_by_how_much(facts: dict, said: str) -> None:
+    assert words.what_happened(replace(DELTA, relative=0.38, **facts)) == said
 
 
 def test_growth_is_a_share_of_the_change_only_where_the_test_grew(regressed: Judgement) -> None:

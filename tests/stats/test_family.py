@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.stats.family import critical_p, holm
+from pytest_flame.stats.family import holm
 
 P_VALUES = st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=30).map(np.array)
 
@@ -16,17 +16,3 @@ def test_holm_is_never_smaller_than_p_and_keeps_the_order(p: np.ndarray) -> None
     adjusted = holm(p)
     assert (adjusted >= p).all() and (adjusted <= 1).all()
     assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
-
-
-@given(P_VALUES, st.sampled_from([0.001, 0.01, 0.05]))
-def test_everything_holm_rejects_passes_the_critical_p_too(p: np.ndarray, alpha: float) -> None:
-    assert (p[holm(p) <= alpha] <= critical_p(p, alpha)).all()
-
-
-@given(P_VALUES, st.sampled_from([0.001, 0.01, 0.05]))
-def test_the_critical_p_lies_between_bonferroni_and_alpha(p: np.ndarray, alpha: float) -> None:
-    assert alpha / len(p) <= critical_p(p, alpha) <= alpha
-
-
-def test_critical_p_of_no_hypotheses_is_alpha() -> None:
-    assert critical_p(np.zeros(0), 0.01) == 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,16 @@ from simulated import MS, Noise, changed, record, stack, zipf_program
 
 from pytest_flame import fold
 from pytest_flame.model import Frame, Recording
-from pytest_flame.stats.frames import FrameTests, compare_frames
+from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
 from pytest_flame.stats.table import StackTable
-from pytest_flame.stats.whole import compare_whole
+from pytest_flame.stats.whole import compare_pairs, compare_whole
 
 NOISY = Noise(between=0.03, outliers=0.07)
+
+
+ALPHA_LOOK = 0.01 / 6
+"""What one of several looks may spend."""
 
 
 def run(base: Recording, head: Recording, session_sd: float = 0.0) -> FrameTests:
@@ -36,6 +41,20 @@ def many(
     rng = np.random.default_rng(4)
     for _ in range(runs):
         yield run(record(base, rng, noise), record(head, rng, head_noise or noise), session_sd)
+
+
+def run_pairs(
+    base: Recording, head: Recording, alpha: float = ALPHA_LOOK, suspects: set[str] | None = None
+) -> FrameTests:
+    costs = [np.array([fold.cost_ps(p) for p in r.processes], dtype=float) for r in (base, head)]
+    whole = compare_pairs(*costs, threshold=0.05, alpha=alpha, most=20)
+    gauge = Gauge(StackTable(base.processes, head.processes), whole.base, whole.head, 0.0)
+    frames = None if suspects is None else gauge.table.indexes(Frame("app", name) for name in suspects)
+    return compare_frames(gauge, whole, threshold=0.05, frame_threshold=0.02, alpha=alpha, suspects=frames)
+
+
+def first(recording: Recording, processes: int) -> Recording:
+    return replace(recording, processes=recording.processes[:processes])
 
 
 def over(tests: FrameTests) -> set[str]:
@@ -170,3 +189,118 @@ def test_scatter_between_processes_is_measured() -> None:
     wild = next(many(program, program, 1, Noise(per_stack=0.2, samples=5000))).gauge.dispersion.cv2
     assert calm < 0.001
     assert wild == pytest.approx(0.04, rel=0.5)
+
+
+@pytest.mark.parametrize(("frames", "processes", "runs"), [(50, 5, 60), (500, 5, 15), (50, 20, 15)])
+@pytest.mark.parametrize("per_stack", [0.03, 0.2])
+def test_pairs_of_identical_code_name_no_frame(frames: int, processes: int, runs: int, per_stack: float) -> None:
+    rng = np.random.default_rng(6)
+    program = zipf_program(frames, seed=frames)
+    noise = Noise(processes=processes, between=0.03, per_stack=per_stack, outliers=0.1)
+    assert not any(over(run_pairs(record(program, rng, noise), record(program, rng, noise))) for _ in range(runs))
+
+
+def test_a_frame_is_over_exactly_where_its_lower_bound_is_above_what_is_tolerated() -> None:
+    program = zipf_program(40, seed=1)
+    head = changed({n: 0.05 for n in list(program)[::5]}, program)
+    for t in many(program, head, 20, Noise(per_stack=0.1)):
+        assert ((t.low > t.bounds(t.inclusive)) == t.inclusive_over)[
+            t.inclusive.base + t.inclusive.head > t.bound
+        ].all()
+        assert ((t.own_low > t.bounds(t.own)) == t.own_over)[t.own.base + t.own.head > t.bound].all()
+        assert ((t.p_adjusted <= t.alpha) == (t.own_over | t.inclusive_over)).all()
+
+
+def test_the_own_intervals_cover_every_frame_at_once() -> None:
+    base = zipf_program(40, seed=1)
+    head = changed({"test > run": 0.05, "test > run > new": 0.03}, base)
+    missed = 0
+    for t in many(base, head, 60):
+        own = [{stack(n)[-1]: c for n, c in program.items()} for program in (base, head)]
+        truth = np.array([MS * (own[1].get(f, 0.0) - own[0].get(f, 0.0)) for f in t.gauge.table.frames])
+        missed += not ((t.own_low <= truth) & (truth <= t.own_high)).all()
+    assert missed <= 4
+
+
+def test_a_growth_as_large_as_a_frame_is_blind_to_is_named() -> None:
+    program = zipf_program(60, seed=3)
+    leaf = min(program, key=lambda n: abs(program[n] - 0.08))
+    name = leaf.split(" > ")[-1]
+    rng = np.random.default_rng(0)
+    calm = Noise(outliers=0.0, between=0.005)
+    t = run_pairs(record(program, rng, calm), record(program, rng, calm))
+    blind = float(t.blind[t.gauge.table.frames.index(Frame("app", name))]) / MS
+    assert 0.03 < blind < 0.1
+    head = changed({leaf: blind}, program)
+    hits = sum(name in over(run_pairs(record(program, rng, calm), record(head, rng, calm))) for _ in range(40))
+    assert hits >= 34
+    less = changed({leaf: blind * 0.5}, program)
+    assert sum(name in over(run_pairs(record(program, rng, calm), record(less, rng, calm))) for _ in range(20)) <= 10
+
+
+def test_where_nothing_would_be_named_every_frame_is_blind() -> None:
+    program = zipf_program(30, seed=30)
+    t = next(many(program, program, 1, Noise(processes=2)))
+    assert np.isinf(t.blind).all()
+
+
+def test_only_suspects_are_tested_and_the_family_is_theirs() -> None:
+    rng = np.random.default_rng(0)
+    program = zipf_program(60, seed=3)
+    leaves = [n for n in program if not any(m.startswith(n + " >") for m in program)][:2]
+    head = changed({n: 0.15 for n in leaves}, program)
+    one, other = (n.split(" > ")[-1] for n in leaves)
+    recordings = record(program, rng, Noise(samples=2000)), record(head, rng, Noise(samples=2000))
+    everything, suspected = run_pairs(*recordings), run_pairs(*recordings, suspects={one})
+    assert {one, other} <= over(everything)
+    assert over(suspected) == {one}
+    assert suspected.size == 1
+    index = suspected.gauge.table.frames.index(Frame("app", one))
+    assert everything.low[index] < suspected.low[index]
+    assert not over(run_pairs(*recordings, suspects={"not there"}))
+
+
+@pytest.mark.parametrize("outliers", [0.0, 0.1])
+def test_a_hidden_regression_is_seldom_let_go_early(outliers: float) -> None:
+    """A tenth of the test half as dear again, the total unchanged; looked at five times."""
+    rng = np.random.default_rng(2)
+    rest = zipf_program(40, seed=60)
+    base = {names: 0.9 * cost for names, cost in rest.items()} | {"test > leaf": 0.10}
+    largest = max(rest, key=lambda names: rest[names])
+    head = changed({"test > leaf": 0.05, largest: -0.05}, base)
+    noise = Noise(processes=20, between=0.02, outliers=outliers)
+    let_go = named = 0
+    for _ in range(30):
+        recordings = record(base, rng, noise), record(head, rng, noise)
+        for pairs in (5, 7, 10, 14, 20):
+            t = run_pairs(*(first(r, pairs) for r in recordings), alpha=0.002)
+            if "leaf" in over(t):
+                named += 1
+                break
+            if pairs < 20 and resolved(t, pairs, 20, 0.002).all():
+                let_go += 1
+                break
+    assert let_go <= 2
+    assert named >= 24
+
+
+def test_unchanged_code_is_let_go_at_an_early_look() -> None:
+    rng = np.random.default_rng(2)
+    program = zipf_program(60, seed=60)
+    noise = Noise(processes=7, between=0.02, outliers=0.05)
+    early = sum(
+        bool(resolved(run_pairs(record(program, rng, noise), record(program, rng, noise)), 7, 20, 0.002).all())
+        for _ in range(30)
+    )
+    assert early >= 24
+
+
+def test_an_exactly_known_base_leaves_no_hole_in_the_error() -> None:
+    """Pairs know the base's total as exact: its part of the error is nothing, not undefined."""
+    rng = np.random.default_rng(0)
+    program = zipf_program(30, seed=30)
+    t = run_pairs(record(program, rng, Noise(processes=5)), record(program, rng, Noise(processes=5)))
+    assert t.gauge.base.centre.se == 0
+    for growth in (t.inclusive, t.own):
+        assert np.isfinite(growth.se).all() and (growth.se > 0).all()
+        assert (growth.df >= 1).all()

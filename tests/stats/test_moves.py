@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from simulated import LIBRARY, SHOP, Noise, changed, record
+import pytest
+from simulated import LIBRARY, SHOP, Noise, changed, record, renamed
 
 from pytest_flame.compare import compare
-from pytest_flame.model import Comparison, Limits
+from pytest_flame.model import Change, Comparison, Limits
 
 CLEAR = Noise(between=0.002, per_stack=0.01, samples=5000)
 
@@ -27,3 +28,29 @@ def test_who_calls_the_new_place_of_a_cost_neither_grew_nor_moved() -> None:
     assert "load" in {d.frame.qualname for d in comparison.frames if d.over_threshold}
     assert [d.frame.qualname for d in comparison.culprits] == []
     assert [d.frame.qualname for d in comparison.moved] == ["levy"]
+
+
+def test_a_renamed_function_is_not_excused_by_another_that_got_faster() -> None:
+    head = changed({"test > tokenize": 0.08, "test > show > fmt": -0.08}, renamed("lex", "tokenize"))
+    comparison = run(head)
+    assert [(d.frame.qualname, d.change) for d in comparison.culprits] == [("tokenize", Change.SLOWER)]
+    head = changed({"test > view": 0.09, "test > lex > scan": -0.03, "test > lex": -0.06}, renamed("show", "view"))
+    assert [d.frame.qualname for d in run(head).culprits] == ["view"]
+
+
+REFACTORED = {
+    "extract": changed({"test > show > fmt": -0.12, "test > show > fmt > helper": 0.12}),
+    "inline": changed({"test > show > fmt > pad": -0.06, "test > show > fmt": 0.06}),
+    "rename": renamed("lex", "tokenize"),
+    "rename what holds the test": renamed("show", "view"),
+}
+
+
+@pytest.mark.parametrize("case", REFACTORED)
+def test_a_refactoring_in_noise_is_never_a_regression(case: str) -> None:
+    rng = np.random.default_rng(5)
+    noise = Noise(between=0.02, outliers=0.1)
+    for _ in range(30):
+        head = record(REFACTORED[case], rng, noise, library=LIBRARY)
+        comparison = compare(record(SHOP, rng, noise, library=LIBRARY), head, Limits(), session_sd=0.0)
+        assert not comparison.culprits
