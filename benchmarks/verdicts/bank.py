@@ -1,0 +1,217 @@
+"""Records a bank: many consecutive processes of the same code, from which comparisons are replayed afterwards.
+
+    python benchmarks/verdicts/bank.py --condition quiet --processes 80
+    python benchmarks/verdicts/bank.py --condition bursts --name bursts-evening --only json
+
+Every process goes through the real worker, on a plan that is calibrated once and then kept with the results. The
+two processes of a pair run one after the other with the same seeds, as base and head do; one pair of every workload
+in turn, in random order, so that all of them see the same weather. Each process becomes one line of
+``RESULTS/NAME/WORKLOAD.jsonl``, with all its rounds and stacks. Started again, only what is missing is recorded.
+Pinning is left to ``taskset``; the neighbours' cores are chosen from those this script may use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from conditions import Condition, neighbours, surroundings
+
+from pytest_flame.baseline import schema
+from pytest_flame.measure.job import Job, Plan, WorkerResult
+from pytest_flame.measure.launch import Launcher
+from pytest_flame.model import Process, Recording
+
+HERE = Path(__file__).parent
+WORKLOADS = ("recursion", "json", "regex", "numpy", "compression", "objects", "system_calls")
+RESULTS = HERE.parents[1] / "build" / "banks"
+FREQUENCY_HZ = 997
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One process of a bank. ``pair`` counts from 0; ``second`` is its place in the pair."""
+
+    workload: str
+    condition: str
+    pair: int
+    second: bool
+    began: float
+    """Unix time."""
+    seconds: float
+    """From the start of the process to its end."""
+    stolen: float
+    """CPU seconds the machine's host took for others meanwhile, all cores together."""
+    busy: float
+    """CPU seconds all programs of the machine used meanwhile, this one included."""
+    recording: Recording
+
+    @property
+    def process(self) -> Process:
+        return self.recording.processes[0]
+
+    def to_json(self) -> str:
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return json.dumps(fields | {"recording": schema.encode(self.recording, "")})
+
+    @classmethod
+    def from_json(cls, line: str) -> Entry:
+        fields = json.loads(line)
+        return cls(**fields | {"recording": schema.decode(schema.parse(fields["recording"]))})
+
+
+# --- a bank on disk ----------------------------------------------------------------------------------------
+
+
+def read_bank(folder: Path, workload: str) -> list[Entry]:
+    """All whole pairs of one workload, in the order they ran."""
+    path = folder / f"{workload}.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    # An interrupted run may leave half a line or half a pair at the end.
+    entries = [Entry.from_json(line) for line in lines if line.endswith("}")]
+    kept = {(entry.pair, entry.second): entry for entry in entries}
+    whole = sorted(pair for pair, second in kept if second and (pair, False) in kept)
+    return [kept[pair, second] for pair in whole for second in (False, True)]
+
+
+def banks(results: Path) -> Iterator[tuple[str, str, list[Entry]]]:
+    """Name of the bank, workload, processes: everything in ``results``."""
+    for path in sorted(results.glob("*/*.jsonl")):
+        yield path.parent.name, path.stem, read_bank(path.parent, path.stem)
+
+
+def next_pair(folder: Path, workload: str) -> int:
+    entries = read_bank(folder, workload)
+    return entries[-1].pair + 1 if entries else 0
+
+
+# --- recording ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Where the checkouts, the results and the plans of one bank lie, and what goes on around it."""
+
+    scratch: Path
+    folder: Path
+    condition: Condition
+    time_s: float
+
+    def run(self, workload: str, checkout: Path, seeds: tuple[int, int], plan: Plan | None) -> WorkerResult:
+        arguments = ("-q", "-p", "no:cacheprovider", f"--rootdir={checkout}", "-c", str(checkout / "pyproject.toml"))
+        launcher = Launcher(checkout, checkout, self.scratch, arguments)
+        job = Job(
+            node_id=f"test_workloads.py::test_{workload}",
+            root=str(checkout),
+            result=str(self.scratch / "result.json"),
+            seed=seeds[0],
+            hash_seed=seeds[1],
+            frequency_hz=FREQUENCY_HZ,
+            sampler=self.condition.sampler,
+            time_s=self.time_s,
+            plan=plan,
+        )
+        result = launcher.run(job, checkout / "test_workloads.py", TIMEOUT_S)
+        if result.recording is None and result.plan is None:
+            raise SystemExit(f"{workload}: {result.status.value}: {result.message}\n{result.details}")
+        return result
+
+    def plan(self, workload: str) -> Plan:
+        """Calibrated once for all banks beside this one, so that they can be compared with each other."""
+        path = self.folder.parent / "plans" / f"{workload}.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            found = self.run(workload, self.checkout("checkout"), (0, 0), None).plan
+            assert found is not None
+            path.write_text(json.dumps(dataclasses.asdict(found)), encoding="utf-8")
+        return Plan(**json.loads(path.read_text(encoding="utf-8")))
+
+    def checkout(self, name: str) -> Path:
+        """A copy of the workloads in a folder of this name; nothing else is left beside it."""
+        folder = self.scratch / "trees" / name
+        if not folder.exists():
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            shutil.copytree(HERE / "workloads", folder, ignore=shutil.ignore_patterns("__pycache__"))
+        return folder
+
+    def record(self, workload: str, pair: int, split: int) -> None:
+        """Both processes of a pair, appended to the bank."""
+        whole = self.plan(workload)
+        plan = Plan(max(1, whole.iterations // split), whole.rounds * split)
+        path = self.folder / f"{workload}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for second in (False, True):
+            draw = random.Random(f"{self.condition}/{workload}/{pair}/{second}")
+            shared = draw if self.condition is Condition.HASH_SEED else random.Random(f"{workload}/{pair}")
+            seeds = shared.randrange(1 << 32), shared.randrange(1 << 32)
+            with surroundings(self.condition, draw) as name:
+                checkout = self.checkout(name)
+                began, before = time.time(), machine_seconds()
+                recording = self.run(workload, checkout, seeds, plan).recording
+                seconds, after = time.time() - began, machine_seconds()
+            assert recording is not None
+            stolen, busy = after[0] - before[0], after[1] - before[1]
+            condition = self.condition.value
+            entry = Entry(workload, condition, pair, second, began, seconds, stolen, busy, recording)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(entry.to_json() + "\n")
+
+
+def machine_seconds() -> tuple[float, float]:
+    """CPU seconds stolen and used since the machine started (proc(5), /proc/stat)."""
+    ticks = list(map(int, Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]))
+    user, nice, system, _idle, _waiting, interrupts, soft, steal = ticks
+    per_second = os.sysconf("SC_CLK_TCK")
+    return steal / per_second, (user + nice + system + interrupts + soft) / per_second
+
+
+def record_bank(recorder: Recorder, workloads: Sequence[str], pairs: int, split: int) -> None:
+    first = {workload: next_pair(recorder.folder, workload) for workload in workloads}
+    with neighbours(recorder.condition):
+        for pair in range(min(first.values()), pairs):
+            turn = [workload for workload in workloads if first[workload] <= pair]
+            random.shuffle(turn)
+            for workload in turn:
+                recorder.record(workload, pair, split)
+            print(f"{recorder.folder.name}: pair {pair + 1} of {pairs} of {', '.join(turn)}", flush=True)
+
+
+def shown(results: Path) -> str:
+    lines = []
+    for name, workload, entries in banks(results):
+        if entries:
+            hours = (entries[-1].began - entries[0].began) / 3600
+            lines.append(f"{name:24} {workload:14} {len(entries):4} processes over {hours:.1f} h")
+    return "\n".join(lines) or f"no bank in {results}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--condition", type=Condition, choices=list(Condition), help="without it: show what is there")
+    parser.add_argument("--name", help="of the bank (default: the condition's)")
+    parser.add_argument("--processes", type=int, default=80, help="of each workload in the end (default: 80)")
+    parser.add_argument("--only", action="append", choices=WORKLOADS, help="this workload (again: this one too)")
+    parser.add_argument("--time", type=float, default=0.5, help="seconds of rounds in a process (default: 0.5)")
+    parser.add_argument("--split", type=int, default=1, help="cut each calibrated round into so many (default: 1)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help=f"folder of all banks (default: {RESULTS})")
+    options = parser.parse_args(arguments)
+    if options.condition is not None:
+        folder = options.results.resolve() / (options.name or options.condition.value)
+        with tempfile.TemporaryDirectory(prefix="bank-") as scratch:
+            recorder = Recorder(Path(scratch), folder, options.condition, options.time)
+            record_bank(recorder, options.only or WORKLOADS, options.processes // 2, options.split)
+    print(shown(options.results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Surroundings differ where the condition says so, and leave nothing behind."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["quiet", "environment", "path", "hash-seed", "timer"])
+def test_only_what_the_condition_names_changes(name: str) -> None:
+    conditions = importlib.import_module("conditions")
+    condition = conditions.Condition(name)
+    before = dict(os.environ)
+    sizes, folders = set(), set()
+    for seed in range(5):
+        with conditions.surroundings(condition, random.Random(seed)) as folder:
+            sizes.add(sum(map(len, os.environ.values())))
+            folders.add(folder)
+        assert dict(os.environ) == before
+    assert (len(sizes) > 1) == (name == "environment")
+    assert (len(folders) > 1) == (name == "path")
+    assert condition.sampler == ("timer" if name == "timer" else "auto")
