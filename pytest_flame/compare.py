@@ -4,42 +4,100 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from pytest_flame import fold
+from pytest_flame.baseline.sessions import costs_ps
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording, SourceLine
 from pytest_flame.stats.attribution import Attribution, Blame, attribute
-from pytest_flame.stats.frames import FrameTests, compare_frames
+from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
+from pytest_flame.stats.session import Between, difference
 from pytest_flame.stats.student import Floats
 from pytest_flame.stats.table import Mask, StackTable
-from pytest_flame.stats.whole import Whole, compare_whole
+from pytest_flame.stats.whole import Whole, centre, compare_pairs, decide
 
 STORED_SESSION_SD = 0.01
 """Assumed for a stored baseline of which there is one recording: what a recording differs from the next by."""
 
+ALIKE = "everything is slower alike: no function stands out"
+
 _MAX_PS = 2**63 - 1
 
 
-def compare(base: Recording, head: Recording, limits: Limits, *, session_sd: float = STORED_SESSION_SD) -> Comparison:
-    """Compare two recordings of one test, measured apart from each other.
+def compare(
+    base: Recording,
+    head: Recording,
+    limits: Limits,
+    *,
+    session_sd: float = STORED_SESSION_SD,
+    alpha: float | None = None,
+    most: int | None = None,
+) -> Comparison:
+    """Compare a stored recording with one of now, measured apart from each other.
 
-    ``session_sd`` (log scale) is by how much a whole recording differs from another of the same code: 0 where both
-    sides were measured together. Raises ``IntegrityError`` for recordings that break their invariants.
+    ``session_sd`` (log scale) is by how much a recording is taken to differ from another of the same code where base
+    has too few sessions to tell. ``alpha`` is what this look at them may spend of the limits' (all of it by default),
+    ``most`` how many processes of head the budget allows. Raises ``IntegrityError`` for recordings
+    that break their invariants.
     """
     base.check()
     head.check()
-    whole = compare_whole(
-        _costs(base),
-        _costs(head),
-        threshold=limits.threshold,
-        alpha=limits.alpha,
-        session_sd=session_sd,
+    spent = replace(limits, alpha=limits.alpha if alpha is None else alpha)
+    d = difference(
+        [centre(np.array(costs, dtype=np.float64)) for costs in costs_ps(base)],
+        centre(_costs(head)),
+        assumed_sd=session_sd,
     )
-    frames, attribution, blind_below = _compare_frames(base, head, whole, limits, session_sd)
+    whole = decide(d.base, d.head, d.se, d.df, threshold=limits.threshold, alpha=spent.alpha)
+    sd = d.equivalent_sd(spent.alpha) if math.isfinite(d.se) else session_sd
+    frames = _compare_frames(base, head, whole, spent, session_sd=sd, most=most or len(head.processes))
+    comparison = _comparison(base, head, whole, frames, limits)
+    return replace(
+        comparison,
+        session_sd=session_sd if d.between is None else d.between.sd,
+        sessions=d.between.sessions if d.between else 0,
+        notes=(*comparison.notes, *_notes(session_sd, d.between)),
+    )
+
+
+def compare_interleaved(
+    base: Recording,
+    head: Recording,
+    limits: Limits,
+    *,
+    alpha: float,
+    most: int,
+    suspects: frozenset[Frame] | None = None,
+) -> Comparison:
+    """Compare both sides of pairs measured together: process ``i`` of base beside process ``i`` of head.
+
+    ``alpha`` is what this look may spend, ``most`` how many pairs the budget allows. With ``suspects`` only these
+    frames may be found over their thresholds. Raises ``IntegrityError`` as ``compare`` does.
+    """
+    base.check()
+    head.check()
+    spent = replace(limits, alpha=alpha)
+    whole = compare_pairs(_costs(base), _costs(head), threshold=limits.threshold, alpha=alpha, most=most)
+    frames = _compare_frames(base, head, whole, spent, most=most, suspects=suspects)
+    return _comparison(base, head, whole, frames, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frames:
+    """What the frames of one comparison came to."""
+
+    deltas: list[FrameDelta]
+    attribution: Attribution
+    blind_below: float
+    unresolved: tuple[Frame, ...] = ()
+
+
+def _comparison(base: Recording, head: Recording, whole: Whole, frames: _Frames, limits: Limits) -> Comparison:
+    attribution = frames.attribution
     comparison = Comparison(
         test_id=head.test_id,
         base_ps=round(whole.base.ps),
@@ -52,32 +110,51 @@ def compare(base: Recording, head: Recording, limits: Limits, *, session_sd: flo
         base_processes=len(base.processes),
         head_processes=len(head.processes),
         limits=limits,
-        frames=tuple(sorted(frames, key=lambda d: (-abs(d.delta_ps), d.frame))),
-        culprits=_blamed(frames, attribution.culprits),
-        moved=_blamed(frames, attribution.moved),
-        unclear=_blamed(frames, attribution.unclear),
-        session_sd=session_sd,
-        blind_below_ps=_whole_ps(blind_below),
-        notes=tuple(_notes(session_sd)),
+        frames=tuple(sorted(frames.deltas, key=lambda d: (-abs(d.delta_ps), d.frame))),
+        culprits=_blamed(frames.deltas, attribution.culprits),
+        moved=_blamed(frames.deltas, attribution.moved),
+        unclear=_blamed(frames.deltas, attribution.unclear),
+        unresolved=frames.unresolved,
+        alike=attribution.alike,
+        blind_below_ps=_whole_ps(frames.blind_below),
+        notes=(ALIKE,) if attribution.alike else (),
     )
     comparison.check()
     return comparison
 
 
 def _compare_frames(
-    base: Recording, head: Recording, whole: Whole, limits: Limits, session_sd: float
-) -> tuple[list[FrameDelta], Attribution, float]:
+    base: Recording,
+    head: Recording,
+    whole: Whole,
+    spent: Limits,
+    *,
+    session_sd: float = 0.0,
+    most: int,
+    suspects: frozenset[Frame] | None = None,
+) -> _Frames:
     table = StackTable(base.processes, head.processes)
     if not table.paths:
-        return [], Attribution(), whole.base.ps
+        return _Frames([], Attribution(), whole.base.ps)
     gauge = Gauge(table, whole.base, whole.head, session_sd)
     tests = compare_frames(
-        gauge, whole, threshold=limits.threshold, frame_threshold=limits.frame_threshold, alpha=limits.alpha
+        gauge,
+        whole,
+        threshold=spent.threshold,
+        frame_threshold=spent.frame_threshold,
+        alpha=spent.alpha,
+        suspects=None if suspects is None else table.indexes(suspects),
     )
     lines = {**base.lines, **head.lines}
     attribution = attribute(tests, project_frames(table.frames, lines))
     culprits = tuple(_with_sole_caller(blame, table) for blame in attribution.culprits)
-    return _deltas(tests, attribution, lines), replace(attribution, culprits=culprits), tests.blind_below
+    settled = resolved(tests, len(head.processes), max(most, len(head.processes)), spent.alpha)
+    return _Frames(
+        _deltas(tests, attribution, lines),
+        replace(attribution, culprits=culprits),
+        tests.blind_below,
+        tuple(frame for frame, done in zip(table.frames, settled, strict=True) if not done),
+    )
 
 
 def _with_sole_caller(blame: Blame, table: StackTable) -> Blame:
@@ -119,6 +196,9 @@ def _deltas(tests: FrameTests, attribution: Attribution, lines: dict[Frame, Sour
             over_threshold=bool(tests.inclusive_over[i] | tests.own_over[i]),
             change=Change.MOVED if i in moved else _change(tests, i),
             line=lines.get(frame),
+            self_low_ps=_whole_ps(tests.own_low[i]),
+            self_high_ps=_whole_ps(tests.own_high[i]),
+            blind_ps=_whole_ps(tests.blind[i]) if math.isfinite(tests.blind[i]) else None,
         )
         for i, frame in enumerate(tests.gauge.table.frames)
     ]
@@ -143,14 +223,19 @@ def _blamed(frames: list[FrameDelta], blames: Iterable[Blame]) -> tuple[FrameDel
             change=b.change,
             caller=None if b.caller is None else frames[b.caller].frame,
             own_delta_ps=round(b.own_delta),
+            under=b.under,
+            relative=b.relative,
+            renamed_from=None if b.renamed_from is None else frames[b.renamed_from].frame,
         )
         for b in blames
     )
 
 
-def _notes(session_sd: float) -> Iterable[str]:
-    if session_sd > 0:
-        yield f"session variance unknown: {session_sd * 100:.2g} % assumed"
+def _notes(assumed_sd: float, between: Between | None) -> Iterable[str]:
+    if between is not None:
+        yield f"session sd {between.sd * 100:.2g} %, from {between.sessions} recordings"
+    elif assumed_sd > 0:
+        yield f"session variance unknown: {assumed_sd * 100:.2g} % assumed"
 
 
 def _costs(recording: Recording) -> Floats:

@@ -23,7 +23,8 @@ MARKER_HELP: Final = (
     "measure this test with --flame and fail it when it got slower than its baseline"
 )
 SAMPLERS: Final = ("auto", "perf", "cycles", "timer")
-UPDATES: Final = ("changed", "missing", "all")
+UPDATES: Final = ("changed", "missing", "all", "add")
+REMEASURE: Final = ("suspects", "never", "always")
 MAX_CPUS: Final = 8192
 """More than Linux can be built for."""
 
@@ -125,6 +126,33 @@ OPTIONS: Final = (
         "auto: perf events, else timer signals; perf, cycles (hardware counter), timer: this one or an error",
     ),
     Option(
+        "against",
+        "REF",
+        None,
+        str,
+        "a git ref",
+        "measure this commit and the working tree together, pair by pair; REF... is where HEAD branched off from REF",
+    ),
+    Option(
+        "remeasure",
+        "WHEN",
+        "suspects",
+        _choice(REMEASURE),
+        f"one of {', '.join(REMEASURE)}",
+        "measure the commit a baseline was recorded from again: suspects (what looks slower than its baseline, can't "
+        "be told or compared), always, or never (stored baselines decide alone)",
+    ),
+    Option("base-python", "EXE", None, Path, "a Python interpreter", "run the base's processes with this interpreter"),
+    Option(
+        "base-install",
+        "COMMAND",
+        None,
+        str,
+        "a command such as 'pip install .'",
+        "install both sides with this command, each into an environment of its own: for compiled parts and changed "
+        "dependencies",
+    ),
+    Option(
         "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
     ),
     Option("report", "DIR", Path("flame-report"), Path, "a directory", "where the HTML report and the pictures go"),
@@ -142,7 +170,7 @@ class Settings:
     skip: bool
     strict: bool
     update: str | None
-    """None, ``changed``, ``missing`` or ``all``."""
+    """None, ``changed``, ``missing``, ``all`` or ``add``."""
     move: tuple[tuple[str, str], ...]
     limits: Limits
     processes: int
@@ -153,6 +181,10 @@ class Settings:
     seed: int
     cpus: tuple[int, ...]
     sampler: str
+    against: str | None
+    remeasure: str
+    base_python: Path | None
+    base_install: str | None
     baselines: Path
     report: Path
     json: Path | None
@@ -193,7 +225,8 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         metavar="WHICH",
         help="write baselines; implies --flame. changed (default): missing ones and those judged REGRESSED, IMPROVED "
-        "or INCOMPATIBLE; missing: only those; all: every measured test. Use the = form: --flame-update=all",
+        "or INCOMPATIBLE; missing: only those; all: every measured test; add: one more recording of the same code, "
+        "from which the variance between sessions is learnt. Use the = form: --flame-update=all",
     )
     flag(
         "--flame-move",
@@ -220,7 +253,7 @@ def _shown(option: Option) -> str:
 
 def is_asked_for(config: pytest.Config) -> bool:
     """Any option or ini value that makes this run measure, or that would be misread if nobody looked."""
-    names = ("flame", "flame_only", "flame_skip", "flame_update", "flame_move")
+    names = ("flame", "flame_only", "flame_skip", "flame_update", "flame_move", "flame_against")
     return any(config.getoption(name) for name in names) or bool(config.getini("flame"))
 
 
@@ -243,9 +276,22 @@ def read_settings(config: pytest.Config) -> Settings:
     for option in ("update", "move"):
         if skip and config.getoption(f"flame_{option}"):
             raise UsageError(f"--flame-{option} and --flame-skip exclude each other", fix="keep one of them")
+    if values["against"] is not None and update is not None:
+        raise UsageError(
+            "--flame-against and --flame-update exclude each other",
+            why="a baseline is recorded from the working tree, on its own",
+            fix="run pytest --flame-update without --flame-against",
+        )
+    if values["base-python"] is not None and values["base-install"] is not None:
+        raise UsageError("--flame-base-python and --flame-base-install exclude each other", fix="keep one of them")
     move = tuple(_renaming(text) for text in config.getoption("flame_move") or ())
     enabled = (
-        bool(config.getoption("flame")) or only or update is not None or bool(move) or bool(config.getini("flame"))
+        bool(config.getoption("flame"))
+        or only
+        or update is not None
+        or bool(move)
+        or config.getoption("flame_against") is not None
+        or bool(config.getini("flame"))
     ) and not skip
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if values["cpu"] and available and not set(values["cpu"]) <= available:
@@ -270,6 +316,10 @@ def read_settings(config: pytest.Config) -> Settings:
         seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
         cpus=values["cpu"],
         sampler=values["sampler"],
+        against=values["against"],
+        remeasure=values["remeasure"],
+        base_python=values["base-python"],
+        base_install=values["base-install"],
         baselines=root / values["baselines"],
         report=config.invocation_params.dir / values["report"],
         json=values["json"] and config.invocation_params.dir / values["json"],

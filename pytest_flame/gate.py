@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from pytest_flame import atomic, fold
-from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
-from pytest_flame.compare import compare
-from pytest_flame.config import Settings, TestSettings
-from pytest_flame.errors import BaselineError, FlameError
-from pytest_flame.judge import error, incompatible, inconclusive, judge, new, outcome
-from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.measure.launch import Launcher
-from pytest_flame.measure.session import MIN_PROCESSES, How, Measured, Progress, Target, measure
-from pytest_flame.model import PS_PER_NS, Judgement, Recording, RunResult, SampleCounts, Verdict
-from pytest_flame.render import units
+from pytest_flame.config import Settings
+from pytest_flame.confirming import Confirmed, Suspect, confirm, is_suspicion
+from pytest_flame.errors import FlameError
+from pytest_flame.interleaving import measure_against
+from pytest_flame.judge import error, outcome
+from pytest_flame.measure.job import WorkerResult
+from pytest_flame.model import Judgement, RunResult, Verdict
 from pytest_flame.render.json import result_json
 from pytest_flame.render.markdown import result_markdown
 from pytest_flame.render.report import write_report
-from pytest_flame.stats.drift import find_drift
-
-_FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """A marked test as the plugin hands it over."""
-
-    test_id: str
-    file: Path
-    settings: TestSettings
+from pytest_flame.request import Judged, Request, Selected
+from pytest_flame.screening import Bases, load_bases, screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,54 +40,68 @@ class GateOutcome:
         return "passed" if judgement.test_id in self.updated else outcome(judgement.verdict, strict=strict)
 
 
-def run_gate(
-    selected: Sequence[Selected], settings: Settings, pytest_args: tuple[str, ...], directory: Path, progress: Progress
-) -> GateOutcome:
-    """Measures everything that is selected. Ctrl-C ends the measuring; what is done is still judged and reported."""
+def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
+    """Measures everything that is selected. Ctrl-C ends the measuring; what is done is still judged and reported.
+
+    Raises ``FlameError`` where nothing can be measured at all, such as against a commit that is not there.
+    """
     began = time.monotonic()
+    settings = request.settings
     store = Store(settings.baselines)
-    bases: dict[str, Recording | None] = {}
-    broken: dict[str, BaselineError] = {}
-    for test in selected:
-        try:
-            bases[test.test_id] = store.load(test.test_id)
-        except BaselineError as e:
-            broken[test.test_id] = e
-    targets = [_target(test, bases.get(test.test_id)) for test in selected]
-    how = How(settings.frequency_hz, settings.sampler, settings.cpus, settings.seed, settings.max_time_s)
-    with tempfile.TemporaryDirectory(prefix="pytest-flame-") as scratch:
-        safe_path = not {"", str(directory)} & set(sys.path)
-        launcher = Launcher(settings.root, directory, Path(scratch), pytest_args, safe_path=safe_path)
-        measured, interrupted = measure(targets, how, launcher, progress)
+    bases = Bases({}, {})
+    commit: str | None = None
+    if settings.against is not None:
+        against = measure_against(settings.against, selected, request)
+        tests, interrupted, notes, commit = against.tests, against.interrupted, against.notes, against.commit
+    else:
+        bases = load_bases(store, selected)
+        tests, interrupted, notes = _stored(selected, bases, store, request, began)
 
-    judgements: list[Judgement] = []
-    unmeasured: dict[str, WorkerResult] = {}
-    for test, one in zip(selected, measured, strict=True):
-        if one.failure is not None and one.failure.status in (Status.SKIPPED, Status.XFAILED):
-            unmeasured[test.test_id] = one.failure
-            continue
-        judgements.append(_judge(test, one, bases.get(test.test_id), broken.get(test.test_id), interrupted))
-
+    in_order = [tests[test.test_id] for test in selected]
+    judgements = [one.judgement for one in in_order if one.judgement is not None]
     updated: set[str] = set()
     for index, j in enumerate(judgements):
-        if settings.update is not None and _wants_update(j, settings.update, bases, broken):
-            judgements[index], saved = _saved(store, j)
+        if settings.update is not None and _wants_update(j, settings.update, bases):
+            judgements[index], saved = _saved(store, j, settings.update)
             updated |= {j.test_id} if saved else set()
     result = RunResult(
         judgements=tuple(judgements),
-        mode="stored",
+        mode="stored" if settings.against is None else "interleaved",
         seed=settings.seed,
         limits=settings.limits,
         sampler=next((j.head.sampler for j in judgements if j.head), None),
         overhead=fold.overhead(tuple(p for j in judgements if j.head for p in j.head.processes)),
-        base_source=_shown(settings.baselines, settings.root),
+        base_commit=commit,
+        base_source=settings.against or _shown(settings.baselines, settings.root),
         processes=settings.processes,
         duration_s=time.monotonic() - began,
         interrupted=interrupted,
+        notes=notes,
     )
     report, unwritten = _write_reports(result, settings)
-    wall_s = {m.test_id: m.wall_s for m in measured}
+    unmeasured = {i: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}
+    wall_s = {test_id: one.wall_s for test_id, one in tests.items()}
     return GateOutcome(result, unmeasured, frozenset(updated), wall_s, report, unwritten)
+
+
+def _stored(
+    selected: Sequence[Selected], bases: Bases, store: Store, request: Request, began: float
+) -> tuple[dict[str, Judged], bool, tuple[str, ...]]:
+    """Screens with the baselines, and measures those of what looks suspicious again."""
+    how = request.settings.remeasure if request.settings.update is None else "never"
+    unscreened = [t for t in selected if how == "always" and bases.found.get(t.test_id) is not None]
+    screened = screen([t for t in selected if t not in unscreened], bases, request)
+    tests, interrupted, notes = dict(screened.tests), screened.interrupted, ()
+    suspects = [Suspect(t, base, None) for t in unscreened if (base := bases.found[t.test_id]) is not None]
+    if how == "suspects" and not interrupted:
+        for test in selected:
+            judged, base = tests[test.test_id], bases.found.get(test.test_id)
+            if base is not None and judged.judgement is not None and is_suspicion(judged.judgement):
+                suspects.append(Suspect(test, base, judged))
+    if suspects:
+        found: Confirmed = confirm(suspects, store, request, began)
+        return tests | dict(found.tests), interrupted or found.interrupted, found.notes
+    return tests, interrupted, notes
 
 
 def move_baselines(settings: Settings) -> None:
@@ -117,98 +115,31 @@ def stale_baselines(settings: Settings, collected: Sequence[str]) -> list[str]:
     return Store(settings.baselines).stale(collected)
 
 
-def _target(test: Selected, base: Recording | None) -> Target:
-    s = test.settings
-    return Target(test.test_id, test.file, s.processes, s.processes_given, s.time_s, s.fresh, base)
-
-
-def _judge(
-    test: Selected, one: Measured, base: Recording | None, broken: BaselineError | None, interrupted: bool
-) -> Judgement:
-    head, failure = one.recording, one.failure
-    if failure is not None and failure.status is not Status.OUT_OF_TIME:
-        reason = failure.message + (_FRESH if failure.status is Status.UNREPEATABLE and not test.settings.fresh else "")
-        return error(test.test_id, reason, details=failure.details)
-    if broken is not None:
-        return replace(error(test.test_id, broken.what, details=str(broken)), head=head)
-    done = len(head.processes) if head else 0
-    if head is None or done < min(MIN_PROCESSES, one.asked):
-        why = "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
-        return inconclusive(test.test_id, f"{why} after {done} of {one.asked} processes")
-    judgement = _compare(test, base, head)
-    notes = [*judgement.notes, *_warnings(head)]
-    if done < one.asked:
-        notes.append(f"only {done} of {one.asked} processes were measured")
-    return replace(judgement, notes=tuple(notes))
-
-
-def _compare(test: Selected, base: Recording | None, head: Recording) -> Judgement:
-    if base is None:
-        return replace(new(test.test_id), head=head)
-    unlike = [
-        *sampler_differences(base.sampler, head.sampler),
-        *differences(base.fingerprint, head.fingerprint),
-    ]
-    if base.fresh != head.fresh:
-        unlike.append(f"fresh=True was {'set' if base.fresh else 'not set'} when the baseline was recorded")
-    if unlike:
-        return replace(incompatible(test.test_id, unlike), base=base, head=head)
-    comparison = compare(base, head, test.settings.limits)
-    return judge(comparison, base, head, time_s=test.settings.time_s)
-
-
-def _warnings(head: Recording) -> list[str]:
-    """What is odd about a recording, in words."""
-    notes = []
-    drift = find_drift(head.processes)
-    if drift is not None:
-        notes.append(
-            f"the cost drifts by {drift.change:+.0%} from the first rounds to the last: the body is not repeatable as "
-            f"written{'' if head.fresh else _FRESH}"
-        )
-    counts = sum((p.counts for p in head.processes), SampleCounts())
-    total = max(counts.taken, 1)
-    for name, number in (("lost", counts.lost), ("overflowed", counts.overflowed), ("throttled", counts.throttled)):
-        if number:
-            notes.append(f"{number} samples {name} ({number / total:.1%} of those taken)")
-    if counts.unwindable > 0.002 * total:
-        notes.append(f"{counts.unwindable} samples with an unreadable stack ({counts.unwindable / total:.1%})")
-    if counts.truncated:
-        notes.append(f"{counts.truncated} stacks deeper than the sampler records are rooted at [truncated]")
-    rounds = [r for p in head.processes for r in p.rounds]
-    if len(rounds) == len(head.processes):
-        iterations = sum(r.iterations for r in rounds)
-        cost = units.duration(sum(r.cpu_ns for r in rounds) * PS_PER_NS // iterations)
-        notes.append(
-            f"one iteration takes {cost} of CPU: {units.count(iterations, 'iteration')} in all, no warm-up, and the "
-            "observer effect was not measured"
-        )
-    return notes
-
-
-def _wants_update(
-    j: Judgement, which: str, bases: Mapping[str, Recording | None], broken: Mapping[str, BaselineError]
-) -> bool:
-    if j.head is None or (j.verdict is Verdict.ERROR and j.test_id not in broken):
+def _wants_update(j: Judgement, which: str, bases: Bases) -> bool:
+    if j.head is None or (j.verdict is Verdict.ERROR and j.test_id not in bases.broken):
         return False
     if which == "all":
         return True
-    if j.test_id in broken:
+    if j.test_id in bases.broken:
         return False
-    if bases.get(j.test_id) is None:
+    if bases.found.get(j.test_id) is None or which == "add":
         return True
     return which == "changed" and j.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCOMPATIBLE)
 
 
-def _saved(store: Store, judgement: Judgement) -> tuple[Judgement, bool]:
+def _saved(store: Store, judgement: Judgement, which: str) -> tuple[Judgement, bool]:
     """What cannot be stored is that test's own error: the others keep their verdicts."""
     assert judgement.head is not None
     try:
-        store.save(judgement.head)
+        if which == "add":
+            store.add(judgement.head)
+        else:
+            store.save(judgement.head)
     except FlameError as e:
         failed = error(judgement.test_id, e.what, details=str(e))
         return replace(failed, head=judgement.head, notes=judgement.notes), False
-    return replace(judgement, reason=f"{judgement.reason}; baseline written"), True
+    done = "recording added to the baseline" if which == "add" else "baseline written"
+    return replace(judgement, reason=f"{judgement.reason}; {done}"), True
 
 
 def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, tuple[FlameError, ...]]:

@@ -101,6 +101,8 @@ class Round:
     cpu_ns: int
     wall_ns: int
     sampled: bool
+    spin_ns: int | None = None
+    """CPU time of a fixed loop run just before: how fast the processor was. None in recordings without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,23 @@ class StackSample:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """What other programs and machines took while the rounds of one process ran. None: the kernel does not say."""
+
+    wall_ns: int
+    cpus: int | None = None
+    """Of the machine: ``steal_ns`` is shared among them."""
+    steal_ns: int | None = None
+    """Given to other machines by the hypervisor, all CPUs together."""
+    pressure_ns: int | None = None
+    """Some task of the machine waited for a CPU, this process's or another."""
+    queued_ns: int | None = None
+    """The process was ready to run and had no CPU (its first thread)."""
+    involuntary_switches: int | None = None
+    """How often it was taken off its CPU before it was done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """One fresh interpreter: the replicate of every statistic."""
 
@@ -143,6 +162,7 @@ class Process:
     loop_ps: int = 0
     """Cost of one empty iteration, measured in this process; removed from every cost."""
     hash_seed: int = 0
+    outside: Outside | None = None
 
     def check(self) -> None:
         if not self.rounds:
@@ -171,6 +191,20 @@ class SamplerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """An earlier recording of the same code: what is needed of it to know how much sessions differ."""
+
+    costs_ps: tuple[int, ...]
+    """Exact cost of one iteration in each process (``fold.cost_ps``)."""
+    seed: int = 0
+    recorded_at: str = ""
+
+    def check(self) -> None:
+        if not self.costs_ps or min(self.costs_ps) < 0:
+            raise IntegrityError(f"a session with the costs {self.costs_ps}")
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """All processes of one side of one test."""
 
@@ -184,12 +218,18 @@ class Recording:
     lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
     fresh: bool = False
     seed: int = 0
+    recorded_at: str = ""
+    """When, ISO 8601 with the offset from UTC; empty where unknown."""
+    sessions: tuple[Session, ...] = ()
+    """Earlier recordings of the same code on the same machine, oldest first."""
 
     def check(self) -> None:
         if not self.processes:
             raise IntegrityError(f"{self.test_id}: a recording without processes")
         for p in self.processes:
             p.check()
+        for session in self.sessions:
+            session.check()
 
 
 # --- comparing ---------------------------------------------------------------------------------------------
@@ -205,6 +245,14 @@ class Change(enum.Enum):
     NEW = "new"
     GONE = "gone"
     MOVED = "moved"
+
+
+class Under(enum.Enum):
+    """Under which of its callers a frame grew, as far as it is shown."""
+
+    UNKNOWN = "unknown"
+    EVERY = "every"
+    ONE = "one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +282,17 @@ class FrameDelta:
     own_delta_ps: int = 0
     """For a culprit: growth left after its culprit descendants are subtracted."""
     line: SourceLine | None = None
+    self_low_ps: int = 0
+    self_high_ps: int = 0
+    """Bounds of ``self_delta_ps``, as those of ``delta_ps``."""
+    blind_ps: int | None = None
+    """Smallest growth of this very frame this run would have named with 95 % probability; None where none would."""
+    under: Under = Under.UNKNOWN
+    """``ONE``: under ``caller`` only."""
+    relative: float | None = None
+    """For a culprit: its growth over its base cost where it grew (under ``caller`` only for ``ONE``)."""
+    renamed_from: Frame | None = None
+    """The vanished frame this new one seems to be."""
 
     @property
     def delta_ps(self) -> int:
@@ -280,8 +339,14 @@ class Comparison:
     notes: tuple[str, ...] = ()
     unclear: tuple[FrameDelta, ...] = ()
     """Grew while others lost cost to them, without the sum being shown to have stayed; neither culprit nor moved."""
+    alike: bool = False
+    """Everything is slower by the same factor: the whole test regressed and no function stands out."""
+    unresolved: tuple[Frame, ...] = ()
+    """Frames that may still turn out to be over their thresholds when the budget's remaining processes are in."""
     session_sd: float = 0.0
     """Sd (log scale) between recordings of the same code that the interval allows for; 0 where measured together."""
+    sessions: int = 0
+    """Recordings of base that ``session_sd`` was estimated from; 0 where it is assumed."""
 
     def check(self) -> None:
         if not self.low <= self.ratio <= self.high:
@@ -317,6 +382,10 @@ class Judgement:
     """Several lines where there are some: a traceback, a list of differing fingerprint entries."""
     notes: tuple[str, ...] = ()
     """Warnings that do not change the verdict: drift, lost samples, session variance unknown, …"""
+    interleaved: bool = False
+    """Both sides were measured together; otherwise base is as stored."""
+    base_commit: str | None = None
+    """The commit that was measured as base."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from _pytest._io import TerminalWriter
 from pytest_flame.baseline.names import slug
 from pytest_flame.config import Settings, is_marked, test_settings
 from pytest_flame.errors import BaselineError, FlameError
-from pytest_flame.gate import GateOutcome, Selected, move_baselines, run_gate, stale_baselines
+from pytest_flame.gate import GateOutcome, move_baselines, run_gate, stale_baselines
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.model import Judgement
 from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.terminal import failure_text, summary_lines
+from pytest_flame.request import Request, Selected
 
 VERDICT_PROPERTY: Final = "flame_verdict"
 _FORWARDED: Final = (
@@ -75,9 +76,14 @@ class Gate:
             selected = [Selected(i.nodeid, Path(i.path), test_settings(i, self.settings)) for i in self.marked.values()]
             if selected:
                 progress = TerminalProgress(self.config, len(selected))
-                self.outcome = run_gate(
-                    selected, self.settings, self._worker_args(), self.config.invocation_params.dir, progress
+                request = Request(
+                    self.settings,
+                    self._worker_args(),
+                    self.config.invocation_params.dir,
+                    progress,
+                    tuple(self.config.getini("python_files")),
                 )
+                self.outcome = run_gate(selected, request)
                 progress.finished()
             if self._collected_everything(session):
                 self._find_stale()

@@ -73,7 +73,8 @@ def test_culprits_keep_their_frame_delta_and_line() -> None:
     assert culprit.caller == Frame("app", "price")
     assert culprit.over_threshold and culprit.significant
     assert culprit.own_delta_ps == pytest.approx(0.45 * MS, rel=0.1)
-    unblamed = replace(culprit, change=delta.change, caller=None, own_delta_ps=0)
+    assert culprit.relative == pytest.approx(9, rel=0.1)
+    unblamed = replace(culprit, change=delta.change, caller=None, own_delta_ps=0, relative=None)
     assert unblamed == delta
 
 
@@ -201,7 +202,7 @@ def test_any_two_recordings_compare(base: dict, head: dict, processes: int, samp
     c = compare(record(base, rng, noise), record(head, rng, noise), Limits())
     c.check()
     over = {d.frame for d in c.frames if d.over_threshold}
-    assert bool(over) == bool(c.culprits or c.moved or c.unclear)
+    assert bool(over) == bool(c.culprits or c.moved or c.unclear or c.alike)
     assert all(d.low_ps <= d.delta_ps <= d.high_ps for d in c.frames)
     assert not {d.frame for d in c.culprits} & {d.frame for d in c.moved}
 

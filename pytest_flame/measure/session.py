@@ -1,6 +1,7 @@
-"""Measuring many tests: one process of each in turn, in random order, until each has all of its processes.
+"""Measuring many tests: one process, or one pair, of each in turn, in random order, until each has enough.
 
-A burst of noise then touches one process of several tests instead of all processes of one.
+A burst of noise then touches one process of several tests instead of all processes of one. Who has enough is for each
+test's referee to say.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -22,34 +23,54 @@ from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.rounds import MAX_ROUNDS
 from pytest_flame.model import Process, Recording
 
+BASE: Final = "base"
+HEAD: Final = "head"
 MIN_PROCESSES: Final = 3
 """Fewer say nothing about the spread between processes."""
 MIN_PROCESSES_SLOW: Final = 5
 """A body too slow for the budget gets at least these."""
 
 
+class Referee(Protocol):
+    def wants_more(self, base: Recording | None, head: Recording) -> bool:
+        """Asked after each process of head or each pair, with all there are so far; ``base`` is None without pairs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One test to measure. ``base`` lends its iterations and hash seeds, so that both sides run alike."""
+    """One test to measure. ``stored`` lends its iterations and hash seeds, so that both sides run alike."""
 
     test_id: str
     file: Path
     processes: int
+    """At most, of each side and each of the referee's stages."""
     processes_given: bool
     time_s: float
+    """For so many processes."""
     fresh: bool
-    base: Recording | None = None
+    stored: Recording | None = None
+    referee: Callable[[int], Referee] | None = None
+    """Given the processes the budget allows. Without one, they are all measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of one target: a recording (maybe of fewer processes than asked), or why there is none."""
+    """What came of one target: recordings (maybe of fewer processes than asked), or why there are none.
+
+    ``base`` and ``head`` hold whole pairs only; ``base`` is None where head was measured alone.
+    """
 
     test_id: str
-    recording: Recording | None
+    base: Recording | None
+    head: Recording | None
     failure: WorkerResult | None
+    failed_side: str
+    """``base`` or ``head``."""
     asked: int
     wall_s: float
+    complete: bool
+    """The referee, or the number asked for, was satisfied."""
+    referee: Referee | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,14 @@ class How:
     max_time_s: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Who starts the workers of each side; without ``base``, head is measured alone."""
+
+    head: Launcher
+    base: Launcher | None = None
+
+
 class Progress(Protocol):
     def began(self, test_id: str, process: int, processes: int, left_s: float | None) -> None:
         """A process of a test starts; ``left_s`` is what the run still needs, where it is known."""
@@ -74,26 +103,46 @@ class _State:
     rng: random.Random
     plan: Plan | None = None
     processes: int = 0
-    results: list[Recording] = field(default_factory=list)
+    base: list[Recording] = field(default_factory=list)
+    head: list[Recording] = field(default_factory=list)
     failure: WorkerResult | None = None
+    failed_side: str = HEAD
     wall_s: float = 0.0
+    referee: Referee | None = None
+    satisfied: bool = False
 
     @property
     def wanting(self) -> bool:
-        return self.failure is None and len(self.results) < self.processes
+        return self.failure is None and not self.satisfied
+
+    def fail(self, side: str, result: WorkerResult) -> None:
+        self.failure, self.failed_side = result, side
+
+    def measured(self) -> Measured:
+        return Measured(
+            self.target.test_id,
+            _pooled(self.base),
+            _pooled(self.head),
+            self.failure,
+            self.failed_side,
+            self.processes,
+            self.wall_s,
+            self.satisfied,
+            self.referee,
+        )
 
 
-def measure(targets: Sequence[Target], how: How, launcher: Launcher, progress: Progress) -> tuple[list[Measured], bool]:
+def measure(targets: Sequence[Target], how: How, places: Places, progress: Progress) -> tuple[list[Measured], bool]:
     """Returns what was measured, in the targets' order, and whether Ctrl-C ended it early."""
     # Seeded by the test's own id: its result must not depend on which other tests were selected.
     states = [_State(t, random.Random(f"{how.seed}/{t.test_id}"), processes=t.processes) for t in targets]
     order = random.Random(how.seed)
-    clock = _Clock(how.max_time_s)
+    run = _Run(how, places, _Clock(how.max_time_s), progress, states)
     interrupted = False
     try:
         with _termination_interrupts():
             for state in states:
-                _set_up(state, how, launcher, clock, progress)
+                run.set_up(state)
                 if state.failure is not None and state.failure.status is Status.NO_SAMPLER:
                     for other in states:
                         other.failure = state.failure
@@ -101,12 +150,10 @@ def measure(targets: Sequence[Target], how: How, launcher: Launcher, progress: P
             while waiting := [s for s in states if s.wanting]:
                 order.shuffle(waiting)
                 for state in waiting:
-                    _one_process(state, how, launcher, clock, progress, states)
+                    run.turn(state)
     except KeyboardInterrupt:
         interrupted = True
-    return [
-        Measured(s.target.test_id, _pooled(s.results), s.failure, s.processes, s.wall_s) for s in states
-    ], interrupted
+    return [state.measured() for state in states], interrupted
 
 
 @contextlib.contextmanager
@@ -148,62 +195,95 @@ class _Clock:
         return statistics.fmean(self._per_process) * processes if self._per_process else None
 
 
-def _set_up(state: _State, how: How, launcher: Launcher, clock: _Clock, progress: Progress) -> None:
-    """Find the plan: the base's where there is one, calibrated in a process of its own otherwise."""
-    target = state.target
-    if target.base is not None and target.base.fresh == target.fresh:
-        state.plan, round_s = plan_like(target.base, target.time_s / target.processes)
-    else:
-        progress.began(target.test_id, 0, state.processes, None)
-        result = _run(state, how, launcher, clock, None)
-        if result.status is not Status.CALIBRATED:
-            state.failure = result
-            return
-        state.plan, round_s = result.plan, result.round_wall_ns / 1e9
-    if not target.processes_given:
-        affordable = int(target.time_s / round_s)
-        state.processes = max(min(target.processes, MIN_PROCESSES_SLOW), min(target.processes, affordable))
+@dataclass
+class _Run:
+    """What all turns share."""
 
+    how: How
+    places: Places
+    clock: _Clock
+    progress: Progress
+    states: Sequence[_State]
 
-def _one_process(
-    state: _State, how: How, launcher: Launcher, clock: _Clock, progress: Progress, states: Sequence[_State]
-) -> None:
-    left = sum(s.processes - len(s.results) for s in states if s.wanting)
-    progress.began(state.target.test_id, len(state.results) + 1, state.processes, clock.estimate(left))
-    began = time.monotonic()
-    result = _run(state, how, launcher, clock, state.plan)
-    clock.note(time.monotonic() - began)
-    if result.recording is None:
-        state.failure = result
-    else:
-        state.results.append(result.recording)
+    def set_up(self, state: _State) -> None:
+        """Find the plan: a stored recording's where there is one, calibrated otherwise, on both sides of a pair.
 
+        Base's holds for both: the change is in head. That head calibrates as well shows early that it runs, and
+        treats both sides' bytecode caches alike.
+        """
+        target = state.target
+        if target.stored is not None and target.stored.fresh == target.fresh:
+            state.plan, round_s = plan_like(target.stored, target.time_s / target.processes)
+        else:
+            found: dict[str, WorkerResult] = {}
+            for side in (HEAD, BASE) if self.places.base is not None else (HEAD,):
+                self.progress.began(target.test_id, 0, state.processes, None)
+                result = found[side] = self._run(state, side, self._job(state, None))
+                if result.status is not Status.CALIBRATED:
+                    state.fail(side, result)
+                    return
+            result = found.get(BASE, found[HEAD])
+            state.plan, round_s = result.plan, result.round_wall_ns / 1e9
+        if not target.processes_given:
+            affordable = int(target.time_s / round_s)
+            state.processes = max(min(target.processes, MIN_PROCESSES_SLOW), min(target.processes, affordable))
+        state.referee = target.referee(state.processes) if target.referee is not None else None
 
-def _run(state: _State, how: How, launcher: Launcher, clock: _Clock, plan: Plan | None) -> WorkerResult:
-    target, index = state.target, len(state.results)
-    left = clock.left()
-    if left is not None and left <= 0:
-        return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
-    base_processes: tuple[Process, ...] = target.base.processes if target.base is not None else ()
-    drawn = state.rng.randrange(1 << 32)
-    job = Job(
-        node_id=target.test_id,
-        root=str(launcher.root),
-        result=str(launcher.scratch / "result.json"),
-        seed=state.rng.randrange(1 << 32),
-        hash_seed=base_processes[index % len(base_processes)].hash_seed if base_processes else drawn,
-        frequency_hz=how.frequency_hz,
-        sampler=how.sampler,
-        time_s=target.time_s / target.processes,
-        fresh=target.fresh,
-        cpus=how.cpus,
-        plan=plan,
-    )
-    began = time.monotonic()
-    try:
-        return launcher.run(job, target.file, left)
-    finally:
-        state.wall_s += time.monotonic() - began
+    def turn(self, state: _State) -> None:
+        """One process of head, or one pair in random order with everything drawn alike for both."""
+        left = sum(max(0, s.processes - len(s.head)) for s in self.states if s.wanting)
+        self.progress.began(state.target.test_id, len(state.head) + 1, state.processes, self.clock.estimate(left))
+        job = self._job(state, state.plan)
+        sides = [HEAD] if self.places.base is None else [BASE, HEAD]
+        state.rng.shuffle(sides)
+        began = time.monotonic()
+        done: dict[str, Recording] = {}
+        for side in sides:
+            result = self._run(state, side, job)
+            if result.recording is None:
+                state.fail(side, result)
+                return
+            done[side] = result.recording
+        self.clock.note(time.monotonic() - began)
+        state.head.append(done[HEAD])
+        if BASE in done:
+            state.base.append(done[BASE])
+        head = _pooled(state.head)
+        assert head is not None
+        if state.referee is None:
+            state.satisfied = len(state.head) >= state.processes
+        else:
+            state.satisfied = not state.referee.wants_more(_pooled(state.base), head)
+
+    def _job(self, state: _State, plan: Plan | None) -> Job:
+        target, launcher, index = state.target, self.places.head, len(state.head)
+        lent: tuple[Process, ...] = target.stored.processes if target.stored is not None else ()
+        drawn = state.rng.randrange(1 << 32)
+        return Job(
+            node_id=target.test_id,
+            root=str(launcher.root),
+            result=str(launcher.scratch / "result.json"),
+            seed=state.rng.randrange(1 << 32),
+            hash_seed=lent[index % len(lent)].hash_seed if lent else drawn,
+            frequency_hz=self.how.frequency_hz,
+            sampler=self.how.sampler,
+            time_s=target.time_s / target.processes,
+            fresh=target.fresh,
+            cpus=self.how.cpus,
+            plan=plan,
+        )
+
+    def _run(self, state: _State, side: str, job: Job) -> WorkerResult:
+        left = self.clock.left()
+        if left is not None and left <= 0:
+            return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
+        launcher = self.places.base if side == BASE else self.places.head
+        assert launcher is not None
+        began = time.monotonic()
+        try:
+            return launcher.run(job, state.target.file, left)
+        finally:
+            state.wall_s += time.monotonic() - began
 
 
 def _pooled(recordings: list[Recording]) -> Recording | None:

@@ -1,0 +1,180 @@
+"""A suspicion against a stored baseline, confirmed or dispelled: the baseline's own commit is measured again, here.
+
+What a stored baseline can't tell apart from slower code (another machine, another hour) is then the same for both.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from pytest_flame.baseline.origin import Origin, OriginFinder
+from pytest_flame.baseline.store import Store
+from pytest_flame.errors import FlameError
+from pytest_flame.git import Repository
+from pytest_flame.interleaving import measure_against
+from pytest_flame.measure.overlay import is_test_module, test_parts
+from pytest_flame.model import Judgement, Recording, Verdict
+from pytest_flame.render import units
+from pytest_flame.request import Judged, Request, Selected
+
+SUSPICIONS: Final = frozenset({Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.INCOMPATIBLE})
+_UNDER_BOTH: Final = ("Python", "installed packages", "C library", "kernel", "CPU model")
+"""Differences to the baseline that both sides of a new measurement share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A test whose baseline does not vouch for it. ``screened`` is None where the baseline was not asked."""
+
+    test: Selected
+    base: Recording
+    screened: Judged | None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    tests: Mapping[str, Judged]
+    notes: tuple[str, ...]
+    interrupted: bool
+
+
+@dataclass
+class _Progress:
+    tests: dict[str, Judged] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def is_suspicion(judgement: Judgement) -> bool:
+    """Measuring the base again could change the verdict."""
+    return judgement.verdict in SUSPICIONS and (
+        judgement.comparison is not None or judgement.verdict is Verdict.INCOMPATIBLE
+    )
+
+
+def confirm(suspects: Sequence[Suspect], store: Store, request: Request, began: float) -> Confirmed:
+    """Measures each suspect's base again. ``began`` (monotonic) is when the run's time began to run."""
+    done = _Progress()
+    groups, lost = _origins(suspects, store, request)
+    for suspect, error in lost:
+        done.tests[suspect.test.test_id] = _unconfirmed(suspect, error.what, str(error))
+    for commit, group in groups.items():
+        _measure_again(commit, group, request, began, done)
+    return Confirmed(done.tests, tuple(done.notes), done.interrupted)
+
+
+def _origins(
+    suspects: Sequence[Suspect], store: Store, request: Request
+) -> tuple[dict[str, list[tuple[Suspect, Origin]]], list[tuple[Suspect, FlameError]]]:
+    """Which commit each suspect's baseline is from, and why it is not known."""
+    groups: dict[str, list[tuple[Suspect, Origin]]] = {}
+    lost: list[tuple[Suspect, FlameError]] = []
+    root = request.settings.root
+    try:
+        repository = Repository.find(root)
+    except FlameError as e:
+        return groups, [(suspect, e) for suspect in suspects]
+    sources = {path for suspect in suspects for path in suspect.base.source_hashes}
+    tests = test_parts(sources, request.test_patterns)
+    finder = OriginFinder(repository, root, lambda p: p in tests or is_test_module(p, request.test_patterns))
+    for suspect in suspects:
+        try:
+            origin = finder.find(suspect.base, store.paths(suspect.test.test_id)[1])
+        except FlameError as e:
+            lost.append((suspect, e))
+        else:
+            groups.setdefault(origin.commit, []).append((suspect, origin))
+    return groups, lost
+
+
+def _measure_again(
+    commit: str, group: Sequence[tuple[Suspect, Origin]], request: Request, began: float, done: _Progress
+) -> None:
+    why = "the run was interrupted" if done.interrupted else None
+    settings = request.settings
+    if settings.max_time_s is not None:
+        left = settings.max_time_s - (time.monotonic() - began)
+        settings = replace(settings, max_time_s=left)
+        if left <= 0:
+            why = "the time of the run was spent (--flame-max-time)"
+    if why is not None:
+        done.tests.update({s.test.test_id: _unconfirmed(s, why) for s, _ in group})
+        return
+    try:
+        again = measure_against(commit, [s.test for s, _ in group], replace(request, settings=settings))
+    except FlameError as e:
+        done.tests.update({s.test.test_id: _unconfirmed(s, e.what, str(e)) for s, _ in group})
+        return
+    done.interrupted |= again.interrupted
+    done.notes += [_what_was_done(group), *again.notes]
+    for suspect, origin in group:
+        done.tests[suspect.test.test_id] = _again(suspect, origin, again.tests[suspect.test.test_id])
+
+
+def _what_was_done(group: Sequence[tuple[Suspect, Origin]]) -> str:
+    """``base 1a2b3c4 (the commit that brought the baseline in) re-measured here: CPU model: …``."""
+    reasons = list(dict.fromkeys(_what_differed(s.screened.judgement) for s, _ in group if s.screened is not None))
+    shown = "; ".join(reason for reason in reasons[:2] if reason) or "stored baselines are not relied on"
+    return f"{group[0][1].line}; re-measured here for {units.count(len(group), 'test')}: {shown}"
+
+
+def _what_differed(judgement: Judgement | None) -> str:
+    match judgement and judgement.verdict:
+        case Verdict.INCOMPATIBLE:
+            assert judgement is not None
+            return f"the baseline was recorded under other conditions ({judgement.reason})"
+        case Verdict.REGRESSED:
+            return "slower than the stored baseline"
+        case _:
+            return "not decided against the stored baseline"
+
+
+def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
+    """The new verdict, with what is left of the old one."""
+    before, now = suspect.screened, judged.judgement
+    wall_s = judged.wall_s + (before.wall_s if before else 0.0)
+    if now is None:
+        return replace(judged, wall_s=wall_s)
+    screened = before.judgement if before else None
+    if now.verdict is Verdict.NEW and screened is not None:
+        return _unconfirmed(suspect, now.reason)
+    notes = [*now.notes]
+    if screened is not None:
+        notes.insert(0, f"against the stored baseline: {screened.reason}; {origin.line}, was measured again")
+        both = [line for line in screened.details.splitlines() if line.startswith(_UNDER_BOTH)]
+        if screened.verdict is Verdict.INCOMPATIBLE and both:
+            notes.insert(
+                1,
+                "both sides ran under today's conditions: what these changed since the baseline is not in this "
+                f"comparison ({'; '.join(both)})",
+            )
+    if origin.unverified:
+        notes.append(f"sources of the base that no commit holds: {', '.join(origin.unverified[:3])}")
+    return Judged(replace(now, notes=tuple(notes)), None, wall_s)
+
+
+def _unconfirmed(suspect: Suspect, why: str, details: str = "") -> Judged:
+    """A stored baseline decides alone only where its variance between sessions is known."""
+    assert suspect.screened is None or suspect.screened.judgement is not None
+    wall_s = suspect.screened.wall_s if suspect.screened else 0.0
+    screened = suspect.screened.judgement if suspect.screened else None
+    if screened is None:
+        reason = f"the baseline's commit could not be measured again: {why}"
+        return Judged(
+            Judgement(suspect.test.test_id, Verdict.INCONCLUSIVE, reason, base=suspect.base, details=details),
+            None,
+            wall_s,
+        )
+    note = f"the baseline's commit could not be measured again: {why}"
+    if screened.verdict is Verdict.REGRESSED and not (screened.comparison and screened.comparison.sessions):
+        screened = replace(
+            screened,
+            verdict=Verdict.INCONCLUSIVE,
+            reason=f"a suspicion that could not be confirmed: {screened.reason}; {why}",
+            details=details or screened.details,
+        )
+        return Judged(screened, None, wall_s)
+    return Judged(replace(screened, notes=(*screened.notes, note)), None, wall_s)

@@ -1,0 +1,125 @@
+"""Base and head measured together, pair by pair: what ``--flame-against`` does, and how a suspicion is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from pytest_flame import fold
+from pytest_flame.judge import error, inconclusive, new
+from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.scratch import scratch_directory
+from pytest_flame.measure.session import BASE, MIN_PROCESSES, Measured, Places, Referee, Target, measure
+from pytest_flame.measure.sides import Sides, open_sides
+from pytest_flame.model import Judgement, Recording, Verdict
+from pytest_flame.remarks import recording_warnings, repeatable_hint
+from pytest_flame.request import Judged, Request, Selected
+from pytest_flame.stats import noise
+from pytest_flame.stats.diagnosis import diagnose
+from pytest_flame.trial import Trial
+
+_MOST_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaved:
+    tests: Mapping[str, Judged]
+    commit: str
+    """The base's."""
+    notes: tuple[str, ...]
+    interrupted: bool
+
+
+def measure_against(ref: str, selected: Sequence[Selected], request: Request) -> Interleaved:
+    """Measures ``ref`` and the working tree. Raises ``FlameError`` where ``ref`` cannot be had."""
+    s = request.settings
+    with (
+        scratch_directory() as scratch,
+        open_sides(
+            ref,
+            scratch,
+            root=s.root,
+            directory=request.directory,
+            test_patterns=request.test_patterns,
+            base_python=s.base_python,
+            base_install=s.base_install,
+        ) as sides,
+    ):
+        launcher = request.launcher(scratch)
+        places = Places(launcher.on(sides.head), launcher.on(sides.base))
+        targets = [_target(test, len(selected)) for test in selected]
+        measured, interrupted = measure(targets, request.how, places, request.progress)
+        judged = {
+            test.test_id: _judged(test, one, sides, request, interrupted=interrupted)
+            for test, one in zip(selected, measured, strict=True)
+        }
+        return Interleaved(judged, sides.commit, sides.notes, interrupted)
+
+
+def _target(test: Selected, tests: int) -> Target:
+    s = test.settings
+
+    def referee(most: int) -> Referee:
+        return Trial(s.limits, most, tests, s.time_s)
+
+    return Target(test.test_id, test.file, s.processes, s.processes_given, s.time_s, s.fresh, None, referee)
+
+
+def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, interrupted: bool) -> Judged:
+    failure = one.failure
+    if failure is not None and failure.status in (Status.SKIPPED, Status.XFAILED) and one.failed_side != BASE:
+        return Judged(None, failure, one.wall_s)
+    if failure is not None and failure.status is not Status.OUT_OF_TIME:
+        judgement = _failed(test, failure, one.failed_side, sides)
+    elif one.base is None or one.head is None or len(one.head.processes) < min(MIN_PROCESSES, one.asked):
+        why = "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
+        done = len(one.head.processes) if one.head else 0
+        judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} pairs")
+    else:
+        judgement = _decided(one, one.base, one.head, request)
+    return Judged(replace(judgement, interleaved=True, base_commit=sides.commit), None, one.wall_s)
+
+
+def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:
+    """NEW where base lacks the test or what it uses; what else fails there is an error and said with its traceback."""
+    at = f"at base {sides.commit[:7]}"
+    if side != BASE:
+        return error(test.test_id, failure.message + repeatable_hint(failure, test), details=failure.details)
+    if failure.status is Status.ABSENT:
+        return new(test.test_id, f"{failure.message} ({at})")
+    of_the_body = failure.status in (Status.FAILED, Status.UNREPEATABLE, Status.SKIPPED, Status.XFAILED)
+    if of_the_body and not sides.test_existed(test.file, test.test_id):
+        return new(test.test_id, f"the test is not there {at}, and does not pass on its code")
+    return error(test.test_id, f"{at}: {failure.message}", details=failure.details)
+
+
+def _decided(one: Measured, base: Recording, head: Recording, request: Request) -> Judgement:
+    trial = one.referee
+    assert isinstance(trial, Trial)
+    done = trial.judgement if one.complete else None
+    judgement = done or trial.decide(base, head)
+    notes = [*judgement.notes, *recording_warnings(head)]
+    if not one.complete:
+        notes.append(f"only {len(head.processes)} pairs were measured")
+    if trial.discarded:
+        reasons = sorted({d.reason for d in trial.discarded})[:_MOST_SHOWN]
+        notes.append(f"{len(trial.discarded)} of {len(head.processes)} pairs left out: {'; '.join(reasons)}")
+    base_costs, head_costs = (np.array([fold.cost_ps(p) for p in r.processes], dtype=np.float64) for r in (base, head))
+    if base_costs.min() > 0 and head_costs.min() > 0:
+        seed = request.settings.seed
+        notes += noise.warnings(np.log(head_costs) - np.log(base_costs), seed=seed).words
+        if judgement.verdict is Verdict.INCONCLUSIVE:
+            found = diagnose(
+                base.processes,
+                head.processes,
+                base_costs,
+                head_costs,
+                paired=True,
+                pinned=bool(request.settings.cpus),
+                seed=seed,
+            )
+            notes.append(found.words)
+    return replace(judgement, notes=tuple(notes))

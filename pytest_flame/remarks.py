@@ -1,0 +1,46 @@
+"""What is odd about a recording, in words that change no verdict."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.model import PS_PER_NS, Recording, SampleCounts
+from pytest_flame.render import units
+from pytest_flame.request import Selected
+from pytest_flame.stats.drift import find_drift
+
+_FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
+
+
+def repeatable_hint(failure: WorkerResult, test: Selected) -> str:
+    return _FRESH if failure.status is Status.UNREPEATABLE and not test.settings.fresh else ""
+
+
+def recording_warnings(head: Recording) -> list[str]:
+    """What is odd about a recording, in words."""
+    notes = []
+    drift = find_drift(head.processes)
+    if drift is not None:
+        notes.append(
+            f"the cost drifts by {drift.change:+.0%} from the first rounds to the last: the body is not repeatable as "
+            f"written{'' if head.fresh else _FRESH}"
+        )
+    counts = sum((p.counts for p in head.processes), SampleCounts())
+    total = max(counts.taken, 1)
+    for name, number in (("lost", counts.lost), ("overflowed", counts.overflowed), ("throttled", counts.throttled)):
+        if number:
+            notes.append(f"{number} samples {name} ({number / total:.1%} of those taken)")
+    if counts.unwindable > 0.002 * total:
+        notes.append(f"{counts.unwindable} samples with an unreadable stack ({counts.unwindable / total:.1%})")
+    if counts.truncated:
+        notes.append(f"{counts.truncated} stacks deeper than the sampler records are rooted at [truncated]")
+    rounds = [r for p in head.processes for r in p.rounds]
+    if len(rounds) == len(head.processes):
+        iterations = sum(r.iterations for r in rounds)
+        cost = units.duration(sum(r.cpu_ns for r in rounds) * PS_PER_NS // iterations)
+        notes.append(
+            f"one iteration takes {cost} of CPU: {units.count(iterations, 'iteration')} in all, no warm-up, and the "
+            "observer effect was not measured"
+        )
+    return notes

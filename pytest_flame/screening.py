@@ -1,0 +1,145 @@
+"""Head alone against the baselines that are stored: what passes here is done, what doesn't is a suspicion."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_flame.baseline.fingerprint import differences, sampler_differences
+from pytest_flame.baseline.store import Store
+from pytest_flame.errors import BaselineError
+from pytest_flame.judge import error, incompatible, inconclusive, new
+from pytest_flame.measure.job import Status
+from pytest_flame.measure.scratch import scratch_directory
+from pytest_flame.measure.session import MIN_PROCESSES, Measured, Places, Referee, Target, measure
+from pytest_flame.model import Judgement, Recording
+from pytest_flame.remarks import recording_warnings, repeatable_hint
+from pytest_flame.request import Judged, Request, Selected
+from pytest_flame.trial import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """The stored baselines of the selected tests."""
+
+    found: Mapping[str, Recording | None]
+    broken: Mapping[str, BaselineError]
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    tests: Mapping[str, Judged]
+    interrupted: bool
+
+
+def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
+    found: dict[str, Recording | None] = {}
+    broken: dict[str, BaselineError] = {}
+    for test in selected:
+        try:
+            found[test.test_id] = store.load(test.test_id)
+        except BaselineError as e:
+            broken[test.test_id] = e
+    return Bases(found, broken)
+
+
+def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Screened:
+    """Measures head. A run that records baselines measures all processes, another only what the verdict needs."""
+    recording = request.settings.update is not None
+    targets = [_target(test, bases.found.get(test.test_id), recording=recording) for test in selected]
+    with scratch_directory() as scratch:
+        measured, interrupted = measure(targets, request.how, Places(request.launcher(scratch)), request.progress)
+    return Screened(
+        {
+            test.test_id: _judged(test, one, bases, interrupted=interrupted)
+            for test, one in zip(selected, measured, strict=True)
+        },
+        interrupted,
+    )
+
+
+@dataclass
+class _OneLook:
+    """Nothing to compare with: that it can be measured is all there is to see."""
+
+    def wants_more(self, base: Recording | None, head: Recording) -> bool:
+        return len(head.processes) < MIN_PROCESSES
+
+
+@dataclass
+class _Screener:
+    """A screen, once the first process shows that head is comparable."""
+
+    screen: Screen
+
+    def wants_more(self, base: Recording | None, head: Recording) -> bool:
+        return not _unlike(self.screen.base, head) and self.screen.wants_more(base, head)
+
+
+def _target(test: Selected, base: Recording | None, *, recording: bool) -> Target:
+    s = test.settings
+
+    def referee(most: int) -> Referee:
+        return _OneLook() if base is None else _Screener(Screen(base, s.limits, most, s.time_s))
+
+    return Target(
+        test.test_id,
+        test.file,
+        s.processes,
+        s.processes_given,
+        s.time_s,
+        s.fresh,
+        base,
+        None if recording else referee,
+    )
+
+
+def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -> Judged:
+    failure = one.failure
+    if failure is not None and failure.status in (Status.SKIPPED, Status.XFAILED):
+        return Judged(None, failure, one.wall_s)
+    base, broken = bases.found.get(test.test_id), bases.broken.get(test.test_id)
+    head = _dated(one.head)
+    if failure is not None and failure.status is not Status.OUT_OF_TIME:
+        judgement = error(test.test_id, failure.message + repeatable_hint(failure, test), details=failure.details)
+    elif broken is not None:
+        judgement = replace(error(test.test_id, broken.what, details=str(broken)), head=head)
+    elif head is None or len(head.processes) < min(MIN_PROCESSES, one.asked):
+        why = "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
+        done = len(head.processes) if head else 0
+        judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} processes")
+    else:
+        judgement = _compared(test, base, replace(one, head=head), head)
+        notes = [*judgement.notes, *recording_warnings(head)]
+        if not one.complete:
+            notes.append(f"only {len(head.processes)} of {one.asked} processes were measured")
+        judgement = replace(judgement, notes=tuple(notes))
+    return Judged(judgement, None, one.wall_s)
+
+
+def _compared(test: Selected, base: Recording | None, one: Measured, head: Recording) -> Judgement:
+    if base is None:
+        return replace(new(test.test_id), head=head)
+    unlike = _unlike(base, head)
+    if unlike:
+        return replace(incompatible(test.test_id, unlike), base=base, head=head)
+    if one.complete and isinstance(one.referee, _Screener) and one.referee.screen.judgement is not None:
+        return replace(one.referee.screen.judgement, head=head)
+    most = len(head.processes)
+    return Screen(base, test.settings.limits, max(most, one.asked), test.settings.time_s).decide(head)
+
+
+def _unlike(base: Recording, head: Recording) -> list[str]:
+    unlike = [
+        *sampler_differences(base.sampler, head.sampler),
+        *differences(base.fingerprint, head.fingerprint),
+    ]
+    if base.fresh != head.fresh:
+        unlike.append(f"fresh=True was {'set' if base.fresh else 'not set'} when the baseline was recorded")
+    return unlike
+
+
+def _dated(head: Recording | None) -> Recording | None:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return replace(head, recorded_at=now) if head is not None else None

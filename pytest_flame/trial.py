@@ -1,0 +1,190 @@
+"""Deciding while measuring: after each process or pair, is more of it needed?
+
+A *screen* compares head's processes with a stored baseline. A *trial* compares pairs measured together, in two stages:
+the search looks several times and stops as soon as everything is settled; what looks regressed is then measured anew
+and has to show again. Looks spend the error between them (``stats.looks``). With the second stage, a test is falsely
+called REGRESSED only where both err, and the family of all tests × frames is held at the stated level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from pytest_flame.compare import compare, compare_interleaved
+from pytest_flame.judge import judge
+from pytest_flame.model import Comparison, Frame, Judgement, Limits, Process, Recording, Verdict
+from pytest_flame.stats import noise
+from pytest_flame.stats.looks import Looks, plan_looks
+
+SPARE: Final = 1.3
+"""Pairs measured at most, over those that count: what the machine spoilt is measured again, but not for ever."""
+
+
+@dataclass
+class Screen:
+    """One stored baseline and the processes of head, as they come."""
+
+    base: Recording
+    limits: Limits
+    most: int
+    time_s: float
+    judgement: Judgement | None = None
+    _seen: int = 0
+    _looks: Looks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._looks = plan_looks(self.most, self.limits.alpha)
+
+    def wants_more(self, base: Recording | None, head: Recording) -> bool:
+        """Whether the next process could change anything. ``base`` of the protocol is None: it is stored."""
+        count = len(head.processes)
+        before, self._seen = self._seen, count
+        if not self._looks.due(before, count):
+            return count < self._looks.last
+        self.decide(head)
+        assert self.judgement is not None
+        return count < self._looks.last and not _settled(self.judgement)
+
+    def decide(self, head: Recording) -> Judgement:
+        """The verdict with what there is, also between looks (the run was ended)."""
+        alpha = self._looks.alpha(len(head.processes))
+        comparison = compare(self.base, head, self.limits, alpha=alpha, most=self._looks.last)
+        self.judgement = judge(comparison, self.base, head, time_s=self.time_s)
+        return self.judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What the search found and the confirmation has to find again."""
+
+    total: bool
+    frames: frozenset[Frame]
+    after: int
+    """Pairs of the search; the confirmation's begin here."""
+
+    def shown(self, comparison: Comparison) -> bool:
+        if self.total and comparison.low > 1 + comparison.limits.threshold:
+            return True
+        return any(culprit.frame in self.frames for culprit in comparison.culprits)
+
+
+@dataclass
+class Trial:
+    """One test's pairs, as they come. ``tests`` in the run share the error of the confirmations."""
+
+    limits: Limits
+    most: int
+    tests: int
+    time_s: float
+    suspicion: Suspicion | None = None
+    judgement: Judgement | None = None
+    discarded: tuple[noise.Discarded, ...] = ()
+    _seen: int = 0
+
+    @property
+    def search(self) -> Looks:
+        # One look more for both stages pooled, where the confirmation does not confirm.
+        return plan_looks(self.most, self.limits.alpha, reserve=1)
+
+    @property
+    def confirmation(self) -> Looks:
+        # M tests each err in the search with probability alpha: M·alpha·(1/M) = alpha for the whole family.
+        return plan_looks(self.most, min(self.limits.alpha, 1 / self.tests))
+
+    def wants_more(self, base: Recording | None, head: Recording) -> bool:
+        """Whether more pairs are needed. ``base`` and ``head`` hold all pairs so far, in the order they ran."""
+        assert base is not None
+        start = self.suspicion.after if self.suspicion else 0
+        looks = self.confirmation if self.suspicion else self.search
+        stage = _from(base, start), _from(head, start)
+        measured = len(head.processes) - start
+        spent = measured >= round(SPARE * looks.last)
+        pair = self._kept(*stage)
+        count = len(pair[1].processes)
+        before, self._seen = self._seen, count
+        if not (looks.due(before, count) or (spent and count > 0)):
+            return not spent
+        last = spent or count >= looks.last
+        if self.suspicion is None:
+            return self._search(*pair, looks.alpha(count), last, len(head.processes))
+        return self._confirm(*pair, looks.alpha(count), last, base, head)
+
+    def decide(self, base: Recording, head: Recording) -> Judgement:
+        """The verdict with what there is, where the run was ended before the trial was."""
+        kept = self._kept(base, head)
+        comparison = self._compare(*kept, self.search.alphas[-1])
+        found = judge(comparison, *kept, time_s=self.time_s)
+        if found.verdict is Verdict.REGRESSED:
+            found = replace(found, verdict=Verdict.INCONCLUSIVE, reason=f"not confirmed in time: {found.reason}")
+        self.judgement = replace(found, interleaved=True)
+        return self.judgement
+
+    def _search(self, base: Recording, head: Recording, alpha: float, last: bool, measured: int) -> bool:
+        comparison = self._compare(base, head, alpha)
+        self.judgement = found = replace(judge(comparison, base, head, time_s=self.time_s), interleaved=True)
+        if found.verdict is Verdict.REGRESSED:
+            total = comparison.low > 1 + self.limits.threshold
+            over = frozenset(delta.frame for delta in comparison.frames if delta.over_threshold)
+            self.suspicion = Suspicion(total, over, measured)
+            self._seen = 0
+            return True
+        return not last and not _settled(found)
+
+    def _confirm(
+        self, base: Recording, head: Recording, alpha: float, last: bool, all_base: Recording, all_head: Recording
+    ) -> bool:
+        assert self.suspicion is not None
+        suspects = self.suspicion.frames or None
+        comparison = self._compare(base, head, alpha, suspects)
+        if self.suspicion.shown(comparison):
+            found = judge(comparison, base, head, time_s=self.time_s)
+            self.judgement = replace(found, interleaved=True)
+            return not last and not comparison.culprits and bool(comparison.unresolved)
+        decided = comparison.high < 1 + self.limits.threshold and not comparison.unresolved
+        if not (last or decided):
+            return True
+        self.judgement = self._unconfirmed(all_base, all_head)
+        return False
+
+    def _unconfirmed(self, base: Recording, head: Recording) -> Judgement:
+        """Both stages together; what only one of them showed is not a regression, nor is it passed over."""
+        kept = self._kept(base, head)
+        pooled = judge(self._compare(*kept, self.search.alphas[-1]), *kept, time_s=self.time_s)
+        if pooled.verdict is Verdict.REGRESSED:
+            pooled = replace(
+                pooled,
+                verdict=Verdict.INCONCLUSIVE,
+                reason=f"seen once and not again when it was measured anew: {pooled.reason}",
+            )
+        return replace(pooled, interleaved=True)
+
+    def _compare(
+        self, base: Recording, head: Recording, alpha: float, suspects: frozenset[Frame] | None = None
+    ) -> Comparison:
+        return compare_interleaved(base, head, self.limits, alpha=alpha, most=self.most, suspects=suspects)
+
+    def _kept(self, base: Recording, head: Recording) -> tuple[Recording, Recording]:
+        """Without the pairs the machine spoilt."""
+        found = noise.discards(base.processes, head.processes)
+        self.discarded = found.pairs
+        keep = found.keep(len(head.processes))
+        return _only(base, keep), _only(head, keep)
+
+
+def _settled(judgement: Judgement) -> bool:
+    """Total decided and every frame either named or known not to matter."""
+    comparison = judgement.comparison
+    if judgement.verdict is Verdict.ERROR:
+        return True
+    decided = judgement.verdict in (Verdict.PASS, Verdict.IMPROVED, Verdict.REGRESSED)
+    return decided and comparison is not None and (bool(comparison.culprits) or not comparison.unresolved)
+
+
+def _from(recording: Recording, start: int) -> Recording:
+    return replace(recording, processes=recording.processes[start:]) if start else recording
+
+
+def _only(recording: Recording, indexes: list[int]) -> Recording:
+    processes: tuple[Process, ...] = tuple(recording.processes[i] for i in indexes)
+    return replace(recording, processes=processes) if len(indexes) < len(recording.processes) else recording
