@@ -97,13 +97,16 @@ def record_baselines(project: Path, options: Sequence[str], timeout: float) -> N
 
 
 def gate(project: Path, options: Sequence[str], tests: Sequence[str], result: Path, timeout: float) -> Gated:
-    """Gate ``tests`` of ``project``; ``result`` is the JSON file to use. Never raises: a broken run says why."""
+    """Gate ``tests`` of ``project`` by its baselines alone; ``result`` is the JSON file to use. Never raises: a broken
+    run says why."""
     result.unlink(missing_ok=True)
     started = time.monotonic()
     broken = None
     outcomes = {}
     try:
-        done = pytest(project, ["--flame", f"--flame-json={result}", *options, *tests], timeout)
+        done = pytest(
+            project, ["--flame", "--flame-remeasure=never", f"--flame-json={result}", *options, *tests], timeout
+        )
         if done.returncode not in (0, TESTS_FAILED):
             broken = f"exit status {done.returncode}: {ending(done)}"
         elif not result.exists():

@@ -1,11 +1,16 @@
 #!/bin/sh
 # The gate on a fresh machine: installs pytest-flame into an environment of its own, records the example project's
-# baselines on this machine, shows that the unchanged code passes, slows one function down in a temporary copy and
-# shows the failing run. Exit status 0 when the gate caught the regression and named the frame.
+# baselines on this machine and commits them in a copy of its own, shows that the unchanged code passes, slows one
+# function down in that copy and shows the failing run: slower than its baseline, so the baseline's own commit is
+# measured again beside it before the test fails. Exit status 0 when the gate caught the regression and named the frame.
 # FLAME_DEMO_PATCH=FILE demonstrates another of example_project/regressions/.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/ci/env.sh"
+if ! command -v git >/dev/null 2>&1; then
+    echo "The demonstration needs git: a suspicion is confirmed by measuring the baseline's commit again." >&2
+    exit 1
+fi
 make_environment demo "$ROOT"
 
 PATCH=${FLAME_DEMO_PATCH:-01-slower-leaf.patch}
@@ -18,9 +23,13 @@ trap 'rm -rf "$work"' EXIT INT TERM
 cp -R "$ROOT/example_project" "$work/shop"
 rm -rf "$work/shop/flame-baselines"
 cd "$work/shop"
+printf '%s\n' flame-report/ __pycache__/ .pytest_cache/ >.gitignore
 
-echo "=== 1. record the baselines on this machine: pytest --flame-update=all $TEST"
+echo "=== 1. record the baselines on this machine and commit them: pytest --flame-update=all $TEST"
 "$VENV/bin/python" -m pytest -q --flame-update=all $TEST
+git init --quiet .
+git add .
+git -c user.name=demo -c user.email=demo@localhost -c commit.gpgsign=false commit --quiet -m "The shop and its baselines"
 echo
 echo "=== 2. the code as it is: pytest $GATE $TEST"
 "$VENV/bin/python" -m pytest -q $GATE $TEST

@@ -23,8 +23,6 @@ from pytest_flame.stats.whole import Whole, centre, compare_pairs, decide
 STORED_SESSION_SD = 0.01
 """Assumed for a stored baseline of which there is one recording: what a recording differs from the next by."""
 
-ALIKE = "everything is slower alike: no function stands out"
-
 _MAX_PS = 2**63 - 1
 
 
@@ -117,7 +115,6 @@ def _comparison(base: Recording, head: Recording, whole: Whole, frames: _Frames,
         unresolved=frames.unresolved,
         alike=attribution.alike,
         blind_below_ps=_whole_ps(frames.blind_below),
-        notes=(ALIKE,) if attribution.alike else (),
     )
     comparison.check()
     return comparison

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pytest_flame.baseline.origin import Origin, OriginFinder
+from pytest_flame.baseline.origin import How, Origin, OriginFinder
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import FlameError
 from pytest_flame.git import Repository
 from pytest_flame.interleaving import measure_against
 from pytest_flame.measure.overlay import is_test_module, test_parts
 from pytest_flame.model import Judgement, Recording, Verdict
-from pytest_flame.render import units
+from pytest_flame.render import units, words
 from pytest_flame.request import Judged, Request, Selected
 
 SUSPICIONS: Final = frozenset({Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.INCOMPATIBLE})
@@ -115,13 +115,14 @@ def _measure_again(
 
 
 def _what_was_done(group: Sequence[tuple[Suspect, Origin]]) -> str:
-    """``base 1a2b3c4 (the commit that brought the baseline in) re-measured here: CPU model: …``."""
-    reasons = list(dict.fromkeys(_what_differed(s.screened.judgement) for s, _ in group if s.screened is not None))
-    shown = "; ".join(reason for reason in reasons[:2] if reason) or "stored baselines are not relied on"
-    return f"{group[0][1].line}; re-measured here for {units.count(len(group), 'test')}: {shown}"
+    """``base 1a2b3c4 re-measured here for 2 tests: slower than the stored baseline``."""
+    reasons = list(dict.fromkeys(_why_again(s.screened.judgement) for s, _ in group if s.screened is not None))
+    shown = "; ".join(reasons[:2]) or "--flame-remeasure=always"
+    found = " (found by its source hashes)" if group[0][1].how is How.HASHES else ""
+    return f"base {group[0][1].commit[:7]}{found} re-measured here for {units.count(len(group), 'test')}: {shown}"
 
 
-def _what_differed(judgement: Judgement | None) -> str:
+def _why_again(judgement: Judgement | None) -> str:
     match judgement and judgement.verdict:
         case Verdict.INCOMPATIBLE:
             assert judgement is not None
@@ -129,7 +130,13 @@ def _what_differed(judgement: Judgement | None) -> str:
         case Verdict.REGRESSED:
             return "slower than the stored baseline"
         case _:
-            return "not decided against the stored baseline"
+            return "not decided by the stored baseline"
+
+
+def _screened_as(judgement: Judgement) -> str:
+    """What the stored baseline said, without advice that has been followed by now."""
+    said = words.effect(judgement.comparison) if judgement.comparison else judgement.reason
+    return f"against the stored baseline: {judgement.verdict.value}, {said}"
 
 
 def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
@@ -143,7 +150,7 @@ def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
         return _unconfirmed(suspect, now.reason)
     notes = [*now.notes]
     if screened is not None:
-        notes.insert(0, f"against the stored baseline: {screened.reason}; {origin.line}, was measured again")
+        notes.insert(0, f"{_screened_as(screened)}; measured again with its commit {origin.commit[:7]}")
         both = [line for line in screened.details.splitlines() if line.startswith(_UNDER_BOTH)]
         if screened.verdict is Verdict.INCOMPATIBLE and both:
             notes.insert(

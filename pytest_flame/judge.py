@@ -48,6 +48,11 @@ class Case:
     head: Recording
     time_s: float | None = None
 
+    @property
+    def together(self) -> bool:
+        """Base was measured beside head."""
+        return not (self.comparison.session_sd or self.comparison.sessions)
+
 
 Ruling = tuple[Verdict, str]
 
@@ -95,7 +100,8 @@ def _no_samples(case: Case) -> Ruling | None:
 def _whole_test_slower(case: Case) -> Ruling | None:
     c = case.comparison
     if c.low > 1 + c.limits.threshold:
-        return Verdict.REGRESSED, f"{_total(c)} is above the tolerated {_tolerated(c)}"
+        alike = "; everything is slower alike" if c.alike else ""
+        return Verdict.REGRESSED, f"{_total(c)} is above the tolerated {_tolerated(c)}{alike}"
     return None
 
 
@@ -198,7 +204,8 @@ def _sides(case: Case) -> tuple[tuple[str, Recording], tuple[str, Recording]]:
 def _advice(case: Case, distance: float) -> str:
     """What would settle it. ``distance`` (log scale) is what the interval must not reach; inf: twice as much time.
 
-    A stored base keeps its own noise however long head is measured: taken to be half of all.
+    A stored base keeps its own noise however long head is measured: taken to be half of all. Of pairs, more of the
+    same length settle more than longer ones.
     """
     c = case.comparison
     session = NormalDist().inv_cdf(1 - c.limits.alpha) * c.session_sd
@@ -207,11 +214,15 @@ def _advice(case: Case, distance: float) -> str:
     fixed = session**2 + (noise / 2 if c.session_sd else 0.0)
     room = distance**2 - fixed
     longer = 2.0 if math.isinf(distance) else (noise + session**2 - fixed) / room if room > 0 else math.inf
-    if longer > MAX_LONGER and c.session_sd:
-        return "a baseline recorded nearer in time would settle it"
+    if longer > MAX_LONGER and not case.together:
+        return "measuring base and head together (--flame-against=REF) would settle it"
     if longer > MAX_LONGER:
-        return "too close to the threshold for more time to settle it"
+        return "too close to the threshold to be settled by more of the same"
     longer = max(longer, 1.2)
+    if case.together:
+        more = f"--flame-processes={math.ceil(c.head_processes * longer)}"
+        time = "" if case.time_s is None else f" --flame-time={math.ceil(case.time_s * longer)}"
+        return f"more pairs ({more}{time}) would settle it"
     if case.time_s is not None:
         return f"more time (--flame-time={math.ceil(case.time_s * longer)}) would settle it"
     return f"more processes (--flame-processes={math.ceil(c.head_processes * longer)}) would settle it"

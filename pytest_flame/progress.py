@@ -20,10 +20,11 @@ class TerminalProgress:
             self._reporter.ensure_newline()
             self._reporter.write_line(f"flame: measuring {tests} test{'s' if tests != 1 else ''}")
 
-    def began(self, test_id: str, process: int, processes: int, left_s: float | None) -> None:
+    def began(self, test_id: str, process: int, processes: int, left_s: float | None, *, pairs: bool = False) -> None:
         if self._reporter is None:
             return
-        step = f"process {process} of {processes}" if process else "calibrating"
+        step = _pair(process, processes) if pairs else f"process {process} of {processes}"
+        step = step if process else "calibrating"
         left = "" if left_s is None else f", about {duration(left_s)} left"
         if self._moving:
             self._reporter.rewrite(f"flame: {shortened(test_id, 60)}: {step}{left}", erase=True)
@@ -36,6 +37,11 @@ class TerminalProgress:
         if self._wrote:
             self._reporter.rewrite("", erase=True)
             self._reporter.write("\r")
+
+
+def _pair(pair: int, pairs: int) -> str:
+    """Beyond the number asked for, what looked slower is being measured anew."""
+    return f"pair {pair} of up to {pairs}" if pair <= pairs else f"pair {pair}, to confirm what was found"
 
 
 def duration(seconds: float) -> str:

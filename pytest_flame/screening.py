@@ -105,7 +105,7 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         judgement = error(test.test_id, failure.message + repeatable_hint(failure, test), details=failure.details)
     elif broken is not None:
         judgement = replace(error(test.test_id, broken.what, details=str(broken)), head=head)
-    elif head is None or len(head.processes) < min(MIN_PROCESSES, one.asked):
+    elif head is None or (not one.complete and len(head.processes) < min(MIN_PROCESSES, one.asked)):
         why = "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
         done = len(head.processes) if head else 0
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} processes")

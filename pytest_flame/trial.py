@@ -66,7 +66,8 @@ class Suspicion:
     def shown(self, comparison: Comparison) -> bool:
         if self.total and comparison.low > 1 + comparison.limits.threshold:
             return True
-        return any(culprit.frame in self.frames for culprit in comparison.culprits)
+        # With suspects only they can be over; whom they are traced to may be another, such as a library's caller.
+        return bool(self.frames and comparison.culprits)
 
 
 @dataclass
@@ -79,6 +80,8 @@ class Trial:
     time_s: float
     suspicion: Suspicion | None = None
     judgement: Judgement | None = None
+    confirmed: bool = False
+    """The suspicion has shown again; what is still measured only names the frame."""
     discarded: tuple[noise.Discarded, ...] = ()
     _seen: int = 0
 
@@ -102,7 +105,8 @@ class Trial:
         spent = measured >= round(SPARE * looks.last)
         pair = self._kept(*stage)
         count = len(pair[1].processes)
-        before, self._seen = self._seen, count
+        # A pair may turn out to be spoilt only when there are more to compare it with: no look is taken twice.
+        before, self._seen = self._seen, max(self._seen, count)
         if not (looks.due(before, count) or (spent and count > 0)):
             return not spent
         last = spent or count >= looks.last
@@ -112,6 +116,8 @@ class Trial:
 
     def decide(self, base: Recording, head: Recording) -> Judgement:
         """The verdict with what there is, where the run was ended before the trial was."""
+        if self.confirmed and self.judgement is not None:
+            return self.judgement
         kept = self._kept(base, head)
         comparison = self._compare(*kept, self.search.alphas[-1])
         found = judge(comparison, *kept, time_s=self.time_s)
@@ -140,7 +146,10 @@ class Trial:
         if self.suspicion.shown(comparison):
             found = judge(comparison, base, head, time_s=self.time_s)
             self.judgement = replace(found, interleaved=True)
+            self.confirmed = True
             return not last and not comparison.culprits and bool(comparison.unresolved)
+        if self.confirmed:  # by an earlier look
+            return not last and bool(comparison.unresolved)
         decided = comparison.high < 1 + self.limits.threshold and not comparison.unresolved
         if not (last or decided):
             return True

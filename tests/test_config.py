@@ -25,6 +25,10 @@ VALUES = {
     "seed": ("11", 11, "12", 12),
     "cpu": ("{cpu}", "{cpus}", "{cpu}-{cpu}", "{cpus}"),
     "sampler": ("timer", "timer", "perf", "perf"),
+    "against": ("v1", "v1", "main...", "main..."),
+    "remeasure": ("never", "never", "always", "always"),
+    "base-python": ("python3.11", Path("python3.11"), "/opt/python", Path("/opt/python")),
+    "base-install": ("pip install .", "pip install .", "make install", "make install"),
     "baselines": ("here", Path("here"), "there", Path("there")),
     "report": ("r1", Path("r1"), "r2", Path("r2")),
     "json": ("a.json", Path("a.json"), "b.json", Path("b.json")),
@@ -60,7 +64,7 @@ def setting(read: Settings, name: str) -> object:
         "cpu": "cpus",
     }.get(name, name.replace("-", "_"))
     value = getattr(where, attribute)
-    return value.relative_to(read.root) if isinstance(value, Path) else value
+    return value.relative_to(read.root) if isinstance(value, Path) and value.is_relative_to(read.root) else value
 
 
 def test_every_option_is_tested() -> None:
@@ -98,6 +102,7 @@ def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, op
         ("cpu", "0-99999999999"),
         ("cpu", "-1"),
         ("sampler", "magic"),
+        ("remeasure", "sometimes"),
     ],
 )
 def test_values_without_a_meaning_name_the_option_and_what_was_expected(

@@ -19,11 +19,16 @@ def process(*costs_ns: int, loop_ps: int = 0, sampled: bool = True, iterations: 
     return Process(rounds, {(ROOT,): StackSample(1, 30), (ROOT, F): StackSample(3, 70)}, loop_ps=loop_ps)
 
 
-def test_cost_is_the_mean_of_the_cheaper_half_less_the_loop() -> None:
-    assert fold.cost_ps(process(100, 104, 900, 1000, loop_ps=2_000)) == 100_000
+def test_cost_is_the_mean_of_the_cheaper_quarter_less_the_loop() -> None:
+    assert fold.cost_ps(process(104, 100, 105, 106, 107, 900, 950, 1000, loop_ps=2_000)) == 100_000
 
 
-def test_a_single_round_is_its_own_cheaper_half() -> None:
+@pytest.mark.parametrize(("rounds", "cheaper"), [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3)])
+def test_the_cheaper_quarter_is_rounded_up(rounds: int, cheaper: int) -> None:
+    assert fold.cost_ps(process(*range(1, rounds + 1))) == round(1000 * (1 + cheaper) / 2)
+
+
+def test_a_single_round_is_its_own_cheaper_quarter() -> None:
     assert fold.cost_ps(process(100)) == 100_000
 
 

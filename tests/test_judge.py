@@ -73,6 +73,11 @@ CULPRIT = delta("orders.parse:tokenize", 0.024)
             Verdict.REGRESSED,
             "`orders.parse:tokenize` grew by 2.4 % of the test (tolerated 2 %); total -20.0 % [-22.0, -18.0]",
         ),
+        (
+            replace(comparison(1.139, 1.118, 1.16), alike=True),
+            Verdict.REGRESSED,
+            "+13.9 % [11.8, 16.0] is above the tolerated 5 %; everything is slower alike",
+        ),
         (comparison(1.002, 0.989, 1.016), Verdict.PASS, "+0.2 % [-1.1, 1.6] is within the tolerated 5 %"),
         (
             comparison(1.021, 1.008, 1.034),
@@ -105,14 +110,14 @@ def test_the_boundaries_belong_to_the_weaker_claim(low: float, high: float, expe
 def test_an_interval_that_spans_the_threshold_says_what_would_settle_it() -> None:
     c = comparison(1.06, 1.031, 1.09)
     assert judge(c, RECORDING, RECORDING, time_s=5.0).reason == (
-        "interval [3.1, 9.0] spans the threshold 5 %; more time (--flame-time=44) would settle it"
+        "interval [3.1, 9.0] spans the threshold 5 %; more pairs (--flame-processes=87 --flame-time=44) would settle it"
     )
-    assert verdict(c)[1].endswith("more processes (--flame-processes=87) would settle it")
+    assert verdict(c)[1].endswith("more pairs (--flame-processes=87) would settle it")
 
 
 def test_against_another_session_only_measuring_together_helps() -> None:
     c = comparison(1.055, 1.02, 1.091, session_sd=0.01)
-    assert verdict(c)[1].endswith("a baseline recorded nearer in time would settle it")
+    assert verdict(c)[1].endswith("measuring base and head together (--flame-against=REF) would settle it")
 
 
 def test_no_time_is_enough_for_what_lies_on_the_threshold() -> None:

@@ -49,11 +49,15 @@ def test_line_moves_on_a_terminal_and_is_erased_at_the_end() -> None:
     shown = watched(terminal)
     shown.began("test_it.py::test_it", 0, 10, None)
     shown.began("test_it.py::test_it", 3, 10, 200.4)
+    shown.began("test_it.py::test_it", 3, 10, None, pairs=True)
+    shown.began("test_it.py::test_it", 11, 10, None, pairs=True)
     shown.finished()
     assert terminal.lines == ["flame: measuring 2 tests"]
     assert terminal.moved == [
         "flame: test_it.py::test_it: calibrating",
         "flame: test_it.py::test_it: process 3 of 10, about 3 min 20 s left",
+        "flame: test_it.py::test_it: pair 3 of up to 10",
+        "flame: test_it.py::test_it: pair 11, to confirm what was found",
         "",
     ]
 

@@ -29,7 +29,7 @@ from conditions import Condition, neighbours, surroundings
 from pytest_flame.baseline import schema
 from pytest_flame.measure.job import Job, Plan, WorkerResult
 from pytest_flame.measure.launch import Launcher
-from pytest_flame.model import Process, Recording
+from pytest_flame.model import Process, Recording, Round
 
 HERE = Path(__file__).parent
 WORKLOADS = ("recursion", "json", "regex", "numpy", "compression", "objects", "system_calls")
@@ -88,6 +88,23 @@ def banks(results: Path) -> Iterator[tuple[str, str, list[Entry]]]:
     """Name of the bank, workload, processes: everything in ``results``."""
     for path in sorted(results.glob("*/*.jsonl")):
         yield path.parent.name, path.stem, read_bank(path.parent, path.stem)
+
+
+def merged(entry: Entry, number: int) -> Entry:
+    """So many neighbouring rounds as one, sampled ones with sampled ones; what is left over at the end is left out."""
+    if number == 1:
+        return entry
+    joined = []
+    for sampled in (True, False):
+        rounds = [r for r in entry.process.rounds if r.sampled == sampled]
+        for start in range(0, len(rounds) - number + 1, number):
+            part = rounds[start : start + number]
+            iterations, cpu, wall = (
+                sum(x) for x in zip(*((r.iterations, r.cpu_ns, r.wall_ns) for r in part), strict=True)
+            )
+            joined.append(Round(iterations, cpu, wall, sampled))
+    process = dataclasses.replace(entry.process, rounds=tuple(joined))
+    return dataclasses.replace(entry, recording=dataclasses.replace(entry.recording, processes=(process,)))
 
 
 def next_pair(folder: Path, workload: str) -> int:
@@ -152,7 +169,7 @@ class Recorder:
         path.parent.mkdir(parents=True, exist_ok=True)
         for second in (False, True):
             draw = random.Random(f"{self.condition}/{workload}/{pair}/{second}")
-            shared = draw if self.condition is Condition.HASH_SEED else random.Random(f"{workload}/{pair}")
+            shared = draw if self.condition.changes(Condition.HASH_SEED) else random.Random(f"{workload}/{pair}")
             seeds = shared.randrange(1 << 32), shared.randrange(1 << 32)
             with surroundings(self.condition, draw) as name:
                 checkout = self.checkout(name)

@@ -41,6 +41,8 @@ class Condition(enum.Enum):
     """The checkout lies on a path of another length in every process."""
     TIMER = "timer"
     """The sampler's second rung."""
+    SURROUNDINGS = "surroundings"
+    """Environment, hash seed and path, all three of them other ones in every process."""
 
     def __str__(self) -> str:
         return self.value
@@ -48,6 +50,10 @@ class Condition(enum.Enum):
     @property
     def sampler(self) -> str:
         return "timer" if self is Condition.TIMER else "auto"
+
+    def changes(self, what: Condition) -> bool:
+        """Whether ``what`` of the surroundings is another in every process."""
+        return self in (what, Condition.SURROUNDINGS)
 
 
 @contextmanager
@@ -74,9 +80,9 @@ def neighbours(condition: Condition) -> Iterator[None]:
 def surroundings(condition: Condition, draw: random.Random) -> Iterator[str]:
     """Sets the environment for one process and gives the name of the folder its checkout lies in."""
     padding = "FLAME_BANK_PADDING"
-    if condition is Condition.ENVIRONMENT:
+    if condition.changes(Condition.ENVIRONMENT):
         os.environ[padding] = "x" * draw.randrange(4096)
     try:
-        yield "p" * draw.randrange(1, 120) if condition is Condition.PATH else "checkout"
+        yield "p" * draw.randrange(1, 120) if condition.changes(Condition.PATH) else "checkout"
     finally:
         os.environ.pop(padding, None)

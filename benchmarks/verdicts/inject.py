@@ -3,49 +3,94 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pytest_flame.model import Frame, Process, Stack, StackSample
 
 
-def slowed(process: Process, effect: float, frame: Frame | None, draw: np.random.Generator) -> Process:
-    """``process`` with rounds that cost ``1 + effect`` times as much.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is put into the head. The default is nothing.
 
-    The new cost is that of stacks which end in ``frame``, shared out as their samples are; with None it is everybody's.
-    How many samples arrive there is drawn (Poisson), as it would be by a sampler.
+    The test costs ``1 + effect`` times as much, and the new cost is that of stacks which end in ``frame``, shared out
+    as their samples are; with None it is everybody's. With ``instead``, this frame loses what the other gains, and
+    the test costs what it did: ``effect`` is still a part of the test.
     """
-    rounds = tuple(replace(r, cpu_ns=round(r.cpu_ns * (1 + effect))) for r in process.rounds)
+
+    effect: float = 0.0
+    frame: Frame | None = None
+    instead: Frame | None = None
+
+    @property
+    def total(self) -> float:
+        """True cost of head over that of base."""
+        return 1.0 if self.instead else 1 + self.effect
+
+
+def slowed(process: Process, change: Change, draw: np.random.Generator) -> Process:
+    """``process`` with ``change`` in it. How many samples come (Poisson) and go (binomial) is drawn, as it would be."""
+    rounds = tuple(replace(r, cpu_ns=round(r.cpu_ns * change.total)) for r in process.rounds)
     whole = sum(sample.count for sample in process.stacks.values())
-    if whole == 0 or effect == 0:
+    if whole == 0 or change.effect == 0:
         return replace(process, rounds=rounds)
-    places = {s: x for s, x in process.stacks.items() if frame is None or s[-1] == frame}
+    stacks = dict(process.stacks)
+    period = sum(sample.weight_ns for sample in process.stacks.values()) / whole
+    places = {s: x for s, x in process.stacks.items() if change.frame is None or s[-1] == change.frame}
     if not places:
-        raise ValueError(f"{frame} was not sampled in this process")
-    arrived = int(draw.poisson(effect * whole))
+        raise ValueError(f"{change.frame} was not sampled in this process")
+    arrived = int(draw.poisson(change.effect * whole))
     shares = np.array([sample.count for sample in places.values()], dtype=np.float64)
     more = draw.multinomial(arrived, shares / shares.sum())
-    period = sum(sample.weight_ns for sample in process.stacks.values()) / whole
-    stacks = dict(process.stacks)
     for (stack, sample), count in zip(places.items(), more, strict=True):
-        stacks[stack] = StackSample(sample.count + int(count), sample.weight_ns + round(int(count) * period))
-    return replace(process, rounds=rounds, stacks=stacks)
+        stacks[stack] = _changed(sample, int(count), period)
+    losing = {s: x for s, x in process.stacks.items() if change.instead is not None and s[-1] == change.instead}
+    its = sum(sample.count for sample in losing.values())
+    for stack, sample in losing.items():
+        gone = int(draw.binomial(sample.count, min(1.0, change.effect * whole / its)))
+        stacks[stack] = _changed(sample, -gone, period)
+    return replace(process, rounds=rounds, stacks={s: x for s, x in stacks.items() if x.count > 0})
+
+
+def _changed(sample: StackSample, count: int, period: float) -> StackSample:
+    return StackSample(sample.count + count, max(0, sample.weight_ns + round(count * period)))
+
+
+# --- where to put it ---------------------------------------------------------------------------------------
+
+
+def own_shares(processes: Sequence[Process]) -> dict[Frame, float]:
+    """Mean part of the samples that each frame has of its own, of frames that every process sampled; dearest first."""
+    counts: Counter[Frame] = Counter()
+    seen: Counter[Frame] = Counter()
+    for process in processes:
+        seen.update({_leaf(stack) for stack in process.stacks})
+        for stack, sample in process.stacks.items():
+            counts[_leaf(stack)] += sample.count
+    whole = counts.total()
+    return {frame: n / whole for frame, n in counts.most_common() if seen[frame] == len(processes)}
 
 
 def hottest(processes: Iterable[Process]) -> Frame:
     """The frame with the greatest cost of its own, over all processes that sampled it."""
-    counts: Counter[Frame] = Counter()
-    seen: Counter[Frame] = Counter()
-    number = 0
-    for process in processes:
-        number += 1
-        seen.update({_leaf(stack) for stack in process.stacks})
-        for stack, sample in process.stacks.items():
-            counts[_leaf(stack)] += sample.count
-    everywhere = [frame for frame in counts if seen[frame] == number]
-    return max(everywhere, key=lambda frame: counts[frame])
+    return next(iter(own_shares(list(processes))))
+
+
+def masked(processes: Iterable[Process], growth: float, about: float = 0.1) -> Change | None:
+    """The frame nearest to ``about`` of the test grows by ``growth`` of itself, and the dearest other one pays for it.
+
+    None where no frame has between half and twice that share, or no other one can pay.
+    """
+    shares = own_shares(list(processes))
+    near = [frame for frame, share in shares.items() if about / 2 <= share <= 2 * about]
+    if not near:
+        return None
+    frame = min(near, key=lambda f: abs(np.log(shares[f] / about)))
+    effect = growth * shares[frame]
+    payer = next((f for f, share in shares.items() if f != frame and share > effect), None)
+    return Change(effect, frame, payer) if payer else None
 
 
 def _leaf(stack: Stack) -> Frame:

@@ -1,29 +1,33 @@
 """The verdicts themselves, replayed over banks: false alarms, what is found, and at what price.
 
     python benchmarks/verdicts/replay.py --results build/banks --judge gate --judge min --threshold 0.05
+    python benchmarks/verdicts/replay.py --results build/banks --judge gate --masked 0.5
 
-Pairs of a bank are handed to a judge one after the other until it has decided; the next comparison begins where the
-last one ended. So all comparisons of one pass are independent, and none is counted twice; further passes draw anew
+Processes of a bank are handed to a judge one after the other until it has decided; the next comparison begins where
+the last one ended, and at the bank's end it goes on at the beginning, so that long comparisons are not cut off. In
+the first pass none shares a process with another one: only these count as independent. Further passes draw anew
 which process of a pair is the base, and serve to average only. A slowdown is put into the head's processes: into the
-clock and, with ``--frame hottest``, into the samples of the hottest function.
+clock and, with ``--frame hottest``, into the samples of the hottest function. ``--raw`` keeps every decision.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TextIO
 
 import numpy as np
-from bank import RESULTS, Entry, banks
-from inject import hottest, slowed
+from bank import RESULTS, Entry, banks, merged
+from gates import Decision, Judge, Pair, Source, gates, pooled
+from inject import Change, hottest, masked, slowed
 from rules import RULES, Floats
 
-from pytest_flame.model import Frame, Process, Recording, Verdict
+from pytest_flame.model import Limits, Process, Recording, Verdict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from trial import aligned
@@ -31,33 +35,13 @@ from wilson import shown
 
 BUDGET = 20
 """Pairs. Rules of other tools have no looks: they get all of them."""
-Pair: TypeAlias = tuple[Recording, Recording]
-"""One process of base and one of head, each a recording of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a judge said. ``low`` and ``high`` bound head over base, where the judge gives bounds."""
-
-    verdict: Verdict
-    low: float = 0.0
-    high: float = float("inf")
-    named: str = ""
-    """The first culprit."""
-
-
-Judge: TypeAlias = Callable[[Iterator[Pair]], Decision]
-"""Takes as many pairs as it needs. Raises ``StopIteration`` where there are no more."""
-
-
-# --- judges ------------------------------------------------------------------------------------------------
 
 
 def peer(name: str, threshold: float, budget: int) -> Judge:
     """Another tool's rule, after all pairs. It knows no third verdict."""
 
-    def judge(pairs: Iterator[Pair]) -> Decision:
-        taken = [next(pairs) for _ in range(budget)]
+    def judge(source: Source) -> Decision:
+        taken = [next(source) for _ in range(budget)]
         base, head = ([_costs(side.processes[0]) for side in sides] for sides in zip(*taken, strict=True))
         return Decision(Verdict.REGRESSED if RULES[name].slower(base, head, threshold) else Verdict.PASS)
 
@@ -68,44 +52,66 @@ def _costs(process: Process) -> Floats:
     return np.array([r.cpu_ns / r.iterations for r in process.rounds])
 
 
-def judges(threshold: float, budget: int = BUDGET) -> Mapping[str, Judge]:
-    return {name: peer(name, threshold, budget) for name in RULES}
+def judges(limits: Limits, budget: int = BUDGET) -> Mapping[str, Judge]:
+    return {**gates(limits, budget), **{name: peer(name, limits.threshold, budget) for name in RULES}}
 
 
 # --- replaying ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is put into the head."""
-
-    effect: float
-    frame: Frame | None
-
-
 class Stream:
-    """The pairs of a bank from one place on; ``place`` moves along."""
+    """The processes of a bank from one place on, round and round; ``taken`` of them so far.
 
-    def __init__(self, entries: Sequence[Entry], case: Case, seed: int) -> None:
-        self.entries = entries
-        self.case = case
-        self.place = 0
+    ``before`` are those that a stored baseline is made of, by default the same. No comparison may take more than there
+    are: then ``StopIteration`` is raised.
+    """
+
+    def __init__(self, entries: Sequence[Entry], change: Change, seed: int, before: Sequence[Entry] = ()) -> None:
+        self._entries = entries
+        self._before = before
+        self._change = change
         self._draw = np.random.default_rng(seed)
+        # Later passes begin elsewhere: not always the same processes meet.
+        self._first = 2 * int(self._draw.integers(max(1, len(entries) // 2))) if seed else 0
+        self._taken_before = 0
+        self.taken = 0
+        self._began = 0
+
+    @property
+    def left(self) -> bool:
+        return self.taken < len(self._entries)
+
+    def begin(self) -> None:
+        """A comparison: from a whole pair on."""
+        self.taken += self.taken % 2
+        self._began = self.taken
 
     def __iter__(self) -> Iterator[Pair]:
         return self
 
     def __next__(self) -> Pair:
-        if 2 * self.place + 1 >= len(self.entries):
-            raise StopIteration
-        first, second = (entry.recording for entry in self.entries[2 * self.place : 2 * self.place + 2])
-        self.place += 1
+        first, second = self._take(), self._take()
         base, head = (first, second) if self._draw.integers(2) else (second, first)
-        return base, _with_process(head, slowed(head.processes[0], self.case.effect, self.case.frame, self._draw))
+        return base, self._slowed(head)
 
+    def head(self) -> Recording:
+        return self._slowed(self._take())
 
-def _with_process(recording: Recording, process: Process) -> Recording:
-    return replace(recording, processes=(process,))
+    def stored(self, processes: int) -> Recording:
+        if not self._before:
+            return pooled([self._take() for _ in range(processes)])
+        places = range(self._taken_before, self._taken_before + processes)
+        self._taken_before += processes
+        return pooled([self._before[place % len(self._before)].recording for place in places])
+
+    def _take(self) -> Recording:
+        if self.taken - self._began >= len(self._entries):
+            raise StopIteration
+        self.taken += 1
+        return self._entries[(self._first + self.taken - 1) % len(self._entries)].recording
+
+    def _slowed(self, recording: Recording) -> Recording:
+        return replace(recording, processes=(slowed(recording.processes[0], self._change, self._draw),))
 
 
 @dataclass
@@ -114,12 +120,14 @@ class Tally:
 
     comparisons: int = 0
     independent: int = 0
-    pairs: int = 0
+    unfinished: int = 0
+    """Where the bank was too short for what the judge asked; they are no comparisons."""
+    pairs: float = 0.0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     covered: int = 0
     named: Counter[str] = field(default_factory=Counter)
 
-    def add(self, decision: Decision, pairs: int, truth: float, *, independent: bool) -> None:
+    def add(self, decision: Decision, pairs: float, truth: float, *, independent: bool) -> None:
         self.comparisons += 1
         self.independent += independent
         self.pairs += pairs
@@ -131,6 +139,7 @@ class Tally:
     def __iadd__(self, other: Tally) -> Tally:
         self.comparisons += other.comparisons
         self.independent += other.independent
+        self.unfinished += other.unfinished
         self.pairs += other.pairs
         self.verdicts += other.verdicts
         self.covered += other.covered
@@ -145,36 +154,137 @@ class Tally:
         return f"{100 * part:.1f}: {shown(round(part * self.independent), self.independent)}"
 
 
-def replay(entries: Sequence[Entry], judge: Judge, case: Case, passes: int) -> Tally:
-    tally = Tally()
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One line of ``--raw``. ``taken`` is the place in the bank, counted in processes from the pass's own start."""
+
+    bank: str
+    workload: str
+    judge: str
+    threshold: float
+    effect: float
+    frame: str
+    masked: bool
+    number: int
+    """Of the pass; those of pass 0 are independent, up to the bank's end."""
+    taken: int
+    processes: int
+    verdict: str
+    low: float
+    high: float
+    named: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One workload of one bank; a stored baseline comes from ``before``, which is from an earlier time."""
+
+    bank: str
+    workload: str
+    entries: Sequence[Entry]
+    before: Sequence[Entry] = ()
+
+
+def replay(
+    series: Series, judge: Judge, change: Change, passes: int
+) -> Iterator[tuple[int, int, int, Decision | None]]:
+    """Pass, place after the comparison, processes it took, what was decided: nothing where the bank was too short."""
     for number in range(passes):
-        stream = Stream(entries, case, number)
-        # Later passes begin elsewhere: not always the same processes meet.
-        stream.place = number % max(1, min(passes, len(entries) // 4))
-        while True:
-            began = stream.place
+        stream = Stream(series.entries, change, number, series.before)
+        while stream.left:
+            stream.begin()
+            began = stream.taken
+            decision: Decision | None
             try:
                 decision = judge(stream)
             except StopIteration:
-                break
-            tally.add(decision, stream.place - began, 1 + case.effect, independent=number == 0)
-    return tally
+                decision = None
+            yield number, stream.taken, stream.taken - began, decision
 
 
-HEADINGS = ("condition", "judge", "effect", "REGRESSED", "PASS", "INCONCLUSIVE", "covered", "pairs", "named")
+HEADINGS = (
+    "condition",
+    "judge",
+    "effect",
+    "REGRESSED",
+    "PASS",
+    "INCONCLUSIVE",
+    "covered",
+    "pairs",
+    "n",
+    "unfinished",
+    "named",
+)
 
 
-def row(condition: str, judge: str, effect: float, tally: Tally) -> tuple[str, ...]:
+def row(condition: str, judge: str, effect: str, tally: Tally) -> tuple[str, ...]:
     n = max(tally.comparisons, 1)
     return (
         condition,
         judge,
-        f"{effect:+.0%}",
+        effect,
         *(tally.share(verdict) for verdict in (Verdict.REGRESSED, Verdict.PASS, Verdict.INCONCLUSIVE)),
         f"{100 * tally.covered / n:.1f}",
         f"{tally.pairs / n:.1f}",
+        f"{tally.comparisons} ({tally.verdicts[Verdict.REGRESSED]} red)",
+        str(tally.unfinished or "–"),
         ", ".join(f"{name} {count}" for name, count in tally.named.most_common(2)) or "–",
     )
+
+
+def _read(options: argparse.Namespace) -> list[Series]:
+    found = []
+    for bank, workload, entries in banks(options.results):
+        wanted = workload in (options.workload or [workload]) and any(part in bank for part in options.bank or [bank])
+        if wanted and entries:
+            entries = [merged(entry, options.merge) for entry in entries]
+            # A baseline from the first half of the bank for heads from the second.
+            half = len(entries) // 4 * 2
+            split = options.judge == ["stored"]
+            found.append(Series(bank, workload, *((entries[half:], entries[:half]) if split else (entries, ()))))
+    return found
+
+
+def _changes(options: argparse.Namespace, series: Series) -> list[tuple[str, Change]]:
+    processes = [entry.process for entry in series.entries]
+    if options.masked is not None:
+        hidden = masked(processes, options.masked)
+        return [(f"masked {options.masked:+.0%}", hidden)] if hidden else []
+    frame = hottest(processes) if options.frame == "hottest" else None
+    return [(f"{effect:+.0%}", Change(effect, frame)) for effect in options.effect or [0.0]]
+
+
+def _tables(options: argparse.Namespace, raw: TextIO | None) -> list[tuple[str, ...]]:
+    limits = Limits(threshold=options.threshold, frame_threshold=options.frame_threshold, alpha=options.alpha)
+    tallies: dict[tuple[str, str, str], Tally] = {}
+    for series in _read(options):
+        for effect, change in _changes(options, series):
+            for name, judge in judges(limits, options.pairs).items():
+                if name not in (options.judge or [name]):
+                    continue
+                tally = Tally()
+                for number, taken, processes, decision in replay(series, judge, change, options.passes):
+                    if decision is None:
+                        tally.unfinished += 1
+                        continue
+                    whole = number == 0 and taken <= len(series.entries)
+                    tally.add(decision, processes / 2, change.total, independent=whole)
+                    if raw is not None:
+                        line = Decided(
+                            series.bank, series.workload, name, options.threshold, change.effect,
+                            change.frame.name if change.frame else "", change.instead is not None, number, taken,
+                            processes, decision.verdict.value, decision.low, decision.high, decision.named,
+                            decision.reason,
+                        )  # fmt: skip
+                        raw.write(json.dumps(asdict(line)) + "\n")
+                places = [series.bank, "all together"]
+                if options.detail:
+                    places.insert(0, f"{series.bank} {series.workload}")
+                for place in places:
+                    tallies.setdefault((name, effect, place), Tally()).__iadd__(tally)
+    ordered = sorted(tallies.items(), key=lambda one: (one[0][2] == "all together", one[0][:2]))
+    return [HEADINGS, *(row(place, name, effect, tally) for (name, effect, place), tally in ordered)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -182,36 +292,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help=f"folder of the banks (default: {RESULTS})")
     parser.add_argument("--bank", action="append", default=[], help="only banks whose name contains this")
     parser.add_argument("--workload", action="append", default=[], help="only this workload")
-    parser.add_argument("--judge", action="append", choices=[*judges(0)], help="this one (again: this one too)")
+    parser.add_argument("--judge", action="append", choices=[*judges(Limits())], help="this one (again: this one too)")
     parser.add_argument("--threshold", type=float, default=0.05, help="growth that fails a test (default: 0.05)")
+    parser.add_argument("--frame-threshold", type=float, default=0.02, help="the same of a function (default: 0.02)")
+    parser.add_argument("--alpha", type=float, default=0.01, help="the gate's error (default: 0.01)")
     parser.add_argument("--pairs", type=int, default=BUDGET, help=f"a comparison's budget (default: {BUDGET})")
     parser.add_argument("--effect", type=float, action="append", help="put into the head (default: 0)")
     parser.add_argument("--frame", choices=["all", "hottest"], default="all", help="whose cost grows (default: all)")
+    parser.add_argument("--masked", type=float, help="a function of about 10 %% grows so much, another one pays for it")
+    parser.add_argument("--merge", type=int, default=1, help="count so many neighbouring rounds as one (default: 1)")
     parser.add_argument("--passes", type=int, default=8, help="over each bank (default: 8)")
     parser.add_argument("--detail", action="store_true", help="one line for each workload")
+    parser.add_argument("--raw", type=Path, help="every decision, one a line, is added to this file")
     options = parser.parse_args(arguments)
-    rows: list[tuple[str, ...]] = [HEADINGS]
-    everywhere: dict[tuple[str, float], Tally] = {}
-    by_bank: dict[str, list[tuple[str, list[Entry]]]] = {}
-    for bank, workload, entries in banks(options.results):
-        if workload in (options.workload or [workload]) and any(part in bank for part in options.bank or [bank]):
-            by_bank.setdefault(bank, []).append((workload, entries))
-    for name, judge in judges(options.threshold, options.pairs).items():
-        if name not in (options.judge or [name]):
-            continue
-        for effect in options.effect or [0.0]:
-            for bank, series in by_bank.items():
-                total = Tally()
-                for workload, entries in series:
-                    frame = hottest(e.process for e in entries) if options.frame == "hottest" else None
-                    tally = replay(entries, judge, Case(effect, frame), options.passes)
-                    if options.detail:
-                        rows.append(row(f"{bank} {workload}", name, effect, tally))
-                    total += tally
-                rows.append(row(bank, name, effect, total))
-                everywhere.setdefault((name, effect), Tally()).__iadd__(total)
-    rows += [row("all together", name, effect, tally) for (name, effect), tally in everywhere.items()]
-    print(aligned(rows))
+    if options.raw is None:
+        print(aligned(_tables(options, None)))
+    else:
+        with options.raw.open("a", encoding="utf-8") as raw:
+            print(aligned(_tables(options, raw)))
 
 
 if __name__ == "__main__":

@@ -93,8 +93,8 @@ class Places:
 
 
 class Progress(Protocol):
-    def began(self, test_id: str, process: int, processes: int, left_s: float | None) -> None:
-        """A process of a test starts; ``left_s`` is what the run still needs, where it is known."""
+    def began(self, test_id: str, process: int, processes: int, left_s: float | None, *, pairs: bool = False) -> None:
+        """A process of a test starts, or a pair; ``left_s`` is what the run still needs at most, where it is known."""
 
 
 @dataclass
@@ -232,7 +232,13 @@ class _Run:
     def turn(self, state: _State) -> None:
         """One process of head, or one pair in random order with everything drawn alike for both."""
         left = sum(max(0, s.processes - len(s.head)) for s in self.states if s.wanting)
-        self.progress.began(state.target.test_id, len(state.head) + 1, state.processes, self.clock.estimate(left))
+        self.progress.began(
+            state.target.test_id,
+            len(state.head) + 1,
+            state.processes,
+            self.clock.estimate(left),
+            pairs=self.places.base is not None,
+        )
         job = self._job(state, state.plan)
         sides = [HEAD] if self.places.base is None else [BASE, HEAD]
         state.rng.shuffle(sides)

@@ -116,7 +116,8 @@ class _Test:
     detectable: str
     mde: float
     bar: Markup
-    processes: str
+    measured: str
+    """Against what base, and how much of it."""
     culprits: tuple[_Culprit, ...]
     files: Pictures
     picture: Markup
@@ -126,7 +127,7 @@ class _Test:
     details: tuple[str, ...]
 
 
-FIGURES: Final = ("base → head", "Δ", "Δ of test", "self base → head", "self Δ", "adjusted p")
+FIGURES: Final = ("base → head", "Δ", "Δ of test", "self base → head", "self Δ", "adjusted p", "blind below")
 
 
 def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, room: int) -> _Test:
@@ -149,7 +150,7 @@ def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, r
         detectable=words.detectable(comparison) if comparison else "",
         mde=comparison.mde if comparison else math.inf,
         bar=_interval_bar(comparison, scale) if comparison else Markup(),
-        processes=f"{comparison.base_processes} base, {comparison.head_processes} head" if comparison else "",
+        measured=words.measured_with(judgement),
         culprits=tuple(_culprit(comparison, delta) for delta in comparison.culprits) if comparison else (),
         files=pictures,
         picture=Markup(picture if len(picture) <= room else ""),
@@ -179,6 +180,8 @@ def _frame_row(delta: FrameDelta, test_ps: int, culprit: bool) -> _FrameRow:
     base, head = units.before_after(delta.base_ps, delta.head_ps)
     self_base, self_head = units.before_after(delta.base_self_ps, delta.head_self_ps)
     interval = units.duration_interval(delta.low_ps, delta.high_ps)
+    known = delta.self_low_ps or delta.self_high_ps
+    own_interval = units.duration_interval(delta.self_low_ps, delta.self_high_ps) if known else ""
     share = delta.delta_ps / test_ps if test_ps > 0 else math.inf
     direction = ("grew" if delta.delta_ps > 0 else "shrank") if delta.significant and delta.delta_ps else ""
     figures = (
@@ -186,8 +189,9 @@ def _frame_row(delta: FrameDelta, test_ps: int, culprit: bool) -> _FrameRow:
         _Cell(units.signed_duration(delta.delta_ps), delta.delta_ps, interval),
         _Cell(units.signed_percent(share), delta.delta_ps),
         _Cell(f"{self_base} → {self_head}", delta.head_self_ps),
-        _Cell(units.signed_duration(delta.self_delta_ps), delta.self_delta_ps),
+        _Cell(units.signed_duration(delta.self_delta_ps), delta.self_delta_ps, own_interval),
         _Cell(units.p_value(delta.p_adjusted), delta.p_adjusted),
+        _Cell(words.blind(delta), math.inf if delta.blind_ps is None else delta.blind_ps),
     )
     change = words.what_happened(delta) if culprit else delta.change.value
     return _FrameRow(delta.frame.name, words.place(delta), change, direction, culprit, figures)
@@ -241,7 +245,7 @@ def _conditions(result: RunResult) -> list[tuple[str, str]]:
     return [
         ("sampler", sampled),
         ("overhead", units.percent(result.overhead) if result.overhead is not None else "unknown"),
-        (unit, units.count(result.processes)),
+        (unit, f"up to {units.count(result.processes)}"),
         ("threshold", f"{units.setting(limits.threshold)}, one frame {units.setting(limits.frame_threshold)}"),
         ("intervals", units.setting(words.level(limits.alpha))),
         ("seed", str(result.seed)),

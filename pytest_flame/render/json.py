@@ -54,6 +54,8 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "id": judgement.test_id,
         "verdict": judgement.verdict.value,
         "reason": judgement.reason,
+        "mode": "interleaved" if judgement.interleaved else "stored",
+        "base_commit": judgement.base_commit,
         **figures,
         "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],
         "moved": [_frame(delta, comparison) for delta in comparison.moved] if comparison else [],
@@ -75,6 +77,10 @@ _FIGURES: Final = (
     "head_processes",
     "threshold",
     "frame_threshold",
+    "sessions",
+    "session_sd",
+    "alike",
+    "blind_below_ns",
 )
 
 
@@ -92,6 +98,10 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
         comparison.head_processes,
         comparison.limits.threshold,
         comparison.limits.frame_threshold,
+        comparison.sessions,
+        comparison.session_sd,
+        comparison.alike,
+        _ns(comparison.blind_below_ps),
     )
     return dict(zip(_FIGURES, values, strict=True))
 
@@ -102,13 +112,19 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "caller": delta.caller.name if delta.caller else None,
         "kind": delta.frame.kind.value,
         "change": delta.change.value,
+        "under": delta.under.value,
+        "relative": delta.relative,
+        "renamed_from": delta.renamed_from.name if delta.renamed_from else None,
         "path": delta.line.path if delta.line else None,
         "line": delta.line.line if delta.line else None,
         "self_delta_ns": _ns(delta.self_delta_ps),
+        "self_low_ns": _ns(delta.self_low_ps),
+        "self_high_ns": _ns(delta.self_high_ps),
         "delta_ns": _ns(delta.delta_ps),
         "own_delta_ns": _ns(words.own_growth_ps(delta)),
         "low_ns": _ns(delta.low_ps),
         "high_ns": _ns(delta.high_ps),
+        "blind_ns": None if delta.blind_ps is None else _ns(delta.blind_ps),
         "share_of_change": words.share_of_change(comparison, delta),
         "calls_base": None,
         "calls_head": None,

@@ -106,6 +106,8 @@ def _details(judgement: Judgement) -> str:
         lines.append(f"\n{_fenced(judgement.details)}")
     if not lines:
         return ""
+    if comparison is not None:
+        lines.append(f"- {_text(words.measured_with(judgement))}")
     summary = f"<details><summary><code>{escape(printable(judgement.test_id))}</code></summary>"
     return "\n".join([summary, "", _text(judgement.reason), "", *lines, "", "</details>", ""])
 

@@ -135,6 +135,8 @@ def _differential_tooltip(box: Box, delta: FrameDelta | None, comparison: Compar
     lines.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")
     if not delta.significant:
         lines.append("no significant change")
+    if blind := words.blind(delta):
+        lines.append(f"a growth of {blind} would have been named")
     if place := words.place(delta):
         lines.append(place)
     return "\n".join(lines)

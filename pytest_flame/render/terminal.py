@@ -63,13 +63,13 @@ def failure_text(judgement: Judgement, *, picture: Path | str | None = None) -> 
             f"{words.times(comparison)}  {words.effect(comparison)}  CPU time per iteration",
             f"{units.setting(comparison.level)} interval, threshold {units.setting(limits.threshold)}, "
             f"frame threshold {units.setting(limits.frame_threshold)}, "
-            f"{comparison.base_processes} base and {comparison.head_processes} head processes",
+            f"{_replicates(judgement, comparison)}",
         ]
         if comparison.culprits:
             lines += ["", "culprit:" if len(comparison.culprits) == 1 else "culprits:"]
             for delta in comparison.culprits:
                 lines += _accusation(comparison, delta)
-        elif judgement.verdict is Verdict.REGRESSED:
+        elif judgement.verdict is Verdict.REGRESSED and not comparison.alike:
             lines += ["", "no single frame stands out: the growth is spread over more frames than could be told apart"]
     notes = [*judgement.notes, *(comparison.notes if comparison else ())]
     if notes:
@@ -79,6 +79,12 @@ def failure_text(judgement: Judgement, *, picture: Path | str | None = None) -> 
     if picture is not None:
         lines += ["", f"picture: {picture}"]
     return "\n".join(lines)
+
+
+def _replicates(judgement: Judgement, comparison: Comparison) -> str:
+    if judgement.interleaved:
+        return words.replicates(judgement)
+    return f"{comparison.base_processes} base and {comparison.head_processes} head processes"
 
 
 def _accusation(comparison: Comparison, delta: FrameDelta) -> list[str]:
@@ -94,7 +100,7 @@ def _conditions(result: RunResult) -> str:
     unit = "pair" if result.mode == "interleaved" else "process"
     parts = [
         units.count(len(result.judgements), "test"),
-        units.count(result.processes, unit, "processes" if unit == "process" else ""),
+        f"up to {units.count(result.processes, unit, 'processes' if unit == 'process' else '')}",
         units.elapsed(result.duration_s),
     ]
     if result.sampler:
@@ -111,14 +117,14 @@ def _conditions(result: RunResult) -> str:
 
 class _Row(NamedTuple):
     judgement: Judgement
-    columns: tuple[str, str, str, str]
-    """Base, head, effect, interval; empty without a comparison."""
+    columns: tuple[str, str, str, str, str]
+    """Base, head, effect, interval, replicates; empty without a comparison."""
 
 
 def _test_lines(judgements: tuple[Judgement, ...], width: int) -> list[Line]:
-    rows = [_Row(judgement, _columns(judgement.comparison)) for judgement in judgements]
+    rows = [_Row(judgement, _columns(judgement)) for judgement in judgements]
     measured = [row for row in rows if row.judgement.comparison]
-    sizes = [max((cells(row.columns[i]) for row in measured), default=0) for i in range(4)]
+    sizes = [max((cells(row.columns[i]) for row in measured), default=0) for i in range(5)]
     room = width - sum(sizes) - _OUTCOME_ROOM
     ids = max((n for j in judgements if (n := cells(printable(j.test_id))) <= room), default=0)
     lines: list[Line] = []
@@ -137,17 +143,18 @@ def _test_lines(judgements: tuple[Judgement, ...], width: int) -> list[Line]:
     return lines
 
 
-def _columns(comparison: Comparison | None) -> tuple[str, str, str, str]:
+def _columns(judgement: Judgement) -> tuple[str, str, str, str, str]:
+    comparison = judgement.comparison
     if comparison is None:
-        return "", "", "", ""
+        return "", "", "", "", ""
     base, head = units.before_after(comparison.base_ps, comparison.head_ps)
     interval = units.percent_interval(comparison.low - 1, comparison.high - 1)
-    return base, head, units.signed_percent(comparison.ratio - 1), interval
+    return base, head, units.signed_percent(comparison.ratio - 1), interval, words.replicates(judgement)
 
 
-def _aligned(columns: tuple[str, str, str, str], sizes: list[int]) -> str:
-    base, head, effect, interval = (" " * (n - cells(c)) + c for c, n in zip(columns, sizes, strict=True))
-    return f"{base} → {head}  {effect} {interval}"
+def _aligned(columns: tuple[str, str, str, str, str], sizes: list[int]) -> str:
+    base, head, effect, interval, replicates = (" " * (n - cells(c)) + c for c, n in zip(columns, sizes, strict=True))
+    return f"{base} → {head}  {effect} {interval}  {replicates}"
 
 
 def _culprit_lines(comparison: Comparison) -> list[Line]:

@@ -87,6 +87,16 @@ def detectable(comparison: Comparison) -> str:
     return units.signed_percent(comparison.mde - 1)
 
 
+def replicates(judgement: Judgement) -> str:
+    """What was measured for the interval: ``10 pairs``, or ``7 processes`` of head alone; or nothing."""
+    comparison = judgement.comparison
+    if comparison is None:
+        return ""
+    if judgement.interleaved:
+        return units.count(comparison.head_processes, "pair")
+    return units.count(comparison.head_processes, "process", "processes")
+
+
 def outcome(judgement: Judgement) -> str:
     """How a test's line ends: ``REGRESSED``, ``pass (would have caught +7.1 %)``, ``not judged: too noisy``."""
     verdict, comparison = judgement.verdict, judgement.comparison
@@ -123,6 +133,21 @@ def growth(comparison: Comparison, delta: FrameDelta) -> str:
     if comparison.base_ps > 0:
         return f"{text}, {units.percent(own / comparison.base_ps)} of the test"
     return text
+
+
+def blind(delta: FrameDelta) -> str:
+    """``+120.0 µs``: the smallest growth of this function the run would have named; empty where none."""
+    return "" if delta.blind_ps is None else units.signed_duration(delta.blind_ps)
+
+
+def measured_with(judgement: Judgement) -> str:
+    """``12 pairs with base 1a2b3c4, measured together``, ``7 processes against 10 stored ones``; or nothing."""
+    if judgement.comparison is None:
+        return ""
+    if not judgement.interleaved:
+        return f"{replicates(judgement)} against {judgement.comparison.base_processes} stored ones"
+    commit = f" {judgement.base_commit[:7]}" if judgement.base_commit else ""
+    return f"{replicates(judgement)} with base{commit}, measured together"
 
 
 def what_happened(delta: FrameDelta) -> str:
@@ -164,9 +189,18 @@ def place(delta: FrameDelta) -> str:
 
 
 def base_line(result: RunResult) -> str:
-    """Where the base came from: ``base 1a2b3c4 (main), measured here, interleaved with head``."""
+    """Where the base came from: ``base 1a2b3c4 (main), measured here, interleaved with head``.
+
+    ``base flame-baselines, as stored, and measured again for 2 of 9 tests``.
+    """
     commit = (result.base_commit or "")[:7]
     source = result.base_source or ""
     name = f"{commit} ({source})" if commit and source and source != result.base_commit else commit or source
-    how = "measured here, interleaved with head" if result.mode == "interleaved" else "as stored"
+    again = sum(j.interleaved for j in result.judgements)
+    if result.mode == "interleaved":
+        how = "measured here, interleaved with head"
+    elif again:
+        how = f"as stored, and measured again for {again} of {units.count(len(result.judgements), 'test')}"
+    else:
+        how = "as stored"
     return f"base {name or 'unknown'}, {how}"

@@ -52,18 +52,19 @@ class Diagnosis:
 
     @property
     def words(self) -> str:
-        return f"{self.reason}; {self.help}"
+        return f"{self.reason}; {self.help}" if self.help else self.reason
 
 
 _HELP: Final = {
     Cause.STEAL: "the machine is shared: a quieter one, or another hour",
     Cause.SPEED: "another hour, or a machine with a steady clock",
     Cause.NEIGHBOUR: "pin to a quiet CPU with --flame-cpu, or measure while nothing else runs",
-    Cause.MODES: "more time; look for what the processes do differently (hash order, cache, temporary files)",
+    Cause.MODES: "look for what the processes do differently (hash order, cache, temporary files)",
     Cause.TREND: "another hour: the machine was changing",
-    Cause.BURSTS: "more time, so that the bursts average out",
-    Cause.SPREAD: "more time",
+    Cause.BURSTS: "another hour, or a machine with less to do",
+    Cause.SPREAD: "",
 }
+"""Of an ordinary spread, how much more to measure is all that helps, and the verdict's own reason says that."""
 _HELP_PINNED: Final = "another CPU for --flame-cpu, or measure while nothing else runs"
 
 

@@ -128,7 +128,7 @@ class Side:
 class Gauge:
     """Measures growth of sets of stacks between two sides, with one common model of the noise.
 
-    ``session_sd`` as in ``whole.compare_whole``.
+    ``session_sd`` (log scale) is by how much a recording differs from another of the same code; 0 for pairs.
     """
 
     def __init__(self, table: StackTable, base: Centre, head: Centre, session_sd: float) -> None:

@@ -68,18 +68,6 @@ def centre(costs: Floats) -> Centre:
     return Centre(mean, math.sqrt(variance), kept - 1.0)
 
 
-def compare_whole(base: Floats, head: Floats, *, threshold: float, alpha: float, session_sd: float) -> Whole:
-    """Compare process costs (picoseconds) of two sides measured apart from each other.
-
-    ``session_sd`` is the sd, on the log scale, by which a whole recording differs from another of the same code
-    (Kalibera & Jones, ISMM 2013); it is added to the standard error in quadrature as if exactly known.
-    """
-    b, h = centre(base), centre(head)
-    parts = [np.float64(b.se**2), np.float64(h.se**2), np.float64(session_sd**2)]
-    df = float(student.effective_df([np.asarray(v) for v in parts], [b.df, h.df, math.inf]))
-    return decide(b, h, math.sqrt(sum(parts)), df, threshold=threshold, alpha=alpha)
-
-
 def decide(base: Centre, head: Centre, se: float, df: float, *, threshold: float, alpha: float) -> Whole:
     """Interval, p and MDE of head over base from the standard error of the log of their ratio."""
     ratio = math.exp(head.log_ps - base.log_ps)

@@ -14,6 +14,8 @@ from .conftest import SHORTEST, Project
 
 SPIN = "test_work.py::test_spin"
 BOTH = "test_work.py::test_both"
+STORED = "--flame-remeasure=never"
+"""The baseline decides alone."""
 
 
 def slow_down(project: Project, factor: str = "5 * n") -> None:
@@ -22,7 +24,7 @@ def slow_down(project: Project, factor: str = "5 * n") -> None:
 
 def test_slower_code_fails_exactly_its_test_and_names_the_culprit(recorded: Project) -> None:
     slow_down(recorded)
-    ran = recorded.flame("--junitxml=junit.xml", "--flame-markdown=out/summary.md", "-k", "spin or plain")
+    ran = recorded.flame(STORED, "--junitxml=junit.xml", "--flame-markdown=out/summary.md", "-k", "spin or plain")
     assert ran.ret == 1, ran.out
     assert ran.outcomes == {"failed": 1, "passed": 1, "deselected": 1}
     test = ran.test("test_spin")
@@ -61,7 +63,7 @@ def test_same_code_passes_and_its_baseline_stays_untouched(recorded: Project) ->
 def test_one_part_slower_and_another_faster_is_found(recorded: Project) -> None:
     recorded.replace("work.py", "range(n):\n        total += i * i", "range(4 * n):\n        total += i * i")
     recorded.replace("work.py", "range(n):\n        total ^= i + n", "range(n // 50):\n        total ^= i + n")
-    ran = recorded.flame(BOTH)
+    ran = recorded.flame(STORED, BOTH)
     assert ran.verdict("test_both") == "REGRESSED", ran.out
     assert ran.test("test_both")["low"] < 1.6, "the total alone is not over its threshold"
     assert [culprit["frame"] for culprit in ran.test("test_both")["culprits"]] == ["work:spin"]
@@ -233,7 +235,7 @@ def test_cost_that_grows_is_named(project: Project) -> None:
             sum(SEEN)
         """,
     )
-    ran = project.flame(time=("--flame-time=2", "--flame-processes=5"))
+    ran = project.flame("--flame-update", time=("--flame-time=2", "--flame-processes=5"))
     notes = " ".join(ran.test("test_it")["notes"])
     assert "drifts" in notes, ran.out
     assert "fresh=True" in notes

@@ -35,6 +35,7 @@ from pytest_flame.model import (
 
 SAMPLER = SamplerInfo("perf-sigtrap", "task-clock", kernel=True, frequency_hz=997)
 LIMITS = Limits()
+BASE_COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f80912345678"
 
 ORDERS = """
 tests.test_orders:test_parse                                   22    22
@@ -171,6 +172,9 @@ def compare(
                 line=line,
                 under=Under.EVERY if own and change is Change.SLOWER and not caller else Under.UNKNOWN,
                 relative=own / base_all if own and base_all else None,
+                self_low_ps=head_self - base_self - blur,
+                self_high_ps=head_self - base_self + blur,
+                blind_ps=round(0.02 * before.total_ps) + 4 * blur if base_self or head_self else None,
             )
         )
     frames.sort(key=lambda delta: (-abs(delta.delta_ps), delta.frame))
@@ -218,7 +222,8 @@ def regressed() -> Judgement:
         changes=ORDERS_CHANGES,
         culprits={"orders.parse:tokenize": 1620},
     )
-    return replace(judgement, notes=("12 samples could not be read, 0.1 % of all",))
+    notes = ("12 samples could not be read, 0.1 % of all",)
+    return replace(judgement, notes=notes, interleaved=True, base_commit=BASE_COMMIT)
 
 
 RENDER = """
@@ -269,17 +274,17 @@ def result(regressed: Judgement, hostile: Judgement) -> RunResult:
         hostile,
     )
     return RunResult(
-        judgements=judgements,
+        judgements=tuple(replace(j, interleaved=True, base_commit=BASE_COMMIT) for j in judgements),
         mode="interleaved",
         seed=20_240_611,
         limits=LIMITS,
         sampler=SAMPLER,
         overhead=0.011,
-        base_commit="1a2b3c4d5e6f708192a3b4c5d6e7f80912345678",
+        base_commit=BASE_COMMIT,
         base_source="main",
         processes=10,
         duration_s=252.4,
-        notes=("baseline was recorded on another CPU model: base re-measured here",),
+        notes=("notes.txt is not committed: both sides got it from the working tree",),
     )
 
 

@@ -67,6 +67,23 @@ def test_figures_that_are_not_finite_are_null(regressed: Judgement, result: RunR
     validate(data)
 
 
+def test_each_test_says_how_it_was_measured(regressed: Judgement, result: RunResult) -> None:
+    again = replace(regressed, interleaved=True, base_commit="1a2b3c4")
+    stored = replace(regressed, test_id="other", interleaved=False, base_commit=None)
+    tests = result_json(replace(result, mode="stored", judgements=(again, stored)))["tests"]
+    assert [(test["mode"], test["base_commit"]) for test in tests] == [("interleaved", "1a2b3c4"), ("stored", None)]
+
+
+def test_where_nothing_would_have_been_named_blindness_is_null(regressed: Judgement, result: RunResult) -> None:
+    assert regressed.comparison is not None
+    (culprit,) = regressed.comparison.culprits
+    for blind, shown in ((None, None), (1_500, 1.5)):
+        comparison = replace(regressed.comparison, culprits=(replace(culprit, blind_ps=blind),))
+        data = result_json(replace(result, judgements=(replace(regressed, comparison=comparison),)))
+        assert data["tests"][0]["culprits"][0]["blind_ns"] == shown
+        validate(data)
+
+
 def test_times_are_nanoseconds_and_keep_fractions(regressed: Judgement, result: RunResult) -> None:
     assert regressed.comparison is not None
     odd = replace(regressed, comparison=replace(regressed.comparison, base_ps=1_500, head_ps=2_000))

@@ -78,4 +78,30 @@ def test_unknown_overhead_is_left_out(result: RunResult) -> None:
 
 
 def test_stored_runs_count_processes(result: RunResult) -> None:
-    assert "10 processes" in text(replace(result, mode="stored"))
+    stored = tuple(replace(j, interleaved=False) for j in result.judgements)
+    shown = text(replace(result, mode="stored", base_source="flame-baselines", judgements=stored))
+    assert "up to 10 processes, " in shown
+    assert "10 processes  REGRESSED" in shown
+    assert "as stored\n" in shown
+
+
+def test_runs_against_a_commit_count_pairs(result: RunResult, regressed: Judgement) -> None:
+    shown = text(result)
+    assert "up to 10 pairs, " in shown
+    assert "10 pairs  REGRESSED" in shown
+    assert "frame threshold 2 %, 10 pairs\n" in failure_text(regressed)
+    assert "10 base and 10 head processes\n" in failure_text(replace(regressed, interleaved=False))
+
+
+def test_a_screening_run_says_how_many_tests_were_measured_again(result: RunResult) -> None:
+    first, *others = result.judgements
+    mixed = (first, *(replace(j, interleaved=False) for j in others))
+    shown = text(replace(result, mode="stored", base_commit=None, base_source="flame-baselines", judgements=mixed))
+    assert "base flame-baselines, as stored, and measured again for 1 of 8 tests\n" in shown
+    assert "   10 pairs  REGRESSED" in shown
+
+
+def test_a_slowdown_of_everything_is_not_called_spread_over_frames(regressed: Judgement) -> None:
+    assert regressed.comparison is not None
+    alike = replace(regressed, comparison=replace(regressed.comparison, culprits=(), alike=True))
+    assert "stands out" not in failure_text(alike)

@@ -93,5 +93,7 @@ def test_worst_comes_first(result: RunResult) -> None:
 
 def test_base_line_names_commit_and_source(result: RunResult) -> None:
     assert words.base_line(result) == "base 1a2b3c4 (main), measured here, interleaved with head"
-    stored = replace(result, mode="stored", base_commit=None, base_source="flame-baselines")
+    screened = tuple(replace(judgement, interleaved=False) for judgement in result.judgements)
+    source = {"base_commit": None, "base_source": "flame-baselines"}
+    stored = replace(result, mode="stored", judgements=screened, **source)
     assert words.base_line(stored) == "base flame-baselines, as stored"

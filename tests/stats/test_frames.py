@@ -13,8 +13,9 @@ from pytest_flame import fold
 from pytest_flame.model import Frame, Recording
 from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
+from pytest_flame.stats.session import difference
 from pytest_flame.stats.table import StackTable
-from pytest_flame.stats.whole import compare_pairs, compare_whole
+from pytest_flame.stats.whole import centre, compare_pairs, decide
 
 NOISY = Noise(between=0.03, outliers=0.07)
 
@@ -25,7 +26,8 @@ ALPHA_LOOK = 0.01 / 6
 
 def run(base: Recording, head: Recording, session_sd: float = 0.0) -> FrameTests:
     costs = [np.array([fold.cost_ps(p) for p in r.processes], dtype=float) for r in (base, head)]
-    whole = compare_whole(*costs, threshold=0.05, alpha=0.01, session_sd=session_sd)
+    d = difference([centre(costs[0])], centre(costs[1]), assumed_sd=session_sd)
+    whole = decide(d.base, d.head, d.se, d.df, threshold=0.05, alpha=0.01)
     gauge = Gauge(StackTable(base.processes, head.processes), whole.base, whole.head, session_sd)
     return compare_frames(gauge, whole, threshold=0.05, frame_threshold=0.02, alpha=0.01)
 

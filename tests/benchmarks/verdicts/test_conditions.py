@@ -9,7 +9,7 @@ import random
 import pytest
 
 
-@pytest.mark.parametrize("name", ["quiet", "environment", "path", "hash-seed", "timer"])
+@pytest.mark.parametrize("name", ["quiet", "environment", "path", "hash-seed", "timer", "surroundings"])
 def test_only_what_the_condition_names_changes(name: str) -> None:
     conditions = importlib.import_module("conditions")
     condition = conditions.Condition(name)
@@ -20,6 +20,6 @@ def test_only_what_the_condition_names_changes(name: str) -> None:
             sizes.add(sum(map(len, os.environ.values())))
             folders.add(folder)
         assert dict(os.environ) == before
-    assert (len(sizes) > 1) == (name == "environment")
-    assert (len(folders) > 1) == (name == "path")
+    assert (len(sizes) > 1) == (name in ("environment", "surroundings"))
+    assert (len(folders) > 1) == (name in ("path", "surroundings"))
     assert condition.sampler == ("timer" if name == "timer" else "auto")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, StackSample, Verdict
+from pytest_flame.model import Frame, Limits, Process, Recording, Round, SamplerInfo, StackSample, Verdict
 
 BODY, HOT, COLD = Frame("t", "test"), Frame("m", "hot"), Frame("m", "cold")
 
@@ -37,7 +38,11 @@ def series(bank: Any, pairs: int) -> list[Any]:
     return [entry(bank, pair, second) for pair in range(pairs) for second in (False, True)]
 
 
-def test_comparisons_of_one_pass_share_no_pair(bank: Any, replay: Any) -> None:
+def run(replay: Any, entries: list[Any], judge: Any, change: Any, passes: int) -> list[Any]:
+    return list(replay.replay(replay.Series("quiet", "json", entries), judge, change, passes))
+
+
+def test_comparisons_of_one_pass_share_no_pair_until_the_bank_ends(bank: Any, replay: Any) -> None:
     seen: list[int] = []
 
     def judge(pairs: Iterator[Any]) -> Any:
@@ -47,29 +52,69 @@ def test_comparisons_of_one_pass_share_no_pair(bank: Any, replay: Any) -> None:
             seen.append(base.processes[0].hash_seed)
         return replay.Decision(Verdict.PASS)
 
-    tally = replay.replay(series(bank, 10), judge, replay.Case(0.0, None), passes=1)
-    assert (tally.comparisons, tally.independent, tally.pairs) == (3, 3, 9)
-    assert seen == list(range(10)), "the tenth was taken for a comparison that did not come to its end"
+    done = run(replay, series(bank, 10), judge, replay.Change(), passes=1)
+    assert [(taken, processes) for _, taken, processes, _ in done] == [(6, 6), (12, 6), (18, 6), (24, 6)]
+    assert seen == [*range(10), 0, 1], "the last one goes on where the bank begins: it is not cut off"
 
 
-def test_further_passes_are_not_independent(bank: Any, replay: Any) -> None:
-    judge = replay.peer("min", 0.05, budget=5)
-    tally = replay.replay(series(bank, 10), judge, replay.Case(0.0, None), passes=4)
-    assert tally.independent == 2
-    assert tally.comparisons > 2
+def test_no_process_comes_twice_in_a_comparison(bank: Any, replay: Any) -> None:
+    def judge(pairs: Iterator[Any]) -> Any:
+        while True:
+            next(pairs)
+
+    done = run(replay, series(bank, 10), judge, replay.Change(), passes=2)
+    assert [decision for *_, decision in done] == [None, None], "the bank is too short, and that is said"
+
+
+def test_a_stored_baseline_is_from_before(bank: Any, replay: Any) -> None:
+    def judge(source: Any) -> Any:
+        stored = source.stored(4)
+        assert [p.hash_seed for p in stored.processes] == [0, 0, 1, 1]
+        return replay.Decision(Verdict.PASS, low=source.head().processes[0].hash_seed)
+
+    entries = series(bank, 10)
+    stream = replay.Stream(entries[10:], replay.Change(), 0, entries[:10])
+    assert judge(stream).low == 5, "head goes on where it began"
+    assert stream.taken == 1
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [(0.0, Verdict.PASS), (0.1, Verdict.REGRESSED)])
 def test_what_is_injected_is_found(bank: Any, replay: Any, effect: float, verdict: Verdict) -> None:
-    tally = replay.replay(series(bank, 10), replay.peer("median", 0.05, 5), replay.Case(effect, HOT), passes=2)
-    assert set(tally.verdicts) == {verdict}
+    for judge in (replay.peer("median", 0.05, 5), replay.judges(Limits(), 10)["gate"]):
+        done = run(replay, series(bank, 20), judge, replay.Change(effect, HOT), passes=2)
+        assert {decision.verdict for *_, decision in done} == {verdict}
+
+
+def test_the_gate_confirms_with_pairs_it_has_not_seen(bank: Any, replay: Any) -> None:
+    gate, fixed = (replay.judges(Limits(), 10)[name] for name in ("gate", "fixed"))
+    slower = replay.Change(0.3, HOT)
+    (_, _, processes, _), *_ = run(replay, series(bank, 20), gate, slower, passes=1)
+    assert processes == 2 * (5 + 5), "five pairs to see it, and five to see it again"
+    assert {p for _, _, p, _ in run(replay, series(bank, 20), fixed, slower, passes=1)} == {20}
+
+
+def test_every_decision_is_kept(bank: Any, replay: Any, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "banks" / "quiet").mkdir(parents=True)
+    lines = [one.to_json() for one in series(bank, 20)]
+    (tmp_path / "banks" / "quiet" / "json.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    raw = tmp_path / "raw.jsonl"
+    replay.main([f"--results={tmp_path / 'banks'}", f"--raw={raw}", "--passes=2", "--judge=gate", "--judge=stored"])
+    found = [json.loads(line) for line in raw.read_text(encoding="utf-8").splitlines()]
+    assert {(one["judge"], one["verdict"]) for one in found} == {("gate", "PASS"), ("stored", "PASS")}
+    assert "all together" in capsys.readouterr().out
+
+
+def test_neighbouring_rounds_become_one(bank: Any) -> None:
+    one = entry(bank, 0, False)
+    rounds = bank.merged(one, 3).process.rounds
+    assert [(r.iterations, r.cpu_ns) for r in rounds] == [(30, 3_000_003)], "the fourth has no partners"
 
 
 def test_samples_grow_where_the_cost_does() -> None:
     inject = importlib.import_module("inject")
     process = entry(importlib.import_module("bank"), 0, False).process
     draw = np.random.default_rng(1)
-    found = [inject.slowed(process, 0.5, HOT, draw) for _ in range(200)]
+    found = [inject.slowed(process, inject.Change(0.5, HOT), draw) for _ in range(200)]
     assert found[0].rounds[0].cpu_ns == 1_500_000
     assert {p.stacks[BODY, COLD] for p in found} == {process.stacks[BODY, COLD]}
     grown = np.mean([p.stacks[BODY, HOT].count for p in found])
@@ -81,7 +126,20 @@ def test_growth_needs_a_place() -> None:
     inject = importlib.import_module("inject")
     process = entry(importlib.import_module("bank"), 0, False).process
     with pytest.raises(ValueError, match="m:none was not sampled"):
-        inject.slowed(process, 0.5, Frame("m", "none"), np.random.default_rng(1))
+        inject.slowed(process, inject.Change(0.5, Frame("m", "none")), np.random.default_rng(1))
+
+
+def test_a_masked_growth_leaves_the_total(bank: Any) -> None:
+    inject = importlib.import_module("inject")
+    process = entry(bank, 0, False).process
+    change = inject.masked([process], 0.5, about=0.4)
+    assert (change.frame, change.instead, change.total) == (COLD, HOT, 1.0)
+    draw = np.random.default_rng(1)
+    found = [inject.slowed(process, change, draw) for _ in range(200)]
+    assert found[0].rounds == process.rounds
+    assert np.mean([p.stacks[BODY, COLD].count for p in found]) == pytest.approx(60, abs=2)
+    assert np.mean([p.stacks[BODY, HOT].count for p in found]) == pytest.approx(40, abs=2)
+    assert inject.masked([process], 0.5, about=0.05) is None
 
 
 def test_hottest_frame_is_one_that_every_process_has(bank: Any) -> None:

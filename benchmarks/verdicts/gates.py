@@ -1,0 +1,107 @@
+"""The gate's own judges, fed from a bank as a run feeds them: pair by pair, or head alone against a stored baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
+
+from pytest_flame.compare import compare_interleaved
+from pytest_flame.judge import judge
+from pytest_flame.model import Judgement, Limits, Process, Recording, Verdict
+from pytest_flame.stats import noise
+from pytest_flame.trial import Screen, Trial
+
+TIME_S = 10.0
+"""Only named in an advice."""
+Pair: TypeAlias = tuple[Recording, Recording]
+"""One process of base and one of head, each a recording of its own."""
+
+
+class Source(Protocol):
+    """Where a judge takes processes from. Everything raises ``StopIteration`` where there are no more."""
+
+    def __iter__(self) -> Iterator[Pair]: ...
+
+    def __next__(self) -> Pair:
+        """Both sides, measured one after the other."""
+
+    def head(self) -> Recording:
+        """One process of head, whatever base does."""
+
+    def stored(self, processes: int) -> Recording:
+        """So many processes of base, recorded before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a judge said. ``low`` and ``high`` bound head over base, where the judge gives bounds."""
+
+    verdict: Verdict
+    low: float = 0.0
+    high: float = float("inf")
+    named: str = ""
+    """The first culprit."""
+    reason: str = ""
+
+
+Judge: TypeAlias = Callable[[Source], Decision]
+"""Takes as many processes as it needs."""
+
+
+def interleaved(limits: Limits, most: int) -> Judge:
+    """A whole trial: search, what the machine spoilt left out, confirmation."""
+
+    def decide(source: Source) -> Decision:
+        trial = Trial(limits, most, 1, TIME_S)
+        base, head = [], []
+        while True:
+            b, h = next(source)
+            base.append(b)
+            head.append(h)
+            if not trial.wants_more(pooled(base), pooled(head)):
+                return _decision(trial.judgement)
+
+    return decide
+
+
+def stored(limits: Limits, most: int) -> Judge:
+    """The screen alone. Its REGRESSED and INCONCLUSIVE are suspicions, which a run measures anew."""
+
+    def decide(source: Source) -> Decision:
+        screen = Screen(source.stored(most), limits, most, TIME_S)
+        head = [source.head()]
+        while screen.wants_more(None, pooled(head)):
+            head.append(source.head())
+        return _decision(screen.judgement)
+
+    return decide
+
+
+def fixed(limits: Limits, pairs: int) -> Judge:
+    """The same statistics once, after a number of pairs that is fixed beforehand, at the full level."""
+
+    def decide(source: Source) -> Decision:
+        base, head = (pooled(side) for side in zip(*(next(source) for _ in range(pairs)), strict=True))
+        keep = noise.discards(base.processes, head.processes).keep(pairs)
+        base, head = (replace(side, processes=tuple(side.processes[i] for i in keep)) for side in (base, head))
+        comparison = compare_interleaved(base, head, limits, alpha=limits.alpha, most=pairs)
+        return _decision(judge(comparison, base, head, time_s=TIME_S))
+
+    return decide
+
+
+def gates(limits: Limits, pairs: int) -> Mapping[str, Judge]:
+    return {"gate": interleaved(limits, pairs), "stored": stored(limits, pairs), "fixed": fixed(limits, pairs)}
+
+
+def pooled(recordings: Sequence[Recording]) -> Recording:
+    processes: Iterable[Process] = (p for r in recordings for p in r.processes)
+    return replace(recordings[0], processes=tuple(processes))
+
+
+def _decision(judgement: Judgement | None) -> Decision:
+    assert judgement is not None and judgement.comparison is not None
+    c = judgement.comparison
+    named = c.culprits[0].frame.name if c.culprits else ""
+    return Decision(judgement.verdict, c.low, c.high, named, judgement.reason)
