@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MARKER: Final = "flame"
 MARKER_HELP: Final = (
-    "flame(threshold='5%', frame_threshold='2%', processes=10, min_time='5s', fresh=False, metric='cpu'): "
+    "flame(threshold='5%', frame_threshold='2%', processes=20, min_time='10s', fresh=False, metric='cpu'): "
     "measure this test with --flame and fail it when it got slower than its baseline"
 )
 SAMPLERS: Final = ("auto", "perf", "cycles", "timer")
@@ -104,9 +104,9 @@ OPTIONS: Final = (
     ),
     Option("alpha", "P", 0.01, _alpha, "a number between 0 and 0.5", "accepted rate of false alarms per test"),
     Option(
-        "processes", "N", 10, _processes, "a whole number, 3 or more", "fresh interpreters per test, the replicates"
+        "processes", "N", 20, _processes, "a whole number, 3 or more", "fresh interpreters per test, the replicates"
     ),
-    Option("time", "SECONDS", 5.0, parse_duration, "a duration such as 5 or 90s", "measuring time per test and side"),
+    Option("time", "SECONDS", 10.0, parse_duration, "a duration such as 5 or 90s", "measuring time per test and side"),
     Option(
         "max-time", "SECONDS", None, parse_duration, "a duration such as 300 or 5min", "measuring time of the whole run"
     ),
@@ -276,12 +276,14 @@ def read_settings(config: pytest.Config) -> Settings:
     for option in ("update", "move"):
         if skip and config.getoption(f"flame_{option}"):
             raise UsageError(f"--flame-{option} and --flame-skip exclude each other", fix="keep one of them")
-    if values["against"] is not None and update is not None:
-        raise UsageError(
-            "--flame-against and --flame-update exclude each other",
-            why="a baseline is recorded from the working tree, on its own",
-            fix="run pytest --flame-update without --flame-against",
-        )
+    if update is not None:
+        if config.getoption("flame_against") is not None:
+            raise UsageError(
+                "--flame-against and --flame-update exclude each other",
+                why="a baseline is recorded from the working tree, on its own",
+                fix="run pytest --flame-update without --flame-against",
+            )
+        values["against"] = None
     if values["base-python"] is not None and values["base-install"] is not None:
         raise UsageError("--flame-base-python and --flame-base-install exclude each other", fix="keep one of them")
     move = tuple(_renaming(text) for text in config.getoption("flame_move") or ())

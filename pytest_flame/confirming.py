@@ -25,6 +25,9 @@ _UNDER_BOTH: Final = ("Python", "installed packages", "C library", "kernel", "CP
 """Differences to the baseline that both sides of a new measurement share."""
 
 
+_INTERRUPTED: Final = "the run was interrupted"
+
+
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """A test whose baseline does not vouch for it. ``screened`` is None where the baseline was not asked."""
@@ -93,7 +96,7 @@ def _origins(
 def _measure_again(
     commit: str, group: Sequence[tuple[Suspect, Origin]], request: Request, began: float, done: _Progress
 ) -> None:
-    why = "the run was interrupted" if done.interrupted else None
+    why = _INTERRUPTED if done.interrupted else None
     settings = request.settings
     if settings.max_time_s is not None:
         left = settings.max_time_s - (time.monotonic() - began)
@@ -107,6 +110,10 @@ def _measure_again(
         again = measure_against(commit, [s.test for s, _ in group], replace(request, settings=settings))
     except FlameError as e:
         done.tests.update({s.test.test_id: _unconfirmed(s, e.what, str(e)) for s, _ in group})
+        return
+    except KeyboardInterrupt:  # while the sides were set up: what was screened is still reported
+        done.interrupted = True
+        done.tests.update({s.test.test_id: _unconfirmed(s, _INTERRUPTED) for s, _ in group})
         return
     done.interrupted |= again.interrupted
     done.notes += [_what_was_done(group), *again.notes]
@@ -126,7 +133,7 @@ def _why_again(judgement: Judgement | None) -> str:
     match judgement and judgement.verdict:
         case Verdict.INCOMPATIBLE:
             assert judgement is not None
-            return f"the baseline was recorded under other conditions ({judgement.reason})"
+            return f"the baseline was recorded under other conditions ({_unlike(judgement)})"
         case Verdict.REGRESSED:
             return "slower than the stored baseline"
         case _:
@@ -135,8 +142,17 @@ def _why_again(judgement: Judgement | None) -> str:
 
 def _screened_as(judgement: Judgement) -> str:
     """What the stored baseline said, without advice that has been followed by now."""
-    said = words.effect(judgement.comparison) if judgement.comparison else judgement.reason
+    said = words.effect(judgement.comparison) if judgement.comparison else _unlike(judgement)
     return f"against the stored baseline: {judgement.verdict.value}, {said}"
+
+
+def _unlike(judgement: Judgement) -> str:
+    return _subjects(judgement.details.splitlines()) or judgement.reason
+
+
+def _subjects(differences: Sequence[str]) -> str:
+    """``CPU model, kernel``: what differs, without how."""
+    return ", ".join(line.partition(":")[0] for line in differences)
 
 
 def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
@@ -153,14 +169,12 @@ def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
         notes.insert(0, f"{_screened_as(screened)}; measured again with its commit {origin.commit[:7]}")
         both = [line for line in screened.details.splitlines() if line.startswith(_UNDER_BOTH)]
         if screened.verdict is Verdict.INCOMPATIBLE and both:
-            notes.insert(
-                1,
-                "both sides ran under today's conditions: what these changed since the baseline is not in this "
-                f"comparison ({'; '.join(both)})",
-            )
+            changed = f"what a change of {_subjects(both)} did is not in this comparison"
+            notes.insert(1, f"both sides ran under today's conditions: {changed}")
     if origin.unverified:
         notes.append(f"sources of the base that no commit holds: {', '.join(origin.unverified[:3])}")
-    return Judged(replace(now, notes=tuple(notes)), None, wall_s)
+    details = now.details or (screened.details if screened is not None else "")
+    return Judged(replace(now, notes=tuple(notes), details=details), None, wall_s)
 
 
 def _unconfirmed(suspect: Suspect, why: str, details: str = "") -> Judged:

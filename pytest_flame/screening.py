@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
@@ -17,6 +18,9 @@ from pytest_flame.model import Judgement, Recording
 from pytest_flame.remarks import recording_warnings, repeatable_hint
 from pytest_flame.request import Judged, Request, Selected
 from pytest_flame.trial import Screen
+
+RECORDED: Final = 10
+"""Processes of a new baseline, unless a number is asked for: more would only make exact what the hour adds to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,15 @@ def _target(test: Selected, base: Recording | None, *, recording: bool) -> Targe
     def referee(most: int) -> Referee:
         return _OneLook() if base is None else _Screener(Screen(base, s.limits, most, s.time_s))
 
+    processes, time_s = s.processes, s.time_s
+    if recording and not s.processes_given and processes > RECORDED:
+        processes, time_s = RECORDED, time_s * RECORDED / processes
     return Target(
         test.test_id,
         test.file,
-        s.processes,
+        processes,
         s.processes_given,
-        s.time_s,
+        time_s,
         s.fresh,
         base,
         None if recording else referee,

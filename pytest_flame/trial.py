@@ -66,8 +66,9 @@ class Suspicion:
     def shown(self, comparison: Comparison) -> bool:
         if self.total and comparison.low > 1 + comparison.limits.threshold:
             return True
-        # With suspects only they can be over; whom they are traced to may be another, such as a library's caller.
-        return bool(self.frames and comparison.culprits)
+        # Whom a suspect is traced to may be another, such as a library's caller.
+        over = any(delta.over_threshold and delta.frame in self.frames for delta in comparison.frames)
+        return over and bool(comparison.culprits)
 
 
 @dataclass
@@ -141,13 +142,14 @@ class Trial:
         self, base: Recording, head: Recording, alpha: float, last: bool, all_base: Recording, all_head: Recording
     ) -> bool:
         assert self.suspicion is not None
-        suspects = self.suspicion.frames or None
+        # A total that grew says that something did: then any frame may be named for it.
+        suspects = None if self.suspicion.total else self.suspicion.frames
         comparison = self._compare(base, head, alpha, suspects)
         if self.suspicion.shown(comparison):
             found = judge(comparison, base, head, time_s=self.time_s)
             self.judgement = replace(found, interleaved=True)
             self.confirmed = True
-            return not last and not comparison.culprits and bool(comparison.unresolved)
+            return not last and not _named(comparison) and bool(comparison.unresolved)
         if self.confirmed:  # by an earlier look
             return not last and bool(comparison.unresolved)
         decided = comparison.high < 1 + self.limits.threshold and not comparison.unresolved
@@ -157,16 +159,30 @@ class Trial:
         return False
 
     def _unconfirmed(self, base: Recording, head: Recording) -> Judgement:
-        """Both stages together; what only one of them showed is not a regression, nor is it passed over."""
+        """Both stages together. What only one of them showed is not a regression, nor is it passed over; but where all
+        pairs leave no doubt at what is left of the error, they have confirmed it."""
         kept = self._kept(base, head)
         pooled = judge(self._compare(*kept, self.search.alphas[-1]), *kept, time_s=self.time_s)
         if pooled.verdict is Verdict.REGRESSED:
+            sure = self._pooled_alpha > 0 and judge(self._compare(*kept, self._pooled_alpha), *kept, time_s=self.time_s)
+            if sure and sure.verdict is Verdict.REGRESSED:
+                return replace(sure, interleaved=True)
             pooled = replace(
                 pooled,
                 verdict=Verdict.INCONCLUSIVE,
                 reason=f"seen once and not again when it was measured anew: {pooled.reason}",
             )
         return replace(pooled, interleaved=True)
+
+    @property
+    def _pooled_alpha(self) -> float:
+        """What both stages leave of a test's part of the family's error; at most the look that the search reserved.
+
+        The search may have ended at any of its looks, so that this is one of as many.
+        """
+        alpha = self.limits.alpha
+        left = alpha / self.tests - alpha * min(alpha, 1 / self.tests)
+        return min(self.search.alphas[-1], max(left, 0.0)) / len(self.search.counts)
 
     def _compare(
         self, base: Recording, head: Recording, alpha: float, suspects: frozenset[Frame] | None = None
@@ -182,12 +198,18 @@ class Trial:
 
 
 def _settled(judgement: Judgement) -> bool:
-    """Total decided and every frame either named or known not to matter."""
+    """Total decided, and somebody named or every frame known not to matter."""
     comparison = judgement.comparison
     if judgement.verdict is Verdict.ERROR:
         return True
     decided = judgement.verdict in (Verdict.PASS, Verdict.IMPROVED, Verdict.REGRESSED)
-    return decided and comparison is not None and (bool(comparison.culprits) or not comparison.unresolved)
+    return decided and comparison is not None and (_named(comparison) or not comparison.unresolved)
+
+
+def _named(comparison: Comparison) -> bool:
+    """Whether a function is to blame that is a part of the test: not its body, which holds all of the cost."""
+    whole = comparison.base_ps, comparison.head_ps
+    return any((culprit.base_ps, culprit.head_ps) != whole for culprit in comparison.culprits)
 
 
 def _from(recording: Recording, start: int) -> Recording:

@@ -118,6 +118,14 @@ def test_values_without_a_meaning_name_the_option_and_what_was_expected(
     assert raised.value.what == f"the ini value {option.ini} is {text!r}; expected {option.expects}"
 
 
+def test_updating_wins_over_the_ini_value_it_excludes(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nflame_against = main")
+    assert settings(pytester).against == "main"
+    assert settings(pytester, "--flame-update").against is None
+    with pytest.raises(UsageError, match="exclude each other"):
+        settings(pytester, "--flame-update", "--flame-against=main")
+
+
 def test_cpus_that_are_not_there_are_named_with_those_that_are(pytester: pytest.Pytester) -> None:
     with pytest.raises(UsageError, match=r"--flame-cpu=4000 names CPUs this process may not use") as raised:
         settings(pytester, "--flame-cpu=4000")

@@ -183,7 +183,9 @@ class Series:
             files = (raw / f"{kind.name}-{repeat}.json", raw / f"{kind.name}-{repeat}.txt")
             tests, broken = gate(project, *files, seed=1000 * repeat + list(KINDS).index(kind.name))
             wall, cpu = time.monotonic() - began, _children_s() - cpu
-        return Run(kind.name, repeat, self.mode, self.source, round(wall, 1), round(cpu, 1), round(load, 2), tests, broken)
+        return Run(
+            kind.name, repeat, self.mode, self.source, round(wall, 1), round(cpu, 1), round(load, 2), tests, broken
+        )
 
 
 def run_missing(series: Series, kinds: Sequence[Kind], repeats: Iterable[int]) -> None:

@@ -129,7 +129,12 @@ def _inlined(source: str, _workload: str, _rounds: Mapping[str, int]) -> str:
 
 
 _EXTRACTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "recursion": (("    return fibonacci(18)\n", "    return answer(18)\n\n\ndef answer(n: int) -> int:\n    return fibonacci(n)\n"),),
+    "recursion": (
+        (
+            "    return fibonacci(18)\n",
+            "    return answer(18)\n\n\ndef answer(n: int) -> int:\n    return fibonacci(n)\n",
+        ),
+    ),
     "records": (
         ("    records = json.loads(json.dumps(RECORDS))\n", "    records = copied()\n"),
         ("def by_tag", "def copied() -> list:\n    return json.loads(json.dumps(RECORDS))\n\n\ndef by_tag"),
@@ -147,7 +152,7 @@ _EXTRACTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 def _extracted(source: str, workload: str, _rounds: Mapping[str, int]) -> str:
     for old, new in _EXTRACTIONS[workload]:
-        source = _once(re.escape(old), lambda _match, new=new: new, source)
+        source = _once(re.escape(old), new, source)
     return source
 
 
@@ -159,11 +164,27 @@ KINDS: Mapping[str, Kind] = {
         Kind("identical", "another commit, the same code"),
         Kind("leaf-20", "+20 %: a leaf of a fifth takes twice as long", {"stamp": 0.40}, accepted=frozenset({"stamp"})),
         Kind("frame-10", "+5 %: half more in a leaf of a tenth", {"weigh": 0.15}, accepted=frozenset({"weigh"})),
-        Kind("masked", "weigh takes half more, stamp as much less", {"weigh": 0.15, "stamp": 0.15}, accepted=frozenset({"weigh"})),
-        Kind("native", "+10 %: a C function is given twice the data", {"seal": 0.20}, accepted=frozenset({"seal"}), accepted_native=_SEALS),
+        Kind(
+            "masked",
+            "weigh takes half more, stamp as much less",
+            {"weigh": 0.15, "stamp": 0.15},
+            accepted=frozenset({"weigh"}),
+        ),
+        Kind(
+            "native",
+            "+10 %: a C function is given twice the data",
+            {"seal": 0.20},
+            accepted=frozenset({"seal"}),
+            accepted_native=_SEALS,
+        ),
         Kind("extract", "part of a function becomes one of its own", rewrite=_extracted),
         Kind("leaf-10", "+10 %: half more in a leaf of a fifth", {"stamp": 0.30}, accepted=frozenset({"stamp"})),
-        Kind("calls-10", "+10 %: a leaf of a tenth is called twice as often", rewrite=_twice, accepted=frozenset({"weigh"})),
+        Kind(
+            "calls-10",
+            "+10 %: a leaf of a tenth is called twice as often",
+            rewrite=_twice,
+            accepted=frozenset({"weigh"}),
+        ),
         Kind("rename", "a leaf of a tenth has another name", rewrite=_renamed),
         Kind("new-10", "+10 %: a new function", rewrite=_new_frame, accepted=frozenset({"audit"})),
         Kind("inline", "a leaf of a twentieth becomes part of its caller", rewrite=_inlined),

@@ -37,12 +37,19 @@ BUDGET = 20
 """Pairs. Rules of other tools have no looks: they get all of them."""
 
 
-def peer(name: str, threshold: float, budget: int) -> Judge:
-    """Another tool's rule, after all pairs. It knows no third verdict."""
+def peer(name: str, threshold: float, budget: int, *, apart: bool = False) -> Judge:
+    """Another tool's rule, after all pairs; with ``apart``, after as many of base long before and of head now.
+
+    It knows no third verdict.
+    """
 
     def judge(source: Source) -> Decision:
-        taken = [next(source) for _ in range(budget)]
-        base, head = ([_costs(side.processes[0]) for side in sides] for sides in zip(*taken, strict=True))
+        if apart:
+            base = [_costs(process) for process in source.stored(budget).processes]
+            head = [_costs(source.head().processes[0]) for _ in range(budget)]
+        else:
+            taken = [next(source) for _ in range(budget)]
+            base, head = ([_costs(side.processes[0]) for side in sides] for sides in zip(*taken, strict=True))
         return Decision(Verdict.REGRESSED if RULES[name].slower(base, head, threshold) else Verdict.PASS)
 
     return judge
@@ -52,8 +59,8 @@ def _costs(process: Process) -> Floats:
     return np.array([r.cpu_ns / r.iterations for r in process.rounds])
 
 
-def judges(limits: Limits, budget: int = BUDGET) -> Mapping[str, Judge]:
-    return {**gates(limits, budget), **{name: peer(name, limits.threshold, budget) for name in RULES}}
+def judges(limits: Limits, budget: int = BUDGET, *, apart: bool = False) -> Mapping[str, Judge]:
+    return {**gates(limits, budget), **{name: peer(name, limits.threshold, budget, apart=apart) for name in RULES}}
 
 
 # --- replaying ---------------------------------------------------------------------------------------------
@@ -241,8 +248,9 @@ def _read(options: argparse.Namespace) -> list[Series]:
             entries = [merged(entry, options.merge) for entry in entries]
             # A baseline from the first half of the bank for heads from the second.
             half = len(entries) // 4 * 2
-            split = options.judge == ["stored"]
-            found.append(Series(bank, workload, *((entries[half:], entries[:half]) if split else (entries, ()))))
+            found.append(
+                Series(bank, workload, *((entries[half:], entries[:half]) if options.apart else (entries, ())))
+            )
     return found
 
 
@@ -260,7 +268,7 @@ def _tables(options: argparse.Namespace, raw: TextIO | None) -> list[tuple[str, 
     tallies: dict[tuple[str, str, str], Tally] = {}
     for series in _read(options):
         for effect, change in _changes(options, series):
-            for name, judge in judges(limits, options.pairs).items():
+            for name, judge in judges(limits, options.pairs, apart=options.apart).items():
                 if name not in (options.judge or [name]):
                     continue
                 tally = Tally()
@@ -301,6 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--frame", choices=["all", "hottest"], default="all", help="whose cost grows (default: all)")
     parser.add_argument("--masked", type=float, help="a function of about 10 %% grows so much, another one pays for it")
     parser.add_argument("--merge", type=int, default=1, help="count so many neighbouring rounds as one (default: 1)")
+    parser.add_argument("--apart", action="store_true", help="base from a bank's first half, head from its second")
     parser.add_argument("--passes", type=int, default=8, help="over each bank (default: 8)")
     parser.add_argument("--detail", action="store_true", help="one line for each workload")
     parser.add_argument("--raw", type=Path, help="every decision, one a line, is added to this file")

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ class Cell:
     """0: between 50 and 500."""
     recordings: int = 0
     """Of the stored baseline; 0: interleaved."""
-    weather: Weather = Weather()
+    weather: Weather = field(default_factory=Weather)
     runs: int = 100
 
     @property
@@ -102,7 +102,7 @@ class Run:
 
     @property
     def width(self) -> float:
-        return math.log(self.high / self.low) if 0 < self.low and self.high < math.inf else math.inf
+        return math.log(self.high / self.low) if self.low > 0 and self.high < math.inf else math.inf
 
 
 # --- one run -------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def _interleaved(cell: Cell, seed: int, source: str, case: worlds.Case, rng: np.
     assert trial.judgement is not None
     measured = len(head.processes)
     found = _found(cell, seed, source, case, trial.judgement)
-    count = trial.judgement.head and len(trial.judgement.head.processes) or measured
+    count = len(trial.judgement.head.processes) if trial.judgement.head else measured
     alone = _width(base, head, slice(measured - count, None), cell)
     while len(head.processes) < cell.most:
         base, head = _with_next(base, head, pairs)
@@ -196,17 +196,12 @@ def _width(base: Recording, head: Recording, which: slice, cell: Cell) -> float:
 # --- a design of fixed length, to compare with ---------------------------------------------------------------
 
 
-def fixed_power(pairs: int, cell: Cell, alpha: float, runs: int = 2000) -> float:
+def fixed_power(pairs: int, cell: Cell, alpha: float, runs: int = 500) -> float:
     """How often ``pairs`` pairs looked at once show a slowdown of the whole test."""
     rng = np.random.default_rng(pairs)
-    machine = worlds.Machine(cell.weather, rng, 2 * pairs)
-    one: worlds.Costs = {(worlds.TEST,): 1.0}
-    slower: worlds.Costs = {(worlds.TEST,): 1 + cell.size}
     found = 0
     for _ in range(runs):
-        machine.restart()
-        made = [next(machine.pairs(one, slower)) for _ in range(pairs)]
-        base, head = (np.array([fold.cost_ps(p) for p in side], dtype=np.float64) for side in zip(*made, strict=True))
+        base, head = worlds.costs_of_pairs(pairs, cell.size, cell.weather, rng)
         found += compare_pairs(base, head, threshold=cell.threshold, alpha=alpha, most=pairs).low > 1 + cell.threshold
     return found / runs
 
@@ -216,19 +211,24 @@ def fixed_power(pairs: int, cell: Cell, alpha: float, runs: int = 2000) -> float
 
 def cells() -> list[Cell]:
     rough = {"outliers": 0.1, "drift": 0.05}
-    calm, bad = Weather(0.015), Weather(0.015, **rough)
+    calm, bad = Weather(0.015), Weather(0.015, outliers=0.1, drift=0.05)
+    noises = [Weather(sd, **more) for sd in (0.015, 0.03) for more in ({}, rough)]
+    identical = [
+        Cell("identical", threshold=threshold, most=most, weather=weather, runs=400)
+        for most in (10, 20)
+        for threshold in (0.05, 0.0)
+        for weather in noises
+    ]
+    lengths = [
+        Cell("lengths", "everything", 0.1, most=most, weather=weather, runs=200)
+        for most in (10, 20)
+        for weather in noises
+    ]
     power = [
         Cell("power", change, size, threshold, weather=Weather(sd, **more), runs=100)
         for size, threshold in ((0.03, 0.0), (0.05, 0.0), (0.1, 0.05), (0.2, 0.05))
         for change in ("slower_leaf", "everything")
         for sd in (0.01, 0.02, 0.03, 0.04)
-        for more in ({}, rough)
-    ]
-    identical = [
-        Cell("identical", threshold=threshold, most=most, weather=Weather(sd, **more), runs=400)
-        for most in (10, 20)
-        for threshold in (0.05, 0.0)
-        for sd in (0.015, 0.03)
         for more in ({}, rough)
     ]
     culprits = [
@@ -252,25 +252,11 @@ def cells() -> list[Cell]:
         for sd in (0.007, 0.014)
     ]
     budget = [
-        Cell(
-            "budget",
-            change,
-            size,
-            most=round(budget / seconds),
-            weather=Weather(sd, seconds, **rough),
-            runs=100,
-        )
-        for change, size in (("unchanged", 0.0), ("slower_leaf", 0.1), ("everything", 0.1), ("everything", 0.15))
+        Cell("budget", change, size, most=round(budget / seconds), weather=Weather(sd, seconds, **rough), runs=100)
+        for change, size in (("unchanged", 0.0), ("slower_leaf", 0.05), ("everything", 0.1), ("everything", 0.15))
         for seconds in (0.5, 0.25)
         for budget in (2, 5, 10, 20)
         for sd in (0.015, 0.03)
-    ]
-    lengths = [
-        Cell("lengths", change, size, most=most, weather=Weather(sd, **more), runs=200)
-        for change, size in (("unchanged", 0.0), ("everything", 0.1))
-        for most in (10, 20)
-        for sd in (0.015, 0.03)
-        for more in ({}, rough)
     ]
     return [*identical, *lengths, *power, *culprits, *moves, *hidden, *family, *stored, *budget]
 
@@ -322,7 +308,7 @@ def _all(waiting: list[tuple[Cell, int]], source: str, executor: Executor | None
 
 
 def main() -> None:
-    from simulated_tables import TABLES
+    from simulated_tables import SOURCES, TABLES
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="finished runs are kept there")
@@ -332,15 +318,12 @@ def main() -> None:
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     wanted = options.table or list(TABLES)
-    chosen = [cell for cell in cells() if cell.table in wanted]
+    sources = {table for name in wanted for table in SOURCES.get(name, (name,))}
+    chosen = [cell for cell in cells() if cell.table in sources]
     source = code_hash()
     found = simulate(options.results / "runs.jsonl", chosen, options.first, source, options.jobs)
     for name in wanted:
-        done = [
-            (cell, found[cell.key])
-            for cell in chosen
-            if cell.table == name or (name == "coverage" and not cell.recordings)
-        ]
+        done = [(cell, found[cell.key]) for cell in chosen if cell.table in SOURCES.get(name, (name,))]
         print(TABLES[name](done), end="\n\n")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, TypeAlias
@@ -204,7 +204,7 @@ def lengths(done: Done) -> str:
         "ratio",
     )
     rows: list[tuple[str, ...]] = [header]
-    unchanged = {(c.most, c.weather): runs for c, runs in done if c.change == "unchanged"}
+    unchanged = {(c.most, c.weather): runs for c, runs in done if c.change == "unchanged" and c.threshold > 0}
     for cell, runs in done:
         same = unchanged.get((cell.most, cell.weather), [])
         if cell.change == "unchanged" or not runs or not same:
@@ -213,11 +213,10 @@ def lengths(done: Done) -> str:
         used = fmean(r.pairs for r in same)
         row = [str(cell.most), weather(cell.weather), rate(runs, lambda r: r.regressed), f"{used:.1f}"]
         for alpha in (0.01, 1e-4):
-            needed = next((n for n in LENGTHS if fixed_power(n, replace(cell), alpha) >= min(reached, 0.99)), None)
-            row += [
-                str(needed or f"> {LENGTHS[-1]}"),
-                f"{used / needed:.2f}" if needed else f"< {used / LENGTHS[-1]:.2f}",
-            ]
+            enough = min(reached, 0.99)
+            place = bisect_left(LENGTHS, enough, key=lambda n: fixed_power(n, cell, alpha))
+            needed = LENGTHS[min(place, len(LENGTHS) - 1)]
+            row += [("> " if place == len(LENGTHS) else "") + str(needed), f"{used / needed:.2f}"]
         rows.append(tuple(row))
     return titled("Against a fixed number of pairs of the same power (one look, no confirmation)", rows)
 
@@ -234,6 +233,13 @@ TABLES: dict[str, Callable[[Done], str]] = {
     "stored": stored,
     "budget": budget,
 }
+
+
+SOURCES: dict[str, tuple[str, ...]] = {
+    "lengths": ("lengths", "identical"),
+    "coverage": ("identical", "lengths", "power", "culprit", "moved", "masked", "budget"),
+}
+"""Whose runs a table is made of, where these are not its own alone."""
 
 
 # --- cells of tables -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_flame.model import (
     Frame,
@@ -28,6 +29,7 @@ from pytest_flame.model import (
 T = TypeVar("T")
 Costs: TypeAlias = dict[Stack, float]
 """Own cost of each stack; 1.0 is what the unchanged program costs in all."""
+Floats: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[Process, Process]
 
 SAMPLER = SamplerInfo(rung="perf-sigtrap", event="task-clock", kernel=True, frequency_hz=997)
@@ -114,13 +116,14 @@ def everything(base: Costs, size: float, rng: np.random.Generator) -> Case:
 
 def slower_leaf(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
     """A function of the project that calls nothing costs ``size`` of the test more."""
-    stack = _pick([s for s in _own(base) if _is_leaf(base, s[-1]) and 0.01 <= base[s] <= 0.2], rng)
-    return stack and Case(base, base | {stack: base[stack] + size}, frozenset({stack[-1]}))
+    stack = _pick([s for s in _leaves(base) if 0.01 <= base[s] <= 0.2], rng)
+    return Case(base, base | {stack: base[stack] + size}, frozenset({stack[-1]})) if stack else None
 
 
 def more_calls(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """A function with callees of its own is called more often, from one place. Right: it, and nothing above or below."""
-    places = [s for s in _own(base) if not _is_leaf(base, s[-1]) and 0.02 <= _below(base, s) <= 0.3]
+    """A function with callees of its own is called more often, from one place. Right: it, no caller, no callee."""
+    leaves = set(_leaves(base))
+    places = [s for s in _own(base) if s not in leaves and 0.02 <= _below(base, s) <= 0.3]
     place = _pick(places, rng)
     if place is None:
         return None
@@ -132,12 +135,12 @@ def more_calls(base: Costs, size: float, rng: np.random.Generator) -> Case | Non
 def new_frame(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
     caller = _pick(_own(base), rng)
     added = Frame("app", "added")
-    return caller and Case(base, base | {(*caller, added): size}, frozenset({added}))
+    return Case(base, base | {(*caller, added): size}, frozenset({added})) if caller else None
 
 
 def masked(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
     """A leaf costs ``size`` of the test more, and a leaf of another branch as much less."""
-    leaves = [s for s in _own(base) if _is_leaf(base, s[-1])]
+    leaves = _leaves(base)
     slower = _pick([s for s in leaves if 0.01 <= base[s] <= 0.2], rng)
     if slower is None:
         return None
@@ -152,7 +155,9 @@ def renamed(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
     frames = sorted({s[-1] for s in _own(base)})
     before = _pick([f for f in frames if size <= inclusive(base, f) <= 0.5], rng)
     after = Frame("app", "renamed")
-    return before and Case(base, {tuple(after if f == before else f for f in s): c for s, c in base.items()})
+    if before is None:
+        return None
+    return Case(base, {tuple(after if f == before else f for f in s): c for s, c in base.items()})
 
 
 def extracted(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
@@ -166,8 +171,7 @@ def extracted(base: Costs, size: float, rng: np.random.Generator) -> Case | None
 def inlined(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
     """A leaf of ``size`` or more is part of its caller now."""
     own = set(_own(base))
-    leaves = (s for s in own if _is_leaf(base, s[-1]) and base[s] >= size)
-    leaf = _pick(sorted(s for s in leaves if s[:-1] in own), rng)
+    leaf = _pick([s for s in _leaves(base) if base[s] >= size and s[:-1] in own], rng)
     if leaf is None:
         return None
     head = {s: cost for s, cost in base.items() if s != leaf}
@@ -208,8 +212,10 @@ def _own(costs: Costs) -> list[Stack]:
     return [s for s in costs if len(s) > 1 and s[-1].module == "app" and places[s[-1]] == 1]
 
 
-def _is_leaf(costs: Costs, frame: Frame) -> bool:
-    return all(frame not in s[:-1] for s in costs)
+def _leaves(costs: Costs) -> list[Stack]:
+    """Of ``_own``, those that call nothing."""
+    calling = {frame for stack in costs for frame in stack[:-1]}
+    return [s for s in _own(costs) if s[-1] not in calling]
 
 
 def _below(costs: Costs, place: Stack) -> float:
@@ -233,9 +239,6 @@ class Machine:
     """Processes until ``weather.drift`` is reached."""
     _slot: int = 0
     _walk: float = 0.0
-
-    def restart(self) -> None:
-        self._slot, self._walk = 0, 0.0
 
     def process(self, costs: Costs, shift: float = 0.0) -> Process:
         w, rng = self.weather, self.rng
@@ -267,6 +270,18 @@ class Machine:
             else:
                 second = self.process(head)
                 yield self.process(base), second
+
+
+def costs_of_pairs(pairs: int, size: float, weather: Weather, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """What ``pairs`` pairs cost, head ``size`` dearer, their stacks not asked; of a program of 150 frames."""
+    shares = 1 / np.arange(1, 151)
+    scatter = weather.stack_sd * math.sqrt(float((shares**2).sum())) / shares.sum()
+    w, slots = weather, 2 * pairs
+    logs = math.hypot(w.process_sd, scatter) * rng.standard_normal(slots)
+    logs += w.drift * np.arange(slots) / slots + np.cumsum(w.drift / 10 * rng.standard_normal(slots))
+    logs += np.where(rng.random(slots) < w.outliers, np.log(rng.uniform(*DISTURBED, slots)), 0.0)
+    costs = 1e10 * np.exp(rng.permuted(logs.reshape(-1, 2), axis=1))
+    return costs[:, 0], costs[:, 1] * (1 + size)
 
 
 def recording(costs: Costs, processes: tuple[Process, ...]) -> Recording:

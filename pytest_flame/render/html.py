@@ -127,7 +127,7 @@ class _Test:
     details: tuple[str, ...]
 
 
-FIGURES: Final = ("base → head", "Δ", "Δ of test", "self base → head", "self Δ", "adjusted p", "blind below")
+FIGURES: Final = ("base → head", "Δ", "Δ of test", "self base → head", "self Δ", "p, blind below")
 
 
 def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, room: int) -> _Test:
@@ -190,8 +190,7 @@ def _frame_row(delta: FrameDelta, test_ps: int, culprit: bool) -> _FrameRow:
         _Cell(units.signed_percent(share), delta.delta_ps),
         _Cell(f"{self_base} → {self_head}", delta.head_self_ps),
         _Cell(units.signed_duration(delta.self_delta_ps), delta.self_delta_ps, own_interval),
-        _Cell(units.p_value(delta.p_adjusted), delta.p_adjusted),
-        _Cell(words.blind(delta), math.inf if delta.blind_ps is None else delta.blind_ps),
+        _Cell(units.p_value(delta.p_adjusted), delta.p_adjusted, words.blind(delta)),
     )
     change = words.what_happened(delta) if culprit else delta.change.value
     return _FrameRow(delta.frame.name, words.place(delta), change, direction, culprit, figures)

@@ -71,11 +71,14 @@ def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask, renam
         return Move.NONE
     gainer = inside[int(gained.delta.argmax())]
     called_anew = {n for i, n in enumerate(names) if n != ancestor and growth.base[i] == 0}
+    gain = float(gained.delta.max())
     lost = _losers(tests, names, growth, gainer)
     # What a dispatcher of a library calls is unrelated: there only a callee that is gone can have been replaced.
     # And what was renamed is accounted for: another callee that just got faster does not make up for it.
     split = gainer in called_anew and gainer not in renames and (project[ancestor] or not project.any())
-    if not split:
+    if split:
+        lost |= _seeming_losers(names, growth, gainer, gain)
+    else:
         lost = {n: left for n, left in lost.items() if _call_changed(tests, callees == n, left, n == ancestor, growing)}
     if not lost:
         return Move.NONE
@@ -88,6 +91,13 @@ def _losers(tests: FrameTests, names: list[int], growth: Growth, gainer: int) ->
     loss = growth.base - growth.head
     sure = loss > student.quantile(1 - tests.alpha, growth.df) * growth.sampling_se
     return {n: float(growth.head[i]) for i, n in enumerate(names) if sure[i] and n != gainer}
+
+
+def _seeming_losers(names: list[int], growth: Growth, gainer: int, gain: float) -> dict[int, float]:
+    """Callees that would explain ``gain`` by what they lost, sure or not: a function taken out of a dear one must not
+    be blamed because the dear one's loss drowns in its own noise. Whether the sum grew is tested all the same."""
+    loss = growth.base - growth.head
+    return {n: float(growth.head[i]) for i, n in enumerate(names) if loss[i] >= MOST * gain and n != gainer}
 
 
 def _call_changed(tests: FrameTests, loser: Mask, left: float, is_own: bool, growing: Mask) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def test_looks_spend_the_error_and_no_more(most: int, alpha: float, reserve: int
     assert len(looks.counts) == len(looks.alphas) <= 5
     assert all(count >= FIRST for count in looks.counts[:-1])
     assert list(looks.counts) == sorted(set(looks.counts))
-    steps = [later / earlier for earlier, later in zip(looks.counts, looks.counts[1:], strict=False)]
+    steps = [later / earlier for earlier, later in itertools.pairwise(looks.counts)]
     assert all(abs(step - STEP) < 0.2 for step in steps)
 
 

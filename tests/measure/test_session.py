@@ -1,0 +1,270 @@
+"""Who is measured when and with what, with workers that only write down what they were asked."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
+from pytest_flame.measure.session import How, Measured, Places, Target, measure
+from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, SourceLine, StackSample
+
+INFO = SamplerInfo("perf-sigtrap", "task-clock", True, 997)
+ROOT = Frame("test_it", "test_it")
+PLANS = {"base": Plan(7, 9), "head": Plan(70, 90)}
+ROUND_NS = 20_000_000
+
+Answer = Callable[[str, Job], WorkerResult | None]
+
+
+def recording(side: str, job: Job) -> Recording:
+    assert job.plan is not None
+    rounds = (Round(job.plan.iterations, 10**6, ROUND_NS, True),)
+    process = Process(rounds, {(ROOT,): StackSample(1, 10**6)}, hash_seed=job.hash_seed)
+    return Recording(
+        job.node_id,
+        (process,),
+        INFO,
+        {},
+        lines={ROOT: SourceLine(f"{side}.py", 1)},
+        source_hashes={f"{side}.py": "0" * 64},
+    )
+
+
+@dataclass
+class Workers:
+    """Both sides' launchers. ``asked`` holds side and job in the order they came."""
+
+    answer: Answer = lambda side, job: None
+    asked: list[tuple[str, Job]] = field(default_factory=list)
+
+    def side(self, name: str) -> Side:
+        return Side(name, self)
+
+    @property
+    def measured(self) -> list[tuple[str, Job]]:
+        return [(side, job) for side, job in self.asked if job.plan is not None]
+
+    def pairs(self, test_id: str = "t") -> list[tuple[tuple[str, Job], tuple[str, Job]]]:
+        ran = [(side, job) for side, job in self.measured if job.node_id == test_id]
+        return list(zip(ran[::2], ran[1::2], strict=True))
+
+
+@dataclass
+class Side:
+    name: str
+    workers: Workers
+    root: Path = Path("/project")
+    scratch: Path = Path("/scratch")
+
+    def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
+        self.workers.asked.append((self.name, job))
+        said = self.workers.answer(self.name, job)
+        if said is not None:
+            return said
+        if job.plan is None:
+            return WorkerResult(Status.CALIBRATED, plan=PLANS[self.name], round_wall_ns=ROUND_NS)
+        return WorkerResult(Status.MEASURED, recording=recording(self.name, job))
+
+
+class Silent:
+    def began(self, test_id: str, process: int, processes: int, left_s: float | None, *, pairs: bool = False) -> None:
+        pass
+
+
+@dataclass
+class Enough:
+    """A referee that is satisfied with so many; notes what it was shown."""
+
+    count: int
+    shown: list[tuple[int | None, int]] = field(default_factory=list)
+
+    def wants_more(self, base: Recording | None, head: Recording) -> bool:
+        self.shown.append((None if base is None else len(base.processes), len(head.processes)))
+        return len(head.processes) < self.count
+
+
+def target(test_id: str = "t", processes: int = 4, **more: object) -> Target:
+    fields = {"processes_given": True, "time_s": 1.0, "fresh": False} | more
+    return Target(test_id, Path("test_it.py"), processes, **fields)  # type: ignore[arg-type]
+
+
+def run(
+    workers: Workers, targets: Sequence[Target], *, pairs: bool = True, seed: int = 1, max_time_s: float | None = None
+) -> tuple[list[Measured], bool]:
+    places = Places(workers.side("head"), workers.side("base") if pairs else None)  # type: ignore[arg-type]
+    return measure(targets, How(997, "auto", (), seed, max_time_s), places, Silent())
+
+
+def test_both_sides_of_a_pair_are_asked_for_the_same() -> None:
+    workers = Workers()
+    run(workers, [target(processes=8)])
+    assert len(workers.pairs()) == 8
+    for (one_side, one), (other_side, other) in workers.pairs():
+        assert {one_side, other_side} == {"base", "head"}
+        assert one == other
+        assert one.plan == PLANS["base"], "base's plan is both sides'"
+    hash_seeds = {job.hash_seed for _, job in workers.measured}
+    seeds = {job.seed for _, job in workers.measured}
+    assert len(hash_seeds) == len(seeds) == 8, "and each pair for something else"
+
+
+def test_sides_of_a_pair_run_in_random_order() -> None:
+    workers = Workers()
+    run(workers, [target(processes=20)])
+    first = [one for (one, _), _ in workers.pairs()]
+    assert 4 <= first.count("base") <= 16
+    runs = sum(a != b for a, b in itertools.pairwise(first))
+    assert 3 <= runs <= 16, "neither in blocks nor by turns"
+
+
+def test_tests_take_turns_of_one_pair() -> None:
+    workers = Workers()
+    run(workers, [target(name) for name in "abc"])
+    turns = [job.node_id for _, job in workers.measured][::2]
+    for i in range(0, 12, 3):
+        assert set(turns[i : i + 3]) == set("abc")
+
+
+def test_what_a_test_is_measured_with_does_not_depend_on_the_others() -> None:
+    alone, together = Workers(), Workers()
+    run(alone, [target("a")])
+    run(together, [target("b"), target("a"), target("c")])
+    assert [(s, j) for s, j in together.asked if j.node_id == "a"] == alone.asked
+
+
+def test_another_seed_draws_everything_anew() -> None:
+    one, other = Workers(), Workers()
+    run(one, [target()], seed=1)
+    run(other, [target()], seed=2)
+    assert not {j.hash_seed for _, j in one.measured} & {j.hash_seed for _, j in other.measured}
+
+
+def test_whole_pairs_are_pooled_side_by_side() -> None:
+    workers = Workers()
+    ((measured,), interrupted) = run(workers, [target(processes=3)])
+    assert not interrupted
+    assert measured.complete
+    assert measured.base is not None
+    assert measured.head is not None
+    seeds = [one.hash_seed for (_, one), _ in workers.pairs()]
+    assert [p.hash_seed for p in measured.base.processes] == [p.hash_seed for p in measured.head.processes] == seeds
+    assert set(measured.base.source_hashes) == {"base.py"}
+    assert set(measured.head.source_hashes) == {"head.py"}
+
+
+def test_head_alone_has_no_base() -> None:
+    workers = Workers()
+    ((measured,), _) = run(workers, [target(processes=3)], pairs=False)
+    assert measured.base is None
+    assert measured.head is not None
+    assert [side for side, _ in workers.measured] == ["head"] * 3
+    assert {job.plan for _, job in workers.measured} == {PLANS["head"]}
+
+
+def test_stored_recording_lends_its_iterations_and_hash_seeds() -> None:
+    stored = recording("base", Job("t", "/", "/r", 0, 41, 997, "auto", 1.0, plan=Plan(13, 5)))
+    workers = Workers()
+    run(workers, [target(processes=4, stored=stored)], pairs=False)
+    assert workers.asked == workers.measured, "nothing is calibrated"
+    assert {job.plan for _, job in workers.measured} == {Plan(13, round(0.25e9 / ROUND_NS))}
+    assert {job.hash_seed for _, job in workers.measured} == {41}
+    assert len({job.seed for _, job in workers.measured}) == 4
+
+
+# --- the referee ------------------------------------------------------------------------------------------------------
+
+
+def test_referee_ends_its_test_and_no_other() -> None:
+    workers, referee = Workers(), Enough(2)
+    few = target("a", processes=9, referee=lambda most: referee)
+    a, b = run(workers, [few, target("b", processes=5)])[0]
+    assert referee.shown == [(1, 1), (2, 2)]
+    assert (a.complete, a.referee) == (True, referee)
+    assert len(workers.pairs("a")) == 2
+    assert len(workers.pairs("b")) == 5
+    assert b.referee is None
+
+
+def test_referee_may_want_more_than_was_asked_for() -> None:
+    workers = Workers()
+    run(workers, [target(processes=3, referee=lambda most: Enough(2 * most))])
+    assert len(workers.pairs()) == 6
+
+
+def test_referee_is_told_what_the_budget_allows() -> None:
+    told: list[int] = []
+
+    def referee(most: int) -> Enough:
+        told.append(most)
+        return Enough(1)
+
+    round_s = ROUND_NS / 1e9
+    for time_s in (100.0, 7.5 * round_s, round_s / 10):
+        run(Workers(), [target(processes=10, processes_given=False, time_s=time_s, referee=referee)])
+    assert told == [10, 7, 5]
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["base", "head"])
+@pytest.mark.parametrize("calibrating", [True, False])
+def test_failure_says_on_which_side(side: str, calibrating: bool) -> None:
+    failed = WorkerResult(Status.FAILED, "assert 0")
+
+    def answer(at: str, job: Job) -> WorkerResult | None:
+        return failed if at == side and job.node_id == "a" and (job.plan is None) is calibrating else None
+
+    workers = Workers(answer)
+    a, b = run(workers, [target("a"), target("b")])[0]
+    assert (a.failure, a.failed_side) == (failed, side)
+    assert (a.base, a.head, a.complete) == (None, None, False)
+    assert (b.failure, b.complete) == (None, True)
+
+
+def test_half_a_pair_does_not_count() -> None:
+    def answer(side: str, job: Job) -> WorkerResult | None:
+        late = len(workers.measured) >= 5
+        return WorkerResult(Status.DIED, "gone") if side == "head" and late else None
+
+    workers = Workers(answer)
+    ((measured,), _) = run(workers, [target(processes=9)])
+    assert measured.base is not None
+    assert measured.head is not None
+    assert len(measured.base.processes) == len(measured.head.processes) == 2
+
+
+def test_without_a_sampler_nothing_else_is_tried() -> None:
+    workers = Workers(lambda side, job: WorkerResult(Status.NO_SAMPLER, "none"))
+    measured, _ = run(workers, [target("a"), target("b")])
+    assert len(workers.asked) == 1
+    assert [m.failure and m.failure.status for m in measured] == [Status.NO_SAMPLER] * 2
+
+
+def test_no_worker_starts_when_the_time_is_spent() -> None:
+    workers = Workers()
+    ((measured,), interrupted) = run(workers, [target()], max_time_s=0)
+    assert workers.asked == []
+    assert measured.failure is not None
+    assert measured.failure.status is Status.OUT_OF_TIME
+    assert not interrupted
+
+
+def test_ctrl_c_keeps_whole_pairs() -> None:
+    def answer(side: str, job: Job) -> WorkerResult | None:
+        if len(workers.measured) == 6:
+            raise KeyboardInterrupt
+        return None
+
+    workers = Workers(answer)
+    ((measured,), interrupted) = run(workers, [target(processes=9)])
+    assert interrupted
+    assert not measured.complete
+    assert measured.base is not None
+    assert measured.head is not None
+    assert len(measured.base.processes) == len(measured.head.processes) == 2
