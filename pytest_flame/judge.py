@@ -146,6 +146,25 @@ def _maybe_moved(case: Case) -> Ruling | None:
     return Verdict.INCONCLUSIVE, f"{reason}; {_advice(case, math.inf)}"
 
 
+def _maybe_over(case: Case) -> Ruling | None:
+    """A frame that surely grew, by more than it may as far as can be seen, and that more pairs could still name."""
+    c = case.comparison
+    moved = {delta.frame for delta in c.moved}
+    for delta in c.frames:
+        if delta.frame not in c.unresolved or delta.frame in moved:
+            continue
+        limit = c.limits.frame_threshold * c.base_ps
+        inclusive = delta.low_ps > 0 and delta.delta_ps > max(limit, c.limits.threshold * delta.base_ps)
+        own = delta.self_low_ps > 0 and delta.self_delta_ps > max(limit, c.limits.threshold * delta.base_self_ps)
+        if inclusive or own:
+            grew = delta.delta_ps if inclusive else delta.self_delta_ps
+            reason = (
+                f"`{delta.frame}` grew by {_number(100 * grew / c.base_ps)} % of the test; whether by more than it may"
+            )
+            return Verdict.INCONCLUSIVE, f"{reason} is not clear; {_advice(case, math.inf)}"
+    return None
+
+
 def _improved(case: Case) -> Ruling | None:
     c = case.comparison
     if c.high < 1 - c.limits.threshold:
@@ -179,6 +198,7 @@ RULES: Final = (
     _few_samples,
     _samples_missing,
     _maybe_moved,
+    _maybe_over,
     _improved,
     _within,
     _spans,

@@ -178,7 +178,7 @@ def test_the_two_commands_of_the_readme_stand_alone() -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_scripts_exist(path: Path) -> None:
-    for script in re.findall(r"(?:sh|python) ((?:ci|benchmarks)/[\w.]+)", path.read_text(encoding="utf-8")):
+    for script in re.findall(r"(?:sh|python) ((?:ci|benchmarks)/[\w./]+)", path.read_text(encoding="utf-8")):
         assert (ROOT / script).is_file(), f"{path.name}: there is no {script}"
 
 

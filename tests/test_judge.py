@@ -263,3 +263,43 @@ def test_a_hidden_slowdown_is_a_regression() -> None:
 
 def test_a_clear_speedup_is_an_improvement() -> None:
     assert set(verdicts(changed({"test > show > fmt": -0.2, "test > lex": -0.1}), 20)) == {Verdict.IMPROVED}
+
+
+def grown(low: float, estimate: float, *, base: float = 0.1) -> FrameDelta:
+    """Inclusive growth in parts of the test; the frame's own cost does not change."""
+    whole = 10**9
+    return FrameDelta(
+        Frame.parse("orders:render"),
+        0,
+        0,
+        round(base * whole),
+        round((base + estimate) * whole),
+        round(low * whole),
+        round((2 * estimate - low) * whole),
+        0.2,
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("frame", "unresolved", "expected"),
+    [
+        pytest.param(grown(0.012, 0.045), True, Verdict.INCONCLUSIVE, id="surely grew, maybe by more than it may"),
+        pytest.param(grown(0.012, 0.045), False, Verdict.PASS, id="no more pairs could show it"),
+        pytest.param(grown(-0.002, 0.045), True, Verdict.PASS, id="may not have grown at all"),
+        pytest.param(grown(0.012, 0.018), True, Verdict.PASS, id="by less than it may, as far as can be seen"),
+        pytest.param(grown(0.012, 0.045, base=0.95), True, Verdict.PASS, id="within the tolerance of its own cost"),
+    ],
+)
+def test_what_may_be_over_its_threshold_is_no_pass(frame: FrameDelta, unresolved: bool, expected: Verdict) -> None:
+    c = comparison(1.002, 0.989, 1.016, frames=(frame,), unresolved=(frame.frame,) if unresolved else ())
+    found, reason = verdict(c)
+    assert found is expected
+    assert ("`orders:render` grew by 4.5 % of the test" in reason) == (expected is Verdict.INCONCLUSIVE)
+
+
+def test_what_moved_is_not_doubtful() -> None:
+    frame = grown(0.012, 0.045)
+    c = comparison(1.002, 0.989, 1.016, frames=(frame,), unresolved=(frame.frame,), moved=(frame,))
+    assert verdict(c)[0] is Verdict.PASS

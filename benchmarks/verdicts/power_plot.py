@@ -102,10 +102,10 @@ def _panel(number: int, title: str, lines: Sequence[Line]) -> Iterator[str]:
         places = " ".join(f"{x(p.budget):.1f},{y(p.found / p.tried):.1f}" for p in line.points)
         yield f'<polyline points="{places}" fill="none" {_stroke(line)}/>'
         for p in line.points:
-            low, high_end = interval(p.found, p.tried)
-            at = f"{x(p.budget):.1f}"
-            yield f'<line class="w" x1="{at}" y1="{y(low):.1f}" x2="{at}" y2="{y(high_end):.1f}" {_stroke(line)}/>'
-            yield f'<circle cx="{at}" cy="{y(p.found / p.tried):.1f}" r="2.5" fill="{line.colour}"/>'
+            low, up = interval(p.found, p.tried)
+            place = f"{x(p.budget):.1f}"
+            yield f'<line class="w" x1="{place}" y1="{y(low):.1f}" x2="{place}" y2="{y(up):.1f}" {_stroke(line)}/>'
+            yield f'<circle cx="{place}" cy="{y(p.found / p.tried):.1f}" r="2.5" fill="{line.colour}"/>'
 
 
 def _stroke(line: Line) -> str:

@@ -116,7 +116,9 @@ def moved(done: Done) -> str:
 
 
 def _plain(done: Done) -> list[tuple[str, ...]]:
-    rows = [("change", "processes", "REGRESSED", "right culprit first", "INCONCLUSIVE", "PASS", "pairs, mean")]
+    rows: list[tuple[str, ...]] = [
+        ("change", "processes", "REGRESSED", "right culprit first", "INCONCLUSIVE", "PASS", "pairs, mean")
+    ]
     for cell, runs in done:
         rows.append(
             (
