@@ -105,8 +105,9 @@ def _pressure_ns() -> int | None:
 def _words(name: str) -> list[str]:
     """The first line of a file of ``/proc``; nothing where it cannot be read."""
     try:
-        with (PROC / name).open(encoding="ascii") as file:
-            return file.readline().split()
+        # As bytes: a codec may not be loaded yet, and out of reach once the body has given up its privileges.
+        with (PROC / name).open("rb") as file:
+            return file.readline().decode().split()
     except (OSError, ValueError):
         return []
 

@@ -23,7 +23,8 @@ with scratch_directory() as scratch:
     (scratch.path / "read-only").chmod(0o500)
     worker = subprocess.Popen(["sh", "-c", "sleep 1000 & echo ready; wait"], stdout=sys.stdout, start_new_session=True)
     scratch.guard(worker.pid)
-    print(scratch.path, scratch.reaper.pid, flush=True)
+    sys.stdout.write(f"{scratch.path} {scratch.reaper.pid}\\n")  # in one piece: the worker writes there too
+    sys.stdout.flush()
     worker.wait()
 """
 
