@@ -146,12 +146,6 @@ def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, 
     """The page, and why something could not be written: the verdicts stand all the same."""
     report: Path | None = None
     unwritten: list[FlameError] = []
-    try:
-        report = write_report(result, settings.report)
-    except FlameError as e:
-        unwritten.append(e)
-    except OSError as e:
-        unwritten.append(FlameError(f"the report cannot be written to {settings.report}", why=str(e)))
     document = json.dumps(result_json(result), indent=1, ensure_ascii=False) + "\n"
     for path, text in ((settings.json, document), (settings.markdown, result_markdown(result))):
         if path is None:
@@ -161,6 +155,12 @@ def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, 
             atomic.write_text(path, text)
         except OSError as e:
             unwritten.append(FlameError(f"{path} cannot be written", why=str(e)))
+    try:
+        report = write_report(result, settings.report)
+    except FlameError as e:
+        unwritten.append(e)
+    except OSError as e:
+        unwritten.append(FlameError(f"the report cannot be written to {settings.report}", why=str(e)))
     return report, tuple(unwritten)
 
 
