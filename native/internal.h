@@ -37,10 +37,20 @@ int64_t table_add_code(stack_table *table, const flame_code *code);
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
 
 /* --- pystack.c: the Python frames of the current thread --- */
+
+/* One run of the eval loop: codes[first] up to the next segment's first, none when its only frame is still being set
+ * up. `anchor` is an address inside the loop's own frame on the C stack; 0 where that is not known. */
 typedef struct {
-    uint32_t depth;
+    uintptr_t anchor;
+    uint32_t first;
+} python_segment;
+
+/* Leaf first. When the stack is cut, the last segment is the one that holds the stop. */
+typedef struct {
+    uint32_t depth, segment_count;
     bool cut, truncated;
-    uint32_t codes[MAX_DEPTH]; /* leaf first */
+    uint32_t codes[MAX_DEPTH];
+    python_segment segments[MAX_DEPTH];
 } python_stack;
 
 bool safe_read(void *into, uintptr_t from, size_t bytes);

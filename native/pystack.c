@@ -105,7 +105,7 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
     if (!plausible_cframe(cframe, sp, root)) return UNWINDABLE;
     uintptr_t frame = word_at(cframe, l->cframe_current_frame);
     uintptr_t chunk = word_at(tstate, l->tstate_datastack_chunk);
-    bool leaf = true, newest_cframe = true;
+    bool leaf = true, newest_cframe = true, enters = true;
 
     while (frame) {
         char held[FRAME_BYTES];
@@ -125,6 +125,14 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
             c = code_held;
         }
         if (word(c, offsetof(PyObject, ob_type)) != (uintptr_t)&PyCode_Type) return UNWINDABLE;
+
+        if (enters) {
+            if (out->segment_count == MAX_DEPTH) {
+                out->truncated = true;
+                return RECORDED;
+            }
+            out->segments[out->segment_count++] = (python_segment){cframe, out->depth};
+        }
 
         for (uint32_t i = 0; i < s->stop_count; i++)
             if (code == s->stops[i]) out->cut = true;
@@ -164,6 +172,7 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
         }
         if (out->cut) return RECORDED;
         leaf = false;
+        enters = is_entry;
         frame = previous;
     }
     return RECORDED;

@@ -85,7 +85,7 @@ void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
     }
     outcome o = RECORDED;
     python_stack *stack = s->stack;
-    stack->depth = 0;
+    stack->depth = stack->segment_count = 0;
     stack->cut = stack->truncated = false;
     PyThreadState *tstate = PyGILState_GetThisThreadState();
     if (tstate) o = walk_python(s, (uintptr_t)tstate, sp);
