@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -307,6 +308,7 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
         return NULL;
     }
     s->layout = *layout;
+    s->main_stack_end = getauxval(AT_RANDOM);
     atomic_flag_clear(&s->lock);
     return s;
 }
