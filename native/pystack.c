@@ -252,7 +252,8 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
         if (out->cut && (!s->anchors_wanted || out->segments[out->segment_count - 1].anchor)) return RECORDED;
         enters = ends;
         frame = previous;
-        if (!frame && base) return UNWINDABLE;
+        if (frame == base) return ends ? RECORDED : UNWINDABLE; /* a generator that is being resumed or left */
+        if (!frame) return UNWINDABLE;
     }
     return RECORDED;
 }
