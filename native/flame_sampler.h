@@ -48,8 +48,9 @@ enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
 /* Codes 0 and 1 stand for threads without Python and for stacks deeper than the walker records. */
 enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1 };
 
-/* The layout of the running interpreter. -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
-int flame_read_layout(flame_layout *layout, char *error, uint32_t error_bytes);
+/* The layout of the running interpreter; `table` is its own table of offsets (from 3.13 on), NULL for where that is.
+ * -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
+int flame_read_layout(const uint64_t *table, flame_layout *layout, char *error, uint32_t error_bytes);
 
 /* NULL when memory or safe reading of the own process is refused; `error` then holds a sentence. */
 flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes,

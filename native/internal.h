@@ -37,6 +37,7 @@ int64_t table_add_code(stack_table *table, const flame_code *code);
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
 
 /* --- pystack.c: the Python frames of the current thread --- */
+enum { FRAME_BYTES = 80 }; /* the least an interpreter frame has, in every version */
 
 /* One run of the eval loop: codes[first] up to the next segment's first, none when its only frame is still being set
  * up. `anchor` is an address inside the loop's own frame on the C stack; 0 where that is not known. */

@@ -20,7 +20,7 @@ enum {
     INSTRUCTION_BYTES = 2,
     USUAL_CODE_BYTES = 1 << 16
 };
-enum { FRAME_BYTES = 80, CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
+enum { CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
 enum { CODE_BYTES = offsetof(PyCodeObject, co_code_adaptive) }; /* the least a code object has */
 static const uintptr_t FARTHEST_STACK = 1ul << 30, REFERENCE_TAGS = 3;
 
