@@ -1,10 +1,10 @@
-"""Are the samples true? Known loads on every rung of the ladder, and stacks the program can not have.
+"""Do the samples give each part of a program the share of CPU it really used? Known loads on every rung of the ladder.
 
-    python benchmarks/sampler_truth.py [--samples 4000] [--stacks 50000]
+    python benchmarks/sampler/shares.py [--samples 4000] [--repeats 20] [--results build/shares.jsonl]
 
-Truth is each load's own CPU clock (CLOCK_THREAD_CPUTIME_ID), read around every call of it. ``z`` is the sampled share's
-distance from it in standard errors of a binomial draw: beyond ±3.89 once in ten thousand times. Exit status 1 when
-a share is farther off, when a stack is impossible, or when the broken walker goes unnoticed.
+Truth is each part's own CPU clock (CLOCK_THREAD_CPUTIME_ID), read around every call of it. Each repeat asks whether the
+part's samples lie within the 99 % interval of a binomial draw with that chance. Exit status 1 when more of them are
+outside than chance allows (once in a thousand runs).
 """
 
 from __future__ import annotations
@@ -232,26 +232,6 @@ def compare(load: Load, rung: str, samples: int) -> bool:
         good &= near
         print(f"  {part:<12} truth {truth:7.2%}  sampled {found[part]:7.2%}  z {z:+6.2f}{'' if near else '   OUTSIDE'}")
     return good
-
-
-def stacks(rung: str, samples: int) -> bool:
-    stack_truth.workload()
-    possible = stack_truth.possible_stacks() | stack_truth.possible_stacks()
-    results = []
-    for fault, enough in ((False, samples), (True, max(1000, samples // 20))):
-        with NativeSampler(RUNGS[rung], with_fault=fault) as sampler:
-            raw = stack_truth.sampled_stacks(sampler, MS // 20, enough)
-        wrong = stack_truth.impossible_stacks(raw, possible)
-        count, counts = sum(s.count for s in wrong), raw.counts
-        results.append(count)
-        print(
-            f"  {'broken' if fault else 'own':<7} walker: {count:>6} impossible of {counts.taken} samples "
-            f"({len(raw.stacks)} different stacks), {counts.lost} lost, {counts.unwindable} unwindable "
-            f"({counts.unwindable / counts.taken:.2%}), {counts.late} late"
-        )
-        for stack in wrong[:3] if not fault else ():
-            print("    " + ";".join(f.qualname for f in stack.frames))
-    return results[0] == 0 and results[1] > 0
 
 
 def refused(info: SamplerInfo) -> str | None:
