@@ -1,4 +1,4 @@
-"""A program for samplers to look at: the workloads of ``stack_truth`` for ever. First it writes down every stack of them.
+"""A program for samplers to look at: the workloads of ``stack_truth`` for ever, once all their stacks are written down.
 
     python benchmarks/sampler/torn_target.py POSSIBLE.json [RATE SECONDS SAMPLES.json]
 
