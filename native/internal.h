@@ -54,7 +54,7 @@ typedef struct {
 } python_stack;
 
 bool safe_read(void *into, uintptr_t from, size_t bytes);
-/* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
+/* `sp` bounds the live C stack from below; 0 where it is not known. Async-signal-safe; the caller holds the lock. */
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
 
 /* --- the sampler --- */

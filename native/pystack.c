@@ -147,7 +147,7 @@ static void believe_or_not(python_walk *w, uintptr_t frame) {
 }
 
 static bool above_on_stack(uintptr_t candidate, uintptr_t address) {
-    return candidate > address && candidate - address < FARTHEST_STACK && candidate % sizeof(void *) == 0;
+    return candidate > address && (!address || candidate - address < FARTHEST_STACK) && candidate % sizeof(void *) == 0;
 }
 
 /* Records what the frame runs, unless the stack is cut here or the frame is not there yet. */

@@ -44,15 +44,18 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint64_t left_out;
 } pace;
 
+/* 0 where another handler was interrupted on the alternate signal stack (sigaltstack(2)): its address says nothing of
+ * where the thread's own stack has got to. */
 static uintptr_t stack_pointer(const void *context) {
     const ucontext_t *c = context;
 #if defined __x86_64__
-    return (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
+    uintptr_t sp = (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
 #elif defined __aarch64__
-    return (uintptr_t)c->uc_mcontext.sp;
+    uintptr_t sp = (uintptr_t)c->uc_mcontext.sp;
 #else
 #error "pytest-flame samples x86-64 and aarch64; other machines install the package without the sampler"
 #endif
+    return sp - (uintptr_t)c->uc_stack.ss_sp < c->uc_stack.ss_size ? 0 : sp;
 }
 
 static outcome store_stack(flame_sampler *s, uint64_t weight_ns) {
