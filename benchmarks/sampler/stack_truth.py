@@ -48,6 +48,10 @@ def mutual_recursion() -> None:
 
 
 def deep_recursion(depth: int = 900) -> int:
+    return 1 + deeper_recursion(depth - 1) if depth else recursion(3)
+
+
+def deeper_recursion(depth: int) -> int:
     return 1 + deep_recursion(depth - 1) if depth else recursion(3)
 
 
