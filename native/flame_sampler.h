@@ -14,12 +14,17 @@ typedef struct {
     uint32_t fault; /* 0; 1 makes the walk name each leaf's caller wrongly, to show that the truth check notices */
 } flame_layout;
 
-/* One Python function as seen in the handler. Text is raw unicode storage: kind 1, 2 or 4 bytes a character. */
+/* What a flame_code is. */
+enum { FLAME_PYTHON = 0, FLAME_NATIVE = 1, FLAME_KERNEL = 2 };
+
+/* One function as seen in the handler. Python: text is raw unicode storage, kind 1, 2 or 4 bytes a character.
+ * Native: `address` is its first byte (16-byte steps where no unwind information tells), `qualname_object` the index
+ * for flame_module_at() + 1, or 0 for code in no module; `filename_object` is 1 where its caller had to be guessed. */
 typedef struct {
     uint64_t address, qualname_object, filename_object, linetable_object;
     uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
     int32_t firstlineno;
-    uint8_t qualname_kind, filename_kind, reserved0, reserved1;
+    uint8_t qualname_kind, filename_kind, kind, reserved1;
 } flame_code;
 
 /* One node of the stack tree: a function below its caller. Costs are the node's own (self). */
@@ -32,7 +37,17 @@ typedef struct {
 typedef struct {
     uint64_t taken, unwindable, lost, overflowed, late, truncated;
     uint64_t weight_ns; /* of all taken samples */
+    /* Of the taken ones, with native frames: some caller was guessed; native frames end before the root or the stop. */
+    uint64_t guessed, incomplete;
 } flame_counts;
+
+/* A library or program that is or was loaded. Its code lies in [start, end); `bias` is what its file's addresses are
+ * shifted by. */
+typedef struct {
+    const char *path;
+    uint64_t bias, start, end;
+    uint32_t loaded, functions, rejected; /* in its unwind table; of those, left out as unreadable */
+} flame_module;
 
 typedef struct flame_sampler flame_sampler;
 
@@ -55,6 +70,12 @@ const char *flame_error(const flame_sampler *sampler);
 
 /* Stacks end below the first frame that runs one of these code objects (at most 4). */
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
+
+/* Native frames beside the Python ones, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
+int flame_set_native(flame_sampler *sampler, int on);
+/* What is loaded; grows while a sampler with native frames is started. */
+uint32_t flame_module_count(void);
+flame_module flame_module_at(uint32_t index);
 
 /* Opens events for all threads of the process, present and future; nothing is sampled before flame_resume().
  * `period` is nanoseconds, or cycles for FLAME_CYCLES. `seed` decides how much of it passes before the first tick

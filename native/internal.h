@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "flame_sampler.h"
+#include "native_frames.h"
 
 enum { MAX_DEPTH = 4096, MAX_STOPS = 4, MAX_EVENTS = 4096, MAX_THREADS = 4096, ERROR_BYTES = 512 };
 
@@ -43,7 +44,6 @@ typedef struct {
     uint32_t codes[MAX_DEPTH]; /* leaf first */
 } python_stack;
 
-bool safe_read(void *into, uintptr_t from, size_t bytes);
 /* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
 

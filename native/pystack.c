@@ -7,18 +7,11 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "internal.h"
 
 enum { OWNED_BY_GENERATOR = 1, FRAME_BYTES = 72, CODE_BYTES = 192, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
 static const uintptr_t FARTHEST_STACK = 1ul << 30;
-
-bool safe_read(void *into, uintptr_t from, size_t bytes) {
-    struct iovec local = {into, bytes}, remote = {(void *)from, bytes};
-    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)bytes;
-}
 
 static uintptr_t word(const void *base, uint32_t offset) {
     uintptr_t value;
