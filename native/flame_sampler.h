@@ -5,7 +5,7 @@
 /* Where one CPython minor version keeps what the walker reads: byte offsets into the named structure. */
 typedef struct {
     uint32_t version; /* 0x030b for 3.11 */
-    uint32_t tstate_cframe, tstate_root_cframe, tstate_datastack_chunk;
+    uint32_t tstate_cframe, tstate_root_cframe, tstate_datastack_chunk, tstate_datastack_top;
     uint32_t cframe_current_frame, cframe_previous;
     uint32_t frame_code, frame_previous, frame_instr, frame_is_entry, frame_owner;
     uint32_t code_qualname, code_filename, code_linetable, code_firstlineno, code_adaptive, code_firsttraceable;

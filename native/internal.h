@@ -38,10 +38,20 @@ int64_t table_add_code(stack_table *table, const flame_code *code);
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
 
 /* --- pystack.c: the Python frames of the current thread --- */
+
+/* One run of the eval loop: codes[first] up to the next segment's first, none when its only frame is still being set
+ * up. `anchor` is an address inside the loop's own frame on the C stack; 0 where that is not known. */
 typedef struct {
-    uint32_t depth;
+    uintptr_t anchor;
+    uint32_t first;
+} python_segment;
+
+/* Leaf first. When the stack is cut, the last segment is the one that holds the stop. */
+typedef struct {
+    uint32_t depth, segment_count;
     bool cut, truncated;
-    uint32_t codes[MAX_DEPTH]; /* leaf first */
+    uint32_t codes[MAX_DEPTH];
+    python_segment segments[MAX_DEPTH];
 } python_stack;
 
 /* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
@@ -53,7 +63,8 @@ typedef struct {
     atomic_bool pending;          /* a signal is on its way */
     atomic_uint_fast64_t owed_ns; /* CPU no sample stands for yet */
     uint64_t last_cpu_ns;         /* under threads_lock */
-    atomic_uint rest;             /* ticks to leave out, see ticks_to_rest() */
+    atomic_uint rest;             /* ticks to leave out, see record_paced() */
+    bool slow;                    /* only the thread itself, in its handler */
 } thread_slot;
 
 /* What the helper's signals carry: generation, mark, slot. */
@@ -72,6 +83,7 @@ struct flame_sampler {
     atomic_uint_fast64_t taken, unwindable, lost, overflowed, late, truncated, weight_ns;
     uintptr_t stops[MAX_STOPS];
     uint32_t stop_count;
+    uintptr_t main_stack_end;
 
     int rung, event, signal_number;
     bool with_kernel, started;
@@ -96,9 +108,11 @@ int fail(flame_sampler *s, int code, const char *format, ...) __attribute__((for
 /* Takes one sample of the calling thread; `weight_ns` is what it stands for. */
 void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns);
 uint64_t clock_ns(clockid_t clock);
-/* Ticks to leave out after a sample that took so much CPU: walking a very deep stack can outlast a period, and a
- * program that is interrupted again at once would never get on. The next sample stands for them. */
-unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns);
+/* As record_sample(), and says how many ticks to leave out after it: walking a very deep stack can outlast a period,
+ * and a program that is interrupted again at once would never get on; the next sample stands for them. The wall clock
+ * costs little to read but includes what other programs took: when by it a sample was too long, `slow` remembers, and
+ * the next one is timed on the CPU clock. */
+unsigned record_paced(flame_sampler *s, uintptr_t sp, uint64_t weight_ns, uint64_t wall_ns, bool *slow);
 /* Calls `visit` for each thread of the process; stops at its first non-zero result and returns it; -errno. */
 int each_thread(int (*visit)(flame_sampler *s, pid_t tid), flame_sampler *s);
 /* Who traces this process (a debugger, strace); 0 for nobody. */

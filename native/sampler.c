@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -15,7 +16,7 @@
 #include "internal.h"
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
-enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, CYCLES_PER_NS = 3 };
+enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, CYCLES_PER_NS = 3, READ_EVERY = 16 };
 static const uint64_t PERF_MARK = 0x666c616d; /* upper half of our events' sig_data */
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
@@ -31,12 +32,15 @@ static atomic_uint generations, regions;
  * allocate. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t region;
+    unsigned unread; /* ticks since the clock was read */
     uint64_t due_ns;
-    int64_t left_ns; /* at the end of the last region */
+    uint64_t cpu_ns, wall_ns; /* when it was read */
+    int64_t left_ns;          /* at the end of the last region */
 } next_tick;
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t generation;
     unsigned rest;
+    bool slow; /* the last sample took long by the wall clock */
     uint64_t left_out;
 } pace;
 
@@ -85,7 +89,7 @@ void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
     }
     outcome o = RECORDED;
     python_stack *stack = s->stack;
-    stack->depth = 0;
+    stack->depth = stack->segment_count = 0;
     stack->cut = stack->truncated = false;
     PyThreadState *tstate = PyGILState_GetThisThreadState();
     if (tstate) o = walk_python(s, (uintptr_t)tstate, sp);
@@ -109,13 +113,26 @@ static bool ticks_in_kernel(const flame_sampler *s) {
     return s->rung == FLAME_PERF && s->with_kernel && s->event == FLAME_TASK_CLOCK;
 }
 
+static void read_cpu_clock(uint64_t wall_ns) {
+    next_tick.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    next_tick.wall_ns = wall_ns;
+    next_tick.unread = 0;
+}
+
 /* A tick inside the kernel is delivered on the way out, and those of one long system call arrive as one: the
- * thread's CPU clock tells how many this sample stands for. The ticks' own clock runs slightly apart from it
- * (interrupts, stolen time). No tick comes early, so an early one sets the reckoning right at once; a late one,
- * which is mostly late for good reason, only pulls at it. */
-static uint64_t ticks_until_now(const flame_sampler *s) {
+ * thread's CPU clock tells how many this sample stands for. Reading it is a system call, dearer than walking the
+ * stack; it is left out while even a thread that never paused since the last reading would be due no second tick.
+ * The ticks' own clock runs slightly apart from it (interrupts, stolen time). No tick comes early, so an early one
+ * sets the reckoning right at once; a late one, which is mostly late for good reason, only pulls at it. */
+static uint64_t ticks_until_now(const flame_sampler *s, uint64_t wall_ns) {
     if (!ticks_in_kernel(s)) return 1;
-    uint64_t now = clock_ns(CLOCK_THREAD_CPUTIME_ID), ticks = 1;
+    if (next_tick.region == s->region && ++next_tick.unread < READ_EVERY &&
+        next_tick.cpu_ns + (wall_ns - next_tick.wall_ns) < next_tick.due_ns + s->period) {
+        next_tick.due_ns += s->period;
+        return 1;
+    }
+    read_cpu_clock(wall_ns);
+    uint64_t now = next_tick.cpu_ns, ticks = 1;
     if (next_tick.region != s->region || now < next_tick.due_ns) {
         next_tick.region = s->region;
         next_tick.due_ns = now + s->period;
@@ -132,7 +149,8 @@ static void reckon_from_here(const flame_sampler *s) {
     next_tick.region = s->region;
     int64_t period = (int64_t)s->period, left = next_tick.left_ns;
     if (left < -period || left > period) left = period; /* flame_start() was called by another thread */
-    next_tick.due_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + (uint64_t)left;
+    read_cpu_clock(clock_ns(CLOCK_MONOTONIC));
+    next_tick.due_ns = next_tick.cpu_ns + (uint64_t)left;
 }
 
 static void reckon_until_here(const flame_sampler *s) {
@@ -140,16 +158,26 @@ static void reckon_until_here(const flame_sampler *s) {
     next_tick.left_ns = next_tick.region == s->region ? left : (int64_t)s->period;
 }
 
-unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns) {
+static unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns) {
     uint64_t period_ns = s->event == FLAME_CYCLES ? s->period / CYCLES_PER_NS : s->period;
     return took_ns < period_ns / 4 ? 0 : (unsigned)(4 * took_ns / period_ns);
 }
 
+unsigned record_paced(flame_sampler *s, uintptr_t sp, uint64_t weight_ns, uint64_t wall_ns, bool *slow) {
+    bool timed = *slow;
+    uint64_t began = timed ? clock_ns(CLOCK_THREAD_CPUTIME_ID) : wall_ns;
+    record_sample(s, sp, weight_ns);
+    unsigned rest = ticks_to_rest(s, clock_ns(timed ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC) - began);
+    *slow = rest;
+    return timed ? rest : 0;
+}
+
 static void take_tick(flame_sampler *s, uintptr_t sp) {
-    uint64_t ticks = ticks_until_now(s);
+    uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC), ticks = ticks_until_now(s, wall_ns);
     if (pace.generation != s->generation) {
         pace.generation = s->generation;
         pace.rest = 0;
+        pace.slow = false;
         pace.left_out = 0;
     }
     if (pace.rest) {
@@ -160,9 +188,7 @@ static void take_tick(flame_sampler *s, uintptr_t sp) {
     ticks += pace.left_out;
     pace.left_out = 0;
     atomic_fetch_add(&s->late, ticks - 1);
-    uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    record_sample(s, sp, ticks * s->period);
-    pace.rest = ticks_to_rest(s, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began);
+    pace.rest = record_paced(s, sp, ticks * s->period, wall_ns, &pace.slow);
 }
 
 /* si_perf_data, which C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
@@ -282,6 +308,7 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
         return NULL;
     }
     s->layout = *layout;
+    s->main_stack_end = getauxval(AT_RANDOM);
     atomic_flag_clear(&s->lock);
     return s;
 }

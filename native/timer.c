@@ -51,6 +51,7 @@ static int note_thread(flame_sampler *s, pid_t tid) {
     atomic_store(&slot->pending, false);
     atomic_store(&slot->owed_ns, 0);
     atomic_store(&slot->rest, 0);
+    slot->slow = false;
     if (free_slot == s->thread_count) s->thread_count++;
     return 0;
 }
@@ -97,9 +98,7 @@ void timer_tick(flame_sampler *s, uint32_t index, uintptr_t sp) {
     thread_slot *slot = &s->threads[index];
     uint64_t weight = atomic_load(&s->enabled) ? atomic_exchange(&slot->owed_ns, 0) : 0;
     if (weight) {
-        uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-        record_sample(s, sp, weight);
-        atomic_store(&slot->rest, ticks_to_rest(s, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began));
+        atomic_store(&slot->rest, record_paced(s, sp, weight, clock_ns(CLOCK_MONOTONIC), &slot->slow));
     }
     atomic_store(&slot->pending, false);
 }
