@@ -19,7 +19,8 @@ typedef struct {
     uint64_t address, qualname_object, filename_object, linetable_object;
     uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
     int32_t firstlineno;
-    uint8_t qualname_kind, filename_kind, reserved0, reserved1;
+    uint8_t qualname_kind, filename_kind, kind,
+        reserved1; /* FLAME_KIND_KERNEL: `address` alone, of the function's start */
 } flame_code;
 
 /* One node of the stack tree: a function below its caller. Costs are the node's own (self). */
@@ -37,12 +38,17 @@ typedef struct {
 typedef struct flame_sampler flame_sampler;
 
 enum { FLAME_PERF = 1, FLAME_TIMER = 2 };
-enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2 };
+enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2, FLAME_INSTRUCTIONS = 3 };
+/* How much of the kernel is sampled: nothing, its time (which goes to the system call's caller), its frames too. */
+enum { FLAME_KERNEL_OFF = 0, FLAME_KERNEL_TIME = 1, FLAME_KERNEL_FRAMES = 2 };
+/* What a flame_code is. */
+enum { FLAME_KIND_PYTHON = 0, FLAME_KIND_NATIVE = 1, FLAME_KIND_KERNEL = 2 };
 
 /* Nodes 0 and 1 are the two roots: stacks cut at a stop code, and stacks that met none. */
 enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
-/* Codes 0 and 1 stand for threads without Python and for stacks deeper than the walker records. */
-enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1 };
+/* Codes 0 to 2 stand for threads without Python, for stacks deeper than the walker records, and for kernel time of
+ * threads that never came back from the kernel. */
+enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1, FLAME_CODE_IN_KERNEL = 2 };
 
 /* The layout of the running interpreter; version 0 where there is none for it. */
 flame_layout flame_layout_for(uint32_t version_hex);
@@ -56,11 +62,15 @@ const char *flame_error(const flame_sampler *sampler);
 /* Stacks end below the first frame that runs one of these code objects (at most 4). */
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
 
+/* The starts of the kernel's functions, ascending (/proc/kallsyms): kernel frames are known by them. Without, all
+ * are one function that starts at 0. */
+int flame_set_kernel_functions(flame_sampler *sampler, const uint64_t *starts, uint32_t count);
+
 /* Opens events for all threads of the process, present and future; nothing is sampled before flame_resume().
- * `period` is nanoseconds, or cycles for FLAME_CYCLES. `seed` decides how much of it passes before the first tick
- * (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only one sampler of a process can be started;
- * a forked child is left with a stopped one. */
-int flame_start(flame_sampler *sampler, int rung, int event, int with_kernel, uint64_t period, uint64_t seed);
+ * `period` is in the event's unit: nanoseconds, cycles or instructions. `kernel` is FLAME_KERNEL_…. `seed` decides how
+ * much of it passes before the first tick (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only
+ * one sampler of a process can be started; a forked child is left with a stopped one. */
+int flame_start(flame_sampler *sampler, int rung, int event, int kernel, uint64_t period, uint64_t seed);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */

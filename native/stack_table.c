@@ -31,7 +31,7 @@ bool table_init(stack_table *t, uint32_t max_nodes, uint32_t max_codes, uint32_t
         table_free(t);
         return false;
     }
-    t->code_count = 2; /* FLAME_CODE_NATIVE_THREAD, FLAME_CODE_TRUNCATED */
+    t->code_count = 3; /* FLAME_CODE_NATIVE_THREAD, FLAME_CODE_TRUNCATED, FLAME_CODE_IN_KERNEL */
     t->node_count = 2; /* FLAME_ROOT_CUT, FLAME_ROOT_UNCUT */
     return true;
 }
@@ -63,13 +63,13 @@ static uint64_t code_hash(const flame_code *c) {
     uint64_t h = mix(c->address);
     h = mix(h ^ c->qualname_object);
     h = mix(h ^ c->filename_object);
-    return mix(h ^ c->linetable_object ^ (uint32_t)c->firstlineno);
+    return mix(h ^ c->linetable_object ^ (uint32_t)c->firstlineno ^ (uint64_t)c->kind << 32);
 }
 
 static bool same_code(const flame_code *a, const flame_code *b) {
     return a->address == b->address && a->qualname_object == b->qualname_object &&
            a->filename_object == b->filename_object && a->linetable_object == b->linetable_object &&
-           a->firstlineno == b->firstlineno;
+           a->firstlineno == b->firstlineno && a->kind == b->kind;
 }
 
 int64_t table_find_code(const stack_table *t, const flame_code *key) {
