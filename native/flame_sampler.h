@@ -14,12 +14,10 @@ typedef struct {
     uint32_t fault; /* 0; 1 makes the walk name each leaf's caller wrongly, to show that the truth check notices */
 } flame_layout;
 
-/* What a flame_code is. */
-enum { FLAME_PYTHON = 0, FLAME_NATIVE = 1, FLAME_KERNEL = 2 };
-
 /* One function as seen in the handler. Python: text is raw unicode storage, kind 1, 2 or 4 bytes a character.
  * Native: `address` is its first byte (16-byte steps where no unwind information tells), `qualname_object` the index
- * for flame_module_at() + 1, or 0 for code in no module; `filename_object` is 1 where its caller had to be guessed. */
+ * for flame_module_at() + 1, or 0 for code in no module; `filename_object` is 1 where its caller had to be guessed.
+ * Kernel: `address` alone, of its first byte. */
 typedef struct {
     uint64_t address, qualname_object, filename_object, linetable_object;
     uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
@@ -52,12 +50,17 @@ typedef struct {
 typedef struct flame_sampler flame_sampler;
 
 enum { FLAME_PERF = 1, FLAME_TIMER = 2 };
-enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2 };
+enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2, FLAME_INSTRUCTIONS = 3 };
+/* How much of the kernel is sampled: nothing, its time (which goes to the system call's caller), its frames too. */
+enum { FLAME_KERNEL_OFF = 0, FLAME_KERNEL_TIME = 1, FLAME_KERNEL_FRAMES = 2 };
+/* What a flame_code is. */
+enum { FLAME_KIND_PYTHON = 0, FLAME_KIND_NATIVE = 1, FLAME_KIND_KERNEL = 2 };
 
 /* Nodes 0 and 1 are the two roots: stacks cut at a stop code, and stacks that met none. */
 enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
-/* Codes 0 and 1 stand for threads without Python and for stacks deeper than the walker records. */
-enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1 };
+/* Codes 0 to 2 stand for threads without Python, for stacks deeper than the walker records, and for kernel time of
+ * threads that never came back from the kernel. */
+enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1, FLAME_CODE_IN_KERNEL = 2 };
 
 /* The layout of the running interpreter; version 0 where there is none for it. */
 flame_layout flame_layout_for(uint32_t version_hex);
@@ -77,11 +80,15 @@ int flame_set_native(flame_sampler *sampler, int on);
 uint32_t flame_module_count(void);
 flame_module flame_module_at(uint32_t index);
 
+/* The starts of the kernel's functions, ascending (/proc/kallsyms): kernel frames are known by them. Without, all
+ * are one function that starts at 0. */
+int flame_set_kernel_functions(flame_sampler *sampler, const uint64_t *starts, uint32_t count);
+
 /* Opens events for all threads of the process, present and future; nothing is sampled before flame_resume().
- * `period` is nanoseconds, or cycles for FLAME_CYCLES. `seed` decides how much of it passes before the first tick
- * (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only one sampler of a process can be started;
- * a forked child is left with a stopped one. */
-int flame_start(flame_sampler *sampler, int rung, int event, int with_kernel, uint64_t period, uint64_t seed);
+ * `period` is in the event's unit: nanoseconds, cycles or instructions. `kernel` is FLAME_KERNEL_…. `seed` decides how
+ * much of it passes before the first tick (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only
+ * one sampler of a process can be started; a forked child is left with a stopped one. */
+int flame_start(flame_sampler *sampler, int rung, int event, int kernel, uint64_t period, uint64_t seed);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */

@@ -57,6 +57,25 @@ typedef struct {
 /* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
 
+/* --- kernel_frames.c: what ticks interrupted inside the kernel; everything below `take` under the lock --- */
+typedef struct kernel_frames kernel_frames;
+
+kernel_frames *kernel_frames_new(void);
+void kernel_frames_free(kernel_frames *kernel);
+/* Reads which CPUs there are; then each gets an event of every thread, attached to the CPU's ring. */
+int kernel_frames_open(flame_sampler *s);
+uint32_t kernel_frames_cpus(const flame_sampler *s);
+int kernel_frames_cpu(const flame_sampler *s, uint32_t index);
+int kernel_frames_attach(flame_sampler *s, uint32_t index, int fd);
+void kernel_frames_close(flame_sampler *s);
+/* Counts the calling thread's ticks below `onto`, the node of its Python frames, or as what `found` says of those. */
+void kernel_frames_take(flame_sampler *s, outcome found, uint32_t onto);
+/* The calling thread's ticks go to its next sample, without kernel frames. */
+void kernel_frames_leave_out(flame_sampler *s);
+/* What no thread came back for is counted without a caller. */
+void kernel_frames_settle(flame_sampler *s);
+void kernel_frames_forget(flame_sampler *s);
+
 /* --- the sampler --- */
 typedef struct {
     pid_t tid;                    /* 0: free */
@@ -85,9 +104,10 @@ struct flame_sampler {
     uint32_t stop_count;
     uintptr_t main_stack_end;
 
-    int rung, event, signal_number;
-    bool with_kernel, started;
+    int rung, event, signal_number, kernel_part, precise_level;
+    bool started;
     uint64_t period;
+    kernel_frames *kernel;
 
     int *events;
     uint32_t event_count;
@@ -121,6 +141,10 @@ pid_t tracer_pid(void);
 int perf_open_all(flame_sampler *s);
 int perf_set_enabled(flame_sampler *s, bool enabled);
 void perf_close_all(flame_sampler *s);
+/* Records of ticks, and how many there were, are read from rings; without, the handler reckons. */
+static inline bool perf_has_rings(const flame_sampler *s) {
+    return s->rung == FLAME_PERF && s->kernel_part == FLAME_KERNEL_FRAMES && s->event_count > 0;
+}
 
 int timer_start(flame_sampler *s, uint64_t seed);
 int timer_resume(flame_sampler *s);

@@ -16,7 +16,7 @@
 #include "internal.h"
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
-enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, CYCLES_PER_NS = 3, READ_EVERY = 16 };
+enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, UNITS_PER_NS = 3, READ_EVERY = 16 };
 static const uint64_t PERF_MARK = 0x666c616d; /* upper half of our events' sig_data */
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
@@ -55,23 +55,14 @@ static uintptr_t stack_pointer(const void *context) {
 #endif
 }
 
-static outcome store_stack(flame_sampler *s, uint64_t weight_ns) {
+/* The node of the stack that was walked, or -1: a table is full. */
+static int64_t stack_node(flame_sampler *s) {
     const python_stack *stack = s->stack;
     stack_table *t = &s->table;
-    uint32_t node = stack->cut ? FLAME_ROOT_CUT : FLAME_ROOT_UNCUT;
-    if (stack->truncated) {
-        int64_t child = table_child(t, node, FLAME_CODE_TRUNCATED);
-        if (child < 0) return OVERFLOWED;
-        node = (uint32_t)child;
-    }
-    for (uint32_t i = stack->depth; i-- > 0;) {
-        int64_t child = table_child(t, node, stack->codes[i]);
-        if (child < 0) return OVERFLOWED;
-        node = (uint32_t)child;
-    }
-    t->nodes[node].count++;
-    t->nodes[node].weight_ns += weight_ns;
-    return RECORDED;
+    int64_t node = stack->cut ? FLAME_ROOT_CUT : FLAME_ROOT_UNCUT;
+    if (stack->truncated) node = table_child(t, (uint32_t)node, FLAME_CODE_TRUNCATED);
+    for (uint32_t i = stack->depth; node >= 0 && i-- > 0;) node = table_child(t, (uint32_t)node, stack->codes[i]);
+    return node;
 }
 
 /* The holder is another thread's handler: a few microseconds, unless it was preempted. */
@@ -82,9 +73,23 @@ static bool lock(flame_sampler *s) {
     return false;
 }
 
+static void count_sample(flame_sampler *s, outcome o, uint32_t node, uint64_t weight_ns) {
+    switch (o) {
+    case RECORDED:
+        s->table.nodes[node].count++;
+        s->table.nodes[node].weight_ns += weight_ns;
+        atomic_fetch_add(&s->taken, 1);
+        atomic_fetch_add(&s->weight_ns, weight_ns);
+        break;
+    case UNWINDABLE: atomic_fetch_add(&s->unwindable, 1); break;
+    case OVERFLOWED: atomic_fetch_add(&s->overflowed, 1); break;
+    }
+}
+
 void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
+    bool ring_counts = perf_has_rings(s);
     if (!lock(s)) {
-        atomic_fetch_add(&s->lost, 1);
+        if (!ring_counts) atomic_fetch_add(&s->lost, 1); /* its ticks stay in the ring for the next sample */
         return;
     }
     outcome o = RECORDED;
@@ -94,23 +99,21 @@ void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
     PyThreadState *tstate = PyGILState_GetThisThreadState();
     if (tstate) o = walk_python(s, (uintptr_t)tstate, sp);
     if (o == RECORDED && !stack->depth && !stack->cut) stack->codes[stack->depth++] = FLAME_CODE_NATIVE_THREAD;
-    bool truncated = stack->truncated;
-    if (o == RECORDED) o = store_stack(s, weight_ns);
+    int64_t node = o == RECORDED ? stack_node(s) : 0;
+    if (node < 0) o = OVERFLOWED;
+    if (o == RECORDED && stack->truncated) atomic_fetch_add(&s->truncated, 1);
+    if (ring_counts)
+        kernel_frames_take(s, o, (uint32_t)node);
+    else
+        count_sample(s, o, (uint32_t)node, weight_ns);
     atomic_flag_clear_explicit(&s->lock, memory_order_release);
-
-    switch (o) {
-    case RECORDED:
-        atomic_fetch_add(&s->taken, 1);
-        atomic_fetch_add(&s->weight_ns, weight_ns);
-        if (truncated) atomic_fetch_add(&s->truncated, 1);
-        break;
-    case UNWINDABLE: atomic_fetch_add(&s->unwindable, 1); break;
-    case OVERFLOWED: atomic_fetch_add(&s->overflowed, 1); break;
-    }
 }
 
+/* Near enough to keep the asked rate. */
+static uint64_t units_per_ns(const flame_sampler *s) { return s->event == FLAME_TASK_CLOCK ? 1 : UNITS_PER_NS; }
+
 static bool ticks_in_kernel(const flame_sampler *s) {
-    return s->rung == FLAME_PERF && s->with_kernel && s->event == FLAME_TASK_CLOCK;
+    return s->rung == FLAME_PERF && s->kernel_part == FLAME_KERNEL_TIME && s->event == FLAME_TASK_CLOCK;
 }
 
 static void read_cpu_clock(uint64_t wall_ns) {
@@ -159,8 +162,14 @@ static void reckon_until_here(const flame_sampler *s) {
 }
 
 static unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns) {
-    uint64_t period_ns = s->event == FLAME_CYCLES ? s->period / CYCLES_PER_NS : s->period;
+    uint64_t period_ns = s->period / units_per_ns(s);
     return took_ns < period_ns / 4 ? 0 : (unsigned)(4 * took_ns / period_ns);
+}
+
+static void leave_out(flame_sampler *s) {
+    if (!lock(s)) return;
+    kernel_frames_leave_out(s);
+    atomic_flag_clear_explicit(&s->lock, memory_order_release);
 }
 
 unsigned record_paced(flame_sampler *s, uintptr_t sp, uint64_t weight_ns, uint64_t wall_ns, bool *slow) {
@@ -180,14 +189,16 @@ static void take_tick(flame_sampler *s, uintptr_t sp) {
         pace.slow = false;
         pace.left_out = 0;
     }
+    bool ring_counts = perf_has_rings(s);
     if (pace.rest) {
         pace.rest--;
         pace.left_out += ticks;
+        if (ring_counts) leave_out(s);
         return;
     }
     ticks += pace.left_out;
     pace.left_out = 0;
-    atomic_fetch_add(&s->late, ticks - 1);
+    if (!ring_counts) atomic_fetch_add(&s->late, ticks - 1);
     pace.rest = record_paced(s, sp, ticks * s->period, wall_ns, &pace.slow);
 }
 
@@ -301,8 +312,10 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
         s->stack = calloc(1, sizeof *s->stack);
         s->threads = calloc(MAX_THREADS, sizeof *s->threads);
         s->events = calloc(MAX_EVENTS, sizeof *s->events);
+        s->kernel = kernel_frames_new();
     }
-    if (!s || !s->stack || !s->threads || !s->events || !table_init(&s->table, max_nodes, max_codes, text_bytes)) {
+    if (!s || !s->stack || !s->threads || !s->events || !s->kernel ||
+        !table_init(&s->table, max_nodes, max_codes, text_bytes)) {
         snprintf(error, error_bytes, "no memory for the sample tables (sizes must be powers of two, 4 or more)");
         flame_free(s);
         return NULL;
@@ -317,6 +330,7 @@ void flame_free(flame_sampler *s) {
     if (!s) return;
     flame_stop(s);
     table_free(&s->table);
+    kernel_frames_free(s->kernel);
     free(s->events);
     free(s->threads);
     free(s->stack);
@@ -336,7 +350,7 @@ int flame_set_stops(flame_sampler *s, const uintptr_t *codes, uint32_t count) {
  * what is left of it while they are switched off. */
 static int spend_phase(flame_sampler *s, uint64_t seed) {
     uint64_t phase = seed % s->period;
-    if (s->event == FLAME_CYCLES) phase /= CYCLES_PER_NS;
+    phase /= units_per_ns(s);
     next_tick.left_ns = (int64_t)(s->period - phase);
     if (!phase) return 0;
     int result = perf_set_enabled(s, true);
@@ -356,7 +370,7 @@ static int open_rung(flame_sampler *s, uint64_t seed) {
     return result;
 }
 
-int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t period, uint64_t seed) {
+int flame_start(flame_sampler *s, int rung, int event, int kernel, uint64_t period, uint64_t seed) {
     if (s->started) return fail(s, EALREADY, "the sampler is already started");
     if (period < 1000) return fail(s, EINVAL, "a period of %lu is too short", (unsigned long)period);
     pid_t traced_by = rung == FLAME_PERF ? tracer_pid() : 0;
@@ -366,7 +380,7 @@ int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t
         return fail(s, EBUSY, "another sampler is started in this process");
     s->rung = rung;
     s->event = event;
-    s->with_kernel = with_kernel;
+    s->kernel_part = kernel;
     s->period = period;
     s->signal_number = rung == FLAME_PERF ? SIGTRAP : TIMER_SIGNAL;
     s->generation = atomic_fetch_add(&generations, 1) + 1;
@@ -390,9 +404,17 @@ int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t
     return 0;
 }
 
+/* Outside the handler. */
+static void under_lock(flame_sampler *s, void (*action)(flame_sampler *)) {
+    while (!lock(s)) sched_yield();
+    action(s);
+    atomic_flag_clear_explicit(&s->lock, memory_order_release);
+}
+
 int flame_resume(flame_sampler *s) {
     if (!s->started) return fail(s, EINVAL, "the sampler is not started");
     if (s->rung == FLAME_TIMER) return timer_resume(s);
+    under_lock(s, kernel_frames_forget);
     s->region = atomic_fetch_add(&regions, 1) + 1;
     reckon_from_here(s);
     atomic_store(&s->enabled, true);
@@ -406,7 +428,10 @@ int flame_pause(flame_sampler *s) {
         return 0;
     }
     int result = perf_set_enabled(s, false);
-    if (atomic_exchange(&s->enabled, false)) reckon_until_here(s);
+    if (atomic_exchange(&s->enabled, false)) {
+        reckon_until_here(s);
+        under_lock(s, kernel_frames_settle);
+    }
     return result;
 }
 
@@ -414,6 +439,7 @@ int flame_stop(flame_sampler *s) {
     if (!s->started) return 0;
     int result = flame_pause(s);
     timer_join(s);
+    under_lock(s, kernel_frames_close); /* a handler may still be reading the rings */
     perf_close_all(s);
     atomic_store(&active, NULL);
     while (atomic_load(&inside)) sched_yield();
@@ -436,6 +462,7 @@ uint64_t flame_helper_cpu_ns(flame_sampler *s) {
 }
 
 void flame_clear(flame_sampler *s) {
+    kernel_frames_forget(s);
     table_clear(&s->table);
     s->taken = s->unwindable = s->lost = s->overflowed = s->late = s->truncated = s->weight_ns = 0;
 }

@@ -31,7 +31,7 @@ bool table_init(stack_table *t, uint32_t max_nodes, uint32_t max_codes, uint32_t
         table_free(t);
         return false;
     }
-    t->code_count = 2; /* FLAME_CODE_NATIVE_THREAD, FLAME_CODE_TRUNCATED */
+    t->code_count = 3; /* FLAME_CODE_NATIVE_THREAD, FLAME_CODE_TRUNCATED, FLAME_CODE_IN_KERNEL */
     t->node_count = 2; /* FLAME_ROOT_CUT, FLAME_ROOT_UNCUT */
     return true;
 }

@@ -188,6 +188,8 @@ class SamplerInfo:
     frequency_hz: int
     reason: str = ""
     """Why a better rung was not used, in the system's words."""
+    kernel_frames: bool = False
+    """Kernel functions are frames of their own; otherwise their time is the system call's caller's."""
 
 
 @dataclass(frozen=True, slots=True)

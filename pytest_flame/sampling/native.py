@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
-from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
 
 MACHINES: Final = ("x86_64", "aarch64")
 """What the C sampler knows the registers of; elsewhere the package installs without it."""
@@ -95,11 +95,14 @@ class NativeSampler:
         )
 
     def start(self, period_ns: int, seed: int = 0) -> None:
-        rung = self._lib.FLAME_PERF if self._info.rung == "perf-sigtrap" else self._lib.FLAME_TIMER
-        event = self._lib.FLAME_CYCLES if self._info.event == "cycles" else self._lib.FLAME_TASK_CLOCK
-        # Cycles come at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
-        period = 3 * period_ns if self._info.event == "cycles" else period_ns
-        code = self._lib.flame_start(self._handle, rung, event, self._info.kernel, period, seed)
+        lib, info = self._lib, self._info
+        rung = lib.FLAME_PERF if info.rung == "perf-sigtrap" else lib.FLAME_TIMER
+        counters = {"cycles": lib.FLAME_CYCLES, "instructions": lib.FLAME_INSTRUCTIONS}
+        event = counters.get(info.event.partition(":")[0], lib.FLAME_TASK_CLOCK)
+        # Counters advance at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
+        period = period_ns if event == lib.FLAME_TASK_CLOCK else 3 * period_ns
+        kernel = lib.FLAME_KERNEL_FRAMES if info.kernel_frames else lib.FLAME_KERNEL_TIME
+        code = lib.flame_start(self._handle, rung, event, kernel if info.kernel else lib.FLAME_KERNEL_OFF, period, seed)
         if code:
             raise OSError(-code, self._message())
 
@@ -124,8 +127,8 @@ class NativeSampler:
     def samples(self) -> RawSamples:
         lib, s = self._lib, self._handle
         nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
-        frames = [NATIVE_THREAD, TRUNCATED]
-        frames += [self._raw_frame(codes[i]) for i in range(2, lib.flame_code_count(s))]
+        frames = [NATIVE_THREAD, TRUNCATED, IN_KERNEL]
+        frames += [self._raw_frame(codes[i]) for i in range(3, lib.flame_code_count(s))]
         stacks = []
         for i in range(2, lib.flame_node_count(s)):
             if nodes[i].count:
@@ -184,6 +187,8 @@ class NativeSampler:
             )
 
     def _raw_frame(self, code: Any) -> RawFrame:
+        if code.kind == self._lib.FLAME_KIND_KERNEL:
+            return RawFrame("", "", 0, code.address)
         text = self._lib.flame_text(self._handle)
 
         def decode(offset: int, size: int, kind: int) -> str:

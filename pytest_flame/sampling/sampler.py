@@ -15,10 +15,12 @@ class RawFrame:
     qualname: str
     filename: str
     firstlineno: int
+    kernel_address: int | None = None
 
 
 NATIVE_THREAD = RawFrame("[native thread]", "", 0)
 TRUNCATED = RawFrame("[truncated]", "", 0)
+IN_KERNEL = RawFrame("[still in the kernel]", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
