@@ -57,6 +57,21 @@ typedef struct {
 /* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
 
+/* --- merge.c: native frames between the Python ones --- */
+typedef struct native_stack native_stack;
+
+typedef struct {
+    bool guessed;    /* some caller was found without unwind information */
+    bool incomplete; /* native frames are missing towards the root, or could not be placed */
+} native_quality;
+
+native_stack *native_stack_new(void);
+/* The merged stack, leaf first. */
+uint32_t native_stack_depth(const native_stack *stack);
+const uint32_t *native_stack_codes(const native_stack *stack);
+/* Merges what walk_python() found with the native frames of the interrupted thread; the caller holds the lock. */
+outcome merge_native(flame_sampler *s, const void *context, native_quality *quality);
+
 /* --- kernel_frames.c: what ticks interrupted inside the kernel; everything below `take` under the lock --- */
 typedef struct kernel_frames kernel_frames;
 
@@ -93,13 +108,14 @@ struct flame_sampler {
     flame_layout layout;
     stack_table table;
     python_stack *stack;
+    native_stack *native; /* NULL: Python frames only */
     thread_slot *threads; /* timer rung only */
     atomic_flag lock;
     atomic_bool enabled;
     _Atomic uint32_t generation;
     _Atomic uint32_t region;
     uint64_t sig_data;
-    atomic_uint_fast64_t taken, unwindable, lost, overflowed, late, truncated, weight_ns;
+    atomic_uint_fast64_t taken, unwindable, lost, overflowed, late, truncated, weight_ns, guessed, incomplete;
     uintptr_t stops[MAX_STOPS];
     uint32_t stop_count;
     uintptr_t main_stack_end;
@@ -125,14 +141,14 @@ struct flame_sampler {
 };
 
 int fail(flame_sampler *s, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Takes one sample of the calling thread; `weight_ns` is what it stands for. */
-void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns);
+/* Takes one sample of the calling thread, interrupted at `context`; `weight_ns` is what it stands for. */
+void record_sample(flame_sampler *s, const void *context, uint64_t weight_ns);
 uint64_t clock_ns(clockid_t clock);
 /* As record_sample(), and says how many ticks to leave out after it: walking a very deep stack can outlast a period,
  * and a program that is interrupted again at once would never get on; the next sample stands for them. The wall clock
  * costs little to read but includes what other programs took: when by it a sample was too long, `slow` remembers, and
  * the next one is timed on the CPU clock. */
-unsigned record_paced(flame_sampler *s, uintptr_t sp, uint64_t weight_ns, uint64_t wall_ns, bool *slow);
+unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns, uint64_t wall_ns, bool *slow);
 /* Calls `visit` for each thread of the process; stops at its first non-zero result and returns it; -errno. */
 int each_thread(int (*visit)(flame_sampler *s, pid_t tid), flame_sampler *s);
 /* Who traces this process (a debugger, strace); 0 for nobody. */
@@ -150,7 +166,7 @@ int timer_start(flame_sampler *s, uint64_t seed);
 int timer_resume(flame_sampler *s);
 void timer_pause(flame_sampler *s);
 /* The handler's part. */
-void timer_tick(flame_sampler *s, uint32_t slot, uintptr_t sp);
+void timer_tick(flame_sampler *s, uint32_t slot, const void *context);
 void timer_join(flame_sampler *s);
 
 #endif

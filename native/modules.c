@@ -239,6 +239,7 @@ static struct {
     bool running;
     atomic_bool stop, asked;
     _Atomic pid_t tid;
+    uint64_t cpu_ns; /* of those that have ended */
 } watcher;
 
 static void *watch(void *unused) {
@@ -272,10 +273,20 @@ int modules_watch(void) {
     return 0;
 }
 
-int modules_watcher(void) { return watcher.running ? watcher.tid : 0; }
+pid_t modules_watcher(void) { return watcher.tid; }
+
+static uint64_t watcher_clock_ns(void) {
+    clockid_t clock;
+    struct timespec t;
+    if (pthread_getcpuclockid(watcher.thread, &clock) != 0 || clock_gettime(clock, &t) != 0) return 0;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t modules_watcher_cpu_ns(void) { return watcher.cpu_ns + (watcher.running ? watcher_clock_ns() : 0); }
 
 void modules_unwatch(void) {
     if (!watcher.running) return;
+    watcher.cpu_ns += watcher_clock_ns();
     atomic_store(&watcher.stop, true);
     sem_post(&watcher.wanted);
     pthread_join(watcher.thread, NULL);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* DWARF's numbers of the x86-64 registers (System V ABI, figure 3.36); PC stands for the return address. */
 enum { BX = 3, FP = 6, SP = 7, R12 = 12, R15 = 15, PC = 16, REGISTERS = 17 };
@@ -106,6 +107,11 @@ const text_range *find_range(const module_map *map, uintptr_t address);
 /* Keeps the tables up to date while sampling: a thread that waits for modules_wanted(). */
 int modules_watch(void);
 void modules_unwatch(void);
+/* Its thread number, also for a while after its end; 0 for none. Its CPU time so far, nanoseconds. */
+pid_t modules_watcher(void);
+uint64_t modules_watcher_cpu_ns(void);
+/* In a forked child it does not exist. */
+void modules_forget_watcher(void);
 /* A pc in no known module was met. Async-signal-safe. */
 void modules_wanted(void);
 
