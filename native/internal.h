@@ -13,7 +13,7 @@
 #include "flame_sampler.h"
 #include "native_frames.h"
 
-enum { MAX_DEPTH = 4096, MAX_STOPS = 4, MAX_EVENTS = 4096, MAX_THREADS = 4096, ERROR_BYTES = 512 };
+enum { MAX_DEPTH = 4096, MAX_PATH = MAX_DEPTH + MAX_NATIVE_DEPTH + 1, MAX_STOPS = 4, MAX_EVENTS = 4096, MAX_THREADS = 4096, ERROR_BYTES = 512 };
 
 typedef enum { RECORDED, UNWINDABLE, OVERFLOWED } outcome;
 
@@ -25,6 +25,8 @@ typedef struct {
     uint32_t *code_slots, *node_slots; /* open addressing, index + 1 */
     uint32_t max_codes, max_nodes, text_bytes;
     uint32_t code_count, node_count, text_used;
+    uint32_t *path_codes, *path_nodes; /* of the last stack, root first */
+    uint32_t path_root, path_depth;
 } stack_table;
 
 bool table_init(stack_table *table, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes);
@@ -36,6 +38,8 @@ int64_t table_find_code(const stack_table *table, const flame_code *key);
 int64_t table_add_code(stack_table *table, const flame_code *code);
 /* Child of `parent` for `code`, made when missing. -1 when full. */
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
+/* Node of a whole stack below `root`; `codes` leaf first. -1 when full. */
+int64_t table_path(stack_table *table, uint32_t root, const uint32_t *codes, uint32_t depth);
 
 /* --- pystack.c: the Python frames of the current thread --- */
 

@@ -6,16 +6,21 @@
 
 #include "internal.h"
 
-enum { CODE_STEP = 16 }; /* functions and linkage stubs start at multiples of it */
+enum { CACHE_LINE = 64, CODE_STEP = 16 }; /* functions and linkage stubs start at multiples of it */
 
 struct native_stack {
-    uint32_t depth;
-    uint32_t codes[MAX_DEPTH + MAX_NATIVE_DEPTH + 1]; /* leaf first, Python ones among them */
-    uintptr_t anchors[MAX_DEPTH];
     unwinder unwinder;
+    uint32_t depth;
+    uint32_t codes[MAX_PATH]; /* leaf first, Python ones among them */
+    uintptr_t anchors[MAX_DEPTH];
 };
 
-native_stack *native_stack_new(void) { return calloc(1, sizeof(native_stack)); }
+native_stack *native_stack_new(void) {
+    size_t bytes = (sizeof(native_stack) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    native_stack *n = aligned_alloc(CACHE_LINE, bytes);
+    if (n) memset(n, 0, bytes);
+    return n;
+}
 
 uint32_t native_stack_depth(const native_stack *n) { return n->depth; }
 const uint32_t *native_stack_codes(const native_stack *n) { return n->codes; }
@@ -36,9 +41,9 @@ static int64_t native_code(flame_sampler *s, unwinder *u, const native_frame *f)
     known_pc *k = look_up(u, f->pc - !f->interrupted);
     if (k->code) return k->code;
     uintptr_t step = k->pc & ~(uintptr_t)(CODE_STEP - 1), start = step;
-    bool described = k->row && (k->row->rule & ROW_KIND_BITS) != ROW_NONE;
-    if (k->row) {
-        uintptr_t function = function_start(k->range->table, k->row);
+    bool described = (k->rule & ROW_KIND_BITS) != ROW_NONE;
+    if (k->range) {
+        uintptr_t function = function_start(k->range->table, &k->range->table->rows[k->row]);
         bool stub = described && f->interrupted && step > function && is_linkage_stub(step);
         if (described ? !stub : function > step) start = function;
     }

@@ -130,18 +130,18 @@ typedef enum {
 
 enum { MAX_NATIVE_DEPTH = 8192, KNOWN_PCS = 2048 };
 
-/* What a pc means, kept from sample to sample. */
+/* What a pc means, kept from sample to sample: all that a walk needs of it lies in one cache line. */
 typedef struct {
     uintptr_t pc;
-    const text_range *range; /* NULL: in no module */
-    const unwind_row *row;   /* NULL: no module */
-    uint32_t code;           /* the caller's use; 0 at first */
+    const text_range *range; /* NULL: in no module, the rule is ROW_NONE */
+    uint32_t rule, row;      /* the row's and its index */
+    uint32_t code, unused;   /* `code` is the caller's use; 0 at first */
 } known_pc;
 
 typedef struct {
+    known_pc known[KNOWN_PCS];
     const module_map *map;
     uint32_t generation; /* of the map that `known` was filled from */
-    known_pc known[KNOWN_PCS];
     uint32_t depth;
     native_frame frames[MAX_NATIVE_DEPTH]; /* leaf first */
 } unwinder;

@@ -63,8 +63,7 @@ static int64_t stack_node(flame_sampler *s) {
     stack_table *t = &s->table;
     int64_t node = stack->cut ? FLAME_ROOT_CUT : FLAME_ROOT_UNCUT;
     if (stack->truncated) node = table_child(t, (uint32_t)node, FLAME_CODE_TRUNCATED);
-    for (uint32_t i = depth; node >= 0 && i-- > 0;) node = table_child(t, (uint32_t)node, codes[i]);
-    return node;
+    return node < 0 ? node : table_path(t, (uint32_t)node, codes, depth);
 }
 
 /* The holder is another thread's handler: a few microseconds, unless it was preempted. */

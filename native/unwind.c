@@ -41,7 +41,12 @@ known_pc *look_up(unwinder *u, uintptr_t pc) {
     known_pc *k = &u->known[(pc ^ pc >> 11) % KNOWN_PCS];
     if (k->pc != pc) {
         const text_range *range = find_range(u->map, pc);
-        *k = (known_pc){pc, range, range ? find_row(range->table, pc) : NULL, 0};
+        const unwind_row *row = range ? find_row(range->table, pc) : NULL;
+        *k = (known_pc){.pc = pc, .range = row ? range : NULL};
+        if (row) {
+            k->rule = row->rule;
+            k->row = (uint32_t)(row - range->table->rows);
+        }
     }
     return k;
 }
@@ -92,8 +97,7 @@ static step_result full_step(walk_state *w, const unwind_table *t, const full_ru
 /* Undoes one frame. `interrupted` says of which kind the frame is, and then of which kind its caller is. */
 static step_result step(walk_state *w, registers *r, bool *interrupted, uintptr_t *cfa) {
     const known_pc *k = look_up(w->u, asked_of(r, *interrupted));
-    if (!k->row) return NO_RULE;
-    uint32_t rule = k->row->rule, kind = rule & ROW_KIND_BITS;
+    uint32_t rule = k->rule, kind = rule & ROW_KIND_BITS;
     int32_t offset = (int32_t)rule >> ROW_OFFSET_SHIFT;
     if (kind == ROW_NONE) return NO_RULE;
     if (kind == ROW_FULL) {
