@@ -65,11 +65,13 @@ typedef struct {
 } unwind_row;
 
 typedef enum { ROW_NONE, ROW_FROM_SP, ROW_FROM_FP, ROW_FULL } row_kind;
+enum { BUCKET_SHIFT = 8, BUCKET = 1 << BUCKET_SHIFT };
 enum { ROW_KIND_BITS = 3, ROW_BEGINS = 4, ROW_FP_SHIFT = 3, ROW_FP_BITS = 31, ROW_OFFSET_SHIFT = 8 };
 
 typedef struct {
     uintptr_t base, end; /* addresses: rows cover [base, end) */
     unwind_row *rows;
+    uint32_t *buckets; /* of each BUCKET bytes: the row that covers the first; one more at the end */
     full_rule *full;
     uint8_t *expressions;
     uint32_t row_count, full_count, expression_bytes;

@@ -37,8 +37,10 @@ registers registers_of(const void *context) {
     return r;
 }
 
+static known_pc *slot_of(unwinder *u, uintptr_t pc) { return &u->known[(pc ^ pc >> 11) % KNOWN_PCS]; }
+
 known_pc *look_up(unwinder *u, uintptr_t pc) {
-    known_pc *k = &u->known[(pc ^ pc >> 11) % KNOWN_PCS];
+    known_pc *k = slot_of(u, pc);
     if (k->pc != pc) {
         const text_range *range = find_range(u->map, pc);
         const unwind_row *row = range ? find_row(range->table, pc) : NULL;
