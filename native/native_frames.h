@@ -133,11 +133,13 @@ typedef enum {
 enum { MAX_NATIVE_DEPTH = 8192, KNOWN_PCS = 2048 };
 
 /* What a pc means, kept from sample to sample: all that a walk needs of it lies in one cache line. */
+enum { NO_CALL = 1, A_CALL = 2 };
 typedef struct {
     uintptr_t pc;
     const text_range *range; /* NULL: in no module, the rule is ROW_NONE */
     uint32_t rule, row;      /* the row's and its index */
-    uint32_t code, unused;   /* `code` is the caller's use; 0 at first */
+    uint32_t code;           /* the caller's use; 0 at first */
+    uint32_t after_call;     /* of the byte before a possible return address: a call ends here; 0: not looked yet */
 } known_pc;
 
 typedef struct {
