@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import os
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from pytest_flame.model import Frame
+from pytest_flame.sampling.symbols.cache import SymbolCache
 from pytest_flame.sampling.symbols.demangle import demangle
-from pytest_flame.sampling.symbols.image import Image, NotElf, read_image
+from pytest_flame.sampling.symbols.image import Image, NotElf
 from pytest_flame.sampling.symbols.mappings import Mapping
-from pytest_flame.sampling.symbols.memory import Memory
+from pytest_flame.sampling.symbols.sources import mapped_image, open_mapped, read_table
 from pytest_flame.sampling.symbols.table import SymbolTable
 
 UNKNOWN: Final = "[unknown]"
 _LIBRARY: Final = re.compile(r"\.so(\.\d+)*$")
-_PAGES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,9 @@ class _Module:
 class Symbolizer:
     """Names addresses of the process ``pid``. Libraries are opened when their first address is asked for."""
 
-    def __init__(self, pid: int | str = "self") -> None:
+    def __init__(self, pid: int | str = "self", cache: SymbolCache | None = None) -> None:
         self._pid = pid
+        self._cache = SymbolCache.of_user() if cache is None else cache
         self._modules: dict[tuple[object, ...], _Module] = {}
         self._names: dict[tuple[int, int], NativeName] = {}
 
@@ -78,23 +77,16 @@ class Symbolizer:
         return found
 
     def _open(self, mapping: Mapping) -> _Module:
-        from pytest_flame.sampling.symbols.build import build_table
-
         library = library_name(mapping.path)
         try:
-            if mapping.path == "[vdso]":
-                with Memory(self._pid) as memory:
-                    content = memory.read(mapping.start, min(mapping.end - mapping.start, _PAGES))
-                stream: io.BytesIO | io.BufferedReader = io.BytesIO(content)
-            elif mapping.path.startswith("/"):
-                stream = open(mapping.path, "rb")  # noqa: SIM115, PTH123 (closed below)
-            else:
-                return _Module(library, None, None)
-            with stream:
-                image = read_image(lambda offset, size: _pread(stream, offset, size))
-                return _Module(library, image, build_table(stream))
+            source = open_mapped(mapping, self._pid)
         except (OSError, NotElf):
-            return _Module(library, None, None)
+            return _Module(library, mapped_image(mapping, self._pid), None)
+        with source.stream:
+            try:
+                return _Module(library, source.image, read_table(source, self._cache))
+            except NotElf:
+                return _Module(library, source.image, None)
 
 
 def library_name(path: str) -> str:
@@ -104,9 +96,3 @@ def library_name(path: str) -> str:
         return "[anonymous]"
     name = PurePosixPath(path).name.replace(":", ".")
     return name if _LIBRARY.search(name) or name.startswith("[") else f"[{name}]"
-
-
-def _pread(stream: io.BytesIO | io.BufferedReader, offset: int, size: int) -> bytes:
-    if isinstance(stream, io.BytesIO):
-        return stream.getvalue()[offset : offset + size]
-    return os.pread(stream.fileno(), size, offset)
