@@ -8,7 +8,6 @@ place to write, nothing is kept.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import struct
 import time
@@ -98,7 +97,7 @@ def key_of(build_id: bytes | None, status: os.stat_result) -> str:
     if build_id is not None:
         return build_id.hex()
     what = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return "file-" + hashlib.sha256(repr(what).encode()).hexdigest()[:40]
+    return "file-" + "-".join(f"{number:x}" for number in what)
 
 
 def _pack(key: str, table: SymbolTable) -> bytes:

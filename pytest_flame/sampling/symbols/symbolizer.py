@@ -58,9 +58,14 @@ class Symbolizer:
             found = self._names[key] = self._name(mapping, address)
         return found
 
+    def linked_address(self, mapping: Mapping, address: int) -> int | None:
+        """``address`` as the library's file counts it: what readelf, addr2line and a debugger show for the file. None
+        for memory that belongs to no library."""
+        image = self._module(mapping).image
+        return None if image is None else image.address(mapping.file_offset + address - mapping.start)
+
     def _name(self, mapping: Mapping, address: int) -> NativeName:
-        module = self._module(mapping)
-        linked = None if module.image is None else module.image.address(mapping.file_offset + address - mapping.start)
+        module, linked = self._module(mapping), self.linked_address(mapping, address)
         if linked is None or module.table is None:
             return NativeName(module.library, UNKNOWN, 0)
         symbol = module.table.find(linked)
