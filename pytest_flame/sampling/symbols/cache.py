@@ -15,7 +15,6 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from pytest_flame.atomic import write_bytes
 from pytest_flame.sampling.symbols.table import SymbolTable
 
 FORMAT: Final = 1
@@ -69,6 +68,8 @@ class SymbolCache:
         """Nothing is written where the folder can't be: a cache is no reason to fail."""
         if self._folder is None:
             return
+        from pytest_flame.atomic import write_bytes  # not for those who only read
+
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_room()
