@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_flame.model import Frame
 from pytest_flame.sampling.symbols.cache import SymbolCache
 from pytest_flame.sampling.symbols.demangle import demangle
 from pytest_flame.sampling.symbols.image import Image, NotElf
 from pytest_flame.sampling.symbols.mappings import Mapping
+from pytest_flame.sampling.symbols.perfmap import PerfMap
 from pytest_flame.sampling.symbols.sources import mapped_image, open_mapped, read_table
 from pytest_flame.sampling.symbols.table import SymbolTable
+
+if TYPE_CHECKING:
+    from pytest_flame.sampling.symbols.inlines import InlineReader
 
 UNKNOWN: Final = "[unknown]"
 _LIBRARY: Final = re.compile(r"\.so(\.\d+)*$")
@@ -32,6 +36,10 @@ class NativeName:
         return Frame(self.library, self.symbol)
 
 
+_Loading = tuple[str, str, int, int | None]
+"""One loading of one file: mappings that share it belong together."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Module:
     library: str
@@ -45,8 +53,10 @@ class Symbolizer:
     def __init__(self, pid: int | str = "self", cache: SymbolCache | None = None) -> None:
         self._pid = pid
         self._cache = SymbolCache.of_user() if cache is None else cache
-        self._modules: dict[tuple[object, ...], _Module] = {}
+        self._modules: dict[_Loading, _Module] = {}
         self._names: dict[tuple[int, int], NativeName] = {}
+        self._inline_readers: dict[_Loading, InlineReader | None] = {}
+        self._perf_map = PerfMap(pid)
 
     def name(self, mapping: Mapping, address: int) -> NativeName:
         """The function that ``address`` lies in, an address inside ``mapping``. For a return address give one less:
@@ -58,6 +68,15 @@ class Symbolizer:
             found = self._names[key] = self._name(mapping, address)
         return found
 
+    def frames(self, mapping: Mapping, address: int) -> tuple[NativeName, ...]:
+        """As ``name``, followed by the functions the compiler copied to that place, outermost first, where the library
+        or its debug file says so. Takes seconds for the first address in a large library."""
+        outer, linked = self.name(mapping, address), self.linked_address(mapping, address)
+        reader = None if linked is None else self._inline_reader(mapping)
+        if reader is None or linked is None:
+            return (outer,)
+        return (outer, *(NativeName(outer.library, found.function, outer.offset) for found in reader.at(linked)))
+
     def linked_address(self, mapping: Mapping, address: int) -> int | None:
         """``address`` as the library's file counts it: what readelf, addr2line and a debugger show for the file. None
         for memory that belongs to no library."""
@@ -66,6 +85,10 @@ class Symbolizer:
 
     def _name(self, mapping: Mapping, address: int) -> NativeName:
         module, linked = self._module(mapping), self.linked_address(mapping, address)
+        if module.image is None:
+            compiled = self._perf_map.find(address)
+            if compiled is not None:
+                return NativeName("[jit]", compiled.name, address - compiled.start)
         if linked is None or module.table is None:
             return NativeName(module.library, UNKNOWN, 0)
         symbol = module.table.find(linked)
@@ -75,11 +98,25 @@ class Symbolizer:
         return NativeName(module.library, f"[{start:#x}]", linked - start)
 
     def _module(self, mapping: Mapping) -> _Module:
-        key = mapping.path, mapping.device, mapping.inode, mapping.base
+        key = _loading(mapping)
         found = self._modules.get(key)
         if found is None:
             found = self._modules[key] = self._open(mapping)
         return found
+
+    def _inline_reader(self, mapping: Mapping) -> InlineReader | None:
+        from pytest_flame.sampling.symbols.inlines import open_inlines
+
+        key, table = _loading(mapping), self._module(mapping).table
+        if key not in self._inline_readers:
+            try:
+                source = open_mapped(mapping, self._pid)
+            except (OSError, NotElf):
+                self._inline_readers[key] = None
+            else:
+                with source.stream:
+                    self._inline_readers[key] = open_inlines(source, table.link if table is not None else "")
+        return self._inline_readers[key]
 
     def _open(self, mapping: Mapping) -> _Module:
         library = library_name(mapping.path)
@@ -92,6 +129,10 @@ class Symbolizer:
                 return _Module(library, source.image, read_table(source, self._cache))
             except NotElf:
                 return _Module(library, source.image, None)
+
+
+def _loading(mapping: Mapping) -> _Loading:
+    return mapping.path, mapping.device, mapping.inode, mapping.base
 
 
 def library_name(path: str) -> str:
