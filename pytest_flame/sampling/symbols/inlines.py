@@ -27,6 +27,8 @@ _TRANSPARENT: Final = frozenset({"DW_TAG_lexical_block", "DW_TAG_try_block", "DW
 _SCOPES: Final = frozenset(
     {"DW_TAG_namespace", "DW_TAG_module", "DW_TAG_class_type", "DW_TAG_structure_type", "DW_TAG_union_type"}
 )
+_LANGUAGES_WITHOUT_SCOPES: Final = (0x1, 0x2, 0xC, 0x1D, 0x2C, 0x8001)
+"""C of all years, and assembly."""
 _NESTING: Final = _SCOPES | _TRANSPARENT | {"DW_TAG_subprogram"}
 """Fortran and Rust define functions inside functions: looked through last, since it takes longest."""
 
@@ -52,9 +54,10 @@ class InlineReader:
                 raise NotElf("there is no debug information in it")
             self._dwarf: Any = elf.get_dwarf_info(follow_links=False)
             self._ranges: Any = self._dwarf.range_lists()
-            self._units = sorted(self._unit_ranges(), key=lambda found: found[:2])
+            self._index: Any = self._dwarf.get_aranges()
         except (ELFError, DWARFError, KeyError, ValueError, IndexError) as e:
             raise NotElf(f"the debug information cannot be read: {e}") from e
+        self._all_units: list[tuple[int, int, CompileUnit]] | None = None
         self._known: dict[int, tuple[Inlined, ...]] = {}
 
     def at(self, address: int) -> tuple[Inlined, ...]:
@@ -67,16 +70,26 @@ class InlineReader:
         return self._known[address]
 
     def _inlined(self, address: int) -> Iterator[Inlined]:
-        for low, high, unit in self._units:
-            if low <= address < high:
-                top = unit.get_top_DIE()
-                around = self._subprogram(top, address, _SCOPES) or self._subprogram(top, address, _NESTING)
-                while around is not None:
-                    around = self._inner(around, address)
-                    if around is not None:
-                        line = around.attributes.get("DW_AT_call_line")
-                        yield Inlined(self._name(around), None if line is None else int(line.value))
-                return
+        unit = self._unit(address)
+        if unit is None:
+            return
+        top = unit.get_top_DIE()
+        around = self._subprogram(top, address, _SCOPES) or self._subprogram(top, address, _NESTING)
+        while around is not None:
+            around = self._inner(around, address)
+            if around is not None:
+                line = around.attributes.get("DW_AT_call_line")
+                yield Inlined(self._name(around), None if line is None else int(line.value))
+
+    def _unit(self, address: int) -> CompileUnit | None:
+        """By the index, where the compiler wrote one; else all units are looked at, once."""
+        offset = self._index.cu_offset_at_addr(address) if self._index is not None else None
+        if offset is not None:
+            unit: CompileUnit = self._dwarf.get_CU_at(offset)
+            return unit
+        if self._all_units is None:
+            self._all_units = list(self._unit_ranges())
+        return next((unit for low, high, unit in self._all_units if low <= address < high), None)
 
     def _subprogram(self, die: DIE, address: int, scopes: frozenset[str]) -> DIE | None:
         """The function around ``address``, directly in ``die`` or in something of the kind ``scopes`` inside it."""
@@ -101,18 +114,29 @@ class InlineReader:
         return None
 
     def _name(self, die: DIE) -> str:
-        """The linkage name where there is one: it knows the namespace."""
-        plain = ""
+        """The linkage name where there is one: it knows the namespace. Functions that exist only inline have none."""
+        named = None
         while True:
             for attribute in ("DW_AT_linkage_name", "DW_AT_MIPS_linkage_name"):
                 if attribute in die.attributes:
                     return demangle(_text(die.attributes[attribute].value))
-            if "DW_AT_name" in die.attributes:
-                plain = plain or _text(die.attributes["DW_AT_name"].value)
             link = next((name for name in _LINKS if name in die.attributes), None)
+            if "DW_AT_name" in die.attributes:
+                named = die
             if link is None:
-                return plain or "[unknown]"
+                return self._qualified(named) if named is not None else "[unknown]"
             die = die.get_DIE_from_attribute(link)
+
+    def _qualified(self, die: DIE) -> str:
+        names = [_text(die.attributes["DW_AT_name"].value)]
+        language = die.cu.get_top_DIE().attributes.get("DW_AT_language")
+        if language is None or language.value not in _LANGUAGES_WITHOUT_SCOPES:
+            around = die.get_parent()
+            while around is not None and around.tag in _SCOPES:
+                name = around.attributes.get("DW_AT_name")
+                names.append("(anonymous namespace)" if name is None else _text(name.value))
+                around = around.get_parent()
+        return "::".join(reversed(names))
 
     def _holds(self, die: DIE, address: int) -> bool:
         return any(low <= address < high for low, high in self._extents(die))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_flame.model import Frame
@@ -13,7 +13,7 @@ from pytest_flame.sampling.symbols.demangle import demangle
 from pytest_flame.sampling.symbols.image import Image, NotElf
 from pytest_flame.sampling.symbols.mappings import Mapping
 from pytest_flame.sampling.symbols.perfmap import PerfMap
-from pytest_flame.sampling.symbols.sources import mapped_image, open_mapped, read_table
+from pytest_flame.sampling.symbols.sources import mapped_image, open_file, open_mapped, read_table
 from pytest_flame.sampling.symbols.table import SymbolTable
 
 if TYPE_CHECKING:
@@ -68,6 +68,20 @@ class Symbolizer:
             found = self._names[key] = self._name(mapping, address)
         return found
 
+    def name_in_file(self, path: str, linked: int) -> NativeName:
+        """As ``name``, for a library that is not mapped any more, by the address its file counts: its file is taken on
+        trust."""
+        library, key = library_name(path), (path, "", 0, None)
+        if key not in self._modules:
+            try:
+                source = open_file(Path(path))
+                with source.stream:
+                    self._modules[key] = _Module(library, source.image, read_table(source, self._cache))
+            except (OSError, NotElf):
+                self._modules[key] = _Module(library, None, None)
+        table = self._modules[key].table
+        return _in_table(library, table, linked) if table is not None else NativeName(library, f"[{linked:#x}]", 0)
+
     def frames(self, mapping: Mapping, address: int) -> tuple[NativeName, ...]:
         """As ``name``, followed by the functions the compiler copied to that place, outermost first, where the library
         or its debug file says so. Takes seconds for the first address in a large library."""
@@ -91,11 +105,7 @@ class Symbolizer:
                 return NativeName("[jit]", compiled.name, address - compiled.start)
         if linked is None or module.table is None:
             return NativeName(module.library, UNKNOWN, 0)
-        symbol = module.table.find(linked)
-        if symbol is not None:
-            return NativeName(module.library, demangle(symbol.name), linked - symbol.start)
-        start = module.table.function_start(linked)
-        return NativeName(module.library, f"[{start:#x}]", linked - start)
+        return _in_table(module.library, module.table, linked)
 
     def _module(self, mapping: Mapping) -> _Module:
         key = _loading(mapping)
@@ -129,6 +139,17 @@ class Symbolizer:
                 return _Module(library, source.image, read_table(source, self._cache))
             except NotElf:
                 return _Module(library, source.image, None)
+
+
+def _in_table(library: str, table: SymbolTable, linked: int) -> NativeName:
+    symbol, start = table.find(linked), table.function_start(linked)
+    if symbol is None and linked == start:
+        # Unwinders look one byte before a return address; where a signal handler returns to has no call before it, so
+        # its call frame information starts one byte early.
+        symbol = table.find(linked + 1)
+    if symbol is not None:
+        return NativeName(library, demangle(symbol.name), max(0, linked - symbol.start))
+    return NativeName(library, f"[{start:#x}]", linked - start)
 
 
 def _loading(mapping: Mapping) -> _Loading:
