@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def build_table(source: Source) -> SymbolTable:
         found, origin = _symbols(own, ".symtab", starts, ends), ".symtab"
         complete = bool(found)
         if not complete:
-            found, origin = _symbols(own, ".dynsym", starts, ends), ".dynsym"
+            found, origin = _symbols(own, ".dynsym", starts, ends) or _dynamic_symbols(own), ".dynsym"
             local, where = _symbols_kept_apart(source, own, link, starts, ends)
             if local:
                 found, origin, complete = local + found, where, True
@@ -109,6 +110,23 @@ def _symbols(elf: ELFFile, name: str, starts: Addresses, ends: Addresses) -> lis
         if known is None or rank < known[0]:
             best[value] = (rank, limit, symbol)
     return [(value, limit, symbol) for value, (_, limit, symbol) in best.items()]
+
+
+def _dynamic_symbols(elf: ELFFile) -> list[Named]:
+    """Exported functions of a library without section headers."""
+    best: dict[int, tuple[tuple[object, ...], int, bytes]] = {}
+    for segment in elf.iter_segments("PT_DYNAMIC"):
+        assert isinstance(segment, DynamicSegment)
+        for symbol in segment.iter_symbols():
+            entry, name = symbol.entry, symbol.name.encode()
+            start, size = entry["st_value"], entry["st_size"]
+            if entry["st_info"]["type"] not in ("STT_FUNC", "STT_GNU_IFUNC", "STT_LOOS") or not start or not size:
+                continue
+            bind = {"STB_LOCAL": _LOCAL, "STB_WEAK": _WEAK}.get(entry["st_info"]["bind"], _GLOBAL)
+            rank = _rank(name, size, bind << 4)
+            if start not in best or rank < best[start][0]:
+                best[start] = (rank, start + size, name)
+    return [(start, end, name) for start, (_, end, name) in best.items()]
 
 
 def _rank(name: bytes, size: int, info: int) -> tuple[object, ...]:

@@ -1,8 +1,8 @@
 """Names of kernel addresses, from ``/proc/kallsyms`` (proc(5)).
 
-Who sees addresses there (kernel/kallsyms.c, kallsyms_show_value): with ``kernel.kptr_restrict`` 0, users who may profile
-the kernel (``kernel.perf_event_paranoid`` at most 1) and those with CAP_SYSLOG; with 1, only those with CAP_SYSLOG; with 2,
-nobody. Others see zeros.
+Who sees addresses there (kernel/kallsyms.c, kallsyms_show_value): with ``kernel.kptr_restrict`` 0, users who may
+profile the kernel (``kernel.perf_event_paranoid`` at most 1) and those with CAP_SYSLOG; with 1, only those with
+CAP_SYSLOG; with 2, nobody. Others see zeros.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 from pytest_flame.sampling.symbols.cache import SymbolCache, cache_root, key_of
 from pytest_flame.sampling.symbols.image import Image, NotElf, read_image
+from pytest_flame.sampling.symbols.loaded import loaded_file
 from pytest_flame.sampling.symbols.mappings import Mapping
 from pytest_flame.sampling.symbols.memory import Memory
 from pytest_flame.sampling.symbols.table import SymbolTable
@@ -55,7 +56,11 @@ def open_mapped(mapping: Mapping, pid: int | str = "self") -> Source:
             return source
         source.stream.close()
         reasons.append(f"{path} is not what is mapped: it was replaced since")
-    raise NotElf("; ".join(reasons))
+    if mapped is None or mapping.base is None:
+        raise NotElf("; ".join(reasons))
+    with Memory(pid) as memory:
+        content = loaded_file(memory.read, mapping.base, mapped)
+    return Source(io.BytesIO(content), mapped, None, None)
 
 
 def open_file(path: Path) -> Source:
