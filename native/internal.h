@@ -106,7 +106,8 @@ struct flame_sampler {
     _Atomic pid_t helper_tid;
     pthread_mutex_t threads_lock; /* never taken in the handler */
     _Atomic uint32_t thread_count;
-    uint64_t random_state, first_gap_ns;
+    uint64_t random_state, last_look_ns;
+    double used_ns, sure_ns, unsure_ns; /* CPU used; weights of threads that had a CPU, and of those that may have */
     atomic_uint_fast64_t helper_cpu_ns;
 
     char error[ERROR_BYTES];
