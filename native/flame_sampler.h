@@ -5,7 +5,7 @@
 /* Where one CPython minor version keeps what the walker reads: byte offsets into the named structure. */
 typedef struct {
     uint32_t version; /* 0x030b for 3.11 */
-    uint32_t tstate_cframe, tstate_root_cframe, tstate_datastack_chunk;
+    uint32_t tstate_cframe, tstate_root_cframe, tstate_datastack_chunk, tstate_datastack_top;
     uint32_t cframe_current_frame, cframe_previous;
     uint32_t frame_code, frame_previous, frame_instr, frame_is_entry, frame_owner;
     uint32_t code_qualname, code_filename, code_linetable, code_firstlineno, code_adaptive, code_firsttraceable;
@@ -14,13 +14,15 @@ typedef struct {
     uint32_t fault; /* 0; 1 makes the walk name each leaf's caller wrongly, to show that the truth check notices */
 } flame_layout;
 
-/* One Python function as seen in the handler. Text is raw unicode storage: kind 1, 2 or 4 bytes a character. */
+/* One function as seen in the handler. Python: text is raw unicode storage, kind 1, 2 or 4 bytes a character.
+ * Native: `address` is its first byte (16-byte steps where no unwind information tells), `qualname_object` the index
+ * for flame_module_at() + 1, or 0 for code in no module; `filename_object` is 1 where its caller had to be guessed.
+ * Kernel: `address` alone, of its first byte. */
 typedef struct {
     uint64_t address, qualname_object, filename_object, linetable_object;
     uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
     int32_t firstlineno;
-    uint8_t qualname_kind, filename_kind, kind,
-        reserved1; /* FLAME_KIND_KERNEL: `address` alone, of the function's start */
+    uint8_t qualname_kind, filename_kind, kind, reserved1;
 } flame_code;
 
 /* One node of the stack tree: a function below its caller. Costs are the node's own (self). */
@@ -33,7 +35,17 @@ typedef struct {
 typedef struct {
     uint64_t taken, unwindable, lost, overflowed, late, truncated;
     uint64_t weight_ns; /* of all taken samples */
+    /* Of the taken ones, with native frames: some caller was guessed; native frames end before the root or the stop. */
+    uint64_t guessed, incomplete;
 } flame_counts;
+
+/* A library or program that is or was loaded. Its code lies in [start, end); `bias` is what its file's addresses are
+ * shifted by. */
+typedef struct {
+    const char *path;
+    uint64_t bias, start, end;
+    uint32_t loaded, functions, rejected; /* in its unwind table; of those, left out as unreadable */
+} flame_module;
 
 typedef struct flame_sampler flame_sampler;
 
@@ -61,6 +73,12 @@ const char *flame_error(const flame_sampler *sampler);
 
 /* Stacks end below the first frame that runs one of these code objects (at most 4). */
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
+
+/* Native frames beside the Python ones, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
+int flame_set_native(flame_sampler *sampler, int on);
+/* What is loaded; grows while a sampler with native frames is started. */
+uint32_t flame_module_count(void);
+flame_module flame_module_at(uint32_t index);
 
 /* The starts of the kernel's functions, ascending (/proc/kallsyms): kernel frames are known by them. Without, all
  * are one function that starts at 0. */

@@ -56,6 +56,7 @@ static int open_event(flame_sampler *s, pid_t tid, int cpu) {
 
 /* With kernel frames a thread has an event on each CPU: an inherited event can only be mapped so. */
 static int open_thread(flame_sampler *s, pid_t tid) {
+    if (tid == modules_watcher()) return 0;
     bool mapped = s->kernel_part == FLAME_KERNEL_FRAMES;
     uint32_t count = mapped ? kernel_frames_cpus(s) : 1;
     for (uint32_t i = 0; i < count; i++) {

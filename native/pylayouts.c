@@ -9,6 +9,7 @@ static const flame_layout layouts[] = {
         .tstate_cframe = 56,
         .tstate_root_cframe = 336,
         .tstate_datastack_chunk = 296,
+        .tstate_datastack_top = 304,
         .cframe_current_frame = 8,
         .cframe_previous = 16,
         .frame_code = 32,

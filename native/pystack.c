@@ -7,18 +7,12 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "internal.h"
 
-enum { OWNED_BY_GENERATOR = 1, FRAME_BYTES = 72, CODE_BYTES = 192, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
+enum { OWNED_BY_THREAD = 0, OWNED_BY_GENERATOR = 1, INSTRUCTION_BYTES = 2, USUAL_CODE_BYTES = 1 << 16 };
+enum { FRAME_BYTES = 72, CODE_BYTES = 192, CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
 static const uintptr_t FARTHEST_STACK = 1ul << 30;
-
-bool safe_read(void *into, uintptr_t from, size_t bytes) {
-    struct iovec local = {into, bytes}, remote = {(void *)from, bytes};
-    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)bytes;
-}
 
 static uintptr_t word(const void *base, uint32_t offset) {
     uintptr_t value;
@@ -40,6 +34,25 @@ static bool in_datastack(const flame_layout *l, uintptr_t *chunk, uintptr_t addr
         at = word_at(at, l->chunk_previous);
     }
     return false;
+}
+
+/* Whether the leaf can be believed as it stands: it lies in the part of the data stack that is in use, and what it says
+ * of itself fits together as it would not by chance. Frames that run keep their code and their callers alive. */
+static bool is_running(const flame_layout *l, uintptr_t tstate, uintptr_t frame) {
+    uintptr_t chunk = word_at(tstate, l->tstate_datastack_chunk), top = word_at(tstate, l->tstate_datastack_top);
+    if (!chunk || frame <= chunk || frame + FRAME_BYTES > top) return false;
+    const char *f = (const char *)frame;
+    uintptr_t code = word(f, l->frame_code), before_first = code + l->code_adaptive - INSTRUCTION_BYTES;
+    return f[l->frame_owner] == OWNED_BY_THREAD && (f[l->frame_is_entry] & ~1) == 0 &&
+           word(f, l->frame_instr) - before_first < USUAL_CODE_BYTES;
+}
+
+/* Where the stack that holds `sp` is known to reach: the thread's control block lies above its stack, what the kernel
+ * passed to the program above the main thread's (getauxval(3)). `sp` itself where neither does. */
+static uintptr_t stack_end(const flame_sampler *s, uintptr_t sp) {
+    uintptr_t thread = (uintptr_t)__builtin_thread_pointer();
+    if (thread > sp && thread - sp < FARTHEST_STACK) return thread;
+    return s->main_stack_end > sp && s->main_stack_end - sp < FARTHEST_STACK ? s->main_stack_end : sp;
 }
 
 static bool copy_text(flame_sampler *s, uintptr_t object, uint32_t *offset, uint32_t *bytes, uint8_t *kind) {
@@ -105,26 +118,34 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
     if (!plausible_cframe(cframe, sp, root)) return UNWINDABLE;
     uintptr_t frame = word_at(cframe, l->cframe_current_frame);
     uintptr_t chunk = word_at(tstate, l->tstate_datastack_chunk);
-    bool leaf = true, newest_cframe = true;
+    bool leaf = true, newest_cframe = true, enters = true, believed = is_running(l, tstate, frame);
 
     while (frame) {
         char held[FRAME_BYTES];
         const char *f = (const char *)frame;
-        if (!in_datastack(l, &chunk, frame)) {
+        if (!believed && !in_datastack(l, &chunk, frame)) {
             if (!safe_read(held, frame, FRAME_BYTES)) return UNWINDABLE;
             f = held;
         }
         uintptr_t code = word(f, l->frame_code), previous = word(f, l->frame_previous);
         bool is_entry = f[l->frame_is_entry];
 
-        /* Only the leaf can hold a code object that is being destroyed; it alone is read with care. */
+        /* Only a leaf that does not run can hold a code object that is gone; it alone is read with care. */
         char code_held[CODE_BYTES];
         const char *c = (const char *)code;
-        if (leaf || f == held) {
+        if (!believed && (leaf || f == held)) {
             if (!safe_read(code_held, code, CODE_BYTES)) return UNWINDABLE;
             c = code_held;
         }
         if (word(c, offsetof(PyObject, ob_type)) != (uintptr_t)&PyCode_Type) return UNWINDABLE;
+
+        if (enters) {
+            if (out->segment_count == MAX_DEPTH) {
+                out->truncated = true;
+                return RECORDED;
+            }
+            out->segments[out->segment_count++] = (python_segment){cframe, out->depth};
+        }
 
         for (uint32_t i = 0; i < s->stop_count; i++)
             if (code == s->stops[i]) out->cut = true;
@@ -153,7 +174,7 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
             uintptr_t below = word_at(cframe, l->cframe_previous);
             if (!plausible_cframe(below, cframe, root)) return UNWINDABLE;
             uintptr_t current_below;
-            if (!newest_cframe) {
+            if (!newest_cframe || below == root || (below > sp && below + CFRAME_BYTES <= stack_end(s, sp))) {
                 current_below = word_at(below, l->cframe_current_frame);
             } else if (!safe_read(&current_below, below + l->cframe_current_frame, sizeof current_below)) {
                 return UNWINDABLE; /* only the newest can be half filled */
@@ -164,6 +185,7 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
         }
         if (out->cut) return RECORDED;
         leaf = false;
+        enters = is_entry;
         frame = previous;
     }
     return RECORDED;

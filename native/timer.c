@@ -47,7 +47,7 @@ static uint64_t draw_gap(flame_sampler *s) {
 
 /* Threads that appear while sampling is on have used all their CPU since; the others start from here. */
 static int note_thread(flame_sampler *s, pid_t tid) {
-    if (tid == s->helper_tid) return 0;
+    if (tid == s->helper_tid || tid == modules_watcher()) return 0;
     uint32_t free_slot = s->thread_count;
     for (uint32_t i = 0; i < s->thread_count; i++) {
         if (s->threads[i].tid == tid) return 0;
@@ -61,6 +61,7 @@ static int note_thread(flame_sampler *s, pid_t tid) {
     atomic_store(&slot->pending, false);
     atomic_store(&slot->owed_ns, 0);
     atomic_store(&slot->rest, 0);
+    slot->slow = false;
     if (free_slot == s->thread_count) s->thread_count++;
     return 0;
 }
@@ -130,14 +131,12 @@ static void signal_thread(flame_sampler *s, uint32_t index) {
     }
 }
 
-void timer_tick(flame_sampler *s, uint32_t index, uintptr_t sp) {
+void timer_tick(flame_sampler *s, uint32_t index, const void *context) {
     if (index >= s->thread_count) return;
     thread_slot *slot = &s->threads[index];
     uint64_t weight = atomic_load(&s->enabled) ? atomic_exchange(&slot->owed_ns, 0) : 0;
     if (weight) {
-        uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-        record_sample(s, sp, weight);
-        atomic_store(&slot->rest, ticks_to_rest(s, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began));
+        atomic_store(&slot->rest, record_paced(s, context, weight, clock_ns(CLOCK_MONOTONIC), &slot->slow));
     }
     atomic_store(&slot->pending, false);
 }

@@ -122,6 +122,10 @@ class SampleCounts:
     """Ticks the exact clock says should have come and did not."""
     truncated: int = 0
     """Deeper than the handler records; kept, rooted at ``[truncated]``."""
+    guessed: int = 0
+    """With native frames: some caller was guessed, for want of unwind information, and proved possible."""
+    incomplete: int = 0
+    """With native frames: some are missing towards the root; the Python frames are all there."""
 
     def __add__(self, other: SampleCounts) -> SampleCounts:
         return SampleCounts(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
@@ -190,6 +194,8 @@ class SamplerInfo:
     """Why a better rung was not used, in the system's words."""
     kernel_frames: bool = False
     """Kernel functions are frames of their own; otherwise their time is the system call's caller's."""
+    native: bool = False
+    """Native functions are frames of their own; otherwise their cost is their Python caller's."""
 
 
 @dataclass(frozen=True, slots=True)

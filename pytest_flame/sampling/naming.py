@@ -30,6 +30,8 @@ class FrameNamer:
     def frame(self, raw: RawFrame) -> Frame:
         if raw in _MODULES_WITHOUT_FILE:
             return Frame(_MODULES_WITHOUT_FILE[raw], raw.qualname)
+        if raw.library:
+            return Frame(raw.library, raw.qualname)
         return Frame(self._locate(raw.filename)[0], raw.qualname)
 
     def line(self, raw: RawFrame) -> SourceLine | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from types import CodeType, FrameType
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
+from pytest_flame.sampling.native_names import NativeModule, NativeNamer
 from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
 
 MACHINES: Final = ("x86_64", "aarch64")
@@ -84,6 +86,11 @@ class NativeSampler:
             layout.fault = with_fault
             self._handle = self._new(layout, max_nodes, max_codes, text_bytes)
 
+        self._modules: list[NativeModule] = []
+        self._native_namer: NativeNamer | None = None
+        if info.native:
+            self._check(self._lib.flame_set_native(self._handle, True))
+
     @property
     def info(self) -> SamplerInfo:
         return self._info
@@ -127,6 +134,7 @@ class NativeSampler:
     def samples(self) -> RawSamples:
         lib, s = self._lib, self._handle
         nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
+        self._read_modules()
         frames = [NATIVE_THREAD, TRUNCATED, IN_KERNEL]
         frames += [self._raw_frame(codes[i]) for i in range(3, lib.flame_code_count(s))]
         stacks = []
@@ -139,7 +147,7 @@ class NativeSampler:
                 cut = at == lib.FLAME_ROOT_CUT
                 stacks.append(RawStack(tuple(reversed(path)), cut, nodes[i].count, nodes[i].weight_ns))
         c = lib.flame_get_counts(s)
-        counts = SampleCounts(c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated)
+        counts = SampleCounts(c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete)
         return RawSamples(tuple(stacks), counts, c.weight_ns)
 
     def clear(self) -> None:
@@ -189,6 +197,8 @@ class NativeSampler:
     def _raw_frame(self, code: Any) -> RawFrame:
         if code.kind == self._lib.FLAME_KIND_KERNEL:
             return RawFrame("", "", 0, code.address)
+        if code.kind == self._lib.FLAME_KIND_NATIVE:
+            return self._native_frame(code)
         text = self._lib.flame_text(self._handle)
 
         def decode(offset: int, size: int, kind: int) -> str:
@@ -200,6 +210,19 @@ class NativeSampler:
             decode(code.filename, code.filename_bytes, code.filename_kind),
             code.firstlineno,
         )
+
+    def _read_modules(self) -> None:
+        lib = self._lib
+        found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native else []
+        self._modules = [
+            NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found
+        ]
+
+    def _native_frame(self, code: Any) -> RawFrame:
+        if self._native_namer is None:
+            self._native_namer = NativeNamer()
+        module = self._modules[code.qualname_object - 1] if code.qualname_object else None
+        return self._native_namer.frame(code.address, module, bool(code.filename_object))
 
     def _message(self) -> str:
         text: str = self._ffi.string(self._lib.flame_error(self._handle)).decode()

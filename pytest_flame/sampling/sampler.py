@@ -16,6 +16,8 @@ class RawFrame:
     filename: str
     firstlineno: int
     kernel_address: int | None = None
+    library: str = ""
+    """Of a native function, whose symbol then is ``qualname``."""
 
 
 NATIVE_THREAD = RawFrame("[native thread]", "", 0)
