@@ -13,7 +13,14 @@
 #include "flame_sampler.h"
 #include "native_frames.h"
 
-enum { MAX_DEPTH = 4096, MAX_PATH = MAX_DEPTH + MAX_NATIVE_DEPTH + 1, MAX_STOPS = 4, MAX_EVENTS = 4096, MAX_THREADS = 4096, ERROR_BYTES = 512 };
+enum {
+    MAX_DEPTH = 4096,
+    MAX_PATH = MAX_DEPTH + MAX_NATIVE_DEPTH + 1,
+    MAX_STOPS = 4,
+    MAX_EVENTS = 4096,
+    MAX_THREADS = 4096,
+    ERROR_BYTES = 512
+};
 
 typedef enum { RECORDED, UNWINDABLE, OVERFLOWED } outcome;
 

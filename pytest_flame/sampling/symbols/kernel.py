@@ -35,6 +35,10 @@ class KernelSymbols:
         starts = sorted(found)
         return cls(starts, [found[start] for start in starts])
 
+    @property
+    def starts(self) -> list[int]:
+        return self._starts
+
     def frame(self, address: int) -> Frame:
         """``kernel:symbol``; ``kernel:[unknown]`` where the kernel does not say (its addresses change at each boot)."""
         i = bisect_right(self._starts, address) - 1
