@@ -53,8 +53,10 @@ static uint64_t take(cursor *c, size_t bytes) {
 }
 
 static void skip(cursor *c, uint64_t bytes) {
-    if (c->bad || (uint64_t)(c->end - c->at) < bytes) c->bad = true;
-    else c->at += bytes;
+    if (c->bad || (uint64_t)(c->end - c->at) < bytes)
+        c->bad = true;
+    else
+        c->at += bytes;
 }
 
 static uint64_t take_leb(cursor *c, bool is_signed) {
@@ -89,8 +91,10 @@ static uint64_t take_pointer(cursor *c, uint8_t encoding) {
     default: c->bad = true;
     }
     uint8_t base = encoding & POINTER_BASE;
-    if (base == POINTER_PC_RELATIVE) value += field;
-    else if (base) c->bad = true;
+    if (base == POINTER_PC_RELATIVE)
+        value += field;
+    else if (base)
+        c->bad = true;
     return value;
 }
 
@@ -113,11 +117,16 @@ static bool read_augmentation(cursor *c, const char *letters, common_entry *out)
     uint64_t bytes = take_unsigned(c);
     const uint8_t *data = c->at;
     for (const char *l = letters + 1; *l && !c->bad; l++) {
-        if (*l == 'R') out->pointers = (uint8_t)take(c, 1);
-        else if (*l == 'L') skip(c, 1);
-        else if (*l == 'P') take_pointer(c, (uint8_t)take(c, 1) & ~POINTER_INDIRECT);
-        else if (*l == 'S') out->signal = true;
-        else break; /* what follows is of no use here, and `bytes` says where it ends */
+        if (*l == 'R')
+            out->pointers = (uint8_t)take(c, 1);
+        else if (*l == 'L')
+            skip(c, 1);
+        else if (*l == 'P')
+            take_pointer(c, (uint8_t)take(c, 1) & ~POINTER_INDIRECT);
+        else if (*l == 'S')
+            out->signal = true;
+        else
+            break; /* what follows is of no use here, and `bytes` says where it ends */
     }
     if (c->bad) return false;
     c->at = data;
@@ -252,8 +261,10 @@ static void set_expression(compiler *compile, rule_set *s, uint64_t number, reco
 }
 
 static void set_cfa(rule_set *s, uint64_t number, int64_t offset, cursor *c) {
-    if (number >= PC || offset != (int32_t)offset) c->bad = true;
-    else s->cfa = (register_rule){.how = IN_REGISTER, .in = (uint8_t)number, .offset = (int32_t)offset};
+    if (number >= PC || offset != (int32_t)offset)
+        c->bad = true;
+    else
+        s->cfa = (register_rule){.how = IN_REGISTER, .in = (uint8_t)number, .offset = (int32_t)offset};
 }
 
 /* Call frame instructions (DWARF 5, 6.4.2 and 7.24) that advance the location: by how much, 0 for the others. */
@@ -279,9 +290,9 @@ static void change(compiler *compile, uint8_t op, cursor *c, const common_entry 
         return;
     default: break;
     }
-    if (op == 0x00) return;                              /* nop */
-    if (op == 0x2e) return (void)take_unsigned(c);       /* GNU_args_size */
-    if (op == 0x0f) {                                    /* def_cfa_expression */
+    if (op == 0x00) return;                        /* nop */
+    if (op == 0x2e) return (void)take_unsigned(c); /* GNU_args_size */
+    if (op == 0x0f) {                              /* def_cfa_expression */
         s->cfa = (register_rule){.how = IS_EXPR};
         if (!keep_expression(compile, c, &s->cfa)) c->bad = true;
         return;
@@ -294,7 +305,7 @@ static void change(compiler *compile, uint8_t op, cursor *c, const common_entry 
     number = take_unsigned(c);
     switch (op) {
     case 0x05: return set(s, number, SAVED_AT, (int64_t)take_unsigned(c) * scale, c); /* offset_extended */
-    case 0x06: /* restore_extended */
+    case 0x06:                                                                        /* restore_extended */
         if (initial && number < REGISTERS) s->of[number] = initial->of[number];
         return;
     case 0x07: return set(s, number, UNDEFINED, 0, c);
@@ -306,16 +317,16 @@ static void change(compiler *compile, uint8_t op, cursor *c, const common_entry 
         return;
     }
     case 0x0c: return set_cfa(s, number, (int64_t)take_unsigned(c), c); /* def_cfa */
-    case 0x0d: /* def_cfa_register: the offset stays */
+    case 0x0d:                                                          /* def_cfa_register: the offset stays */
         if (s->cfa.how != IN_REGISTER) c->bad = true;
         return set_cfa(s, number, s->cfa.offset, c);
-    case 0x10: return set_expression(compile, s, number, SAVED_AT_EXPR, c);            /* expression */
-    case 0x11: return set(s, number, SAVED_AT, take_signed(c) * scale, c);             /* offset_extended_sf */
-    case 0x12: return set_cfa(s, number, take_signed(c) * scale, c);                   /* def_cfa_sf */
+    case 0x10: return set_expression(compile, s, number, SAVED_AT_EXPR, c);              /* expression */
+    case 0x11: return set(s, number, SAVED_AT, take_signed(c) * scale, c);               /* offset_extended_sf */
+    case 0x12: return set_cfa(s, number, take_signed(c) * scale, c);                     /* def_cfa_sf */
     case 0x14: return set(s, number, IS_CFA_PLUS, (int64_t)take_unsigned(c) * scale, c); /* val_offset */
-    case 0x15: return set(s, number, IS_CFA_PLUS, take_signed(c) * scale, c);          /* val_offset_sf */
-    case 0x16: return set_expression(compile, s, number, IS_EXPR, c);                  /* val_expression */
-    case 0x2f: return set(s, number, SAVED_AT, -(int64_t)take_unsigned(c) * scale, c); /* GNU_negative_offset_ext. */
+    case 0x15: return set(s, number, IS_CFA_PLUS, take_signed(c) * scale, c);            /* val_offset_sf */
+    case 0x16: return set_expression(compile, s, number, IS_EXPR, c);                    /* val_expression */
+    case 0x2f: return set(s, number, SAVED_AT, -(int64_t)take_unsigned(c) * scale, c);   /* GNU_negative_offset_ext. */
     default: c->bad = true;
     }
 }
@@ -332,8 +343,10 @@ static bool run(compiler *compile, const common_entry *common, cursor c, rule_se
         uintptr_t before = at;
         if (op == 0x0a || op == 0x0b) { /* remember_state, restore_state */
             if (op == 0x0a ? depth == REMEMBERED : depth == 0) return false;
-            if (op == 0x0a) remembered[depth++] = *s;
-            else *s = remembered[--depth];
+            if (op == 0x0a)
+                remembered[depth++] = *s;
+            else
+                *s = remembered[--depth];
         } else if (op == 0x01) { /* set_loc */
             at = take_pointer(&c, common->pointers);
         } else if (op >> 6 == 1 || (op >= 0x02 && op <= 0x04)) {
@@ -446,8 +459,10 @@ const unwind_row *find_row(const unwind_table *t, uintptr_t address) {
     uint32_t high = t->buckets[(at >> BUCKET_SHIFT) + 1] + 1;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (t->rows[middle].start <= at) low = middle;
-        else high = middle;
+        if (t->rows[middle].start <= at)
+            low = middle;
+        else
+            high = middle;
     }
     return &t->rows[low];
 }

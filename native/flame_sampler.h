@@ -89,6 +89,8 @@ int flame_set_kernel_functions(flame_sampler *sampler, const uint64_t *starts, u
  * much of it passes before the first tick (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only
  * one sampler of a process can be started; a forked child is left with a stopped one. */
 int flame_start(flame_sampler *sampler, int rung, int event, int kernel, uint64_t period, uint64_t seed);
+/* How precise a started hardware event is: perf_event_attr.precise_ip. */
+int flame_precise_level(const flame_sampler *sampler);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */

@@ -13,7 +13,14 @@
 #include "flame_sampler.h"
 #include "native_frames.h"
 
-enum { MAX_DEPTH = 4096, MAX_PATH = MAX_DEPTH + MAX_NATIVE_DEPTH + 1, MAX_STOPS = 4, MAX_EVENTS = 4096, MAX_THREADS = 4096, ERROR_BYTES = 512 };
+enum {
+    MAX_DEPTH = 4096,
+    MAX_PATH = MAX_DEPTH + MAX_NATIVE_DEPTH + 1,
+    MAX_STOPS = 4,
+    MAX_EVENTS = 4096,
+    MAX_THREADS = 4096,
+    ERROR_BYTES = 512
+};
 
 typedef enum { RECORDED, UNWINDABLE, OVERFLOWED } outcome;
 
@@ -138,7 +145,8 @@ struct flame_sampler {
     _Atomic pid_t helper_tid;
     pthread_mutex_t threads_lock; /* never taken in the handler */
     _Atomic uint32_t thread_count;
-    uint64_t random_state, first_gap_ns;
+    uint64_t random_state, last_look_ns;
+    double used_ns, sure_ns, unsure_ns; /* CPU used; weights of threads that had a CPU, and of those that may have */
     atomic_uint_fast64_t helper_cpu_ns;
 
     char error[ERROR_BYTES];

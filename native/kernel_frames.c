@@ -83,8 +83,8 @@ int kernel_frames_attach(flame_sampler *s, uint32_t i, int fd) {
         return 0;
     }
     void *memory = mmap(NULL, map_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED)
-        return fail(s, errno, "mmap of a perf ring (kernel.perf_event_mlock_kb, ulimit -l): %s", strerror(errno));
+    if (memory == MAP_FAILED) /* EPERM is that of perf_event_open */
+        return fail(s, errno == EPERM ? ENOBUFS : errno, "mmap of a perf ring: %s", strerror(errno));
     r->control = memory;
     r->fd = fd;
     return 0;

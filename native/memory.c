@@ -1,4 +1,5 @@
-/* Reads of the own process that fail where a plain read would crash, and where the thread's stack can be read plainly. */
+/* Reads of the own process that fail where a plain read would crash, and where the thread's stack can be read plainly.
+ */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <string.h>

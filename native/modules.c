@@ -102,7 +102,8 @@ static bool describe(const struct dl_phdr_info *info, module *m, const uint8_t *
 static module *known_module(const module *like) {
     for (uint32_t i = 0; i < module_count; i++) {
         module *m = modules[i];
-        if (m->loaded && m->start == like->start && m->end == like->end && m->fingerprint == like->fingerprint) return m;
+        if (m->loaded && m->start == like->start && m->end == like->end && m->fingerprint == like->fingerprint)
+            return m;
     }
     return NULL;
 }
@@ -173,8 +174,7 @@ static int publish(void) {
     map->range_count = 0;
     for (uint32_t i = 0; i < module_count; i++)
         if (modules[i]->seen)
-            map->ranges[map->range_count++] =
-                (text_range){modules[i]->start, modules[i]->end, &modules[i]->table, i};
+            map->ranges[map->range_count++] = (text_range){modules[i]->start, modules[i]->end, &modules[i]->table, i};
     qsort(map->ranges, map->range_count, sizeof map->ranges[0], by_range);
     module_map *before = atomic_exchange(&current, map);
     while (atomic_load(&readers)) sched_yield();
@@ -217,8 +217,10 @@ const text_range *find_range(const module_map *map, uintptr_t address) {
     uint32_t low = 0, high = map->range_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (map->ranges[middle].end <= address) low = middle + 1;
-        else high = middle;
+        if (map->ranges[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < map->range_count && address >= map->ranges[low].start ? &map->ranges[low] : NULL;
 }

@@ -25,6 +25,7 @@ static struct perf_event_attr attributes(const flame_sampler *s) {
     }
     a.sample_period = s->period;
     a.disabled = 1;
+    a.pinned = a.type == PERF_TYPE_HARDWARE; /* no counter free: no samples, rather than some of them */
     a.inherit = 1;
     a.inherit_thread = 1;
     a.remove_on_exec = 1;
@@ -53,6 +54,8 @@ static int open_event(flame_sampler *s, pid_t tid, int cpu) {
     if (fd >= 0) s->precise_level = level;
     return fd;
 }
+
+int flame_precise_level(const flame_sampler *s) { return s->precise_level > 0 ? s->precise_level : 0; }
 
 /* With kernel frames a thread has an event on each CPU: an inherited event can only be mapped so. */
 static int open_thread(flame_sampler *s, pid_t tid) {

@@ -508,8 +508,8 @@ void flame_clear(flame_sampler *s) {
 }
 
 flame_counts flame_get_counts(const flame_sampler *s) {
-    return (flame_counts){s->taken, s->unwindable, s->lost, s->overflowed, s->late, s->truncated, s->weight_ns,
-                          s->guessed, s->incomplete};
+    return (flame_counts){s->taken,     s->unwindable, s->lost,    s->overflowed, s->late,
+                          s->truncated, s->weight_ns,  s->guessed, s->incomplete};
 }
 
 uint32_t flame_node_count(const flame_sampler *s) { return s->table.node_count; }

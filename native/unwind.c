@@ -76,9 +76,8 @@ static step_result full_step(walk_state *w, const unwind_table *t, const full_ru
                              uintptr_t *cfa) {
     registers caller = {.known = 0};
     const register_rule *c = &rule->cfa;
-    bool ok = c->how == IS_EXPR
-                  ? evaluate(t->expressions + c->offset, c->expression_bytes, r, &w->view, NULL, cfa)
-                  : c->how == IN_REGISTER && recover(t, c, 0, r, &w->view, 0, cfa);
+    bool ok = c->how == IS_EXPR ? evaluate(t->expressions + c->offset, c->expression_bytes, r, &w->view, NULL, cfa)
+                                : c->how == IN_REGISTER && recover(t, c, 0, r, &w->view, 0, cfa);
     if (!ok) return NO_RULE;
     if (rule->of[PC].how == UNDEFINED) return AT_ROOT;
     for (int i = 0; i < REGISTERS; i++) {

@@ -186,7 +186,8 @@ class SamplerInfo:
     rung: str
     """``perf-sigtrap`` or ``timer``."""
     event: str
-    """``task-clock``, ``cycles``, ``cpu-clock-advance`` (timer rung)."""
+    """``task-clock``, ``cpu-clock-advance`` (timer rung); ``cycles:u``, ``instructions:u``, with a ``p`` for each
+    level of precision the processor gave (perf-list(1))."""
     kernel: bool
     """Kernel time is sampled at its place; otherwise it is ``KERNEL_NOT_SAMPLED``."""
     frequency_hz: int

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from array import array
+from dataclasses import replace
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
 from pytest_flame.sampling.native_names import NativeModule, NativeNamer
 from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
 """What the C sampler knows the registers of; elsewhere the package installs without it."""
@@ -90,6 +93,9 @@ class NativeSampler:
         self._native_namer: NativeNamer | None = None
         if info.native:
             self._check(self._lib.flame_set_native(self._handle, True))
+        self._kernel = KernelSymbols.open() if info.kernel_frames else KernelSymbols([], [])
+        starts = self._ffi.from_buffer("uint64_t[]", array("Q", self._kernel.starts))
+        self._check(self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)))
 
     @property
     def info(self) -> SamplerInfo:
@@ -112,6 +118,9 @@ class NativeSampler:
         code = lib.flame_start(self._handle, rung, event, kernel if info.kernel else lib.FLAME_KERNEL_OFF, period, seed)
         if code:
             raise OSError(-code, self._message())
+        if event != lib.FLAME_TASK_CLOCK:
+            plain = info.event.rstrip("p")
+            self._info = replace(info, event=plain + "p" * lib.flame_precise_level(self._handle))
 
     def resume(self) -> None:
         if self._lib.flame_resume(self._handle):
@@ -147,7 +156,9 @@ class NativeSampler:
                 cut = at == lib.FLAME_ROOT_CUT
                 stacks.append(RawStack(tuple(reversed(path)), cut, nodes[i].count, nodes[i].weight_ns))
         c = lib.flame_get_counts(s)
-        counts = SampleCounts(c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete)
+        counts = SampleCounts(
+            c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete
+        )
         return RawSamples(tuple(stacks), counts, c.weight_ns)
 
     def clear(self) -> None:
@@ -196,7 +207,8 @@ class NativeSampler:
 
     def _raw_frame(self, code: Any) -> RawFrame:
         if code.kind == self._lib.FLAME_KIND_KERNEL:
-            return RawFrame("", "", 0, code.address)
+            frame = self._kernel.frame(code.address)
+            return RawFrame(frame.qualname, "", 0, library=frame.module)
         if code.kind == self._lib.FLAME_KIND_NATIVE:
             return self._native_frame(code)
         text = self._lib.flame_text(self._handle)

@@ -15,9 +15,8 @@ class RawFrame:
     qualname: str
     filename: str
     firstlineno: int
-    kernel_address: int | None = None
     library: str = ""
-    """Of a native function, whose symbol then is ``qualname``."""
+    """Of a native function, whose symbol then is ``qualname``; ``kernel`` for a function of the kernel."""
 
 
 NATIVE_THREAD = RawFrame("[native thread]", "", 0)
