@@ -8,8 +8,6 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "internal.h"
 
@@ -23,11 +21,6 @@ enum {
 enum { FRAME_BYTES = 80, CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
 enum { CODE_BYTES = offsetof(PyCodeObject, co_code_adaptive) }; /* the least a code object has */
 static const uintptr_t FARTHEST_STACK = 1ul << 30, REFERENCE_TAGS = 3;
-
-bool safe_read(void *into, uintptr_t from, size_t bytes) {
-    struct iovec local = {into, bytes}, remote = {(void *)from, bytes};
-    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)bytes;
-}
 
 static uintptr_t word(const void *base, uint32_t offset) {
     uintptr_t value;
@@ -264,7 +257,8 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
         if (out->cut && (!s->anchors_wanted || out->segments[out->segment_count - 1].anchor)) return RECORDED;
         enters = ends;
         frame = previous;
-        if (!frame && base) return UNWINDABLE;
+        if (frame == base) return ends ? RECORDED : UNWINDABLE; /* a generator that is being resumed or left */
+        if (!frame) return UNWINDABLE;
     }
     return w.cframe == w.root_cframe ? RECORDED : UNWINDABLE;
 }
