@@ -18,12 +18,15 @@ typedef struct {
     uint32_t fault; /* 0; 1 makes the walk name each leaf's caller wrongly, to show that the truth check notices */
 } flame_layout;
 
-/* One Python function as seen in the handler. Text is raw unicode storage: kind 1, 2 or 4 bytes a character. */
+/* One function as seen in the handler. Python: text is raw unicode storage, kind 1, 2 or 4 bytes a character.
+ * Native: `address` is its first byte (16-byte steps where no unwind information tells), `qualname_object` the index
+ * for flame_module_at() + 1, or 0 for code in no module; `filename_object` is 1 where its caller had to be guessed.
+ * Kernel: `address` alone, of its first byte. */
 typedef struct {
     uint64_t address, qualname_object, filename_object, linetable_object;
     uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
     int32_t firstlineno;
-    uint8_t qualname_kind, filename_kind, reserved0, reserved1;
+    uint8_t qualname_kind, filename_kind, kind, reserved1;
 } flame_code;
 
 /* One node of the stack tree: a function below its caller. Costs are the node's own (self). */
@@ -36,17 +39,32 @@ typedef struct {
 typedef struct {
     uint64_t taken, unwindable, lost, overflowed, late, truncated;
     uint64_t weight_ns; /* of all taken samples */
+    /* Of the taken ones, with native frames: some caller was guessed; native frames end before the root or the stop. */
+    uint64_t guessed, incomplete;
 } flame_counts;
+
+/* A library or program that is or was loaded. Its code lies in [start, end); `bias` is what its file's addresses are
+ * shifted by. */
+typedef struct {
+    const char *path;
+    uint64_t bias, start, end;
+    uint32_t loaded, functions, rejected; /* in its unwind table; of those, left out as unreadable */
+} flame_module;
 
 typedef struct flame_sampler flame_sampler;
 
 enum { FLAME_PERF = 1, FLAME_TIMER = 2 };
-enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2 };
+enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2, FLAME_INSTRUCTIONS = 3 };
+/* How much of the kernel is sampled: nothing, its time (which goes to the system call's caller), its frames too. */
+enum { FLAME_KERNEL_OFF = 0, FLAME_KERNEL_TIME = 1, FLAME_KERNEL_FRAMES = 2 };
+/* What a flame_code is. */
+enum { FLAME_KIND_PYTHON = 0, FLAME_KIND_NATIVE = 1, FLAME_KIND_KERNEL = 2 };
 
 /* Nodes 0 and 1 are the two roots: stacks cut at a stop code, and stacks that met none. */
 enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
-/* Codes 0 and 1 stand for threads without Python and for stacks deeper than the walker records. */
-enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1 };
+/* Codes 0 to 2 stand for threads without Python, for stacks deeper than the walker records, and for kernel time of
+ * threads that never came back from the kernel. */
+enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1, FLAME_CODE_IN_KERNEL = 2 };
 
 /* The layout of the running interpreter; `table` is its own table of offsets (from 3.13 on), NULL for where that is.
  * -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
@@ -61,11 +79,23 @@ const char *flame_error(const flame_sampler *sampler);
 /* Stacks end below the first frame that runs one of these code objects (at most 4). */
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
 
+/* Native frames beside the Python ones, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
+int flame_set_native(flame_sampler *sampler, int on);
+/* What is loaded; grows while a sampler with native frames is started. */
+uint32_t flame_module_count(void);
+flame_module flame_module_at(uint32_t index);
+
+/* The starts of the kernel's functions, ascending (/proc/kallsyms): kernel frames are known by them. Without, all
+ * are one function that starts at 0. */
+int flame_set_kernel_functions(flame_sampler *sampler, const uint64_t *starts, uint32_t count);
+
 /* Opens events for all threads of the process, present and future; nothing is sampled before flame_resume().
- * `period` is nanoseconds, or cycles for FLAME_CYCLES. `seed` decides how much of it passes before the first tick
- * (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only one sampler of a process can be started;
- * a forked child is left with a stopped one. */
-int flame_start(flame_sampler *sampler, int rung, int event, int with_kernel, uint64_t period, uint64_t seed);
+ * `period` is in the event's unit: nanoseconds, cycles or instructions. `kernel` is FLAME_KERNEL_…. `seed` decides how
+ * much of it passes before the first tick (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only
+ * one sampler of a process can be started; a forked child is left with a stopped one. */
+int flame_start(flame_sampler *sampler, int rung, int event, int kernel, uint64_t period, uint64_t seed);
+/* How precise a started hardware event is: perf_event_attr.precise_ip. */
+int flame_precise_level(const flame_sampler *sampler);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */
