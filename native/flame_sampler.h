@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     uint64_t address, qualname_object, filename_object, linetable_object;
     uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
+    uint32_t linetable, linetable_bytes; /* copied with its first line; none where there was no room */
     int32_t firstlineno;
     uint8_t qualname_kind, filename_kind, kind, reserved1;
 } flame_code;
@@ -35,6 +36,14 @@ typedef struct {
     uint64_t weight_ns;
     uint32_t count, reserved;
 } flame_node;
+
+/* Where in a function samples found it while it was the innermost Python one: at the instruction so many bytes behind
+ * its first. */
+typedef struct {
+    uint32_t code, offset;
+    uint64_t weight_ns;
+    uint32_t count, reserved;
+} flame_line;
 
 typedef struct {
     uint64_t taken, unwindable, lost, overflowed, late, truncated;
@@ -115,3 +124,5 @@ const flame_node *flame_nodes(const flame_sampler *sampler);
 uint32_t flame_code_count(const flame_sampler *sampler);
 const flame_code *flame_codes(const flame_sampler *sampler);
 const char *flame_text(const flame_sampler *sampler);
+uint32_t flame_line_count(const flame_sampler *sampler);
+const flame_line *flame_lines(const flame_sampler *sampler);
