@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from numpy.typing import NDArray
 
-from pytest_flame.sampling.symbols.debugfiles import DebugLink, debug_link, embedded, open_debug_file
+from pytest_flame.sampling.symbols.debugfiles import DAMAGE, DebugLink, debug_link, embedded, open_debug_file
 from pytest_flame.sampling.symbols.entries import SHF_EXECINSTR, symbol_entries
 from pytest_flame.sampling.symbols.functions import Addresses, function_extents
 from pytest_flame.sampling.symbols.image import NotElf
@@ -45,7 +44,7 @@ def build_table(source: Source) -> SymbolTable:
             if local:
                 found, origin, complete = local + found, where, True
         found += stubs(own)
-    except (ELFError, ValueError, IndexError, KeyError, OverflowError) as e:
+    except DAMAGE as e:
         raise NotElf(f"the symbols cannot be read: {e}") from e
     return replace(_table(found, starts, ends), origin=origin, complete=complete, link=link_name, looked_at=looked_at)
 
