@@ -210,6 +210,7 @@ def test_cxx_names_are_the_sources(compile_library: Compile, symbolizer: Symboli
 
 
 INLINES = """\
+extern "C" __attribute__((noinline)) unsigned before(unsigned x) { return x ^ 1; }
 namespace deep {
 static inline __attribute__((always_inline)) unsigned inner(unsigned x)
 { for (int i = 0; i < 9; i++) x = x * 31 + (x >> 7); return x; }
@@ -219,7 +220,7 @@ extern "C" unsigned outer(unsigned x) {
   return deep::middle(x) * 3;
 }
 """
-FUNCTION_OF_LINE = {2: "deep::inner", 3: "deep::inner", 4: "deep::middle", 6: "outer", 7: "outer", 8: "outer"}
+FUNCTION_OF_LINE = {3: "deep::inner", 4: "deep::inner", 5: "deep::middle", 7: "outer", 8: "outer", 9: "outer"}
 
 
 @pytest.mark.parametrize("kept", ["in the library", "in the debug file"])
