@@ -42,7 +42,7 @@ def build_table(source: Source) -> SymbolTable:
             found, origin = _symbols(own, ".dynsym", starts, ends) or _dynamic_symbols(own), ".dynsym"
             local, where = _symbols_kept_apart(source, own, link, starts, ends)
             if local:
-                found, origin, complete = local + found, where, True
+                found, origin, complete = found + local, where, True
         found += stubs(own)
     except DAMAGE as e:
         raise NotElf(f"the symbols cannot be read: {e}") from e
@@ -129,10 +129,11 @@ def _dynamic_symbols(elf: ELFFile) -> list[Named]:
 
 
 def _rank(name: bytes, size: int, info: int) -> tuple[object, ...]:
-    """Which of several names of one address is shown: the smallest. The order perf uses, made total."""
+    """Which of several names of one address is shown: the smallest. An exported one first, so that a function is
+    called the same whether local symbols are there or not; then in the order perf uses, made total."""
     bind = info >> 4
     underscores = len(name) - len(name.lstrip(b"_"))
-    return size == 0, bind == _WEAK, bind != _GLOBAL, underscores, -len(name), name
+    return size == 0, bind == _LOCAL, bind == _WEAK, underscores, -len(name), name
 
 
 def _ends_of_sizeless(

@@ -39,6 +39,17 @@ def test_of_several_names_the_strongest_with_fewest_underscores_and_then_the_lon
     assert name_at(table_of(library), addresses(library)["shown"]) == "same_as_shown"
 
 
+def test_an_exported_name_comes_before_an_internal_one(compile_library: Compile) -> None:
+    """Stripped or not, a function is called the same."""
+    text = """
+    __attribute__((visibility("hidden"))) long the_internal_name(long n) { return n * 3; }
+    extern __typeof(the_internal_name) _open __attribute__((weak, alias("the_internal_name"), visibility("default")));
+    """
+    library = compile_library(source=text)
+    start = addresses(library)["the_internal_name"]
+    assert [name_at(table_of(path), start) for path in (library, stripped(library))] == ["_open", "_open"]
+
+
 def test_a_stripped_library_names_what_it_exports(library: Path) -> None:
     table, listed = table_of(stripped(library)), addresses(library)
     assert name_at(table, listed["other"]) == "other"

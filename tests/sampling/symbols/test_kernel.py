@@ -13,7 +13,7 @@ from pytest_flame.sampling.symbols import KernelSymbols
 TEXT = """\
 ffffffff81000000 T _stext
 ffffffff81000000 T _text
-ffffffff81000100 t do_read
+ffffffff81000100 t do_read.isra.0
 ffffffff81000200 D some_data
 ffffffff81000300 W weak_function
 ffffffffc0001000 t module_function\t[ext4]
