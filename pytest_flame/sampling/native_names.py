@@ -26,27 +26,32 @@ class NativeModule:
 class NativeNamer:
     """Names native functions of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, inlined: bool = False) -> None:
         self._symbolizer = Symbolizer()
+        self._inlined = inlined
         self._mappings = Mappings(())
-        self._frames: dict[tuple[int, NativeModule | None, bool], RawFrame] = {}
+        self._frames: dict[tuple[int, NativeModule | None, bool], tuple[RawFrame, ...]] = {}
 
-    def frame(self, address: int, module: NativeModule | None, guessed: bool) -> RawFrame:
-        """``module`` is None for code in no library; what was unloaded is known by its place in its file."""
+    def frames(self, address: int, module: NativeModule | None, guessed: bool) -> tuple[RawFrame, ...]:
+        """The function at ``address`` and, where asked for, those inlined there, outermost first. ``module`` is None
+        for code in no library; what was unloaded is known by its place in its file."""
         key = (address, module, guessed)
         found = self._frames.get(key)
         if found is None:
-            name = self._name(address, module)
-            found = self._frames[key] = RawFrame(name.symbol + GUESSED * guessed, "", 0, library=name.library)
+            names = self._names(address, module)
+            found = tuple(RawFrame(name.symbol + GUESSED * guessed, "", 0, library=name.library) for name in names)
+            self._frames[key] = found
         return found
 
-    def _name(self, address: int, module: NativeModule | None) -> NativeName:
+    def _names(self, address: int, module: NativeModule | None) -> tuple[NativeName, ...]:
         mapping = self._mapping(address, module)
+        if mapping is not None and self._inlined:
+            return self._symbolizer.frames(mapping, address)
         if mapping is not None:
-            return self._symbolizer.name(mapping, address)
+            return (self._symbolizer.name(mapping, address),)
         if module is not None:
-            return self._symbolizer.name_in_file(module.path, address - module.bias)
-        return NativeName(library_name(""), UNKNOWN, 0)
+            return (self._symbolizer.name_in_file(module.path, address - module.bias),)
+        return (NativeName(library_name(""), UNKNOWN, 0),)
 
     def _mapping(self, address: int, module: NativeModule | None) -> Mapping | None:
         """None for what is not loaded any more. Mappings are read again for what they don't hold: libraries come."""
