@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
-import re
 import shlex
 import signal
 import statistics
@@ -28,11 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perf_record import PerfRecord
+from series import MS, at_depth, documents, machine, python_loop
 
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 
-MS = 1_000_000
 GAP_NS = 1000
 """Shorter gaps are the loop's own."""
 
@@ -76,30 +74,6 @@ class HandlerClock:
 
     def _in_ns(self, spans: Sequence[Span], count: int) -> list[tuple[float, float]]:
         return [(spans[i].began / self._per_ns, spans[i].ended / self._per_ns) for i in range(count)]
-
-
-# --- loads ----------------------------------------------------------------------------------------------------------
-
-
-def at_depth(depth: int, work: Callable[[], None]) -> None:
-    """Runs ``work`` with so many Python frames below it."""
-    if depth > 1:
-        at_depth(depth - 1, work)
-    else:
-        work()
-
-
-def python_loop() -> None:
-    for _ in range(200_000):
-        pass
-
-
-def documents() -> None:
-    """Native code, allocation, regular expressions, generators: caches as real programs leave them."""
-    text = json.dumps([{"name": f"n{i}", "values": list(range(i % 40)), "z": [str(i)] * 9} for i in range(400)])
-    json.loads(text, object_hook=lambda d: dict(sorted(d.items())))
-    re.sub(r"\d+", lambda m: m[0].zfill(4), text)
-    sum(x * 2 for x in (y + 1 for y in range(4000)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +156,7 @@ def main() -> int:
     ]
     loads.append(("handler, json and re and generators", True, lambda: at_depth(15, documents)))
     slow = []
+    print(machine())
     print(f"{'microseconds':<40} median    90 %    99 %  samples")
     with tempfile.TemporaryDirectory() as folder, NativeSampler(info) as sampler:
         clock = HandlerClock(Path(folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import subprocess
 import tempfile
@@ -79,15 +80,9 @@ class PerfRecord:
     def _say(self, word: str) -> None:
         os.write(self._control, f"{word}\n".encode())
         while True:
-            try:
-                self._perf.wait(timeout=0)
-            except subprocess.TimeoutExpired:
-                pass
-            else:
+            if self._perf.poll() is not None:
                 self._errors.seek(0)
                 raise RuntimeError(f"perf record has ended:\n{self._errors.read()}")
-            import select
-
             if select.select([self._ack], [], [], 0.2)[0]:
                 os.read(self._ack, 64)
                 return
