@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import platform
 import random
 import re
@@ -141,8 +142,12 @@ def of_perf(chains: list[list[tuple[str, str]]], python: bool) -> Shares:
 
 
 def native_name(symbol: str) -> str:
-    """One name for the parts that compilers split functions into."""
-    plain = re.sub(r"\.(cold|part|isra|constprop|llvm|lto_priv)\b.*", "", symbol.partition("@")[0])
+    """One name for the parts that compilers split functions into, and for what has none; without what the two write
+    differently: parameters and types of C++, the mark of a guessed frame."""
+    if symbol.startswith("["):
+        return "[unknown]"
+    plain = re.sub(r"\.(cold|part|isra|constprop|llvm|lto_priv)\b.*", "", symbol.partition("@")[0]).removesuffix("_[g]")
+    plain = re.split(r"[<(]", plain)[0].rpartition(" ")[2]
     return EVAL if plain.startswith("_PyEval_EvalFrameDefault") or plain.startswith("py::") else plain
 
 
@@ -239,7 +244,9 @@ def main() -> int:
                 continue
             command = [sys.executable, __file__, f"--process={name}", f"--seed={repeat}"]
             command.append(f"--seconds={options.seconds}")
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            # Threads of OpenBLAS that wait for work spin, for a time that is another each time.
+            alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=alone)
             series.add(key | json.loads(done.stdout))
     for name in loads:
         good &= judged(series.having(load=name, seconds=options.seconds, python=python), name)
