@@ -88,8 +88,11 @@ const char *flame_error(const flame_sampler *sampler);
 /* Stacks end below the first frame that runs one of these code objects (at most 4). */
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
 
-/* Native frames beside the Python ones, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
-int flame_set_native(flame_sampler *sampler, int on);
+/* Native frames beside the Python ones: none, one for each function, or one for each place in a function, at which
+ * other functions may have been inlined (many more: for those who ask for that). */
+enum { FLAME_NATIVE_OFF = 0, FLAME_NATIVE_FUNCTIONS = 1, FLAME_NATIVE_PLACES = 2 };
+/* `detail` is FLAME_NATIVE_…, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
+int flame_set_native(flame_sampler *sampler, int detail);
 /* What is loaded; grows while a sampler with native frames is started. */
 uint32_t flame_module_count(void);
 flame_module flame_module_at(uint32_t index);

@@ -82,7 +82,8 @@ typedef struct {
     bool incomplete; /* native frames are missing towards the root, or could not be placed */
 } native_quality;
 
-native_stack *native_stack_new(void);
+/* `places`: frames are known by their instruction, not by their function. */
+native_stack *native_stack_new(bool places);
 /* The merged stack, leaf first. */
 uint32_t native_stack_depth(const native_stack *stack);
 const uint32_t *native_stack_codes(const native_stack *stack);

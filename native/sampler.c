@@ -358,14 +358,14 @@ int flame_set_stops(flame_sampler *s, const uintptr_t *codes, uint32_t count) {
     return 0;
 }
 
-int flame_set_native(flame_sampler *s, int on) {
+int flame_set_native(flame_sampler *s, int detail) {
     if (s->started) return fail(s, EALREADY, "the sampler is already started");
 #if !defined __x86_64__
-    if (on) return fail(s, ENOTSUP, "native frames: x86-64 only");
+    if (detail) return fail(s, ENOTSUP, "native frames: x86-64 only");
 #endif
     free(s->native);
-    s->native = on ? native_stack_new() : NULL;
-    return on && !s->native ? fail(s, ENOMEM, "no memory for native frames") : 0;
+    s->native = detail ? native_stack_new(detail == FLAME_NATIVE_PLACES) : NULL;
+    return detail && !s->native ? fail(s, ENOMEM, "no memory for native frames") : 0;
 }
 
 /* Before any event exists: the watcher is not sampled. */
