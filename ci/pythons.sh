@@ -68,7 +68,7 @@ inside() {
             mount --bind /etc/ssl/certs "$CHROOT/etc/ssl/certs"
             cp /etc/resolv.conf /etc/hosts "$CHROOT/etc/"
             unset TMPDIR
-            exec chroot "$CHROOT" "$@"
+            exec chroot "$CHROOT" sh -euc "cd \"\$ROOT\"; exec \"\$@\"" inside "$@"
         ' inside "$@"
 }
 

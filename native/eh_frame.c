@@ -405,6 +405,20 @@ static function_entry *read_functions(compiler *c, uint32_t *count) {
     return functions;
 }
 
+static void fill_buckets(compiler *c) {
+    unwind_table *t = c->table;
+    uint32_t count = (uint32_t)((t->end - t->base) >> BUCKET_SHIFT) + 2, row = 0;
+    t->buckets = c->no_memory ? NULL : malloc(count * sizeof *t->buckets);
+    if (!t->buckets) {
+        c->no_memory = true;
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        while (row + 1 < t->row_count && t->rows[row + 1].start <= (uint64_t)i << BUCKET_SHIFT) row++;
+        t->buckets[i] = row;
+    }
+}
+
 int compile_eh_frame(unwind_table *table, const uint8_t *section, const uint8_t *limit, uintptr_t base, uintptr_t end) {
     *table = (unwind_table){.base = base, .end = end};
     compiler c = {.table = table, .section = section, .limit = limit};
@@ -426,12 +440,14 @@ int compile_eh_frame(unwind_table *table, const uint8_t *section, const uint8_t 
         if (covered < end) add_row(&c, covered, ROW_NONE | ROW_BEGINS);
     }
     free(functions);
+    fill_buckets(&c);
     if (c.no_memory) free_unwind_table(table);
     return c.no_memory ? -ENOMEM : 0;
 }
 
 void free_unwind_table(unwind_table *table) {
     free(table->rows);
+    free(table->buckets);
     free(table->full);
     free(table->expressions);
     *table = (unwind_table){.base = 0};
@@ -439,7 +455,8 @@ void free_unwind_table(unwind_table *table) {
 
 const unwind_row *find_row(const unwind_table *t, uintptr_t address) {
     if (address < t->base || address >= t->end || !t->row_count) return NULL;
-    uint32_t at = (uint32_t)(address - t->base), low = 0, high = t->row_count;
+    uint32_t at = (uint32_t)(address - t->base), low = t->buckets[at >> BUCKET_SHIFT];
+    uint32_t high = t->buckets[(at >> BUCKET_SHIFT) + 1] + 1;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (t->rows[middle].start <= at)

@@ -2,14 +2,18 @@
  * one copy. No preprocessor lines here; <stdint.h> comes first. Functions that can fail return 0 or -errno and
  * leave a sentence in flame_error(). */
 
-/* Where one CPython minor version keeps what the walker reads: byte offsets into the named structure. */
+/* Where one CPython minor version keeps what the walker reads: byte offsets into the named structure. Up to 3.12 the
+ * runs of the eval loop are chained by C structures, `cframe`; from 3.12 on each begins with a frame of the loop's own,
+ * the shim; 0 where the version has no such thing. */
 typedef struct {
     uint32_t version; /* 0x030b for 3.11 */
-    uint32_t tstate_cframe, tstate_root_cframe, tstate_datastack_chunk, tstate_datastack_top;
+    uint32_t tstate_cframe, tstate_root_cframe, tstate_current_frame, tstate_base_frame;
+    uint32_t tstate_datastack_chunk, tstate_datastack_top;
     uint32_t cframe_current_frame, cframe_previous;
     uint32_t frame_code, frame_previous, frame_instr, frame_is_entry, frame_owner;
     uint32_t code_qualname, code_filename, code_linetable, code_firstlineno, code_adaptive, code_firsttraceable;
     uint32_t chunk_previous, chunk_size;
+    uint32_t bytes_size, bytes_data;
     uint32_t str_length, str_state, str_ascii_data, str_compact_data;
     uint32_t fault; /* 0; 1 makes the walk name each leaf's caller wrongly, to show that the truth check notices */
 } flame_layout;
@@ -62,8 +66,8 @@ enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
  * threads that never came back from the kernel. */
 enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1, FLAME_CODE_IN_KERNEL = 2 };
 
-/* The layout of the running interpreter; version 0 where there is none for it. */
-flame_layout flame_layout_for(uint32_t version_hex);
+/* The layout of the running interpreter. -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
+int flame_read_layout(flame_layout *layout, char *error, uint32_t error_bytes);
 
 /* NULL when memory or safe reading of the own process is refused; `error` then holds a sentence. */
 flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes,

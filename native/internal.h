@@ -129,6 +129,7 @@ struct flame_sampler {
     atomic_uint_fast64_t taken, unwindable, lost, overflowed, late, truncated, weight_ns, guessed, incomplete;
     uintptr_t stops[MAX_STOPS];
     uint32_t stop_count;
+    bool anchors_wanted; /* a stack that is cut is followed until the anchor of its last segment is known */
     uintptr_t main_stack_end;
 
     int rung, event, signal_number, kernel_part, precise_level;

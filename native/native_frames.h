@@ -65,11 +65,13 @@ typedef struct {
 } unwind_row;
 
 typedef enum { ROW_NONE, ROW_FROM_SP, ROW_FROM_FP, ROW_FULL } row_kind;
+enum { BUCKET_SHIFT = 8, BUCKET = 1 << BUCKET_SHIFT };
 enum { ROW_KIND_BITS = 3, ROW_BEGINS = 4, ROW_FP_SHIFT = 3, ROW_FP_BITS = 31, ROW_OFFSET_SHIFT = 8 };
 
 typedef struct {
     uintptr_t base, end; /* addresses: rows cover [base, end) */
     unwind_row *rows;
+    uint32_t *buckets; /* of each BUCKET bytes: the row that covers the first; one more at the end */
     full_rule *full;
     uint8_t *expressions;
     uint32_t row_count, full_count, expression_bytes;
@@ -131,11 +133,13 @@ typedef enum {
 enum { MAX_NATIVE_DEPTH = 8192, KNOWN_PCS = 2048 };
 
 /* What a pc means, kept from sample to sample: all that a walk needs of it lies in one cache line. */
+enum { NO_CALL = 1, A_CALL = 2 };
 typedef struct {
     uintptr_t pc;
     const text_range *range; /* NULL: in no module, the rule is ROW_NONE */
     uint32_t rule, row;      /* the row's and its index */
-    uint32_t code, unused;   /* `code` is the caller's use; 0 at first */
+    uint32_t code;           /* the caller's use; 0 at first */
+    uint32_t after_call;     /* of the byte before a possible return address: a call ends here; 0: not looked yet */
 } known_pc;
 
 typedef struct {

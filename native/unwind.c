@@ -37,8 +37,10 @@ registers registers_of(const void *context) {
     return r;
 }
 
+static known_pc *slot_of(unwinder *u, uintptr_t pc) { return &u->known[(pc ^ pc >> 11) % KNOWN_PCS]; }
+
 known_pc *look_up(unwinder *u, uintptr_t pc) {
-    known_pc *k = &u->known[(pc ^ pc >> 11) % KNOWN_PCS];
+    known_pc *k = slot_of(u, pc);
     if (k->pc != pc) {
         const text_range *range = find_range(u->map, pc);
         const unwind_row *row = range ? find_row(range->table, pc) : NULL;
@@ -156,10 +158,11 @@ static bool follows_a_call(uintptr_t pc) {
 }
 
 static bool could_return_to(walk_state *w, uintptr_t pc) {
-    if (pc < sizeof(uint64_t)) return false;
-    const text_range *range = find_range(w->u->map, pc - 1);
-    const unwind_row *row = range ? find_row(range->table, pc - 1) : NULL;
-    return row && (row->rule & ROW_KIND_BITS) != ROW_NONE && follows_a_call(pc);
+    if (pc < sizeof(uint64_t) || !find_range(w->u->map, pc - 1)) return false;
+    known_pc *k = look_up(w->u, pc - 1);
+    if ((k->rule & ROW_KIND_BITS) == ROW_NONE) return false;
+    if (!k->after_call) k->after_call = follows_a_call(pc) ? A_CALL : NO_CALL;
+    return k->after_call == A_CALL;
 }
 
 /* Tries the word at `slot` as the return address: the caller's frame pointer is where it was, or saved just below. */

@@ -18,6 +18,8 @@ from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
 """What the C sampler knows the registers of; elsewhere the package installs without it."""
+PYTHONS: Final = ("3.11", "3.13", "3.14", "3.15")
+"""Whose frames have been compared with what the interpreter itself says of them; 3.12 is read, too, but untested."""
 MAX_NODES: Final = 1 << 17
 MAX_CODES: Final = 1 << 14
 TEXT_BYTES: Final = 1 << 22
@@ -75,24 +77,20 @@ class NativeSampler:
         self._ffi, self._lib = module.ffi, module.lib
         self._info = info
         self._handle = self._ffi.NULL
-        layout = self._ffi.new("flame_layout *", self._lib.flame_layout_for(sys.hexversion))
-        if layout.version == 0:
-            raise SamplerUnavailable(
-                f"pytest-flame cannot read the frames of CPython {platform.python_version()} yet",
-                fix="use CPython 3.11",
-            )
+        layout = self._layout()
         self._stops: Any = None
+        self._modules: list[NativeModule] = []
+        self._native_namer: NativeNamer | None = None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
         self._self_check()
         if with_fault or (max_nodes, max_codes, text_bytes) != (MAX_NODES, MAX_CODES, TEXT_BYTES):
             self.close()
             layout.fault = with_fault
             self._handle = self._new(layout, max_nodes, max_codes, text_bytes)
-
-        self._modules: list[NativeModule] = []
-        self._native_namer: NativeNamer | None = None
-        if info.native:
-            self._check(self._lib.flame_set_native(self._handle, True))
+        if info.native_frames and self._lib.flame_set_native(self._handle, True):
+            reason = self._message()
+            self.close()
+            raise SamplerUnavailable("native frames cannot be sampled here", why=reason, fix="leave --flame-native out")
         self._kernel = KernelSymbols.open() if info.kernel_frames else KernelSymbols([], [])
         starts = self._ffi.from_buffer("uint64_t[]", array("Q", self._kernel.starts))
         self._check(self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)))
@@ -175,6 +173,16 @@ class NativeSampler:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _layout(self) -> Any:
+        layout, error = self._ffi.new("flame_layout *"), self._ffi.new("char[512]")
+        if self._lib.flame_read_layout(layout, error, 512):
+            raise SamplerUnavailable(
+                f"pytest-flame cannot read the frames of this CPython {platform.python_version()}",
+                why=self._ffi.string(error).decode(),
+                fix=f"use CPython {' or '.join(PYTHONS)}, not free-threaded",
+            )
+        return layout
+
     def _new(self, layout: Any, max_nodes: int, max_codes: int, text_bytes: int) -> Any:
         error = self._ffi.new("char[512]")
         handle = self._lib.flame_new(layout, max_nodes, max_codes, text_bytes, error, 512)
@@ -202,7 +210,7 @@ class NativeSampler:
             raise SamplerUnavailable(
                 f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
                 why="the sampler's start-up self-check read another stack than sys._getframe()",
-                fix="use a release build of CPython 3.11 (debug builds are not supported)",
+                fix=f"use a release build of CPython {' or '.join(PYTHONS)} (debug builds are not supported)",
             )
 
     def _raw_frame(self, code: Any) -> RawFrame:
@@ -225,7 +233,7 @@ class NativeSampler:
 
     def _read_modules(self) -> None:
         lib = self._lib
-        found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native else []
+        found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native_frames else []
         self._modules = [
             NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found
         ]

@@ -2,71 +2,80 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from numpy.typing import NDArray
 
+from pytest_flame.sampling.symbols.debugfiles import DebugLink, debug_link, embedded, open_debug_file
+from pytest_flame.sampling.symbols.entries import SHF_EXECINSTR, symbol_entries
 from pytest_flame.sampling.symbols.functions import Addresses, function_extents
 from pytest_flame.sampling.symbols.image import NotElf
 from pytest_flame.sampling.symbols.plt import stubs
+from pytest_flame.sampling.symbols.sources import Source, debug_candidates, describe
 from pytest_flame.sampling.symbols.table import NO_PARENT, SymbolTable
 
-_ENTRY: Final = np.dtype(
-    [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"), ("size", "<u8")]
-)
 _NOTYPE, _FUNC, _IFUNC = 0, 2, 10
 _LOCAL, _GLOBAL, _WEAK = 0, 1, 2
-_SHF_EXECINSTR: Final = 4
 _SHN_LORESERVE: Final = 0xFF00
 
 Named = tuple[int, int, bytes]
 """Start, end and name of a symbol."""
 
 
-def build_table(image: BinaryIO, debug: BinaryIO | None = None, debug_name: str = "") -> SymbolTable:
-    """The functions of ``image``, named by its own symbols and, where they are exported ones only, by those of its
+def build_table(source: Source) -> SymbolTable:
+    """The functions of a library, named by its own symbols and, where they are exported ones only, by those of its
     debug file. Raises ``NotElf`` for what is not a sound ELF file."""
     try:
-        own = ELFFile(image)
-        function_starts, function_ends = function_extents(own)
-        sections = ".symtab", ".dynsym"
-        tables = [(name, own.get_section_by_name(name)) for name in sections]
-        origin, section = next(((n, s) for n, s in tables if _has_entries(s)), ("", None))
-        found = _symbols(own, section, function_starts, function_ends) if section is not None else []
-        complete = origin == ".symtab"
-        if not complete and debug is not None:
-            other = ELFFile(debug)
-            section = other.get_section_by_name(".symtab")
-            if _has_entries(section):
-                found = _symbols(other, section, function_starts, function_ends) + found
-                origin, complete = debug_name, True
+        own = ELFFile(source.stream)
+        starts, ends = function_extents(own)
+        link = debug_link(own)
+        link_name = link.name if link else ""
+        looked_at = describe(source, link_name) if source.status is not None else ""
+        found, origin = _symbols(own, ".symtab", starts, ends), ".symtab"
+        complete = bool(found)
+        if not complete:
+            found, origin = _symbols(own, ".dynsym", starts, ends) or _dynamic_symbols(own), ".dynsym"
+            local, where = _symbols_kept_apart(source, own, link, starts, ends)
+            if local:
+                found, origin, complete = local + found, where, True
         found += stubs(own)
-    except (ELFError, ValueError, IndexError, KeyError, UnicodeDecodeError) as e:
+    except (ELFError, ValueError, IndexError, KeyError, OverflowError) as e:
         raise NotElf(f"the symbols cannot be read: {e}") from e
-    return _table(found, function_starts, function_ends, origin or "none", complete)
+    return replace(_table(found, starts, ends), origin=origin, complete=complete, link=link_name, looked_at=looked_at)
 
 
-def _has_entries(section: object) -> bool:
-    return (
-        isinstance(section, SymbolTableSection)
-        and section["sh_type"] != "SHT_NOBITS"
-        and section["sh_entsize"] == _ENTRY.itemsize
-        and section["sh_size"] > _ENTRY.itemsize
-    )
+def _symbols_kept_apart(
+    source: Source, own: ELFFile, link: DebugLink | None, starts: Addresses, ends: Addresses
+) -> tuple[list[Named], str]:
+    """Symbols of local functions and where they were: in a debug file; else compressed in the library itself."""
+    for place in debug_candidates(source, link.name if link else ""):
+        debug = open_debug_file(place, source.image.build_id, link)
+        if debug is not None:
+            with debug:
+                found = _symbols(ELFFile(debug), ".symtab", starts, ends)
+            if found:
+                return found, str(place)
+    inside = embedded(own)
+    return (_symbols(ELFFile(inside), ".symtab", starts, ends) if inside else []), ".gnu_debugdata"
 
 
-def _symbols(elf: ELFFile, section: SymbolTableSection, starts: Addresses, ends: Addresses) -> list[Named]:
-    """Functions, and labels in executable sections (assembly), one for each address."""
-    data, text = section.data(), section.stringtable.data()
-    entries = np.frombuffer(data, _ENTRY, len(data) // _ENTRY.itemsize)
+def _symbols(elf: ELFFile, name: str, starts: Addresses, ends: Addresses) -> list[Named]:
+    """Functions, and labels in executable sections (assembly), one for each address; none without the section."""
+    section = elf.get_section_by_name(name)
+    if not isinstance(section, SymbolTableSection):
+        return []
+    entries = symbol_entries(section)
+    text: bytes = section.stringtable.data()
     executable = np.zeros(_SHN_LORESERVE, bool)
     section_ends = np.zeros(_SHN_LORESERVE, np.uint64)
     for i, s in enumerate(elf.iter_sections()):
-        executable[i] = bool(s["sh_flags"] & _SHF_EXECINSTR)
+        executable[i] = bool(s["sh_flags"] & SHF_EXECINSTR)
         section_ends[i] = s["sh_addr"] + s["sh_size"]
     kind = entries["info"] & 0xF
     entries = entries[
@@ -93,14 +102,31 @@ def _symbols(elf: ELFFile, section: SymbolTableSection, starts: Addresses, ends:
         strict=True,
     )
     for value, limit, size, info, at in rows:
-        name = text[at : text.index(b"\0", at)].partition(b"@")[0]  # without its version
-        if not name or name[0] == 0x24 or name.startswith(b".L"):  # $x, $d: marks between code and data on ARM
+        symbol = text[at : text.index(b"\0", at)].partition(b"@")[0]  # without its version
+        if not symbol or symbol[0] == 0x24 or symbol.startswith(b".L"):  # $x, $d: marks between code and data on ARM
             continue
-        rank = _rank(name, size, info)
+        rank = _rank(symbol, size, info)
         known = best.get(value)
         if known is None or rank < known[0]:
-            best[value] = (rank, limit, name)
-    return [(value, limit, name) for value, (_, limit, name) in best.items()]
+            best[value] = (rank, limit, symbol)
+    return [(value, limit, symbol) for value, (_, limit, symbol) in best.items()]
+
+
+def _dynamic_symbols(elf: ELFFile) -> list[Named]:
+    """Exported functions of a library without section headers."""
+    best: dict[int, tuple[tuple[object, ...], int, bytes]] = {}
+    for segment in elf.iter_segments("PT_DYNAMIC"):
+        assert isinstance(segment, DynamicSegment)
+        for symbol in segment.iter_symbols():
+            entry, name = symbol.entry, symbol.name.encode()
+            start, size = entry["st_value"], entry["st_size"]
+            if entry["st_info"]["type"] not in ("STT_FUNC", "STT_GNU_IFUNC", "STT_LOOS") or not start or not size:
+                continue
+            bind = {"STB_LOCAL": _LOCAL, "STB_WEAK": _WEAK}.get(entry["st_info"]["bind"], _GLOBAL)
+            rank = _rank(name, size, bind << 4)
+            if start not in best or rank < best[start][0]:
+                best[start] = (rank, start + size, name)
+    return [(start, end, name) for start, (_, end, name) in best.items()]
 
 
 def _rank(name: bytes, size: int, info: int) -> tuple[object, ...]:
@@ -127,7 +153,7 @@ def _ends_of_sizeless(
     return np.maximum(limits, values)
 
 
-def _table(found: list[Named], starts: Addresses, ends: Addresses, origin: str, complete: bool) -> SymbolTable:
+def _table(found: list[Named], starts: Addresses, ends: Addresses) -> SymbolTable:
     """The earlier of two symbols with the same start wins."""
     unique: dict[int, Named] = {}
     for named in reversed(found):
@@ -147,8 +173,8 @@ def _table(found: list[Named], starts: Addresses, ends: Addresses, origin: str, 
         names=b"".join(name + b"\0" for _, _, name in ordered),
         function_starts=starts.tolist(),
         function_ends=ends.tolist(),
-        origin=origin,
-        complete=complete,
+        origin="",
+        complete=False,
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Addresses = NDArray[np.uint64]
 
-_DATAREL_SDATA4: Final = 0x3B
+_PCREL_SDATA4, _DATAREL_SDATA4 = 0x1B, 0x3B
 _SIZES: Final = {0x0: 8, 0x2: 2, 0x3: 4, 0x4: 8, 0xA: 2, 0xB: 4, 0xC: 8}
 """Bytes of a pointer by the lower half of its encoding (DW_EH_PE_…)."""
 
@@ -22,16 +22,16 @@ _SIZES: Final = {0x0: 8, 0x2: 2, 0x3: 4, 0x4: 8, 0xA: 2, 0xB: 4, 0xC: 8}
 def function_extents(elf: ELFFile) -> tuple[Addresses, Addresses]:
     """Starts (sorted, each once) and ends of all functions with call frame information; empty without the table."""
     nothing = np.zeros(0, np.uint64), np.zeros(0, np.uint64)
-    index, frames = elf.get_section_by_name(".eh_frame_hdr"), elf.get_section_by_name(".eh_frame")
-    if index is None or frames is None or "SHT_NOBITS" in (index["sh_type"], frames["sh_type"]):
+    found = _by_sections(elf) or _by_segments(elf)
+    if found is None:
         return nothing
-    raw, data = index.data(), frames.data()
+    (raw, index_address), (data, frames_address) = found
     # Version 1, pointer to .eh_frame and count of four bytes each, then pairs relative to the table's own address.
     if len(raw) < 12 or raw[0] != 1 or raw[1] & 0x0F not in (0x3, 0xB) or raw[2] != 0x03 or raw[3] != _DATAREL_SDATA4:
         return nothing
     count = min(int.from_bytes(raw[8:12], "little"), (len(raw) - 12) // 8)
-    pairs = np.frombuffer(raw, "<i4", 2 * count, 12).reshape(-1, 2).astype(np.int64) + index["sh_addr"]
-    starts, records = pairs[:, 0], pairs[:, 1] - frames["sh_addr"]
+    pairs = np.frombuffer(raw, "<i4", 2 * count, 12).reshape(-1, 2).astype(np.int64) + index_address
+    starts, records = pairs[:, 0], pairs[:, 1] - frames_address
     inside = (records >= 0) & (records + 24 <= len(data))
     starts, records = starts[inside], records[inside]
     # Length 0xffffffff announces the 64-bit format, which no linker emits here.
@@ -47,6 +47,31 @@ def function_extents(elf: ELFFile) -> tuple[Addresses, Addresses]:
     known = ends > starts
     starts, first = np.unique(starts[known], return_index=True)
     return starts.astype(np.uint64), ends[known][first].astype(np.uint64)
+
+
+Placed = tuple[bytes, int]
+"""Content, and the address it is loaded at."""
+
+
+def _by_sections(elf: ELFFile) -> tuple[Placed, Placed] | None:
+    """The index and the frames."""
+    index, frames = elf.get_section_by_name(".eh_frame_hdr"), elf.get_section_by_name(".eh_frame")
+    if index is None or frames is None or "SHT_NOBITS" in (index["sh_type"], frames["sh_type"]):
+        return None
+    return (index.data(), index["sh_addr"]), (frames.data(), frames["sh_addr"])
+
+
+def _by_segments(elf: ELFFile) -> tuple[Placed, Placed] | None:
+    """Without section headers. How far the frames reach is not said: at most to the end of their segment."""
+    for index in elf.iter_segments("PT_GNU_EH_FRAME"):
+        raw, address = index.data(), index["p_vaddr"]
+        if len(raw) < 8 or raw[1] != _PCREL_SDATA4:
+            continue
+        frames = address + 4 + int.from_bytes(raw[4:8], "little", signed=True)
+        for loaded in elf.iter_segments("PT_LOAD"):
+            if loaded["p_vaddr"] <= frames < loaded["p_vaddr"] + loaded["p_filesz"]:
+                return (raw, address), (loaded.data()[frames - loaded["p_vaddr"] :], frames)
+    return None
 
 
 def _unsigned(content: NDArray[np.uint8], at: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 Read = Callable[[int, int], bytes]
 """``read(offset, size)``: at most ``size`` bytes."""
 
-PT_LOAD, PT_NOTE, PF_X = 1, 4, 1
+PT_LOAD, PT_DYNAMIC, PT_NOTE, PF_X = 1, 2, 4, 1
 NT_GNU_BUILD_ID: Final = 3
 _HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT: Final = struct.Struct("<IIQQQQQQ")
 _NOTE: Final = struct.Struct("<III")
+_PAGE: Final = 4096
 _MAX_SEGMENTS: Final = 256
 _MAX_NOTES: Final = 1 << 16
 
@@ -45,6 +46,13 @@ class Image:
     machine: int
     segments: tuple[Segment, ...]
     build_id: bytes | None
+    dynamic: tuple[tuple[int, int], ...] = ()
+    """Offset and size, in the file, of what the dynamic linker reads (PT_DYNAMIC)."""
+
+    @property
+    def first_address(self) -> int:
+        """The address, as the image counts them, at which the file's first byte is loaded."""
+        return next((s.address - s.file_offset for s in self.segments if s.file_offset < _PAGE), 0) & -_PAGE
 
     def address(self, file_offset: int) -> int | None:
         """The address, as the image counts them, at which the byte at ``file_offset`` is loaded."""
@@ -67,18 +75,20 @@ def read_image(read: Read, *, loaded: bool = False) -> Image:
         raise NotElf("the program headers are cut off")
     segments: list[Segment] = []
     notes: list[tuple[int, int, int]] = []
+    dynamic: list[tuple[int, int]] = []
     for kind, flags, file_offset, address, _, file_size, size, _ in _SEGMENT.iter_unpack(data):
         if kind == PT_LOAD:
             segments.append(Segment(file_offset, file_size, address, size, bool(flags & PF_X)))
         elif kind == PT_NOTE:
             notes.append((file_offset, address, file_size))
-    # The header is at the beginning of the first segment that shows the file's beginning.
-    first = next((s.address - s.file_offset for s in segments if s.file_offset < 4096), 0)
+        elif kind == PT_DYNAMIC:
+            dynamic.append((file_offset, file_size))
+    image = Image(machine, tuple(segments), None, tuple(dynamic))
     build_id = None
     for file_offset, address, size in notes:
-        where = address - (first & ~0xFFF) if loaded else file_offset
+        where = address - image.first_address if loaded else file_offset
         build_id = build_id or _build_id(read(where, min(size, _MAX_NOTES)))
-    return Image(machine, tuple(segments), build_id)
+    return replace(image, build_id=build_id)
 
 
 def _build_id(notes: bytes) -> bytes | None:

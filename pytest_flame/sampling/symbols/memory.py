@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from types import TracebackType
 
@@ -14,6 +15,8 @@ class Memory:
 
     def read(self, address: int, size: int) -> bytes:
         """At most ``size`` bytes; fewer where the mapping ends."""
+        if address >= 1 << 63:  # the kernel's half, [vsyscall]
+            raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
         return os.pread(self._descriptor, size, address)
 
     def close(self) -> None:

@@ -10,7 +10,9 @@ import re
 from typing import Final
 
 from elftools.elf.elffile import ELFFile
-from elftools.elf.relocation import RelocationSection
+from elftools.elf.sections import SymbolTableSection
+
+from pytest_flame.sampling.symbols.entries import SHF_ALLOC, relocation_entries, symbol_entries
 
 SECTIONS: Final = (".plt", ".plt.sec", ".plt.got", ".plt.bnd", ".iplt")
 HEADER: Final = b"[plt]"
@@ -49,16 +51,17 @@ def _slots(elf: ELFFile) -> dict[int, bytes]:
     """The function each slot of the global offset table will point to."""
     slots: dict[int, bytes] = {}
     for section in elf.iter_sections():
-        if not isinstance(section, RelocationSection) or not section["sh_flags"] & 2:
+        if section["sh_type"] != "SHT_RELA" or not section["sh_flags"] & SHF_ALLOC:
             continue
         symbols = elf.get_section(section["sh_link"])
-        if symbols is None or symbols["sh_type"] != "SHT_DYNSYM":
+        if not isinstance(symbols, SymbolTableSection) or symbols["sh_type"] != "SHT_DYNSYM":
             continue
-        for relocation in section.iter_relocations():
-            index = relocation["r_info_sym"]
-            if index:
-                name = symbols.get_symbol(index).name
-                slots[relocation["r_offset"]] = name.encode("utf-8", "replace")
+        entries, text = symbol_entries(symbols), symbols.stringtable.data()
+        relocations = relocation_entries(section)
+        relocations = relocations[(relocations["symbol"] > 0) & (relocations["symbol"] < len(entries))]
+        names = entries["name"][relocations["symbol"]]
+        for offset, at in zip(relocations["offset"].tolist(), names.tolist(), strict=True):
+            slots[offset] = text[at : text.index(b"\0", at)]
     return slots
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 NO_PARENT: Final = 0xFFFFFFFF
+_ABOUT: Final = ("origin", "complete", "link", "looked_at")
 _HEADER: Final = struct.Struct("<IIIII")
 
 
@@ -29,7 +30,6 @@ class SymbolTable:
     the offsets of the symbols' names in ``names``, each ended by a NUL.
 
     Where symbols lie inside others, ``parents[i]`` is the next larger one around symbol i, or ``NO_PARENT``.
-    ``origin`` is where the symbols are from: ``.symtab``, ``.dynsym`` or the debug file's path.
     """
 
     starts: Sequence[int]
@@ -40,8 +40,13 @@ class SymbolTable:
     function_starts: Sequence[int]
     function_ends: Sequence[int]
     origin: str
+    """Where the symbols are from: ``.symtab``, ``.dynsym``, ``.gnu_debugdata`` or the debug file's path."""
     complete: bool
     """Local functions are in it; otherwise it holds exported ones only, and a debug file may know more."""
+    link: str = ""
+    """The debug file's name, as the library says it."""
+    looked_at: str = ""
+    """What there was to build the table from, see ``sources.describe``: where that changes, it is built again."""
 
     def find(self, address: int) -> Symbol | None:
         """The innermost symbol that holds ``address``. Never one that ended before it."""
@@ -69,7 +74,7 @@ class SymbolTable:
 
     def to_bytes(self) -> bytes:
         """Little-endian, as ``from_bytes`` reads it; equal tables give equal bytes."""
-        about = json.dumps({"origin": self.origin, "complete": self.complete}, sort_keys=True).encode()
+        about = json.dumps({name: getattr(self, name) for name in _ABOUT}).encode()
         about += b" " * (-len(about) % 8)
         sizes = _HEADER.pack(len(about), len(self.starts), len(self.function_starts), len(self.names), 0)
         longs = (self.starts, self.ends, self.function_starts, self.function_ends)
@@ -89,19 +94,19 @@ class SymbolTable:
             about = json.loads(bytes(view[at : at + about_size]))
             at += about_size
             columns: list[Sequence[int]] = []
-            for kind, width, count in (
-                *(("Q", 8, n) for n in (symbols, symbols, functions, functions)),
-                *(("I", 4, n) for n in (symbols, symbols)),
-            ):
-                columns.append(view[at : at + width * count].cast(kind))
-                at += width * count
+            for count in (symbols, symbols, functions, functions):
+                columns.append(view[at : at + 8 * count].cast("Q"))
+                at += 8 * count
+            for count in (symbols, symbols):
+                columns.append(view[at : at + 4 * count].cast("I"))
+                at += 4 * count
             names = view[at : at + name_size]
             if len(names) != name_size or at + name_size != len(view):
                 raise ValueError("the table's parts do not fill it")
             starts, ends, function_starts, function_ends, parents, name_offsets = columns
             return cls(
                 starts, ends, parents, name_offsets, names, function_starts, function_ends,
-                str(about["origin"]), bool(about["complete"]),
+                *(about[name] for name in _ABOUT),
             )  # fmt: skip
         except (struct.error, TypeError, KeyError) as e:
             raise ValueError(f"not a symbol table: {e}") from e
