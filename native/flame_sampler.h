@@ -63,6 +63,9 @@ int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t cou
 int flame_start(flame_sampler *sampler, int rung, int event, int with_kernel, uint64_t period, uint64_t seed);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
+/* For a thread to call at its start: gives it ticks with a random phase, from its beginning on, on the perf rung; an
+ * inherited event's first tick comes after a whole period. Needs a descriptor for the thread's first periods. */
+int flame_adopt_thread(void);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */
 int flame_stop(flame_sampler *sampler);
 

@@ -35,6 +35,8 @@ int64_t table_find_code(const stack_table *table, const flame_code *key);
 int64_t table_add_code(stack_table *table, const flame_code *code);
 /* Child of `parent` for `code`, made when missing. -1 when full. */
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
+/* splitmix64's finaliser (Steele, Lea, Flood 2014). */
+uint64_t mix(uint64_t x);
 
 /* --- pystack.c: the Python frames of the current thread --- */
 typedef struct {
@@ -86,7 +88,7 @@ struct flame_sampler {
     _Atomic pid_t helper_tid;
     pthread_mutex_t threads_lock; /* never taken in the handler */
     _Atomic uint32_t thread_count;
-    uint64_t random_state, first_gap_ns;
+    uint64_t random_state, first_gap_ns, young_seed;
     atomic_uint_fast64_t helper_cpu_ns;
 
     char error[ERROR_BYTES];
@@ -107,6 +109,17 @@ pid_t tracer_pid(void);
 int perf_open_all(flame_sampler *s);
 int perf_set_enabled(flame_sampler *s, bool enabled);
 void perf_close_all(flame_sampler *s);
+/* An event of the calling thread alone, still disabled. Its descriptor, or -errno. */
+int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data);
+
+/* --- young_threads.c --- */
+/* The upper halves of our events' sig_data; below it is the generation. */
+static const uint64_t PERF_MARK = 0x666c616d, YOUNG_MARK = 0x666c7967;
+/* Gives the calling thread ticks from its beginning on. 0 or -errno. */
+int young_adopt(flame_sampler *s);
+/* In the handler: whether a tick of the thread's own event, or of the inherited one, is to be counted. */
+bool young_tick_counts(const flame_sampler *s, bool own);
+void young_close_all(void);
 
 int timer_start(flame_sampler *s, uint64_t seed);
 int timer_resume(flame_sampler *s);

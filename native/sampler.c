@@ -16,7 +16,6 @@
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
 enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, CYCLES_PER_NS = 3 };
-static const uint64_t PERF_MARK = 0x666c616d; /* upper half of our events' sig_data */
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
 static _Atomic(flame_sampler *) active;
@@ -193,8 +192,10 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     bool ours;
     if (number == SIGTRAP) {
         uint64_t data = perf_data(info);
-        ours = info->si_code == TRAP_PERF_CODE && data >> 32 == PERF_MARK;
-        if (s && ours && s->rung == FLAME_PERF && (uint32_t)data == s->generation && atomic_load(&s->enabled))
+        bool young = data >> 32 == YOUNG_MARK;
+        ours = info->si_code == TRAP_PERF_CODE && (young || data >> 32 == PERF_MARK);
+        if (s && ours && s->rung == FLAME_PERF && (uint32_t)data == s->generation && atomic_load(&s->enabled) &&
+            young_tick_counts(s, young))
             take_tick(s, stack_pointer(context));
     } else {
         uint64_t ticket = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
@@ -251,6 +252,7 @@ static void let_go_in_child(void) {
     }
     flame_sampler *s = atomic_exchange(&active, NULL);
     atomic_store(&inside, 0);
+    young_close_all();
     if (!s) return;
     perf_close_all(s);
     atomic_store(&s->enabled, false);
@@ -345,6 +347,7 @@ int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->helper_tid = 0;
     s->sig_data = PERF_MARK << 32 | s->generation;
+    s->young_seed = mix(seed);
     int result = install_handler(s);
     if (!result) {
         result = open_rung(s, seed);
@@ -372,6 +375,14 @@ int flame_resume(flame_sampler *s) {
     return perf_set_enabled(s, true);
 }
 
+int flame_adopt_thread(void) {
+    atomic_fetch_add(&inside, 1); /* flame_stop() may be called meanwhile */
+    flame_sampler *s = atomic_load(&active);
+    int result = s && s->rung == FLAME_PERF && atomic_load(&s->enabled) ? young_adopt(s) : 0;
+    atomic_fetch_sub(&inside, 1);
+    return result;
+}
+
 int flame_pause(flame_sampler *s) {
     if (!s->started) return fail(s, EINVAL, "the sampler is not started");
     if (s->rung == FLAME_TIMER) {
@@ -390,6 +401,7 @@ int flame_stop(flame_sampler *s) {
     perf_close_all(s);
     atomic_store(&active, NULL);
     while (atomic_load(&inside)) sched_yield();
+    young_close_all();
     s->started = false;
     int removed = remove_handler(s);
     return result ? result : removed;

@@ -15,6 +15,7 @@ from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Frame, SourceLine, Stack, StackSample
 from pytest_flame.profiling.result import CpuProfile
 from pytest_flame.profiling.session import Part, Settings, add
+from pytest_flame.profiling.threads import NewThreads
 from pytest_flame.sampling.ladder import open_sampler
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.native import NativeSampler
@@ -39,6 +40,7 @@ class Recorder:
         self._root = str(Path.cwd())
         self._sampler: NativeSampler | None = None
         self._meter: Meter | None = None
+        self._threads: NewThreads | None = None
         self._began_ns = 0
         self._profile: CpuProfile | None = None
         self._waited_ns = 0
@@ -74,6 +76,8 @@ class Recorder:
         self._sampler, self._meter = sampler, meter
         if self._stitcher is not None:
             self._stitcher.install()
+        self._threads = NewThreads(sampler.adopt_thread)
+        self._threads.install()
         self._began_ns = time.monotonic_ns()
         meter.enter()
 
@@ -84,6 +88,8 @@ class Recorder:
         if sampler is None or meter is None:
             return
         self._sampler = self._meter = None
+        if self._threads is not None:
+            self._threads.remove()
         if self._stitcher is not None:
             self._stitcher.remove()
         try:

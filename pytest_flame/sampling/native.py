@@ -107,6 +107,13 @@ class NativeSampler:
         if self._lib.flame_resume(self._handle):
             raise FlameError(f"sampling could not be switched on: {self._message()}")
 
+    def adopt_thread(self) -> None:
+        """Called by a thread that has just begun: its ticks come from its beginning on, not only after a period.
+
+        It may fail for want of descriptors; then the thread is sampled like any other.
+        """
+        self._lib.flame_adopt_thread()
+
     def pause(self) -> None:
         if self._lib.flame_pause(self._handle):
             raise FlameError(f"sampling could not be switched off: {self._message()}")
