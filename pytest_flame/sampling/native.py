@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import platform
 import sys
+import weakref
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -78,6 +80,7 @@ class NativeSampler:
             )
         self._stops: Any = None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
+        _open.add(self)
         self._self_check()
         if with_fault or (max_nodes, max_codes, text_bytes) != (MAX_NODES, MAX_CODES, TEXT_BYTES):
             self.close()
@@ -210,3 +213,16 @@ class NativeSampler:
     def _check(self, code: int) -> None:
         if code:
             raise FlameError(self._message())
+
+
+_open: weakref.WeakSet[NativeSampler] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Before the interpreter takes its threads' states away, which the handler of a daemon thread would still read.
+
+    Registered when this module is imported, so whoever starts a sampler can still stop it in an ``atexit`` function.
+    """
+    for sampler in list(_open):
+        sampler.close()
