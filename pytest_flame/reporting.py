@@ -15,12 +15,12 @@ from _pytest._io import TerminalWriter
 from pytest_flame.baseline.names import slug
 from pytest_flame.config import Settings, is_marked, test_settings
 from pytest_flame.errors import BaselineError, FlameError
-from pytest_flame.gate import GateOutcome, move_baselines, run_gate, stale_baselines
+from pytest_flame.gate.request import Request, Selected
+from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.model import Judgement
 from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.terminal import failure_text, summary_lines
-from pytest_flame.request import Request, Selected
 
 VERDICT_PROPERTY: Final = "flame_verdict"
 _FORWARDED: Final = (

@@ -162,7 +162,7 @@ def test_sizes_of_the_sample_tables_are_documented() -> None:
 
 def test_layers_are_documented_as_they_are_enforced() -> None:
     lines = re.findall(r"^\d+\. (`.*)$", page("docs/design.md"), re.MULTILINE)
-    assert [set(re.findall(r"`(\w+)`", line)) for line in lines] == [set(layer) for layer in LAYERS]
+    assert [set(re.findall(r"`([\w.]+)`", line)) for line in lines] == [set(layer) for layer in LAYERS]
 
 
 # --- commands, code and links --------------------------------------------------------------------------------------

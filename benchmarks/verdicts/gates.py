@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from pytest_flame.compare import compare_interleaved
+from pytest_flame.gate.trial import Screen, Trial
 from pytest_flame.judge import judge
 from pytest_flame.model import Judgement, Limits, Process, Recording, Verdict
 from pytest_flame.stats import noise
-from pytest_flame.trial import Screen, Trial
 
 TIME_S = 10.0
 """Only named in an advice."""

@@ -81,10 +81,11 @@ def hottest(processes: Iterable[Process]) -> Frame:
 def masked(processes: Iterable[Process], growth: float, about: float = 0.1) -> Change | None:
     """The frame nearest to ``about`` of the test grows by ``growth`` of itself, and the dearest other one pays for it.
 
-    None where no frame has between half and twice that share, or no other one can pay.
+    Only functions: what stands for threads without Python or for the kernel is no code that changes. None where no
+    frame has between half and twice that share, or no other one can pay.
     """
     shares = own_shares(list(processes))
-    near = [frame for frame, share in shares.items() if about / 2 <= share <= 2 * about]
+    near = [f for f, share in shares.items() if about / 2 <= share <= 2 * about and not f.module.startswith("[")]
     if not near:
         return None
     frame = min(near, key=lambda f: abs(np.log(shares[f] / about)))

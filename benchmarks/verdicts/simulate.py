@@ -29,15 +29,15 @@ from worlds import Weather
 import pytest_flame
 from pytest_flame import fold
 from pytest_flame.baseline import sessions
+from pytest_flame.gate.trial import Screen, Trial
 from pytest_flame.model import Judgement, Limits, Recording
 from pytest_flame.stats.whole import compare_pairs
-from pytest_flame.trial import Screen, Trial
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from trial import append_result
 
 PACKAGE = Path(pytest_flame.__file__).parent
-DECIDING = ("trial.py", "compare.py", "judge.py", "fold.py", "stats/*.py")
+DECIDING = ("gate/trial.py", "compare.py", "judge.py", "fold.py", "stats/*.py")
 RESULTS = Path("build/simulated")
 
 

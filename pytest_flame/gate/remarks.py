@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_flame.gate.request import Selected
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.model import PS_PER_NS, Recording, SampleCounts
 from pytest_flame.render import units
-from pytest_flame.request import Selected
 from pytest_flame.stats.drift import find_drift
 
 _FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"

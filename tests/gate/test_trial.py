@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from simulated import SHOP, Noise, record, times
 
+from pytest_flame.gate.trial import SPARE, Screen, Trial
 from pytest_flame.model import Frame, Judgement, Limits, Outside, Recording, Verdict
-from pytest_flame.trial import SPARE, Screen, Trial
 
 CALM = Noise(processes=1, samples=4000, between=0.004, per_stack=0.005)
 NOISY = Noise(processes=1, samples=4000, between=0.12, per_stack=0.005)
@@ -272,6 +272,30 @@ def test_what_was_confirmed_stays_so_while_the_frame_is_looked_for() -> None:
     assert b.base is not None
     assert b.head is not None
     assert b.trial.decide(b.base, b.head) is judgement
+
+
+def test_confirmation_goes_on_where_a_callee_may_be_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    callee, caller = "app:fmt", "app:show"
+    b = bench()
+    b.run(SLOW)
+    assert b.trial.judgement is not None
+    assert b.trial.judgement.comparison is not None
+    named = b.trial.judgement.comparison
+    by_name = {str(delta.frame): delta for delta in named.frames}
+    unsure = replace(by_name[callee], over_threshold=False)
+    blamed = replace(by_name[caller], own_delta_ps=by_name[caller].delta_ps)
+    doubtful = replace(
+        named,
+        culprits=(blamed,),
+        frames=(*(delta for delta in named.frames if delta.frame != unsure.frame), unsure),
+        unresolved=(unsure.frame,),
+    )
+    said = iter([named, doubtful, doubtful, named])
+    monkeypatch.setattr(Trial, "_compare", lambda *_args, **_more: next(said))
+    again = bench()
+    judgement = again.run(SLOW)
+    assert list(said) == []
+    assert judgement.comparison is named
 
 
 # --- stored baselines -------------------------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from simulated import SHOP, Noise, record, times
 
-from pytest_flame import interleaving
 from pytest_flame.config import TestSettings
-from pytest_flame.interleaving import measure_against
+from pytest_flame.gate import interleaving
+from pytest_flame.gate.interleaving import measure_against
+from pytest_flame.gate.request import Judged, Selected
+from pytest_flame.gate.trial import Trial
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.session import Measured, Target
 from pytest_flame.model import Judgement, Limits, Recording, Verdict
-from pytest_flame.request import Judged, Selected
-from pytest_flame.trial import Trial
 
 GONE = "the test is not there at base 1a2b3c4, and does not pass on its code"
 COMMIT = "1a2b3c4" + "0" * 33

@@ -10,14 +10,14 @@ from typing import Final
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
+from pytest_flame.gate.remarks import recording_warnings, repeatable_hint
+from pytest_flame.gate.request import Judged, Request, Selected
+from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
 from pytest_flame.measure.job import Status
 from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.measure.session import MIN_PROCESSES, Measured, Places, Referee, Target, measure
 from pytest_flame.model import Judgement, Recording
-from pytest_flame.remarks import recording_warnings, repeatable_hint
-from pytest_flame.request import Judged, Request, Selected
-from pytest_flame.trial import Screen
 
 RECORDED: Final = 10
 """Processes of a new baseline, unless a number is asked for: more would only make exact what the hour adds to it."""

@@ -13,12 +13,12 @@ from typing import Final
 from pytest_flame.baseline.origin import How, Origin, OriginFinder
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import FlameError
+from pytest_flame.gate.interleaving import measure_against
+from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.git import Repository
-from pytest_flame.interleaving import measure_against
 from pytest_flame.measure.overlay import is_test_module, test_parts
 from pytest_flame.model import Judgement, Recording, Verdict
 from pytest_flame.render import units, words
-from pytest_flame.request import Judged, Request, Selected
 
 SUSPICIONS: Final = frozenset({Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.INCOMPATIBLE})
 _UNDER_BOTH: Final = ("Python", "installed packages", "C library", "kernel", "CPU model")

@@ -9,17 +9,17 @@ from typing import Final
 import numpy as np
 
 from pytest_flame import fold
+from pytest_flame.gate.remarks import recording_warnings, repeatable_hint
+from pytest_flame.gate.request import Judged, Request, Selected
+from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.measure.session import BASE, MIN_PROCESSES, Measured, Places, Referee, Target, measure
 from pytest_flame.measure.sides import Sides, open_sides
 from pytest_flame.model import Judgement, Recording, Verdict
-from pytest_flame.remarks import recording_warnings, repeatable_hint
-from pytest_flame.request import Judged, Request, Selected
 from pytest_flame.stats import noise
 from pytest_flame.stats.diagnosis import diagnose
-from pytest_flame.trial import Trial
 
 _MOST_SHOWN: Final = 3
 

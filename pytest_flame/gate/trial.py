@@ -13,7 +13,7 @@ from typing import Final
 
 from pytest_flame.compare import compare, compare_interleaved
 from pytest_flame.judge import judge
-from pytest_flame.model import Comparison, Frame, Judgement, Limits, Process, Recording, Verdict
+from pytest_flame.model import Comparison, Frame, FrameDelta, Judgement, Limits, Process, Recording, Verdict
 from pytest_flame.stats import noise
 from pytest_flame.stats.looks import Looks, plan_looks
 
@@ -209,7 +209,20 @@ def _settled(judgement: Judgement) -> bool:
 def _named(comparison: Comparison) -> bool:
     """Whether a function is to blame that is a part of the test: not its body, which holds all of the cost."""
     whole = comparison.base_ps, comparison.head_ps
-    return any((culprit.base_ps, culprit.head_ps) != whole for culprit in comparison.culprits)
+    parts = (culprit for culprit in comparison.culprits if (culprit.base_ps, culprit.head_ps) != whole)
+    return any(not _may_be_a_callees(comparison, culprit) for culprit in parts)
+
+
+def _may_be_a_callees(comparison: Comparison, culprit: FrameDelta) -> bool:
+    """Whether most of the culprit's growth shows in a smaller function that more pairs may yet name instead."""
+    waiting = set(comparison.unresolved)
+    return any(
+        delta.frame in waiting
+        and not delta.over_threshold
+        and delta.head_ps < culprit.head_ps
+        and delta.delta_ps >= culprit.own_delta_ps / 2
+        for delta in comparison.frames
+    )
 
 
 def _from(recording: Recording, start: int) -> Recording:

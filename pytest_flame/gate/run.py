@@ -11,17 +11,17 @@ from pathlib import Path
 from pytest_flame import atomic, fold
 from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings
-from pytest_flame.confirming import Confirmed, Suspect, confirm, is_suspicion
 from pytest_flame.errors import FlameError
-from pytest_flame.interleaving import measure_against
+from pytest_flame.gate.confirming import Confirmed, Suspect, confirm, is_suspicion
+from pytest_flame.gate.interleaving import measure_against
+from pytest_flame.gate.request import Judged, Request, Selected
+from pytest_flame.gate.screening import Bases, load_bases, screen
 from pytest_flame.judge import error, outcome
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.model import Judgement, RunResult, Verdict
 from pytest_flame.render.json import result_json
 from pytest_flame.render.markdown import result_markdown
 from pytest_flame.render.report import write_report
-from pytest_flame.request import Judged, Request, Selected
-from pytest_flame.screening import Bases, load_bases, screen
 
 
 @dataclass(frozen=True, slots=True)
