@@ -45,6 +45,12 @@ typedef struct {
     uint32_t codes[MAX_DEPTH]; /* leaf first */
 } python_stack;
 
+/* --- thread_states.c --- */
+enum { MAX_STATES = 2 };
+/* The calling thread's PyThreadStates that have frames, the innermost first: in a subinterpreter its own and the one
+ * that called it, else one; none without Python. Async-signal-safe. */
+uint32_t thread_states(const flame_sampler *s, uintptr_t sp, uintptr_t states[MAX_STATES]);
+
 bool safe_read(void *into, uintptr_t from, size_t bytes);
 /* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);

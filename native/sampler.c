@@ -86,8 +86,9 @@ void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
     python_stack *stack = s->stack;
     stack->depth = 0;
     stack->cut = stack->truncated = false;
-    PyThreadState *tstate = PyGILState_GetThisThreadState();
-    if (tstate) o = walk_python(s, (uintptr_t)tstate, sp);
+    uintptr_t states[MAX_STATES];
+    uint32_t count = thread_states(s, sp, states);
+    for (uint32_t i = 0; i < count && o == RECORDED && !stack->cut; i++) o = walk_python(s, states[i], sp);
     if (o == RECORDED && !stack->depth && !stack->cut) stack->codes[stack->depth++] = FLAME_CODE_NATIVE_THREAD;
     bool truncated = stack->truncated;
     if (o == RECORDED) o = store_stack(s, weight_ns);
