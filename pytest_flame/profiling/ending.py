@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 
 
 class Watch:
-    """``finish`` is called before the process ends or execs, ``resume`` when an exec failed."""
+    """``finish(final)`` is called before the process ends, or execs (not final); ``resume`` when an exec failed."""
 
-    def __init__(self, finish: Callable[[], None], resume: Callable[[], None]) -> None:
+    def __init__(self, finish: Callable[[bool], None], resume: Callable[[], None]) -> None:
         self.finish = finish
         self.resume = resume
 
@@ -36,7 +36,7 @@ _replaced: dict[str, Callable[..., Any]] = {}
 """What stands in ``os`` now for the functions of these names; empty while nothing is watched."""
 
 
-def watch(finish: Callable[[], None], resume: Callable[[], None]) -> Watch:
+def watch(finish: Callable[[bool], None], resume: Callable[[], None]) -> Watch:
     if not _replaced:
         _replaced.update(_exit=_before_exit(os._exit), execv=_before_exec(os.execv), execve=_before_exec(os.execve))
         for name, function in _replaced.items():
@@ -47,7 +47,7 @@ def watch(finish: Callable[[], None], resume: Callable[[], None]) -> Watch:
     return watched
 
 
-def finish_all() -> None:
+def finish_all(final: bool = True) -> None:
     """The last that was watched first, as ``atexit`` does. SIGTERM waits for it."""
     global _finishing
     if _finishing:
@@ -55,7 +55,7 @@ def finish_all() -> None:
     _finishing = True
     try:
         for watched in reversed(_watches.copy()):
-            watched.finish()
+            watched.finish(final)
     finally:
         _finishing = False
     if _terminated_meanwhile:
@@ -99,7 +99,7 @@ def _before_exec(original: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> NoReturn:
         watches = _watches.copy()
-        finish_all()
+        finish_all(final=False)
         try:
             original(*args, **kwargs)
         finally:  # it came back: there is no such program

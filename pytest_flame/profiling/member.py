@@ -28,22 +28,26 @@ class Member:
         self._finished = False
 
     def begin(self) -> None:
-        """Starts sampling. What makes that impossible is said; the program runs on without."""
+        """Samples to the end of the process. What makes that impossible is said; the program runs on without."""
+        if self._begin():
+            ending.watch(self._finish, self._resume)
+            ending.watch_sigterm()
+
+    def _begin(self) -> bool:
         try:
             self._session.join()
         except OSError:
-            return  # the session ended in the meantime
+            return False  # the session ended in the meantime
         try:
             self._recorder.start()
         except FlameError as e:
             say(f"process {os.getpid()} is not profiled: {e}")
-            self._leave()
-            return
+            self._leave(final=True)
+            return False
         following.enter(self._session)
-        ending.watch(self._finish, self._resume)
-        ending.watch_sigterm()
+        return True
 
-    def _finish(self) -> None:
+    def _finish(self, final: bool) -> None:
         if self._finished or self._recorder.elsewhere:
             return
         self._finished = True
@@ -53,19 +57,19 @@ class Member:
             say(f"process {os.getpid()}: {e}")
         try:
             self._session.hand_in(self._recorder.part())
-            self._leave()
+            self._leave(final)
         except FileNotFoundError:
             return  # whoever collects has not waited for this process
         except (OSError, FlameError) as e:
             say(f"the samples of process {os.getpid()} are lost: {e}")
 
     def _resume(self) -> None:
-        """Another program should have taken this process over, and could not: it goes on, as a new part."""
-        self._session = self._session.anew()
+        """Another program should have taken this process over, and could not: what was handed in goes on."""
+        self._session = self._session.again()
         self._finished = False
-        self.begin()
+        self._begin()
 
-    def _leave(self) -> None:
+    def _leave(self, final: bool) -> None:
         settings = self._session.settings
         is_root = os.getpid() == settings.root_pid
         with self._session.alone():
@@ -74,7 +78,8 @@ class Member:
                 self._session.finish_root()
             if settings.output and (last or self._session.root_finished):
                 self._write(Path(settings.output), aloud=is_root)
-            if last and settings.root_pid:
+            # A followed process that becomes another program is still the last.
+            if last and settings.root_pid and (final or not settings.follow):
                 self._session.remove()
 
     def _write(self, output: Path, *, aloud: bool) -> None:

@@ -91,6 +91,6 @@ class Profiler:
     ) -> None:
         self.stop()
 
-    def _pause(self) -> None:
+    def _pause(self, final: bool) -> None:
         """The process ends or becomes another program: not while it is being sampled."""
         self._recorder.stop()

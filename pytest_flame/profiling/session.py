@@ -79,6 +79,14 @@ class Session:
         self._let_go()
         return Session(self.folder, self.settings)
 
+    def again(self) -> Session:
+        """To go on after ``leave``: in the same folder without what was handed in, or in a new one."""
+        if not (self.folder / "settings.json").exists():
+            return Session.create(self.settings)
+        for name in (f"started-{self._token}", f"part-{self._token}.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        return self.anew()
+
     def join(self) -> None:
         """This process will hand in a part. Raises ``OSError`` where the session is over."""
         self._alive = os.open(self.folder / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,23 @@
+"""What the tests of the profiler read from profiles; imports nothing of pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_flame.model import Stack
+
+
+def total(costs: Mapping[Stack, int], *names: str) -> int:
+    """Cost of all stacks that hold every one of these functions, by the last part of their names."""
+    return sum(cost for stack, cost in costs.items() if set(names) <= {_short(f.qualname) for f in stack})
+
+
+def stacks_with(costs: Mapping[Stack, Any], name: str) -> set[tuple[str, ...]]:
+    """The stacks that hold a function, as short names."""
+    found = (tuple(_short(f.qualname) for f in stack) for stack in costs)
+    return {names for names in found if name in names}
+
+
+def _short(qualname: str) -> str:
+    return qualname.rpartition(".")[2]
