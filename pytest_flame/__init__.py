@@ -6,8 +6,7 @@ The sampler works without pytest, too: ``with pytest_flame.Profiler() as p: …`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as typing has it, without its import
 if TYPE_CHECKING:
     from pytest_flame.profiling.profiler import Profiler as Profiler
     from pytest_flame.profiling.result import CpuProfile as CpuProfile
