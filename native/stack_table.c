@@ -27,11 +27,13 @@ bool table_init(stack_table *t, uint32_t max_nodes, uint32_t max_codes, uint32_t
     t->text = map_zeroed(text_bytes);
     t->code_slots = map_zeroed(2ul * max_codes * sizeof *t->code_slots);
     t->node_slots = map_zeroed(2ul * max_nodes * sizeof *t->node_slots);
-    if (!t->codes || !t->nodes || !t->text || !t->code_slots || !t->node_slots) {
+    t->path_codes = map_zeroed(MAX_PATH * sizeof *t->path_codes);
+    t->path_nodes = map_zeroed(MAX_PATH * sizeof *t->path_nodes);
+    if (!t->codes || !t->nodes || !t->text || !t->code_slots || !t->node_slots || !t->path_codes || !t->path_nodes) {
         table_free(t);
         return false;
     }
-    t->code_count = 2; /* FLAME_CODE_NATIVE_THREAD, FLAME_CODE_TRUNCATED */
+    t->code_count = 3; /* FLAME_CODE_NATIVE_THREAD, FLAME_CODE_TRUNCATED, FLAME_CODE_IN_KERNEL */
     t->node_count = 2; /* FLAME_ROOT_CUT, FLAME_ROOT_UNCUT */
     return true;
 }
@@ -42,6 +44,8 @@ void table_free(stack_table *t) {
     unmap(t->text, t->text_bytes);
     unmap(t->code_slots, 2ul * t->max_codes * sizeof *t->code_slots);
     unmap(t->node_slots, 2ul * t->max_nodes * sizeof *t->node_slots);
+    unmap(t->path_codes, MAX_PATH * sizeof *t->path_codes);
+    unmap(t->path_nodes, MAX_PATH * sizeof *t->path_nodes);
     memset(t, 0, sizeof *t);
 }
 
@@ -49,6 +53,7 @@ void table_clear(stack_table *t) {
     memset(t->nodes, 0, t->node_count * sizeof *t->nodes);
     memset(t->node_slots, 0, 2ul * t->max_nodes * sizeof *t->node_slots);
     t->node_count = 2;
+    t->path_depth = 0;
 }
 
 uint64_t mix(uint64_t x) {
@@ -62,13 +67,13 @@ static uint64_t code_hash(const flame_code *c) {
     uint64_t h = mix(c->address);
     h = mix(h ^ c->qualname_object);
     h = mix(h ^ c->filename_object);
-    return mix(h ^ c->linetable_object ^ (uint32_t)c->firstlineno);
+    return mix(h ^ c->linetable_object ^ (uint32_t)c->firstlineno ^ (uint64_t)c->kind << 32);
 }
 
 static bool same_code(const flame_code *a, const flame_code *b) {
     return a->address == b->address && a->qualname_object == b->qualname_object &&
            a->filename_object == b->filename_object && a->linetable_object == b->linetable_object &&
-           a->firstlineno == b->firstlineno;
+           a->firstlineno == b->firstlineno && a->kind == b->kind;
 }
 
 int64_t table_find_code(const stack_table *t, const flame_code *key) {
@@ -99,4 +104,22 @@ int64_t table_child(stack_table *t, uint32_t parent, uint32_t code) {
     t->nodes[t->node_count] = (flame_node){.parent = parent, .code = code};
     t->node_slots[i] = ++t->node_count;
     return t->node_count - 1;
+}
+
+/* Stacks that follow each other have most of their path in common: that part is compared, not looked up. */
+int64_t table_path(stack_table *t, uint32_t root, const uint32_t *codes, uint32_t depth) {
+    uint32_t known = 0, common = t->path_root == root ? t->path_depth : 0;
+    if (common > depth) common = depth;
+    while (known < common && t->path_codes[known] == codes[depth - 1 - known]) known++;
+    int64_t node = known ? t->path_nodes[known - 1] : root;
+    t->path_root = root;
+    for (; known < depth; known++) {
+        uint32_t code = codes[depth - 1 - known];
+        node = table_child(t, (uint32_t)node, code);
+        if (node < 0) break;
+        t->path_codes[known] = code;
+        t->path_nodes[known] = (uint32_t)node;
+    }
+    t->path_depth = known;
+    return node;
 }

@@ -17,6 +17,7 @@ LAYERS = (
     {"errors", "quantities", "atomic", "git"},
     {"model"},
     {"fold", "fixture", "stats", "formats", "sampling"},
+    {"doctor"},
     {"baseline", "measure"},
     {"compare"},
     {"judge", "config", "hookspecs"},

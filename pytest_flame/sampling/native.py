@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import atexit
+import os
 import platform
 import sys
 import weakref
+from array import array
+from dataclasses import replace
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
-from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.native_names import NativeModule, NativeNamer
+from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
 """What the C sampler knows the registers of; elsewhere the package installs without it."""
+PYTHONS: Final = ("3.11", "3.13", "3.14", "3.15")
+"""Whose frames have been compared with what the interpreter itself says of them; 3.12 is read, too, but untested."""
 MAX_NODES: Final = 1 << 17
 MAX_CODES: Final = 1 << 14
 TEXT_BYTES: Final = 1 << 22
@@ -72,12 +79,7 @@ class NativeSampler:
         self._ffi, self._lib = module.ffi, module.lib
         self._info = info
         self._handle = self._ffi.NULL
-        layout = self._ffi.new("flame_layout *", self._lib.flame_layout_for(sys.hexversion))
-        if layout.version == 0:
-            raise SamplerUnavailable(
-                f"pytest-flame cannot read the frames of CPython {platform.python_version()} yet",
-                fix="use CPython 3.11",
-            )
+        layout = self._layout()
         self._stops: Any = None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
         _open.add(self)
@@ -86,6 +88,14 @@ class NativeSampler:
             self.close()
             layout.fault = with_fault
             self._handle = self._new(layout, max_nodes, max_codes, text_bytes)
+
+        self._modules: list[NativeModule] = []
+        self._native_namer: NativeNamer | None = None
+        if info.native:
+            self._check(self._lib.flame_set_native(self._handle, True))
+        self._kernel = KernelSymbols.open() if info.kernel_frames else KernelSymbols([], [])
+        starts = self._ffi.from_buffer("uint64_t[]", array("Q", self._kernel.starts))
+        self._check(self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)))
 
     @property
     def info(self) -> SamplerInfo:
@@ -98,13 +108,19 @@ class NativeSampler:
         )
 
     def start(self, period_ns: int, seed: int = 0) -> None:
-        rung = self._lib.FLAME_PERF if self._info.rung == "perf-sigtrap" else self._lib.FLAME_TIMER
-        event = self._lib.FLAME_CYCLES if self._info.event == "cycles" else self._lib.FLAME_TASK_CLOCK
-        # Cycles come at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
-        period = 3 * period_ns if self._info.event == "cycles" else period_ns
-        code = self._lib.flame_start(self._handle, rung, event, self._info.kernel, period, seed)
+        lib, info = self._lib, self._info
+        rung = lib.FLAME_PERF if info.rung == "perf-sigtrap" else lib.FLAME_TIMER
+        counters = {"cycles": lib.FLAME_CYCLES, "instructions": lib.FLAME_INSTRUCTIONS}
+        event = counters.get(info.event.partition(":")[0], lib.FLAME_TASK_CLOCK)
+        # Counters advance at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
+        period = period_ns if event == lib.FLAME_TASK_CLOCK else 3 * period_ns
+        kernel = lib.FLAME_KERNEL_FRAMES if info.kernel_frames else lib.FLAME_KERNEL_TIME
+        code = lib.flame_start(self._handle, rung, event, kernel if info.kernel else lib.FLAME_KERNEL_OFF, period, seed)
         if code:
             raise OSError(-code, self._message())
+        if event != lib.FLAME_TASK_CLOCK:
+            plain = info.event.rstrip("p")
+            self._info = replace(info, event=plain + "p" * lib.flame_precise_level(self._handle))
 
     def resume(self) -> None:
         if self._lib.flame_resume(self._handle):
@@ -134,8 +150,9 @@ class NativeSampler:
     def samples(self) -> RawSamples:
         lib, s = self._lib, self._handle
         nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
-        frames = [NATIVE_THREAD, TRUNCATED]
-        frames += [self._raw_frame(codes[i]) for i in range(2, lib.flame_code_count(s))]
+        self._read_modules()
+        frames = [NATIVE_THREAD, TRUNCATED, IN_KERNEL]
+        frames += [self._raw_frame(codes[i]) for i in range(3, lib.flame_code_count(s))]
         stacks = []
         for i in range(2, lib.flame_node_count(s)):
             if nodes[i].count:
@@ -146,7 +163,9 @@ class NativeSampler:
                 cut = at == lib.FLAME_ROOT_CUT
                 stacks.append(RawStack(tuple(reversed(path)), cut, nodes[i].count, nodes[i].weight_ns))
         c = lib.flame_get_counts(s)
-        counts = SampleCounts(c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated)
+        counts = SampleCounts(
+            c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete
+        )
         return RawSamples(tuple(stacks), counts, c.weight_ns)
 
     def clear(self) -> None:
@@ -162,6 +181,16 @@ class NativeSampler:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _layout(self) -> Any:
+        layout, error = self._ffi.new("flame_layout *"), self._ffi.new("char[512]")
+        if self._lib.flame_read_layout(layout, error, 512):
+            raise SamplerUnavailable(
+                f"pytest-flame cannot read the frames of this CPython {platform.python_version()}",
+                why=self._ffi.string(error).decode(),
+                fix=f"use CPython {' or '.join(PYTHONS)}, not free-threaded",
+            )
+        return layout
 
     def _new(self, layout: Any, max_nodes: int, max_codes: int, text_bytes: int) -> Any:
         error = self._ffi.new("char[512]")
@@ -190,10 +219,15 @@ class NativeSampler:
             raise SamplerUnavailable(
                 f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
                 why="the sampler's start-up self-check read another stack than sys._getframe()",
-                fix="use a release build of CPython 3.11 (debug builds are not supported)",
+                fix=f"use a release build of CPython {' or '.join(PYTHONS)} (debug builds are not supported)",
             )
 
     def _raw_frame(self, code: Any) -> RawFrame:
+        if code.kind == self._lib.FLAME_KIND_KERNEL:
+            frame = self._kernel.frame(code.address)
+            return RawFrame(frame.qualname, "", 0, library=frame.module)
+        if code.kind == self._lib.FLAME_KIND_NATIVE:
+            return self._native_frame(code)
         text = self._lib.flame_text(self._handle)
 
         def decode(offset: int, size: int, kind: int) -> str:
@@ -205,6 +239,19 @@ class NativeSampler:
             decode(code.filename, code.filename_bytes, code.filename_kind),
             code.firstlineno,
         )
+
+    def _read_modules(self) -> None:
+        lib = self._lib
+        found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native else []
+        self._modules = [
+            NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found
+        ]
+
+    def _native_frame(self, code: Any) -> RawFrame:
+        if self._native_namer is None:
+            self._native_namer = NativeNamer()
+        module = self._modules[code.qualname_object - 1] if code.qualname_object else None
+        return self._native_namer.frame(code.address, module, bool(code.filename_object))
 
     def _message(self) -> str:
         text: str = self._ffi.string(self._lib.flame_error(self._handle)).decode()

@@ -15,10 +15,13 @@ class RawFrame:
     qualname: str
     filename: str
     firstlineno: int
+    library: str = ""
+    """Of a native function, whose symbol then is ``qualname``; ``kernel`` for a function of the kernel."""
 
 
 NATIVE_THREAD = RawFrame("[native thread]", "", 0)
 TRUNCATED = RawFrame("[truncated]", "", 0)
+IN_KERNEL = RawFrame("[still in the kernel]", "", 0)
 
 
 @dataclass(frozen=True, slots=True)

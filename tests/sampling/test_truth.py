@@ -21,7 +21,7 @@ PERIOD_NS = MS // 10
 @pytest.fixture(scope="module")
 def truth() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks" / "sampler")
         yield importlib.import_module("stack_truth")
 
 

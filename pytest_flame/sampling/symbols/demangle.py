@@ -1,0 +1,31 @@
+"""From the linker's name of a function to the programmer's: LLVM's demanglers for C++ and Rust."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+_CLONE: Final = re.compile(
+    r"(?:\.(?:cold|part|isra|constprop|lto_priv|localalias|llvm|__uniq|clone|hot|split)(?:\.\d+)*)+$"
+)
+"""What compilers append to the copies and pieces they make of one function."""
+
+
+def without_clone(symbol: str) -> str:
+    """The function that ``symbol`` is a copy or a piece of: ``f`` for ``f.constprop.0``, ``f.part.0`` and ``f.cold``.
+    Which of them exist is the compiler's choice from one build to the next."""
+    return _CLONE.sub("", symbol)
+
+
+@lru_cache(maxsize=16384)
+def demangle(symbol: str) -> str:
+    """``symbol`` as its source calls it: with the types of its parameters (C++), without the hash of its crate
+    (Rust). Names that are not mangled come back as they are."""
+    symbol = without_clone(symbol)
+    if not symbol.startswith(("_Z", "_R", "__Z", "___Z")):
+        return symbol
+    from pydemumble import demangle as llvm_demangle  # only where a library has such names
+
+    name: str = llvm_demangle(symbol)
+    return name or symbol
