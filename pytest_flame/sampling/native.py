@@ -81,6 +81,8 @@ class NativeSampler:
         self._handle = self._ffi.NULL
         layout = self._layout()
         self._stops: Any = None
+        self._modules: list[NativeModule] = []
+        self._native_namer: NativeNamer | None = None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
         _open.add(self)
         self._self_check()
@@ -88,11 +90,10 @@ class NativeSampler:
             self.close()
             layout.fault = with_fault
             self._handle = self._new(layout, max_nodes, max_codes, text_bytes)
-
-        self._modules: list[NativeModule] = []
-        self._native_namer: NativeNamer | None = None
-        if info.native:
-            self._check(self._lib.flame_set_native(self._handle, True))
+        if info.native_frames and self._lib.flame_set_native(self._handle, True):
+            reason = self._message()
+            self.close()
+            raise SamplerUnavailable("native frames cannot be sampled here", why=reason, fix="leave --flame-native out")
         self._kernel = KernelSymbols.open() if info.kernel_frames else KernelSymbols([], [])
         starts = self._ffi.from_buffer("uint64_t[]", array("Q", self._kernel.starts))
         self._check(self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)))
@@ -242,7 +243,7 @@ class NativeSampler:
 
     def _read_modules(self) -> None:
         lib = self._lib
-        found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native else []
+        found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native_frames else []
         self._modules = [
             NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found
         ]

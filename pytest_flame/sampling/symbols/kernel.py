@@ -51,10 +51,6 @@ class KernelSymbols:
         i = bisect_right(self.starts, address) - 1
         return self._names[i] if i >= 0 else UNKNOWN
 
-    @property
-    def starts(self) -> list[int]:
-        return self._starts
-
     def frame(self, address: int) -> Frame:
         """``kernel:symbol``."""
         return Frame("kernel", self.name(address))
