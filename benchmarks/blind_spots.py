@@ -88,11 +88,12 @@ def system_call() -> None:
 
 
 def python_code() -> None:
-    spin(3 * MS)
+    spin(10 * MS)
 
 
-NUMBERS = [random.Random(1).random() for _ in range(12_000)]
-BUFFER = bytearray(1 << 24)
+DRAW = random.Random(1)
+NUMBERS = [DRAW.random() for _ in range(60_000)]
+BUFFER = bytearray(1 << 25)
 ZEROS = os.open("/dev/zero", os.O_RDONLY)
 
 
@@ -132,11 +133,11 @@ def skid() -> None:
     for sampler in ("perf", "timer"):
         used.clear()
         with Profiler(sampler=sampler) as p:
-            alternate(120)
-        row(f"{sampler}", of_profile(p.profile, *names), f"{p.profile.counts.taken} samples")
+            alternate(25)
+        row(f"Profiler(sampler={sampler!r})", of_profile(p.profile, *names), f"{p.profile.counts.taken} samples")
         row("  the clock", of_clock(*names))
     used.clear()
-    seen = by_python_handler(lambda: alternate(120))
+    seen = by_python_handler(lambda: alternate(25))
     row("a handler in Python (ITIMER_PROF)", [seen[n] / max(1, seen.total()) for n in names], f"{seen.total()} samples")
     row("  the clock", of_clock(*names))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import resource
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_flame.errors import FlameError, UsageError
+from pytest_flame.fold import scale
 from pytest_flame.measure.meter import NS_PER_S, Meter
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Frame, SourceLine, Stack, StackSample
@@ -127,7 +129,19 @@ class Recorder:
         stacks.pop((), None)
         root = namer.frame(_PROGRAM)
         lines: dict[Frame, SourceLine] = {frame: line for frame, line in folded.lines.items() if frame != root}
+        if sampler.info.event == "cpu-clock-advance":
+            stacks = _to_clock(stacks, meter.sampled_cpu_ns, meter.sampled_cpu_ns / max(1.0, meter.ticks_due))
         return CpuProfile(stacks, folded.counts, sampler.info, meter.sampled_cpu_ns, wall_ns, lines)
+
+
+def _to_clock(stacks: dict[Stack, StackSample], cpu_ns: int, period_ns: float) -> dict[Stack, StackSample]:
+    """The timer's samples come at random, so their number is: where that explains the difference, the clock's figure
+    is taken for it. A larger one means missing samples, which are not put where the others are."""
+    weights = {stack: sample.weight_ns for stack, sample in stacks.items()}
+    if abs(sum(weights.values()) - cpu_ns) > 4 * math.sqrt(cpu_ns * period_ns):
+        return stacks
+    scaled = scale(weights, cpu_ns)
+    return {stack: StackSample(sample.count, scaled.get(stack, 0)) for stack, sample in stacks.items()}
 
 
 def _stitcher() -> TaskStitcher:

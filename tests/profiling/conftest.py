@@ -18,7 +18,7 @@ from pytest_flame.formats import folded
 from pytest_flame.model import Stack
 from pytest_flame.profiling import program
 
-LOADS = '''
+LOADS = """
 import os, sys, time
 
 MS = 1_000_000
@@ -28,7 +28,7 @@ def spin(ns):
     while time.thread_time_ns() < end:
         for _ in range(200):
             pass
-'''
+"""
 
 
 @pytest.fixture(params=["perf", "timer"])

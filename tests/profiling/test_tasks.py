@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from profiled import stacks_with, total
+from profiled import about, stacks_with, total
 from sampled import MS, spin
 
 from pytest_flame import Profiler
@@ -50,8 +50,8 @@ def test_tasks_hang_below_their_creators(sampler: str, temporary: Path) -> None:
         start()
     found = {below(stack, "start") for stack in stacks_with(p.profile.costs(), "spin")}
     assert found == {("start", "main", "gathering", "fetch", "spin"), ("start", "main", "grouping", "fetch", "spin")}
-    assert total(p.profile.costs(), "gathering", "fetch") == pytest.approx(40 * MS, rel=0.2)
-    assert total(p.profile.costs(), "grouping", "fetch") == pytest.approx(20 * MS, rel=0.3)
+    assert total(p.profile.costs(), "gathering", "fetch") == about(40 * MS, 0.2)
+    assert total(p.profile.costs(), "grouping", "fetch") == about(20 * MS, 0.3)
 
 
 def test_unless_asked_for_they_hang_below_the_event_loop(temporary: Path) -> None:

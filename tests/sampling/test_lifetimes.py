@@ -26,7 +26,8 @@ SEEN = """
         return found
 
     def about(weight, ns, share=0.2):
-        assert abs(weight - ns) < share * ns, (weight, ns)
+        # The timer's samples come at random moments, one a millisecond on average.
+        assert abs(weight - ns) < max(share * ns, 4.5 * (ns * MS) ** 0.5), (weight, ns)
 """
 
 
@@ -131,7 +132,7 @@ def test_an_await_chain_is_one_stack(rung: SamplerInfo, run_script: Script) -> N
 
 
 def test_greenlets_have_stacks_of_their_own(rung: SamplerInfo, run_script: Script) -> None:
-    """They share a C stack that is copied in and out; while one is switched the stack may be unreadable, never wrong."""
+    """They share a C stack that is copied in and out; a stack may be unreadable while that is done, never wrong."""
     pytest.importorskip("greenlet")
     run_script(
         SEEN

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from functools import wraps
 
 from flask import Flask, jsonify
-from werkzeug.serving import WSGIRequestHandler, make_server
-
 from shop import samples
 from shop.export import to_json
 from shop.intake import parse_csv
 from shop.pricing import price_orders, retail
 from shop.receipts import receipts
 from shop.report import render
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 app = Flask(__name__)
 goods = samples.products()
