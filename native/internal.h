@@ -116,6 +116,7 @@ typedef struct {
     atomic_bool pending;          /* a signal is on its way */
     atomic_uint_fast64_t owed_ns; /* CPU no sample stands for yet */
     uint64_t last_cpu_ns;         /* under threads_lock */
+    uint64_t born_ns;             /* likewise; 0: before it was noticed */
     atomic_uint rest;             /* ticks to leave out, see record_paced() */
     bool slow;                    /* only the thread itself, in its handler */
 } thread_slot;
