@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import sys
+import weakref
 from array import array
 from dataclasses import replace
 from types import CodeType, FrameType
@@ -12,8 +14,9 @@ from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
+from pytest_flame.sampling.lines import LineTable
 from pytest_flame.sampling.native_names import NativeModule, NativeNamer
-from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
@@ -84,6 +87,7 @@ class NativeSampler:
         self._modules: list[NativeModule] = []
         self._native_namer = NativeNamer(inlined=inlined) if info.native_frames else None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
+        _open.add(self)
         self._self_check()
         if with_fault or (max_nodes, max_codes, text_bytes) != (MAX_NODES, MAX_CODES, TEXT_BYTES):
             self.close()
@@ -127,6 +131,13 @@ class NativeSampler:
         if self._lib.flame_resume(self._handle):
             raise FlameError(f"sampling could not be switched on: {self._message()}")
 
+    def adopt_thread(self) -> None:
+        """Called by a thread that has just begun: its ticks come from its beginning on, not only after a period.
+
+        It may fail for want of descriptors; then the thread is sampled like any other.
+        """
+        self._lib.flame_adopt_thread()
+
     def pause(self) -> None:
         if self._lib.flame_pause(self._handle):
             raise FlameError(f"sampling could not be switched off: {self._message()}")
@@ -161,7 +172,7 @@ class NativeSampler:
         counts = SampleCounts(
             c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete
         )
-        return RawSamples(tuple(stacks), counts, c.weight_ns)
+        return RawSamples(tuple(stacks), counts, c.weight_ns, self._raw_lines(frames))
 
     def clear(self) -> None:
         self._lib.flame_clear(self._handle)
@@ -179,7 +190,7 @@ class NativeSampler:
 
     def _layout(self) -> Any:
         layout, error = self._ffi.new("flame_layout *"), self._ffi.new("char[512]")
-        if self._lib.flame_read_layout(layout, error, 512):
+        if self._lib.flame_read_layout(self._ffi.NULL, layout, error, 512):
             raise SamplerUnavailable(
                 f"pytest-flame cannot read the frames of this CPython {platform.python_version()}",
                 why=self._ffi.string(error).decode(),
@@ -201,15 +212,17 @@ class NativeSampler:
     def _self_check(self) -> None:
         """Refuse rather than mis-read: the walker must see what ``sys._getframe`` sees, here and now."""
         seen: tuple[CodeType, ...] = ()
-        frame: FrameType | None = sys._getframe()
+        here = sys._getframe()
+        frame: FrameType | None = here
         while frame is not None:
             seen = (frame.f_code, *seen)
             frame = frame.f_back
-        failed = self._lib.flame_sample_here(self._handle)
-        stacks = self.samples().stacks
+        failed, line = self._lib.flame_sample_here(self._handle), here.f_lineno
+        read = self.samples()
         self.clear()
         expected = tuple(RawFrame(_text(c.co_qualname), _text(c.co_filename), c.co_firstlineno) for c in seen)
-        if failed or len(stacks) != 1 or stacks[0].frames != expected:
+        same = [s.frames for s in read.stacks] == [expected]
+        if failed or not same or [(at.frame, at.line) for at in read.lines] != [(expected[-1], line)]:
             self.close()
             raise SamplerUnavailable(
                 f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
@@ -237,6 +250,24 @@ class NativeSampler:
         )
         return (python,)
 
+    def _raw_lines(self, frames: list[RawFrame]) -> tuple[RawLine, ...]:
+        lib, s = self._lib, self._handle
+        codes, lines = lib.flame_codes(s), lib.flame_lines(s)
+        tables: dict[int, LineTable] = {}
+        found: dict[tuple[RawFrame, int], list[int]] = {}
+        for i in range(lib.flame_line_count(s)):
+            sampled, code = lines[i], codes[lines[i].code]
+            if not sampled.count or not code.linetable_bytes:
+                continue
+            table = tables.get(sampled.code)
+            if table is None:
+                copied = self._ffi.buffer(lib.flame_text(s) + code.linetable, code.linetable_bytes)
+                table = tables[sampled.code] = LineTable(bytes(copied), code.firstlineno)
+            entry = found.setdefault((frames[sampled.code], table.line(sampled.offset)), [0, 0])
+            entry[0] += sampled.count
+            entry[1] += sampled.weight_ns
+        return tuple(RawLine(frame, line, count, weight) for (frame, line), (count, weight) in found.items())
+
     def _read_modules(self) -> None:
         lib = self._lib
         found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native_frames else []
@@ -256,3 +287,16 @@ class NativeSampler:
     def _check(self, code: int) -> None:
         if code:
             raise FlameError(self._message())
+
+
+_open: weakref.WeakSet[NativeSampler] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Before the interpreter takes its threads' states away, which the handler of a daemon thread would still read.
+
+    Registered when this module is imported, so whoever starts a sampler can still stop it in an ``atexit`` function.
+    """
+    for sampler in list(_open):
+        sampler.close()
