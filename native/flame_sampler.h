@@ -97,6 +97,10 @@ int flame_start(flame_sampler *sampler, int rung, int event, int kernel, uint64_
 int flame_precise_level(const flame_sampler *sampler);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
+/* For a thread to call at its start. On the perf rung it gets ticks with a random phase, from its beginning on, where
+ * an inherited event's first tick comes after a whole period; that needs a descriptor for the thread's first periods.
+ * On the timer rung the helper knows it at once. 0 or -errno: then it is sampled like any other. */
+int flame_adopt_thread(void);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */
 int flame_stop(flame_sampler *sampler);
 

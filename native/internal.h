@@ -45,6 +45,8 @@ int64_t table_find_code(const stack_table *table, const flame_code *key);
 int64_t table_add_code(stack_table *table, const flame_code *code);
 /* Child of `parent` for `code`, made when missing. -1 when full. */
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
+/* splitmix64's finaliser (Steele, Lea, Flood 2014). */
+uint64_t mix(uint64_t x);
 /* Node of a whole stack below `root`; `codes` leaf first. -1 when full. */
 int64_t table_path(stack_table *table, uint32_t root, const uint32_t *codes, uint32_t depth);
 
@@ -64,6 +66,12 @@ typedef struct {
     uint32_t codes[MAX_DEPTH];
     python_segment segments[MAX_DEPTH];
 } python_stack;
+
+/* --- thread_states.c --- */
+enum { MAX_STATES = 2 };
+/* The calling thread's PyThreadStates that have frames, the innermost first: in a subinterpreter its own and the one
+ * that called it, else one; none without Python. Async-signal-safe. */
+uint32_t thread_states(const flame_sampler *s, uintptr_t sp, uintptr_t states[MAX_STATES]);
 
 /* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
@@ -148,6 +156,7 @@ struct flame_sampler {
     _Atomic uint32_t thread_count;
     uint64_t random_state, last_look_ns;
     double used_ns, sure_ns, unsure_ns; /* CPU used; weights of threads that had a CPU, and of those that may have */
+    uint64_t young_seed;
     atomic_uint_fast64_t helper_cpu_ns;
 
     char error[ERROR_BYTES];
@@ -170,6 +179,17 @@ pid_t tracer_pid(void);
 int perf_open_all(flame_sampler *s);
 int perf_set_enabled(flame_sampler *s, bool enabled);
 void perf_close_all(flame_sampler *s);
+/* An event of the calling thread alone, still disabled. Its descriptor, or -errno. */
+int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data);
+
+/* --- young_threads.c --- */
+/* The upper halves of our events' sig_data; below it is the generation. */
+static const uint64_t PERF_MARK = 0x666c616d, YOUNG_MARK = 0x666c7967;
+/* Gives the calling thread ticks from its beginning on. 0 or -errno. */
+int young_adopt(flame_sampler *s);
+/* In the handler: whether a tick of the thread's own event, or of the inherited one, is to be counted. */
+bool young_tick_counts(const flame_sampler *s, bool own);
+void young_close_all(void);
 /* Records of ticks, and how many there were, are read from rings; without, the handler reckons. */
 static inline bool perf_has_rings(const flame_sampler *s) {
     return s->rung == FLAME_PERF && s->kernel_part == FLAME_KERNEL_FRAMES && s->event_count > 0;
@@ -177,6 +197,8 @@ static inline bool perf_has_rings(const flame_sampler *s) {
 
 int timer_start(flame_sampler *s, uint64_t seed);
 int timer_resume(flame_sampler *s);
+/* The calling thread has just begun: the helper shall not have to find it. */
+int timer_adopt(flame_sampler *s);
 void timer_pause(flame_sampler *s);
 /* The handler's part. */
 void timer_tick(flame_sampler *s, uint32_t slot, const void *context);

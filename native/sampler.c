@@ -17,7 +17,6 @@
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
 enum { TRAP_PERF_CODE = 6, TRAP_PERF_ASYNC = 1, SPINS = 1 << 10, YIELDS = 1 << 8, UNITS_PER_NS = 3, READ_EVERY = 16 };
-static const uint64_t PERF_MARK = 0x666c616d; /* upper half of our events' sig_data */
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
 static _Atomic(flame_sampler *) active;
@@ -97,8 +96,10 @@ void record_sample(flame_sampler *s, const void *context, uint64_t weight_ns) {
     python_stack *stack = s->stack;
     stack->depth = stack->segment_count = 0;
     stack->cut = stack->truncated = false;
-    PyThreadState *tstate = PyGILState_GetThisThreadState();
-    if (tstate) o = walk_python(s, (uintptr_t)tstate, stack_pointer(context));
+    uintptr_t sp = stack_pointer(context), states[MAX_STATES];
+    uint32_t count = thread_states(s, sp, states);
+    for (uint32_t i = 0; i < count && o == RECORDED && !stack->cut && !stack->truncated; i++)
+        o = walk_python(s, states[i], sp);
     if (o == RECORDED && !stack->depth && !stack->cut) stack->codes[stack->depth++] = FLAME_CODE_NATIVE_THREAD;
     native_quality quality = {false, false};
     if (o == RECORDED && s->native) o = merge_native(s, context, &quality);
@@ -241,9 +242,10 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     bool ours;
     if (number == SIGTRAP) {
         perf_siginfo perf = perf_info(info);
-        uint64_t data = perf.data;
-        ours = info->si_code == TRAP_PERF_CODE && data >> 32 == PERF_MARK;
-        if (s && ours && s->rung == FLAME_PERF && (uint32_t)data == s->generation && atomic_load(&s->enabled))
+        bool young = perf.data >> 32 == YOUNG_MARK;
+        ours = info->si_code == TRAP_PERF_CODE && (young || perf.data >> 32 == PERF_MARK);
+        if (s && ours && s->rung == FLAME_PERF && (uint32_t)perf.data == s->generation && atomic_load(&s->enabled) &&
+            young_tick_counts(s, young))
             take_tick(s, context, perf.flags & TRAP_PERF_ASYNC);
     } else {
         uint64_t ticket = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
@@ -300,6 +302,7 @@ static void let_go_in_child(void) {
     }
     flame_sampler *s = atomic_exchange(&active, NULL);
     atomic_store(&inside, 0);
+    young_close_all();
     if (!s) return;
     perf_close_all(s);
     modules_forget_watcher();
@@ -307,6 +310,7 @@ static void let_go_in_child(void) {
     atomic_flag_clear(&s->lock);
     s->started = s->helper_running = false;
     s->helper_tid = 0;
+    pthread_mutex_init(&s->threads_lock, NULL); /* somebody may have held it */
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, let_go_in_child); }
@@ -322,6 +326,7 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
     pthread_once(&once, watch_forks);
     flame_sampler *s = calloc(1, sizeof *s);
     if (s) {
+        pthread_mutex_init(&s->threads_lock, NULL);
         s->stack = calloc(1, sizeof *s->stack);
         s->threads = calloc(MAX_THREADS, sizeof *s->threads);
         s->events = calloc(MAX_EVENTS, sizeof *s->events);
@@ -342,6 +347,7 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
 void flame_free(flame_sampler *s) {
     if (!s) return;
     flame_stop(s);
+    pthread_mutex_destroy(&s->threads_lock);
     table_free(&s->table);
     kernel_frames_free(s->kernel);
     free(s->events);
@@ -418,6 +424,7 @@ int flame_start(flame_sampler *s, int rung, int event, int kernel, uint64_t peri
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->helper_tid = 0;
     s->sig_data = PERF_MARK << 32 | s->generation;
+    s->young_seed = mix(seed);
     int result = install_handler(s);
     if (!result) {
         result = prepare_native(s);
@@ -456,6 +463,19 @@ int flame_resume(flame_sampler *s) {
     return perf_set_enabled(s, true);
 }
 
+int flame_adopt_thread(void) {
+    atomic_fetch_add(&inside, 1); /* flame_stop() may be called meanwhile */
+    flame_sampler *s = atomic_load(&active);
+    int result = 0;
+    if (s && s->rung == FLAME_TIMER) {
+        result = timer_adopt(s);
+    } else if (s && s->event == FLAME_TASK_CLOCK && !perf_has_rings(s) && atomic_load(&s->enabled)) {
+        result = young_adopt(s);
+    }
+    atomic_fetch_sub(&inside, 1);
+    return result;
+}
+
 int flame_pause(flame_sampler *s) {
     if (!s->started) return fail(s, EINVAL, "the sampler is not started");
     if (s->rung == FLAME_TIMER) {
@@ -479,6 +499,7 @@ int flame_stop(flame_sampler *s) {
     perf_close_all(s);
     atomic_store(&active, NULL);
     while (atomic_load(&inside)) sched_yield();
+    young_close_all();
     s->started = false;
     int removed = remove_handler(s);
     return result ? result : removed;

@@ -197,7 +197,6 @@ int timer_start(flame_sampler *s, uint64_t seed) {
     s->random_state = seed ? seed : 1;
     for (int i = 0; i < 8; i++) draw(s); /* small seeds start with small numbers */
     atomic_store(&s->helper_stop, false);
-    pthread_mutex_init(&s->threads_lock, NULL);
     int result = each_thread(note_thread, s);
     if (result < 0) return fail(s, -result, "/proc/self/task: %s", strerror(-result));
     sigset_t all, old;
@@ -209,6 +208,13 @@ int timer_start(flame_sampler *s, uint64_t seed) {
     s->helper_running = true;
     while (!s->helper_tid) sched_yield(); /* else it could be taken for a thread to sample */
     return 0;
+}
+
+int timer_adopt(flame_sampler *s) {
+    pthread_mutex_lock(&s->threads_lock);
+    int result = note_thread(s, (pid_t)syscall(SYS_gettid));
+    pthread_mutex_unlock(&s->threads_lock);
+    return result;
 }
 
 int timer_resume(flame_sampler *s) {
@@ -233,5 +239,4 @@ void timer_join(flame_sampler *s) {
     atomic_store(&s->helper_stop, true);
     pthread_join(s->helper, NULL);
     s->helper_running = false;
-    pthread_mutex_destroy(&s->threads_lock);
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import sys
+import weakref
 from array import array
 from dataclasses import replace
 from types import CodeType, FrameType
@@ -82,6 +84,7 @@ class NativeSampler:
         self._modules: list[NativeModule] = []
         self._native_namer: NativeNamer | None = None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
+        _open.add(self)
         self._self_check()
         if with_fault or (max_nodes, max_codes, text_bytes) != (MAX_NODES, MAX_CODES, TEXT_BYTES):
             self.close()
@@ -123,6 +126,13 @@ class NativeSampler:
     def resume(self) -> None:
         if self._lib.flame_resume(self._handle):
             raise FlameError(f"sampling could not be switched on: {self._message()}")
+
+    def adopt_thread(self) -> None:
+        """Called by a thread that has just begun: its ticks come from its beginning on, not only after a period.
+
+        It may fail for want of descriptors; then the thread is sampled like any other.
+        """
+        self._lib.flame_adopt_thread()
 
     def pause(self) -> None:
         if self._lib.flame_pause(self._handle):
@@ -251,3 +261,16 @@ class NativeSampler:
     def _check(self, code: int) -> None:
         if code:
             raise FlameError(self._message())
+
+
+_open: weakref.WeakSet[NativeSampler] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Before the interpreter takes its threads' states away, which the handler of a daemon thread would still read.
+
+    Registered when this module is imported, so whoever starts a sampler can still stop it in an ``atexit`` function.
+    """
+    for sampler in list(_open):
+        sampler.close()
