@@ -104,7 +104,7 @@ int kernel_frames_attach(flame_sampler *s, uint32_t index, int fd);
 void kernel_frames_close(flame_sampler *s);
 /* Counts the calling thread's ticks below `onto`, the node of its Python frames, or as what `found` says of those. */
 void kernel_frames_take(flame_sampler *s, outcome found, uint32_t onto);
-/* The calling thread's ticks go to its next sample, without kernel frames. */
+/* The calling thread's ticks so far go to its next sample, without kernel frames: it was not interrupted there. */
 void kernel_frames_leave_out(flame_sampler *s);
 /* What no thread came back for is counted without a caller. */
 void kernel_frames_settle(flame_sampler *s);

@@ -16,7 +16,7 @@
 #include "internal.h"
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
-enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, UNITS_PER_NS = 3, READ_EVERY = 16 };
+enum { TRAP_PERF_CODE = 6, TRAP_PERF_ASYNC = 1, SPINS = 1 << 10, YIELDS = 1 << 8, UNITS_PER_NS = 3, READ_EVERY = 16 };
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
 static _Atomic(flame_sampler *) active;
@@ -187,7 +187,7 @@ unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns,
     return timed ? rest : 0;
 }
 
-static void take_tick(flame_sampler *s, const void *context) {
+static void take_tick(flame_sampler *s, const void *context, bool held_back) {
     uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC), ticks = ticks_until_now(s, wall_ns);
     if (pace.generation != s->generation) {
         pace.generation = s->generation;
@@ -202,17 +202,23 @@ static void take_tick(flame_sampler *s, const void *context) {
         if (ring_counts) leave_out(s);
         return;
     }
+    if (ring_counts && held_back) leave_out(s);
     ticks += pace.left_out;
     pace.left_out = 0;
     if (!ring_counts) atomic_fetch_add(&s->late, ticks - 1);
     pace.rest = record_paced(s, context, ticks * s->period, wall_ns, &pace.slow);
 }
 
-/* si_perf_data, which C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
-static uint64_t perf_data(const siginfo_t *info) {
+/* What C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
+typedef struct {
     uint64_t data;
-    memcpy(&data, (const char *)&info->si_addr + sizeof(void *), sizeof data);
-    return data;
+    uint32_t type, flags; /* TRAP_PERF_FLAG_ASYNC: the thread had blocked the signal */
+} perf_siginfo;
+
+static perf_siginfo perf_info(const siginfo_t *info) {
+    perf_siginfo perf;
+    memcpy(&perf, (const char *)&info->si_addr + sizeof(void *), sizeof perf);
+    return perf;
 }
 
 static struct sigaction *previous_of(int number) { return number == SIGTRAP ? &previous_trap : &previous_timer; }
@@ -235,12 +241,12 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     flame_sampler *s = atomic_load(&active);
     bool ours;
     if (number == SIGTRAP) {
-        uint64_t data = perf_data(info);
-        bool young = data >> 32 == YOUNG_MARK;
-        ours = info->si_code == TRAP_PERF_CODE && (young || data >> 32 == PERF_MARK);
-        if (s && ours && s->rung == FLAME_PERF && (uint32_t)data == s->generation && atomic_load(&s->enabled) &&
+        perf_siginfo perf = perf_info(info);
+        bool young = perf.data >> 32 == YOUNG_MARK;
+        ours = info->si_code == TRAP_PERF_CODE && (young || perf.data >> 32 == PERF_MARK);
+        if (s && ours && s->rung == FLAME_PERF && (uint32_t)perf.data == s->generation && atomic_load(&s->enabled) &&
             young_tick_counts(s, young))
-            take_tick(s, context);
+            take_tick(s, context, perf.flags & TRAP_PERF_ASYNC);
     } else {
         uint64_t ticket = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
         ours = info->si_code == SI_QUEUE && (ticket & TICKET_MARK_BITS) == TICKET_MARK;

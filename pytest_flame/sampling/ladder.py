@@ -70,7 +70,9 @@ _LADDER: Final = {
 }
 
 
-def open_sampler(choice: str, frequency_hz: int, *, kernel_frames: bool = False, native_frames: bool = False) -> NativeSampler:
+def open_sampler(
+    choice: str, frequency_hz: int, *, kernel_frames: bool = False, native_frames: bool = False
+) -> NativeSampler:
     """A sampler that was started and stopped once on this machine. Raises ``SamplerUnavailable``."""
     limit = max_sample_rate()
     if limit is not None and frequency_hz > limit and choice != "timer":
