@@ -46,11 +46,11 @@ int64_t table_find_code(const stack_table *table, const flame_code *key);
 int64_t table_add_code(stack_table *table, const flame_code *code);
 /* Child of `parent` for `code`, made when missing. -1 when full. */
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
-/* splitmix64's finaliser (Steele, Lea, Flood 2014). */
-uint64_t mix(uint64_t x);
 /* Place of the instruction in the function, made when missing. -1 when full. */
 int64_t table_line(stack_table *table, uint32_t code, uint32_t offset);
 void table_count_line(stack_table *table, int64_t line, uint32_t samples, uint64_t weight_ns);
+/* splitmix64's finaliser (Steele, Lea, Flood 2014). */
+uint64_t mix(uint64_t x);
 /* Node of a whole stack below `root`; `codes` leaf first. -1 when full. */
 int64_t table_path(stack_table *table, uint32_t root, const uint32_t *codes, uint32_t depth);
 
