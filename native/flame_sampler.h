@@ -88,8 +88,11 @@ const char *flame_error(const flame_sampler *sampler);
 /* Stacks end below the first frame that runs one of these code objects (at most 4). */
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
 
-/* Native frames beside the Python ones, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
-int flame_set_native(flame_sampler *sampler, int on);
+/* Native frames beside the Python ones: none, one for each function, or one for each place in a function, at which
+ * other functions may have been inlined (many more: for those who ask for that). */
+enum { FLAME_NATIVE_OFF = 0, FLAME_NATIVE_FUNCTIONS = 1, FLAME_NATIVE_PLACES = 2 };
+/* `detail` is FLAME_NATIVE_…, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
+int flame_set_native(flame_sampler *sampler, int detail);
 /* What is loaded; grows while a sampler with native frames is started. */
 uint32_t flame_module_count(void);
 flame_module flame_module_at(uint32_t index);
@@ -107,6 +110,10 @@ int flame_start(flame_sampler *sampler, int rung, int event, int kernel, uint64_
 int flame_precise_level(const flame_sampler *sampler);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
+/* For a thread to call at its start. On the perf rung it gets ticks with a random phase, from its beginning on, where
+ * an inherited event's first tick comes after a whole period; that needs a descriptor for the thread's first periods.
+ * On the timer rung the helper knows it at once. 0 or -errno: then it is sampled like any other. */
+int flame_adopt_thread(void);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */
 int flame_stop(flame_sampler *sampler);
 

@@ -235,8 +235,8 @@ static int64_t graft(flame_sampler *s, uint32_t onto, uint32_t kernel_node, uint
     return node;
 }
 
-/* A tick in user mode is delivered at once. So what came before one was held back (the thread blocked the signal, or
- * rested), and its place in the kernel has nothing to do with the frames found now: `onto` alone gets it. */
+/* A tick in user mode is delivered at once. So what came before one was held back (no sample could be taken), and its
+ * place in the kernel has nothing to do with the frames found now: `onto` alone gets it. */
 void kernel_frames_take(flame_sampler *s, outcome found, uint32_t onto) {
     kernel_frames *k = s->kernel;
     pid_t tid = (pid_t)syscall(SYS_gettid);

@@ -183,6 +183,7 @@ class Settings:
     cpus: tuple[int, ...]
     sampler: str
     kernel: bool
+    native: bool
     against: str | None
     remeasure: str
     base_python: Path | None
@@ -244,8 +245,16 @@ def add_options(parser: pytest.Parser) -> None:
         help="show the kernel's functions below the Python function whose system call they serve; where that is not "
         "permitted, an error",
     )
+    flag(
+        "--flame-native",
+        action="store_true",
+        default=None,
+        help="show native functions (C, C++, Rust) as frames of their own; without, their cost is that of the Python "
+        "function that called them. x86-64 only",
+    )
     flag("--flame-doctor", action="store_true", default=None, help="show what this machine can do, and what would help")
-    for ini, text in (("flame", "--flame"), ("flame_strict", "--flame-strict"), ("flame_kernel", "--flame-kernel")):
+    for text in ("--flame", "--flame-strict", "--flame-kernel", "--flame-native"):
+        ini = text.removeprefix("--").replace("-", "_")
         parser.addini(ini, f"always run with {text}", type="bool", default=False)
     for option in OPTIONS:
         shown = "" if option.default in (None, ()) else f" (default: {_shown(option)})"
@@ -329,6 +338,7 @@ def read_settings(config: pytest.Config) -> Settings:
         cpus=values["cpu"],
         sampler=values["sampler"],
         kernel=bool(config.getoption("flame_kernel")) or bool(config.getini("flame_kernel")),
+        native=bool(config.getoption("flame_native")) or bool(config.getini("flame_native")),
         against=values["against"],
         remeasure=values["remeasure"],
         base_python=values["base-python"],

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame.errors import FlameError
-from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.ladder import (
     CYCLES,
     INSTRUCTIONS,
@@ -193,9 +192,8 @@ def _native_frames(best: Rung | None, frequency_hz: int) -> Step:
     title = "native frames            --flame-native"
     if best is None:
         return Step(title, False, "nothing can be sampled")
-    info: SamplerInfo = dataclasses.replace(best.info(frequency_hz), native=True)
     try:
-        with NativeSampler(info) as sampler:
+        with NativeSampler(best.info(frequency_hz, native_frames=True)) as sampler:
             count = _sampled(sampler)
             counts = sampler.samples().counts
     except OSError as e:

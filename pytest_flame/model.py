@@ -195,7 +195,7 @@ class SamplerInfo:
     """Why a better rung was not used, in the system's words."""
     kernel_frames: bool = False
     """Kernel functions are frames of their own; otherwise their time is the system call's caller's."""
-    native: bool = False
+    native_frames: bool = False
     """Native functions are frames of their own; otherwise their cost is their Python caller's."""
 
 

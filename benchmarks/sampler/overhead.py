@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from perf_record import PerfRecord
 from series import LOADS, ROOT, Series, at_depth, load_named, machine, median_interval
@@ -75,11 +74,10 @@ def in_one_process(name: str, kernel: bool, native: bool, frequency: int, rounds
     """Prints one line of JSON for each round: CPU nanoseconds by side."""
     rng = random.Random(seed)
     period_ns = NS_PER_S // frequency
-    info = SamplerInfo("perf-sigtrap", "task-clock", kernel, frequency)
+    info = SamplerInfo("perf-sigtrap", "task-clock", kernel, frequency, native_frames=native)
     work = calibrated(LOADS[name])
     event = "task-clock" if kernel else "task-clock:u"
-    options: dict[str, Any] = {"native": True} if native else {}
-    with NativeSampler(info, **options) as sampler, PerfRecord(event, period_ns) as perf:
+    with NativeSampler(info) as sampler, PerfRecord(event, period_ns) as perf:
         sides: dict[str, Callable[[], int]] = {
             "alone": lambda: cpu_of(work),
             "flame": lambda: with_flame(sampler, period_ns, work),

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+_FRAME = re.compile(r"\s*[0-9a-f]+ (.*) \((.*)\)$")
+
 
 class PerfRecord:
     """``perf record -g`` attached to this process with one event, one period, off until ``enable``.
@@ -76,6 +78,18 @@ class PerfRecord:
         if found is None:
             raise RuntimeError(f"perf report says nothing of samples:\n{done.stdout}{done.stderr}")
         return int(found[1])
+
+    def chains(self) -> list[list[tuple[str, str]]]:
+        """Every sample's stack, leaf first, as (symbol, file); ends the recording."""
+        self.stop()
+        command = ["perf", "script", "--no-inline", "-F", "ip,sym,dso", "-i", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = []
+        for sample in done.stdout.split("\n\n"):
+            chain = [_FRAME.match(line) for line in sample.splitlines()]
+            if frames := [(m[1], m[2]) for m in chain if m]:
+                found.append(frames)
+        return found
 
     def _say(self, word: str) -> None:
         os.write(self._control, f"{word}\n".encode())

@@ -5,7 +5,8 @@
 Each file of CPython's ``test`` package runs in two fresh processes, alone and sampled from its first line to its last,
 by ``test.libregrtest``; compared are the outcomes of the single tests. Where they differ both are run again, and a test
 that differs again is a failure; one that does not is printed as unstable. Without names: ``stress_files.txt``, files
-that need no network and little time. The ``test`` package comes with Python's sources and pyenv; Debian has it in libpython3.X-testsuite.
+that need no network and little time. The ``test`` package comes with Python's sources and pyenv; Debian has it in
+libpython3.X-testsuite.
 """
 
 from __future__ import annotations

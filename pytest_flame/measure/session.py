@@ -83,6 +83,7 @@ class How:
     seed: int
     max_time_s: float | None
     kernel_frames: bool = False
+    native_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +280,7 @@ class _Run:
             cpus=self.how.cpus,
             plan=plan,
             kernel_frames=self.how.kernel_frames,
+            native_frames=self.how.native_frames,
         )
 
     def _run(self, state: _State, side: str, job: Job) -> WorkerResult:

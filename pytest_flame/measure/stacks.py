@@ -102,7 +102,7 @@ def _is_own(stack: Stack) -> bool:
 def _without_plumbing(stack: Stack, root: Frame) -> Stack:
     """What the test runner puts between its hook and the body (an event loop's own work has no body above it)."""
     for depth, frame in enumerate(stack):
-        if frame == root or not frame.module.startswith(_PLUMBING):
+        if frame == root or not (frame.kind is FrameKind.NATIVE or frame.module.startswith(_PLUMBING)):
             return stack[depth:]
     return ()
 

@@ -240,6 +240,8 @@ def _conditions(result: RunResult) -> list[tuple[str, str]]:
         sampled += ", kernel not sampled"
     if sampler and sampler.kernel_frames:
         sampled += ", with kernel frames"
+    if sampler and sampler.native_frames:
+        sampled += ", with native frames"
     if sampler and sampler.reason:
         sampled += f" ({sampler.reason})"
     unit = "pairs" if result.mode == "interleaved" else "processes"
