@@ -28,10 +28,11 @@ typedef enum { RECORDED, UNWINDABLE, OVERFLOWED } outcome;
 typedef struct {
     flame_code *codes;
     flame_node *nodes;
+    flame_line *lines;
     char *text;
-    uint32_t *code_slots, *node_slots; /* open addressing, index + 1 */
-    uint32_t max_codes, max_nodes, text_bytes;
-    uint32_t code_count, node_count, text_used;
+    uint32_t *code_slots, *node_slots, *line_slots; /* open addressing, index + 1 */
+    uint32_t max_codes, max_nodes, max_lines, text_bytes;
+    uint32_t code_count, node_count, line_count, text_used;
     uint32_t *path_codes, *path_nodes; /* of the last stack, root first */
     uint32_t path_root, path_depth;
 } stack_table;
@@ -45,10 +46,16 @@ int64_t table_find_code(const stack_table *table, const flame_code *key);
 int64_t table_add_code(stack_table *table, const flame_code *code);
 /* Child of `parent` for `code`, made when missing. -1 when full. */
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
+/* Place of the instruction in the function, made when missing. -1 when full. */
+int64_t table_line(stack_table *table, uint32_t code, uint32_t offset);
+void table_count_line(stack_table *table, int64_t line, uint32_t samples, uint64_t weight_ns);
+/* splitmix64's finaliser (Steele, Lea, Flood 2014). */
+uint64_t mix(uint64_t x);
 /* Node of a whole stack below `root`; `codes` leaf first. -1 when full. */
 int64_t table_path(stack_table *table, uint32_t root, const uint32_t *codes, uint32_t depth);
 
 /* --- pystack.c: the Python frames of the current thread --- */
+enum { FRAME_BYTES = 80 }; /* the least an interpreter frame has, in every version */
 
 /* One run of the eval loop: codes[first] up to the next segment's first, none when its only frame is still being set
  * up. `anchor` is an address inside the loop's own frame on the C stack; 0 where that is not known. */
@@ -61,9 +68,16 @@ typedef struct {
 typedef struct {
     uint32_t depth, segment_count;
     bool cut, truncated;
+    int64_t line; /* of the leaf, in the table; -1 where it is not known */
     uint32_t codes[MAX_DEPTH];
     python_segment segments[MAX_DEPTH];
 } python_stack;
+
+/* --- thread_states.c --- */
+enum { MAX_STATES = 2 };
+/* The calling thread's PyThreadStates that have frames, the innermost first: in a subinterpreter its own and the one
+ * that called it, else one; none without Python. Async-signal-safe. */
+uint32_t thread_states(const flame_sampler *s, uintptr_t sp, uintptr_t states[MAX_STATES]);
 
 /* `sp` bounds the live C stack from below; 0 where it is not known. Async-signal-safe; the caller holds the lock. */
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
@@ -76,7 +90,8 @@ typedef struct {
     bool incomplete; /* native frames are missing towards the root, or could not be placed */
 } native_quality;
 
-native_stack *native_stack_new(void);
+/* `places`: frames are known by their instruction, not by their function. */
+native_stack *native_stack_new(bool places);
 /* The merged stack, leaf first. */
 uint32_t native_stack_depth(const native_stack *stack);
 const uint32_t *native_stack_codes(const native_stack *stack);
@@ -96,7 +111,7 @@ int kernel_frames_attach(flame_sampler *s, uint32_t index, int fd);
 void kernel_frames_close(flame_sampler *s);
 /* Counts the calling thread's ticks below `onto`, the node of its Python frames, or as what `found` says of those. */
 void kernel_frames_take(flame_sampler *s, outcome found, uint32_t onto);
-/* The calling thread's ticks go to its next sample, without kernel frames. */
+/* The calling thread's ticks so far go to its next sample, without kernel frames: it was not interrupted there. */
 void kernel_frames_leave_out(flame_sampler *s);
 /* What no thread came back for is counted without a caller. */
 void kernel_frames_settle(flame_sampler *s);
@@ -108,6 +123,7 @@ typedef struct {
     atomic_bool pending;          /* a signal is on its way */
     atomic_uint_fast64_t owed_ns; /* CPU no sample stands for yet */
     uint64_t last_cpu_ns;         /* under threads_lock */
+    uint64_t born_ns;             /* likewise; 0: before it was noticed */
     atomic_uint rest;             /* ticks to leave out, see record_paced() */
     bool slow;                    /* only the thread itself, in its handler */
 } thread_slot;
@@ -148,6 +164,7 @@ struct flame_sampler {
     _Atomic uint32_t thread_count;
     uint64_t random_state, last_look_ns;
     double used_ns, sure_ns, unsure_ns; /* CPU used; weights of threads that had a CPU, and of those that may have */
+    uint64_t young_seed;
     atomic_uint_fast64_t helper_cpu_ns;
 
     char error[ERROR_BYTES];
@@ -170,6 +187,17 @@ pid_t tracer_pid(void);
 int perf_open_all(flame_sampler *s);
 int perf_set_enabled(flame_sampler *s, bool enabled);
 void perf_close_all(flame_sampler *s);
+/* An event of the calling thread alone, still disabled. Its descriptor, or -errno. */
+int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data);
+
+/* --- young_threads.c --- */
+/* The upper halves of our events' sig_data; below it is the generation. */
+static const uint64_t PERF_MARK = 0x666c616d, YOUNG_MARK = 0x666c7967;
+/* Gives the calling thread ticks from its beginning on. 0 or -errno. */
+int young_adopt(flame_sampler *s);
+/* In the handler: whether a tick of the thread's own event, or of the inherited one, is to be counted. */
+bool young_tick_counts(const flame_sampler *s, bool own);
+void young_close_all(void);
 /* Records of ticks, and how many there were, are read from rings; without, the handler reckons. */
 static inline bool perf_has_rings(const flame_sampler *s) {
     return s->rung == FLAME_PERF && s->kernel_part == FLAME_KERNEL_FRAMES && s->event_count > 0;
@@ -177,6 +205,8 @@ static inline bool perf_has_rings(const flame_sampler *s) {
 
 int timer_start(flame_sampler *s, uint64_t seed);
 int timer_resume(flame_sampler *s);
+/* The calling thread has just begun: the helper shall not have to find it. */
+int timer_adopt(flame_sampler *s);
 void timer_pause(flame_sampler *s);
 /* The handler's part. */
 void timer_tick(flame_sampler *s, uint32_t slot, const void *context);

@@ -235,8 +235,8 @@ static int64_t graft(flame_sampler *s, uint32_t onto, uint32_t kernel_node, uint
     return node;
 }
 
-/* A tick in user mode is delivered at once. So what came before one was held back (the thread blocked the signal, or
- * rested), and its place in the kernel has nothing to do with the frames found now: `onto` alone gets it. */
+/* A tick in user mode is delivered at once. So what came before one was held back (no sample could be taken), and its
+ * place in the kernel has nothing to do with the frames found now: `onto` alone gets it. */
 void kernel_frames_take(flame_sampler *s, outcome found, uint32_t onto) {
     kernel_frames *k = s->kernel;
     pid_t tid = (pid_t)syscall(SYS_gettid);
@@ -253,10 +253,12 @@ void kernel_frames_take(flame_sampler *s, outcome found, uint32_t onto) {
             atomic_fetch_add(found == UNWINDABLE ? &s->unwindable : &s->overflowed, w.ticks);
         } else {
             int64_t node = i < held_back ? onto : graft(s, onto, w.node, (uint32_t)top);
-            if (node >= 0)
+            if (node >= 0) {
                 add_ticks(s, (uint32_t)node, w.ticks);
-            else
+                table_count_line(&s->table, s->stack->line, w.ticks, w.ticks * s->period);
+            } else {
                 atomic_fetch_add(&s->overflowed, w.ticks);
+            }
         }
     }
     k->waiting_count = kept;

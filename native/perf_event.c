@@ -77,6 +77,15 @@ static int open_thread(flame_sampler *s, pid_t tid) {
     return 0;
 }
 
+int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data) {
+    struct perf_event_attr a = attributes(s);
+    a.sample_period = period;
+    a.sig_data = sig_data;
+    a.inherit = a.inherit_thread = 0;
+    int fd = (int)syscall(SYS_perf_event_open, &a, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 int perf_open_all(flame_sampler *s) {
     s->event_count = 0;
     s->precise_level = NOT_YET;

@@ -18,7 +18,7 @@ enum {
     INSTRUCTION_BYTES = 2,
     USUAL_CODE_BYTES = 1 << 16
 };
-enum { FRAME_BYTES = 80, CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
+enum { CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
 enum { CODE_BYTES = offsetof(PyCodeObject, co_code_adaptive) }; /* the least a code object has */
 static const uintptr_t FARTHEST_STACK = 1ul << 30, REFERENCE_TAGS = 3;
 
@@ -114,6 +114,24 @@ static outcome intern_code(flame_sampler *s, uintptr_t address, const char *code
     return RECORDED;
 }
 
+/* The line table is copied with a function's first line, while it is there; names go first where room is short. */
+static void note_line(flame_sampler *s, uint32_t index, uintptr_t instruction) {
+    const flame_layout *l = &s->layout;
+    stack_table *t = &s->table;
+    flame_code *code = &t->codes[index];
+    if (!code->linetable_bytes) {
+        uint64_t size;
+        if (!safe_read(&size, code->linetable_object + l->bytes_size, sizeof size)) return;
+        if (!size || size > t->text_bytes / 2 || t->text_used > t->text_bytes / 2 - size) return;
+        if (!safe_read(t->text + t->text_used, code->linetable_object + l->bytes_data, size)) return;
+        code->linetable = t->text_used;
+        code->linetable_bytes = (uint32_t)size;
+        t->text_used += (uint32_t)size;
+    }
+    uintptr_t offset = instruction - (code->address + l->code_adaptive);
+    if (offset < UINT32_MAX) s->stack->line = table_line(t, index, (uint32_t)offset);
+}
+
 typedef struct {
     flame_sampler *s;
     uintptr_t tstate, sp, chunk;
@@ -177,7 +195,7 @@ static outcome take_frame(python_walk *w, const char *f) {
         }
         outcome o = intern_code(s, code, c, &out->codes[out->depth]);
         if (o != RECORDED) return o;
-        out->depth++;
+        if (!out->depth++) note_line(s, out->codes[0], word(f, l->frame_instr));
     }
     return RECORDED;
 }

@@ -16,8 +16,7 @@
 #include "internal.h"
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
-enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, UNITS_PER_NS = 3, READ_EVERY = 16 };
-static const uint64_t PERF_MARK = 0x666c616d; /* upper half of our events' sig_data */
+enum { TRAP_PERF_CODE = 6, TRAP_PERF_ASYNC = 1, SPINS = 1 << 10, YIELDS = 1 << 8, UNITS_PER_NS = 3, READ_EVERY = 16 };
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
 static _Atomic(flame_sampler *) active;
@@ -82,6 +81,7 @@ static void count_sample(flame_sampler *s, outcome o, uint32_t node, uint64_t we
     case RECORDED:
         s->table.nodes[node].count++;
         s->table.nodes[node].weight_ns += weight_ns;
+        table_count_line(&s->table, s->stack->line, 1, weight_ns);
         atomic_fetch_add(&s->taken, 1);
         atomic_fetch_add(&s->weight_ns, weight_ns);
         break;
@@ -100,8 +100,11 @@ void record_sample(flame_sampler *s, const void *context, uint64_t weight_ns) {
     python_stack *stack = s->stack;
     stack->depth = stack->segment_count = 0;
     stack->cut = stack->truncated = false;
-    PyThreadState *tstate = PyGILState_GetThisThreadState();
-    if (tstate) o = walk_python(s, (uintptr_t)tstate, stack_pointer(context));
+    stack->line = -1;
+    uintptr_t sp = stack_pointer(context), states[MAX_STATES];
+    uint32_t count = thread_states(s, sp, states);
+    for (uint32_t i = 0; i < count && o == RECORDED && !stack->cut && !stack->truncated; i++)
+        o = walk_python(s, states[i], sp);
     if (o == RECORDED && !stack->depth && !stack->cut) stack->codes[stack->depth++] = FLAME_CODE_NATIVE_THREAD;
     native_quality quality = {false, false};
     if (o == RECORDED && s->native) o = merge_native(s, context, &quality);
@@ -189,7 +192,7 @@ unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns,
     return timed ? rest : 0;
 }
 
-static void take_tick(flame_sampler *s, const void *context) {
+static void take_tick(flame_sampler *s, const void *context, bool held_back) {
     uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC), ticks = ticks_until_now(s, wall_ns);
     if (pace.generation != s->generation) {
         pace.generation = s->generation;
@@ -204,17 +207,23 @@ static void take_tick(flame_sampler *s, const void *context) {
         if (ring_counts) leave_out(s);
         return;
     }
+    if (ring_counts && held_back) leave_out(s);
     ticks += pace.left_out;
     pace.left_out = 0;
     if (!ring_counts) atomic_fetch_add(&s->late, ticks - 1);
     pace.rest = record_paced(s, context, ticks * s->period, wall_ns, &pace.slow);
 }
 
-/* si_perf_data, which C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
-static uint64_t perf_data(const siginfo_t *info) {
+/* What C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
+typedef struct {
     uint64_t data;
-    memcpy(&data, (const char *)&info->si_addr + sizeof(void *), sizeof data);
-    return data;
+    uint32_t type, flags; /* TRAP_PERF_FLAG_ASYNC: the thread had blocked the signal */
+} perf_siginfo;
+
+static perf_siginfo perf_info(const siginfo_t *info) {
+    perf_siginfo perf;
+    memcpy(&perf, (const char *)&info->si_addr + sizeof(void *), sizeof perf);
+    return perf;
 }
 
 static struct sigaction *previous_of(int number) { return number == SIGTRAP ? &previous_trap : &previous_timer; }
@@ -237,10 +246,12 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     flame_sampler *s = atomic_load(&active);
     bool ours;
     if (number == SIGTRAP) {
-        uint64_t data = perf_data(info);
-        ours = info->si_code == TRAP_PERF_CODE && data >> 32 == PERF_MARK;
-        if (s && ours && s->rung == FLAME_PERF && (uint32_t)data == s->generation && atomic_load(&s->enabled))
-            take_tick(s, context);
+        perf_siginfo perf = perf_info(info);
+        bool young = perf.data >> 32 == YOUNG_MARK;
+        ours = info->si_code == TRAP_PERF_CODE && (young || perf.data >> 32 == PERF_MARK);
+        if (s && ours && s->rung == FLAME_PERF && (uint32_t)perf.data == s->generation && atomic_load(&s->enabled) &&
+            young_tick_counts(s, young))
+            take_tick(s, context, perf.flags & TRAP_PERF_ASYNC);
     } else {
         uint64_t ticket = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
         ours = info->si_code == SI_QUEUE && (ticket & TICKET_MARK_BITS) == TICKET_MARK;
@@ -296,6 +307,7 @@ static void let_go_in_child(void) {
     }
     flame_sampler *s = atomic_exchange(&active, NULL);
     atomic_store(&inside, 0);
+    young_close_all();
     if (!s) return;
     perf_close_all(s);
     modules_forget_watcher();
@@ -303,6 +315,7 @@ static void let_go_in_child(void) {
     atomic_flag_clear(&s->lock);
     s->started = s->helper_running = false;
     s->helper_tid = 0;
+    pthread_mutex_init(&s->threads_lock, NULL); /* somebody may have held it */
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, let_go_in_child); }
@@ -318,6 +331,7 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
     pthread_once(&once, watch_forks);
     flame_sampler *s = calloc(1, sizeof *s);
     if (s) {
+        pthread_mutex_init(&s->threads_lock, NULL);
         s->stack = calloc(1, sizeof *s->stack);
         s->threads = calloc(MAX_THREADS, sizeof *s->threads);
         s->events = calloc(MAX_EVENTS, sizeof *s->events);
@@ -338,6 +352,7 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
 void flame_free(flame_sampler *s) {
     if (!s) return;
     flame_stop(s);
+    pthread_mutex_destroy(&s->threads_lock);
     table_free(&s->table);
     kernel_frames_free(s->kernel);
     free(s->events);
@@ -356,14 +371,14 @@ int flame_set_stops(flame_sampler *s, const uintptr_t *codes, uint32_t count) {
     return 0;
 }
 
-int flame_set_native(flame_sampler *s, int on) {
+int flame_set_native(flame_sampler *s, int detail) {
     if (s->started) return fail(s, EALREADY, "the sampler is already started");
 #if !defined __x86_64__
-    if (on) return fail(s, ENOTSUP, "native frames: x86-64 only");
+    if (detail) return fail(s, ENOTSUP, "native frames: x86-64 only");
 #endif
     free(s->native);
-    s->native = on ? native_stack_new() : NULL;
-    return on && !s->native ? fail(s, ENOMEM, "no memory for native frames") : 0;
+    s->native = detail ? native_stack_new(detail == FLAME_NATIVE_PLACES) : NULL;
+    return detail && !s->native ? fail(s, ENOMEM, "no memory for native frames") : 0;
 }
 
 /* Before any event exists: the watcher is not sampled. */
@@ -414,6 +429,7 @@ int flame_start(flame_sampler *s, int rung, int event, int kernel, uint64_t peri
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->helper_tid = 0;
     s->sig_data = PERF_MARK << 32 | s->generation;
+    s->young_seed = mix(seed);
     int result = install_handler(s);
     if (!result) {
         result = prepare_native(s);
@@ -452,6 +468,19 @@ int flame_resume(flame_sampler *s) {
     return perf_set_enabled(s, true);
 }
 
+int flame_adopt_thread(void) {
+    atomic_fetch_add(&inside, 1); /* flame_stop() may be called meanwhile */
+    flame_sampler *s = atomic_load(&active);
+    int result = 0;
+    if (s && s->rung == FLAME_TIMER) {
+        result = timer_adopt(s);
+    } else if (s && s->event == FLAME_TASK_CLOCK && !perf_has_rings(s) && atomic_load(&s->enabled)) {
+        result = young_adopt(s);
+    }
+    atomic_fetch_sub(&inside, 1);
+    return result;
+}
+
 int flame_pause(flame_sampler *s) {
     if (!s->started) return fail(s, EINVAL, "the sampler is not started");
     if (s->rung == FLAME_TIMER) {
@@ -475,6 +504,7 @@ int flame_stop(flame_sampler *s) {
     perf_close_all(s);
     atomic_store(&active, NULL);
     while (atomic_load(&inside)) sched_yield();
+    young_close_all();
     s->started = false;
     int removed = remove_handler(s);
     return result ? result : removed;
@@ -520,3 +550,5 @@ const flame_node *flame_nodes(const flame_sampler *s) { return s->table.nodes; }
 uint32_t flame_code_count(const flame_sampler *s) { return s->table.code_count; }
 const flame_code *flame_codes(const flame_sampler *s) { return s->table.codes; }
 const char *flame_text(const flame_sampler *s) { return s->table.text; }
+uint32_t flame_line_count(const flame_sampler *s) { return s->table.line_count; }
+const flame_line *flame_lines(const flame_sampler *s) { return s->table.lines; }

@@ -58,6 +58,7 @@ static int note_thread(flame_sampler *s, pid_t tid) {
     thread_slot *slot = &s->threads[free_slot];
     slot->tid = tid;
     slot->last_cpu_ns = atomic_load(&s->enabled) ? 0 : cpu;
+    slot->born_ns = 0;
     atomic_store(&slot->pending, false);
     atomic_store(&slot->owed_ns, 0);
     atomic_store(&slot->rest, 0);
@@ -155,7 +156,8 @@ static void look(flame_sampler *s, uint64_t now, unsigned looks) {
         thread_slot *slot = &s->threads[i];
         uint64_t used = advance(slot);
         s->used_ns += (double)used;
-        activity does = doing(slot, used, since);
+        uint64_t lived = slot->born_ns && slot->born_ns < now ? now - slot->born_ns : since;
+        activity does = doing(slot, used, lived < since ? lived : since);
         if (does == RESTS) continue;
         double ran = used < since ? (double)used / (double)since : 1;
         double weight = (double)s->period * (1 + (looks - 1) * ran);
@@ -197,7 +199,6 @@ int timer_start(flame_sampler *s, uint64_t seed) {
     s->random_state = seed ? seed : 1;
     for (int i = 0; i < 8; i++) draw(s); /* small seeds start with small numbers */
     atomic_store(&s->helper_stop, false);
-    pthread_mutex_init(&s->threads_lock, NULL);
     int result = each_thread(note_thread, s);
     if (result < 0) return fail(s, -result, "/proc/self/task: %s", strerror(-result));
     sigset_t all, old;
@@ -209,6 +210,16 @@ int timer_start(flame_sampler *s, uint64_t seed) {
     s->helper_running = true;
     while (!s->helper_tid) sched_yield(); /* else it could be taken for a thread to sample */
     return 0;
+}
+
+int timer_adopt(flame_sampler *s) {
+    pthread_mutex_lock(&s->threads_lock);
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    int result = note_thread(s, tid);
+    for (uint32_t i = 0; i < s->thread_count; i++)
+        if (s->threads[i].tid == tid) s->threads[i].born_ns = clock_ns(CLOCK_MONOTONIC);
+    pthread_mutex_unlock(&s->threads_lock);
+    return result;
 }
 
 int timer_resume(flame_sampler *s) {
@@ -233,5 +244,4 @@ void timer_join(flame_sampler *s) {
     atomic_store(&s->helper_stop, true);
     pthread_join(s->helper, NULL);
     s->helper_running = false;
-    pthread_mutex_destroy(&s->threads_lock);
 }

@@ -193,7 +193,7 @@ def _native_frames(best: Rung | None, frequency_hz: int) -> Step:
     title = "native frames            --flame-native"
     if best is None:
         return Step(title, False, "nothing can be sampled")
-    info: SamplerInfo = dataclasses.replace(best.info(frequency_hz), native=True)
+    info: SamplerInfo = dataclasses.replace(best.info(frequency_hz), native_frames=True)
     try:
         with NativeSampler(info) as sampler:
             count = _sampled(sampler)
