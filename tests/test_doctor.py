@@ -148,7 +148,7 @@ def test_an_ordinary_user_is_told_what_to_ask_for() -> None:
     if paranoid < 2:
         pytest.skip(f"kernel.perf_event_paranoid={paranoid} lets everybody sample the kernel")
     script = """
-import ctypes, json, os
+import ctypes, encodings.ascii, encodings.utf_16_le, json, os
 from pytest_flame.doctor import diagnose
 diagnose(997)  # imports what it needs: the files may be root's
 os.setgroups([])
