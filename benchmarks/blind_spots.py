@@ -126,7 +126,7 @@ def by_python_handler(work: Callable[[], None]) -> Counter[str]:
 
 
 def skid() -> None:
-    """A sample lies where the thread was when its period was over, not where it got to afterwards."""
+    """Whether samples lie where the period was over, or where the program got to afterwards."""
     names = ("c_code", "system_call", "python_code")
     system_call()
     head("", *names)

@@ -102,10 +102,10 @@ static bool leb(const uint8_t **p, const uint8_t *end, bool is_signed, uintptr_t
  * possible. */
 static bool load(uint8_t op, const uint8_t **p, const uint8_t *end, const registers *r, stack_view *view,
                  value_stack *s) {
-    uintptr_t *top = &s->values[s->count - 1], value;
-    if (op == OP_DEREF) return s->count && read_stack(view, *top, top);
+    uintptr_t *top = s->count ? &s->values[s->count - 1] : NULL, value;
+    if (op == OP_DEREF) return top && read_stack(view, *top, top);
     if (op == OP_PLUS_UCONST) {
-        if (!s->count || !leb(p, end, false, &value)) return false;
+        if (!top || !leb(p, end, false, &value)) return false;
         *top += value;
         return true;
     }

@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     uint64_t address, qualname_object, filename_object, linetable_object;
     uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
+    uint32_t linetable, linetable_bytes; /* copied with its first line; none where there was no room */
     int32_t firstlineno;
     uint8_t qualname_kind, filename_kind, kind, reserved1;
 } flame_code;
@@ -35,6 +36,14 @@ typedef struct {
     uint64_t weight_ns;
     uint32_t count, reserved;
 } flame_node;
+
+/* Where in a function samples found it while it was the innermost Python one: at the instruction so many bytes behind
+ * its first. */
+typedef struct {
+    uint32_t code, offset;
+    uint64_t weight_ns;
+    uint32_t count, reserved;
+} flame_line;
 
 typedef struct {
     uint64_t taken, unwindable, lost, overflowed, late, truncated;
@@ -66,8 +75,9 @@ enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
  * threads that never came back from the kernel. */
 enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1, FLAME_CODE_IN_KERNEL = 2 };
 
-/* The layout of the running interpreter. -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
-int flame_read_layout(flame_layout *layout, char *error, uint32_t error_bytes);
+/* The layout of the running interpreter; `table` is its own table of offsets (from 3.13 on), NULL for where that is.
+ * -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
+int flame_read_layout(const uint64_t *table, flame_layout *layout, char *error, uint32_t error_bytes);
 
 /* NULL when memory or safe reading of the own process is refused; `error` then holds a sentence. */
 flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes,
@@ -78,8 +88,11 @@ const char *flame_error(const flame_sampler *sampler);
 /* Stacks end below the first frame that runs one of these code objects (at most 4). */
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
 
-/* Native frames beside the Python ones, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
-int flame_set_native(flame_sampler *sampler, int on);
+/* Native frames beside the Python ones: none, one for each function, or one for each place in a function, at which
+ * other functions may have been inlined (many more: for those who ask for that). */
+enum { FLAME_NATIVE_OFF = 0, FLAME_NATIVE_FUNCTIONS = 1, FLAME_NATIVE_PLACES = 2 };
+/* `detail` is FLAME_NATIVE_…, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
+int flame_set_native(flame_sampler *sampler, int detail);
 /* What is loaded; grows while a sampler with native frames is started. */
 uint32_t flame_module_count(void);
 flame_module flame_module_at(uint32_t index);
@@ -118,3 +131,5 @@ const flame_node *flame_nodes(const flame_sampler *sampler);
 uint32_t flame_code_count(const flame_sampler *sampler);
 const flame_code *flame_codes(const flame_sampler *sampler);
 const char *flame_text(const flame_sampler *sampler);
+uint32_t flame_line_count(const flame_sampler *sampler);
+const flame_line *flame_lines(const flame_sampler *sampler);

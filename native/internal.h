@@ -28,10 +28,11 @@ typedef enum { RECORDED, UNWINDABLE, OVERFLOWED } outcome;
 typedef struct {
     flame_code *codes;
     flame_node *nodes;
+    flame_line *lines;
     char *text;
-    uint32_t *code_slots, *node_slots; /* open addressing, index + 1 */
-    uint32_t max_codes, max_nodes, text_bytes;
-    uint32_t code_count, node_count, text_used;
+    uint32_t *code_slots, *node_slots, *line_slots; /* open addressing, index + 1 */
+    uint32_t max_codes, max_nodes, max_lines, text_bytes;
+    uint32_t code_count, node_count, line_count, text_used;
     uint32_t *path_codes, *path_nodes; /* of the last stack, root first */
     uint32_t path_root, path_depth;
 } stack_table;
@@ -45,12 +46,16 @@ int64_t table_find_code(const stack_table *table, const flame_code *key);
 int64_t table_add_code(stack_table *table, const flame_code *code);
 /* Child of `parent` for `code`, made when missing. -1 when full. */
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
+/* Place of the instruction in the function, made when missing. -1 when full. */
+int64_t table_line(stack_table *table, uint32_t code, uint32_t offset);
+void table_count_line(stack_table *table, int64_t line, uint32_t samples, uint64_t weight_ns);
 /* splitmix64's finaliser (Steele, Lea, Flood 2014). */
 uint64_t mix(uint64_t x);
 /* Node of a whole stack below `root`; `codes` leaf first. -1 when full. */
 int64_t table_path(stack_table *table, uint32_t root, const uint32_t *codes, uint32_t depth);
 
 /* --- pystack.c: the Python frames of the current thread --- */
+enum { FRAME_BYTES = 80 }; /* the least an interpreter frame has, in every version */
 
 /* One run of the eval loop: codes[first] up to the next segment's first, none when its only frame is still being set
  * up. `anchor` is an address inside the loop's own frame on the C stack; 0 where that is not known. */
@@ -63,6 +68,7 @@ typedef struct {
 typedef struct {
     uint32_t depth, segment_count;
     bool cut, truncated;
+    int64_t line; /* of the leaf, in the table; -1 where it is not known */
     uint32_t codes[MAX_DEPTH];
     python_segment segments[MAX_DEPTH];
 } python_stack;
@@ -73,7 +79,7 @@ enum { MAX_STATES = 2 };
  * that called it, else one; none without Python. Async-signal-safe. */
 uint32_t thread_states(const flame_sampler *s, uintptr_t sp, uintptr_t states[MAX_STATES]);
 
-/* `sp` bounds the live C stack from below. Async-signal-safe; the caller holds the lock. */
+/* `sp` bounds the live C stack from below; 0 where it is not known. Async-signal-safe; the caller holds the lock. */
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp);
 
 /* --- merge.c: native frames between the Python ones --- */
@@ -84,7 +90,8 @@ typedef struct {
     bool incomplete; /* native frames are missing towards the root, or could not be placed */
 } native_quality;
 
-native_stack *native_stack_new(void);
+/* `places`: frames are known by their instruction, not by their function. */
+native_stack *native_stack_new(bool places);
 /* The merged stack, leaf first. */
 uint32_t native_stack_depth(const native_stack *stack);
 const uint32_t *native_stack_codes(const native_stack *stack);
@@ -116,6 +123,7 @@ typedef struct {
     atomic_bool pending;          /* a signal is on its way */
     atomic_uint_fast64_t owed_ns; /* CPU no sample stands for yet */
     uint64_t last_cpu_ns;         /* under threads_lock */
+    uint64_t born_ns;             /* likewise; 0: before it was noticed */
     atomic_uint rest;             /* ticks to leave out, see record_paced() */
     bool slow;                    /* only the thread itself, in its handler */
 } thread_slot;

@@ -253,10 +253,12 @@ void kernel_frames_take(flame_sampler *s, outcome found, uint32_t onto) {
             atomic_fetch_add(found == UNWINDABLE ? &s->unwindable : &s->overflowed, w.ticks);
         } else {
             int64_t node = i < held_back ? onto : graft(s, onto, w.node, (uint32_t)top);
-            if (node >= 0)
+            if (node >= 0) {
                 add_ticks(s, (uint32_t)node, w.ticks);
-            else
+                table_count_line(&s->table, s->stack->line, w.ticks, w.ticks * s->period);
+            } else {
                 atomic_fetch_add(&s->overflowed, w.ticks);
+            }
         }
     }
     k->waiting_count = kept;

@@ -10,15 +10,18 @@ enum { CACHE_LINE = 64, CODE_STEP = 16 }; /* functions and linkage stubs start a
 
 struct native_stack {
     unwinder unwinder;
+    bool places;
     uint32_t depth;
     uint32_t codes[MAX_PATH]; /* leaf first, Python ones among them */
     uintptr_t anchors[MAX_DEPTH];
 };
 
-native_stack *native_stack_new(void) {
+native_stack *native_stack_new(bool places) {
     size_t bytes = (sizeof(native_stack) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     native_stack *n = aligned_alloc(CACHE_LINE, bytes);
-    if (n) memset(n, 0, bytes);
+    if (!n) return NULL;
+    memset(n, 0, bytes);
+    n->places = places;
     return n;
 }
 
@@ -37,7 +40,8 @@ static bool is_linkage_stub(uintptr_t start) {
 }
 
 /* Index of the frame's function in the table, -1 when that is full. */
-static int64_t native_code(flame_sampler *s, unwinder *u, const native_frame *f) {
+static int64_t native_code(flame_sampler *s, native_stack *n, const native_frame *f) {
+    unwinder *u = &n->unwinder;
     known_pc *k = look_up(u, f->pc - !f->interrupted);
     if (k->code) return k->code;
     uintptr_t step = k->pc & ~(uintptr_t)(CODE_STEP - 1), start = step;
@@ -46,6 +50,7 @@ static int64_t native_code(flame_sampler *s, unwinder *u, const native_frame *f)
         uintptr_t function = function_start(k->range->table, &k->range->table->rows[k->row]);
         bool stub = described && f->interrupted && step > function && is_linkage_stub(step);
         if (described ? !stub : function > step) start = function;
+        if (described && n->places) start = k->pc;
     }
     flame_code key = {.address = start,
                       .qualname_object = k->range ? k->range->module + 1 : 0,
@@ -88,7 +93,7 @@ outcome merge_native(flame_sampler *s, const void *context, native_quality *qual
             kept = n->depth;
             continue;
         }
-        int64_t code = native_code(s, u, f);
+        int64_t code = native_code(s, n, f);
         if (code < 0) {
             modules_leave();
             return OVERFLOWED;

@@ -48,7 +48,8 @@ static flame_layout public_layout(void) {
 
 #if PY_VERSION_HEX < 0x030d0000
 
-int flame_read_layout(flame_layout *layout, char *error, uint32_t error_bytes) {
+int flame_read_layout(const uint64_t *table, flame_layout *layout, char *error, uint32_t error_bytes) {
+    (void)table;
     if (Py_Version >> 16 != PY_VERSION_HEX >> 16)
         return refuse(error, error_bytes, "the sampler was built for another CPython");
     flame_layout l = public_layout();
@@ -141,49 +142,60 @@ static const table_words tables[] = {
     },
 };
 
-extern const uint64_t interpreter_table[] __asm__("_PyRuntime") __attribute__((weak));
-enum { COOKIE_WORD = 0, VERSION_WORD = 1, FREE_THREADED_WORD = 2, LARGEST_OFFSET = 4096 };
+extern const uint64_t interpreter_runtime[] __asm__("_PyRuntime") __attribute__((weak));
+enum { COOKIE_WORD = 0, VERSION_WORD = 1, FREE_THREADED_WORD = 2, TSTATE_BYTES = 4096 };
 
-static bool agrees(uint32_t word, uint64_t headers) { return !word || interpreter_table[word] == headers; }
-
-int flame_read_layout(flame_layout *layout, char *error, uint32_t error_bytes) {
-    if (!interpreter_table || memcmp(&interpreter_table[COOKIE_WORD], "xdebugpy", 8) != 0)
+int flame_read_layout(const uint64_t *table, flame_layout *layout, char *error, uint32_t error_bytes) {
+    if (!table) table = interpreter_runtime;
+    if (!table || memcmp(&table[COOKIE_WORD], "xdebugpy", 8) != 0)
         return refuse(error, error_bytes, "the interpreter has no table of debugging offsets");
-    if (interpreter_table[FREE_THREADED_WORD])
+    if (table[FREE_THREADED_WORD])
         return refuse(error, error_bytes,
-                      "the interpreter is free-threaded, and other threads could free what a sample reads");
-    uint64_t version = interpreter_table[VERSION_WORD] >> 16;
-    const table_words *t = NULL;
+                      "the interpreter is free-threaded: other threads could free what a sample is reading");
+    uint64_t version = table[VERSION_WORD] >> 16;
+    const table_words *at = NULL;
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        if (tables[i].version == version) t = &tables[i];
-    if (!t) return refuse(error, error_bytes, "no decoder for this version's table of debugging offsets");
-
+        if (tables[i].version == version) at = &tables[i];
+    if (!at) return refuse(error, error_bytes, "no decoder for this version's table of debugging offsets");
     flame_layout l = public_layout();
     if (version != l.version || Py_Version >> 16 != version)
         return refuse(error, error_bytes, "the sampler was built for another CPython");
-    if (!agrees(t->tstate_datastack_chunk, l.tstate_datastack_chunk) || !agrees(t->code_filename, l.code_filename) ||
-        !agrees(t->code_qualname, l.code_qualname) || !agrees(t->code_linetable, l.code_linetable) ||
-        !agrees(t->code_firstlineno, l.code_firstlineno) || !agrees(t->code_adaptive, l.code_adaptive) ||
-        !agrees(t->object_type, offsetof(PyObject, ob_type)) || !agrees(t->str_state, l.str_state) ||
-        !agrees(t->str_length, l.str_length) || !agrees(t->str_ascii_size, l.str_ascii_data) ||
-        !agrees(t->str_compact_size, l.str_compact_data))
-        return refuse(error, error_bytes, "the interpreter and the headers the sampler was built with disagree");
 
     const struct {
-        uint32_t word, *offset;
+        uint32_t word;
+        uint64_t offset;
+    } known[] = {
+        {at->tstate_datastack_chunk, l.tstate_datastack_chunk},
+        {at->code_filename, l.code_filename},
+        {at->code_qualname, l.code_qualname},
+        {at->code_linetable, l.code_linetable},
+        {at->code_firstlineno, l.code_firstlineno},
+        {at->code_adaptive, l.code_adaptive},
+        {at->object_type, offsetof(PyObject, ob_type)},
+        {at->str_state, l.str_state},
+        {at->str_length, l.str_length},
+        {at->str_ascii_size, l.str_ascii_data},
+        {at->str_compact_size, l.str_compact_data},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (known[i].word && table[known[i].word] != known[i].offset)
+            return refuse(error, error_bytes, "the interpreter and the headers the sampler was built with disagree");
+
+    const struct {
+        uint32_t word, limit, *offset;
     } told[] = {
-        {t->tstate_current_frame, &l.tstate_current_frame},
-        {t->frame_previous, &l.frame_previous},
-        {t->frame_executable, &l.frame_code},
-        {t->frame_instr, &l.frame_instr},
-        {t->frame_owner, &l.frame_owner},
-        {t->tstate_base_frame, &l.tstate_base_frame},
+        {at->tstate_current_frame, TSTATE_BYTES, &l.tstate_current_frame},
+        {at->tstate_base_frame, TSTATE_BYTES, &l.tstate_base_frame},
+        {at->frame_previous, FRAME_BYTES - sizeof(void *), &l.frame_previous},
+        {at->frame_executable, FRAME_BYTES - sizeof(void *), &l.frame_code},
+        {at->frame_instr, FRAME_BYTES - sizeof(void *), &l.frame_instr},
+        {at->frame_owner, FRAME_BYTES - 1, &l.frame_owner},
     };
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
         if (!told[i].word) continue;
-        uint64_t offset = interpreter_table[told[i].word];
-        if (offset >= LARGEST_OFFSET)
-            return refuse(error, error_bytes, "the interpreter's table of debugging offsets holds %llu",
+        uint64_t offset = table[told[i].word];
+        if (offset > told[i].limit)
+            return refuse(error, error_bytes, "the interpreter's table of debugging offsets cannot be right: %llu",
                           (unsigned long long)offset);
         *told[i].offset = (uint32_t)offset;
     }

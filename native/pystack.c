@@ -18,7 +18,7 @@ enum {
     INSTRUCTION_BYTES = 2,
     USUAL_CODE_BYTES = 1 << 16
 };
-enum { FRAME_BYTES = 80, CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
+enum { CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
 enum { CODE_BYTES = offsetof(PyCodeObject, co_code_adaptive) }; /* the least a code object has */
 static const uintptr_t FARTHEST_STACK = 1ul << 30, REFERENCE_TAGS = 3;
 
@@ -114,6 +114,24 @@ static outcome intern_code(flame_sampler *s, uintptr_t address, const char *code
     return RECORDED;
 }
 
+/* The line table is copied with a function's first line, while it is there; names go first where room is short. */
+static void note_line(flame_sampler *s, uint32_t index, uintptr_t instruction) {
+    const flame_layout *l = &s->layout;
+    stack_table *t = &s->table;
+    flame_code *code = &t->codes[index];
+    if (!code->linetable_bytes) {
+        uint64_t size;
+        if (!safe_read(&size, code->linetable_object + l->bytes_size, sizeof size)) return;
+        if (!size || size > t->text_bytes / 2 || t->text_used > t->text_bytes / 2 - size) return;
+        if (!safe_read(t->text + t->text_used, code->linetable_object + l->bytes_data, size)) return;
+        code->linetable = t->text_used;
+        code->linetable_bytes = (uint32_t)size;
+        t->text_used += (uint32_t)size;
+    }
+    uintptr_t offset = instruction - (code->address + l->code_adaptive);
+    if (offset < UINT32_MAX) s->stack->line = table_line(t, index, (uint32_t)offset);
+}
+
 typedef struct {
     flame_sampler *s;
     uintptr_t tstate, sp, chunk;
@@ -121,13 +139,14 @@ typedef struct {
     uintptr_t above;               /* from 3.13 on: the last shim; those of callers lie above it on the C stack */
     bool newest;                   /* in the newest run of the eval loop, the one that can be half set up */
     bool believed, first;          /* the frame is the first since it was asked whether it runs, and it does */
+    bool running;                  /* one was believed: its callers run as well, wherever they lie */
     char frame_held[FRAME_BYTES], code_held[CODE_BYTES];
 } python_walk;
 
 /* The frame's bytes, copied where they may not be mapped; NULL where they are not. */
 static const char *frame_bytes(python_walk *w, uintptr_t frame) {
     const flame_layout *l = &w->s->layout;
-    if (in_datastack(l, &w->chunk, frame)) return (const char *)frame;
+    if (w->running || in_datastack(l, &w->chunk, frame)) return (const char *)frame;
     if (frame > w->sp && frame + FRAME_BYTES <= stack_end(w->s, w->sp)) return (const char *)frame;
     return safe_read(w->frame_held, frame, FRAME_BYTES) ? w->frame_held : NULL;
 }
@@ -135,10 +154,11 @@ static const char *frame_bytes(python_walk *w, uintptr_t frame) {
 static void believe_or_not(python_walk *w, uintptr_t frame) {
     w->believed = is_running(&w->s->layout, w->tstate, frame);
     w->first = true;
+    w->running |= w->believed;
 }
 
 static bool above_on_stack(uintptr_t candidate, uintptr_t address) {
-    return candidate > address && candidate - address < FARTHEST_STACK && candidate % sizeof(void *) == 0;
+    return candidate > address && (!address || candidate - address < FARTHEST_STACK) && candidate % sizeof(void *) == 0;
 }
 
 /* Records what the frame runs, unless the stack is cut here or the frame is not there yet. */
@@ -175,25 +195,30 @@ static outcome take_frame(python_walk *w, const char *f) {
         }
         outcome o = intern_code(s, code, c, &out->codes[out->depth]);
         if (o != RECORDED) return o;
-        out->depth++;
+        if (!out->depth++) note_line(s, out->codes[0], word(f, l->frame_instr));
     }
     return RECORDED;
 }
 
-/* The frame below was current in the C frame below: both must agree. */
-static bool leave_cframe(python_walk *w, uintptr_t previous) {
+typedef enum { LEFT, STAYED, BROKEN } crossing;
+
+/* The frame below an entry frame was current in the C frame below: both must agree. Not so for a generator that only
+ * passes throw() on to the one it delegates to: 3.11 puts it on top of its caller's C frame, and it is still marked as
+ * the entry it was when it ran. */
+static crossing leave_cframe(python_walk *w, const char *f, uintptr_t previous) {
     const flame_layout *l = &w->s->layout;
-    if (w->cframe == w->root_cframe) return false;
+    if (w->cframe == w->root_cframe) return BROKEN;
     uintptr_t below = word_at(w->cframe, l->cframe_previous), current_below;
-    if (below != w->root_cframe && !above_on_stack(below, w->cframe)) return false;
+    if (below != w->root_cframe && !above_on_stack(below, w->cframe)) return BROKEN;
     bool mapped = !w->newest || below == w->root_cframe || below + CFRAME_BYTES <= stack_end(w->s, w->sp);
     if (mapped)
         current_below = word_at(below, l->cframe_current_frame);
     else if (!safe_read(&current_below, below + l->cframe_current_frame, sizeof current_below))
-        return false;
+        return BROKEN;
+    if (previous != current_below) return previous && f[l->frame_owner] == OWNED_BY_GENERATOR ? STAYED : BROKEN;
     w->cframe = below;
     w->newest = false;
-    return previous == current_below;
+    return LEFT;
 }
 
 /* A shim is a variable of the eval loop: it lies on the C stack, above those of its callees. */
@@ -240,13 +265,18 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
             if (o != RECORDED || out->truncated) return o;
         }
         w.first = false;
-        if (ends && !(l->tstate_cframe ? leave_cframe(&w, previous) : leave_shim(&w, frame, previous)))
+        if (ends && l->tstate_cframe) {
+            crossing c = leave_cframe(&w, f, previous);
+            if (c == BROKEN) return UNWINDABLE;
+            ends = c == LEFT;
+        } else if (ends && !leave_shim(&w, frame, previous)) {
             return UNWINDABLE;
+        }
         if (out->cut && (!s->anchors_wanted || out->segments[out->segment_count - 1].anchor)) return RECORDED;
         enters = ends;
         frame = previous;
         if (frame == base) return ends ? RECORDED : UNWINDABLE; /* a generator that is being resumed or left */
         if (!frame) return UNWINDABLE;
     }
-    return RECORDED;
+    return w.cframe == w.root_cframe ? RECORDED : UNWINDABLE;
 }

@@ -43,15 +43,18 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint64_t left_out;
 } pace;
 
+/* 0 where another handler was interrupted on the alternate signal stack (sigaltstack(2)): its address says nothing of
+ * where the thread's own stack has got to. */
 static uintptr_t stack_pointer(const void *context) {
     const ucontext_t *c = context;
 #if defined __x86_64__
-    return (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
+    uintptr_t sp = (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
 #elif defined __aarch64__
-    return (uintptr_t)c->uc_mcontext.sp;
+    uintptr_t sp = (uintptr_t)c->uc_mcontext.sp;
 #else
 #error "pytest-flame samples x86-64 and aarch64; other machines install the package without the sampler"
 #endif
+    return sp - (uintptr_t)c->uc_stack.ss_sp < c->uc_stack.ss_size ? 0 : sp;
 }
 
 /* The node of the stack that was walked, or -1: a table is full. */
@@ -78,6 +81,7 @@ static void count_sample(flame_sampler *s, outcome o, uint32_t node, uint64_t we
     case RECORDED:
         s->table.nodes[node].count++;
         s->table.nodes[node].weight_ns += weight_ns;
+        table_count_line(&s->table, s->stack->line, 1, weight_ns);
         atomic_fetch_add(&s->taken, 1);
         atomic_fetch_add(&s->weight_ns, weight_ns);
         break;
@@ -96,6 +100,7 @@ void record_sample(flame_sampler *s, const void *context, uint64_t weight_ns) {
     python_stack *stack = s->stack;
     stack->depth = stack->segment_count = 0;
     stack->cut = stack->truncated = false;
+    stack->line = -1;
     uintptr_t sp = stack_pointer(context), states[MAX_STATES];
     uint32_t count = thread_states(s, sp, states);
     for (uint32_t i = 0; i < count && o == RECORDED && !stack->cut && !stack->truncated; i++)
@@ -366,14 +371,14 @@ int flame_set_stops(flame_sampler *s, const uintptr_t *codes, uint32_t count) {
     return 0;
 }
 
-int flame_set_native(flame_sampler *s, int on) {
+int flame_set_native(flame_sampler *s, int detail) {
     if (s->started) return fail(s, EALREADY, "the sampler is already started");
 #if !defined __x86_64__
-    if (on) return fail(s, ENOTSUP, "native frames: x86-64 only");
+    if (detail) return fail(s, ENOTSUP, "native frames: x86-64 only");
 #endif
     free(s->native);
-    s->native = on ? native_stack_new() : NULL;
-    return on && !s->native ? fail(s, ENOMEM, "no memory for native frames") : 0;
+    s->native = detail ? native_stack_new(detail == FLAME_NATIVE_PLACES) : NULL;
+    return detail && !s->native ? fail(s, ENOMEM, "no memory for native frames") : 0;
 }
 
 /* Before any event exists: the watcher is not sampled. */
@@ -545,3 +550,5 @@ const flame_node *flame_nodes(const flame_sampler *s) { return s->table.nodes; }
 uint32_t flame_code_count(const flame_sampler *s) { return s->table.code_count; }
 const flame_code *flame_codes(const flame_sampler *s) { return s->table.codes; }
 const char *flame_text(const flame_sampler *s) { return s->table.text; }
+uint32_t flame_line_count(const flame_sampler *s) { return s->table.line_count; }
+const flame_line *flame_lines(const flame_sampler *s) { return s->table.lines; }

@@ -5,6 +5,8 @@
 
 #include "internal.h"
 
+enum { LINES_PER_CODE = 2 };
+
 static void *map_zeroed(size_t bytes) {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
@@ -21,15 +23,19 @@ bool table_init(stack_table *t, uint32_t max_nodes, uint32_t max_codes, uint32_t
     if (!usable_size(max_nodes) || !usable_size(max_codes) || !text_bytes) return false;
     t->max_nodes = max_nodes;
     t->max_codes = max_codes;
+    t->max_lines = LINES_PER_CODE * max_codes;
     t->text_bytes = text_bytes;
     t->codes = map_zeroed(max_codes * sizeof *t->codes);
     t->nodes = map_zeroed(max_nodes * sizeof *t->nodes);
+    t->lines = map_zeroed(t->max_lines * sizeof *t->lines);
     t->text = map_zeroed(text_bytes);
     t->code_slots = map_zeroed(2ul * max_codes * sizeof *t->code_slots);
     t->node_slots = map_zeroed(2ul * max_nodes * sizeof *t->node_slots);
+    t->line_slots = map_zeroed(2ul * t->max_lines * sizeof *t->line_slots);
     t->path_codes = map_zeroed(MAX_PATH * sizeof *t->path_codes);
     t->path_nodes = map_zeroed(MAX_PATH * sizeof *t->path_nodes);
-    if (!t->codes || !t->nodes || !t->text || !t->code_slots || !t->node_slots || !t->path_codes || !t->path_nodes) {
+    if (!t->codes || !t->nodes || !t->lines || !t->line_slots || !t->text || !t->code_slots || !t->node_slots ||
+        !t->path_codes || !t->path_nodes) {
         table_free(t);
         return false;
     }
@@ -41,9 +47,11 @@ bool table_init(stack_table *t, uint32_t max_nodes, uint32_t max_codes, uint32_t
 void table_free(stack_table *t) {
     unmap(t->codes, t->max_codes * sizeof *t->codes);
     unmap(t->nodes, t->max_nodes * sizeof *t->nodes);
+    unmap(t->lines, t->max_lines * sizeof *t->lines);
     unmap(t->text, t->text_bytes);
     unmap(t->code_slots, 2ul * t->max_codes * sizeof *t->code_slots);
     unmap(t->node_slots, 2ul * t->max_nodes * sizeof *t->node_slots);
+    unmap(t->line_slots, 2ul * t->max_lines * sizeof *t->line_slots);
     unmap(t->path_codes, MAX_PATH * sizeof *t->path_codes);
     unmap(t->path_nodes, MAX_PATH * sizeof *t->path_nodes);
     memset(t, 0, sizeof *t);
@@ -54,6 +62,9 @@ void table_clear(stack_table *t) {
     memset(t->node_slots, 0, 2ul * t->max_nodes * sizeof *t->node_slots);
     t->node_count = 2;
     t->path_depth = 0;
+    memset(t->lines, 0, t->line_count * sizeof *t->lines);
+    memset(t->line_slots, 0, 2ul * t->max_lines * sizeof *t->line_slots);
+    t->line_count = 0;
 }
 
 uint64_t mix(uint64_t x) {
@@ -104,6 +115,25 @@ int64_t table_child(stack_table *t, uint32_t parent, uint32_t code) {
     t->nodes[t->node_count] = (flame_node){.parent = parent, .code = code};
     t->node_slots[i] = ++t->node_count;
     return t->node_count - 1;
+}
+
+int64_t table_line(stack_table *t, uint32_t code, uint32_t offset) {
+    uint32_t mask = 2 * t->max_lines - 1;
+    uint32_t i = (uint32_t)mix((uint64_t)code << 32 | offset) & mask;
+    for (; t->line_slots[i]; i = (i + 1) & mask) {
+        const flame_line *line = &t->lines[t->line_slots[i] - 1];
+        if (line->code == code && line->offset == offset) return t->line_slots[i] - 1;
+    }
+    if (t->line_count == t->max_lines) return -1;
+    t->lines[t->line_count] = (flame_line){.code = code, .offset = offset};
+    t->line_slots[i] = ++t->line_count;
+    return t->line_count - 1;
+}
+
+void table_count_line(stack_table *t, int64_t line, uint32_t samples, uint64_t weight_ns) {
+    if (line < 0) return;
+    t->lines[line].count += samples;
+    t->lines[line].weight_ns += weight_ns;
 }
 
 /* Stacks that follow each other have most of their path in common: that part is compared, not looked up. */

@@ -58,6 +58,7 @@ static int note_thread(flame_sampler *s, pid_t tid) {
     thread_slot *slot = &s->threads[free_slot];
     slot->tid = tid;
     slot->last_cpu_ns = atomic_load(&s->enabled) ? 0 : cpu;
+    slot->born_ns = 0;
     atomic_store(&slot->pending, false);
     atomic_store(&slot->owed_ns, 0);
     atomic_store(&slot->rest, 0);
@@ -155,7 +156,8 @@ static void look(flame_sampler *s, uint64_t now, unsigned looks) {
         thread_slot *slot = &s->threads[i];
         uint64_t used = advance(slot);
         s->used_ns += (double)used;
-        activity does = doing(slot, used, since);
+        uint64_t lived = slot->born_ns && slot->born_ns < now ? now - slot->born_ns : since;
+        activity does = doing(slot, used, lived < since ? lived : since);
         if (does == RESTS) continue;
         double ran = used < since ? (double)used / (double)since : 1;
         double weight = (double)s->period * (1 + (looks - 1) * ran);
@@ -212,7 +214,10 @@ int timer_start(flame_sampler *s, uint64_t seed) {
 
 int timer_adopt(flame_sampler *s) {
     pthread_mutex_lock(&s->threads_lock);
-    int result = note_thread(s, (pid_t)syscall(SYS_gettid));
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    int result = note_thread(s, tid);
+    for (uint32_t i = 0; i < s->thread_count; i++)
+        if (s->threads[i].tid == tid) s->threads[i].born_ns = clock_ns(CLOCK_MONOTONIC);
     pthread_mutex_unlock(&s->threads_lock);
     return result;
 }

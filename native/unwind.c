@@ -217,6 +217,11 @@ static bool guess(walk_state *w, registers *r, uintptr_t *cfa) {
 
 /* --- the walk --- */
 
+/* Met no frame, and will not any more; between different stacks addresses tell nothing. */
+static bool passed(const stack_view *view, uintptr_t anchor, uintptr_t sp) {
+    return anchor < sp && anchor >= view->low && sp < view->high;
+}
+
 walk_end walk_native(unwinder *u, const module_map *map, const registers *from, const uintptr_t *anchors,
                      uint32_t anchor_count, bool to_anchor) {
     walk_state w = {.u = u,
@@ -243,7 +248,7 @@ walk_end walk_native(unwinder *u, const module_map *map, const registers *from, 
             interrupted = false;
         }
         bool last = false;
-        while (w.next_anchor < anchor_count && anchors[w.next_anchor] < f->sp) w.next_anchor++; /* met no frame */
+        while (w.next_anchor < anchor_count && passed(&w.view, anchors[w.next_anchor], f->sp)) w.next_anchor++;
         while (w.next_anchor < anchor_count && holds(f->sp, f->cfa, anchors[w.next_anchor]))
             last = ++w.next_anchor == anchor_count;
         if (last && to_anchor) return REACHED_ANCHOR;

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+_FRAME = re.compile(r"\s*[0-9a-f]+ (.*) \((.*)\)$")
 
 
 class PerfRecord:
@@ -76,18 +79,24 @@ class PerfRecord:
             raise RuntimeError(f"perf report says nothing of samples:\n{done.stdout}{done.stderr}")
         return int(found[1])
 
+    def chains(self) -> list[list[tuple[str, str]]]:
+        """Every sample's stack, leaf first, as (symbol, file); ends the recording."""
+        self.stop()
+        command = ["perf", "script", "--no-inline", "-F", "ip,sym,dso", "-i", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = []
+        for sample in done.stdout.split("\n\n"):
+            chain = [_FRAME.match(line) for line in sample.splitlines()]
+            if frames := [(m[1], m[2]) for m in chain if m]:
+                found.append(frames)
+        return found
+
     def _say(self, word: str) -> None:
         os.write(self._control, f"{word}\n".encode())
         while True:
-            try:
-                self._perf.wait(timeout=0)
-            except subprocess.TimeoutExpired:
-                pass
-            else:
+            if self._perf.poll() is not None:
                 self._errors.seek(0)
                 raise RuntimeError(f"perf record has ended:\n{self._errors.read()}")
-            import select
-
             if select.select([self._ack], [], [], 0.2)[0]:
                 os.read(self._ack, 64)
                 return

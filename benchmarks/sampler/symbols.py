@@ -35,7 +35,7 @@ from pathlib import Path
 
 from pytest_flame.sampling.symbols import KernelSymbols, Mapping, Symbolizer, read_mappings
 from pytest_flame.sampling.symbols.cache import SymbolCache
-from pytest_flame.sampling.symbols.demangle import demangle
+from pytest_flame.sampling.symbols.demangle import demangle, without_clone
 from pytest_flame.sampling.symbols.image import read_image
 
 LIMITS_MS = {"cold": 1000.0, "cached": 50.0}
@@ -160,7 +160,7 @@ def compare_perf(shown: str, pid: int) -> bool:
         address, theirs, place = int(match[1], 16), match[2], match[3]
         if address >= 1 << 63:
             ours, place = kernel.frame(address).qualname, "kernel"
-            kind = "same" if ours == theirs else "other"
+            kind = "same" if ours == without_clone(theirs) else "other"
         else:
             mapping = mappings.find(address)
             if mapping is None:

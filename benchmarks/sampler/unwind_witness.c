@@ -1,6 +1,8 @@
 /* Interrupts the program many times a second and walks its native stack three ways at the same instruction: with the
  * sampler's tables, with libgcc's _Unwind_Backtrace() and, where it is installed, with libunwind. Counts what agrees.
- * Built by unwind_truth.py together with native/{memory,modules,eh_frame,dwarf_expression,unwind}.c. */
+ * A guessed caller is put to the proof: the word that was taken for the return address is replaced by a stub's address,
+ * and the function has to return there. Built by unwind_truth.py together with
+ * native/{memory,modules,eh_frame,dwarf_expression,unwind}.c. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +18,7 @@
 #include <libunwind.h>
 #endif
 
+#include "../../native/flame_sampler.h"
 #include "../../native/native_frames.h"
 
 enum { MAX_SAMPLES = 200000, KEPT_DIFFERENCES = 16, KEPT_FRAMES = 256 };
@@ -28,7 +31,8 @@ typedef struct {
 typedef struct {
     uint64_t samples, at_root, broke_off, guessed, frames;
     uint64_t like_libgcc, like_libunwind, libgcc_at_root, libunwind_at_root;
-    uint64_t differences;
+    uint64_t differences;     /* of the stacks without a guess, those that are neither library's */
+    uint64_t proven, refuted; /* guesses that were put to the proof */
 } witness_counts;
 
 static witness_counts counts;
@@ -37,7 +41,53 @@ static uintptr_t kept[KEPT_DIFFERENCES][2][KEPT_FRAMES];
 static unwinder ours;
 static chain libgcc, libunwind;
 static timer_t timer;
-static bool skip_libraries;
+static struct sigaction previous;
+static bool prove;
+
+/* --- the proof of a guess --- */
+
+__attribute__((visibility("hidden"))) uintptr_t proof_original, proof_returned;
+static uintptr_t proof_slot; /* 0: none is under way */
+
+__attribute__((visibility("hidden"))) void proof_stub(void), proof_stub_end(void);
+__asm__(".text\n"
+        "proof_stub:\n" /* entered by a return instruction: every register may hold a result */
+        "    subq $8, %rsp\n"
+        "    pushq %rax\n"
+        "    movq proof_original(%rip), %rax\n"
+        "    movq %rax, 8(%rsp)\n"
+        "    leaq 8(%rsp), %rax\n"
+        "    movq %rax, proof_returned(%rip)\n"
+        "    popq %rax\n"
+        "    ret\n"
+        "proof_stub_end:\n");
+
+/* Whether one is under way: nobody can unwind past the stub. */
+static bool follow_proof(const registers *r) {
+    if (!proof_slot) return false;
+    bool returning = r->value[PC] >= (uintptr_t)proof_stub && r->value[PC] < (uintptr_t)proof_stub_end;
+    if (proof_returned) {
+        counts.proven += proof_returned == proof_slot;
+        counts.refuted += proof_returned != proof_slot;
+    } else if (!returning && r->value[SP] > proof_slot) {
+        counts.refuted++; /* the stack has been taken down past it */
+    } else {
+        return true;
+    }
+    proof_slot = proof_returned = 0;
+    return returning;
+}
+
+static void begin_proof(void) {
+    for (uint32_t i = 0; i < ours.depth; i++) {
+        if (!ours.frames[i].guessed) continue;
+        uintptr_t *slot = (uintptr_t *)ours.frames[i].cfa - 1;
+        proof_original = *slot;
+        proof_slot = (uintptr_t)slot;
+        *slot = (uintptr_t)proof_stub;
+        return;
+    }
+}
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -106,9 +156,9 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     (void)number, (void)info;
     int saved_errno = errno;
     const module_map *map = modules_enter();
-    if (counts.samples < MAX_SAMPLES && map) {
+    registers r = registers_of(context);
+    if (counts.samples < MAX_SAMPLES && map && !follow_proof(&r)) {
         uint64_t start = now_ns();
-        registers r = registers_of(context);
         walk_end end = walk_native(&ours, map, &r, NULL, 0, false);
         uint64_t between = now_ns();
         bool guessed = false;
@@ -119,32 +169,31 @@ static void on_signal(int number, siginfo_t *info, void *context) {
         counts.frames += ours.depth;
         times_ns[0][counts.samples] = (uint32_t)(between - start);
         if (end == REACHED_ROOT) outermost = ours.frames[ours.depth - 1].pc;
-        if (!skip_libraries) {
-            uint64_t began = now_ns();
-            walk_libgcc(context);
-            between = now_ns();
-            walk_libunwind(context);
-            times_ns[1][counts.samples] = (uint32_t)(between - began);
-            times_ns[2][counts.samples] = (uint32_t)(now_ns() - between);
-            counts.libgcc_at_root += libgcc.depth && libgcc.pcs[libgcc.depth - 1] == outermost;
-            counts.libunwind_at_root += libunwind.depth && libunwind.pcs[libunwind.depth - 1] == outermost;
-            bool like_libgcc = same(&libgcc), like_libunwind = same(&libunwind);
-            counts.like_libgcc += like_libgcc;
-            counts.like_libunwind += like_libunwind;
-            if (!like_libgcc && !like_libunwind) keep_difference();
-        }
+        uint64_t began = now_ns();
+        walk_libgcc(context);
+        between = now_ns();
+        walk_libunwind(context);
+        times_ns[1][counts.samples] = (uint32_t)(between - began);
+        times_ns[2][counts.samples] = (uint32_t)(now_ns() - between);
+        counts.libgcc_at_root += libgcc.depth && libgcc.pcs[libgcc.depth - 1] == outermost;
+        counts.libunwind_at_root += libunwind.depth && libunwind.pcs[libunwind.depth - 1] == outermost;
+        bool like_libgcc = same(&libgcc), like_libunwind = same(&libunwind);
+        counts.like_libgcc += like_libgcc;
+        counts.like_libunwind += like_libunwind;
+        if (!guessed && !like_libgcc && !like_libunwind) keep_difference();
+        if (guessed && prove) begin_proof();
         counts.samples++;
     }
     modules_leave();
     errno = saved_errno;
 }
 
-/* Interrupts the calling thread; `libraries` 0 leaves the two libraries out. 0 or -errno. */
-int witness_start(uint64_t period_ns, int libraries) {
+/* Interrupts the calling thread; `proofs`: guesses are put to the proof. 0 or -errno. */
+int witness_start(uint64_t period_ns, int proofs) {
     int result = modules_refresh();
     if (result) return result;
     memset(&counts, 0, sizeof counts);
-    skip_libraries = !libraries;
+    prove = proofs;
     _Unwind_Backtrace(one_frame, &(libgcc_state){&libgcc, 0, false}); /* its own initialisation allocates */
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -152,7 +201,7 @@ int witness_start(uint64_t period_ns, int libraries) {
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     sigfillset(&action.sa_mask);
     int number = SIGRTMIN + 5;
-    if (sigaction(number, &action, NULL) != 0) return -errno;
+    if (sigaction(number, &action, &previous) != 0) return -errno;
     struct sigevent event;
     memset(&event, 0, sizeof event);
     event.sigev_notify = SIGEV_THREAD_ID;
@@ -164,7 +213,13 @@ int witness_start(uint64_t period_ns, int libraries) {
     return timer_settime(timer, 0, &spec, NULL) == 0 ? 0 : -errno;
 }
 
-int witness_stop(void) { return timer_delete(timer) == 0 ? 0 : -errno; }
+/* What is left of a proof is undone; the calling thread's stack then is as the program made it. */
+int witness_stop(void) {
+    int result = timer_delete(timer) == 0 && sigaction(SIGRTMIN + 5, &previous, NULL) == 0 ? 0 : -errno;
+    if (proof_slot && proof_returned) counts.proven += proof_returned == proof_slot;
+    proof_slot = proof_returned = 0;
+    return result;
+}
 
 witness_counts witness_get(void) { return counts; }
 
@@ -180,7 +235,44 @@ uint32_t witness_median_ns(int which) {
     return times_ns[which][counts.samples / 2];
 }
 
-/* Return addresses of a stack that neither library agreed with, leaf first, 0 behind the last. */
+/* Return addresses of such a stack, leaf first, 0 behind the last. */
 const uintptr_t *witness_difference(uint32_t index, int side) {
     return index < counts.differences && index < KEPT_DIFFERENCES ? kept[index][side] : NULL;
+}
+
+/* --- tables, for tests --- */
+
+typedef struct {
+    int kind, fp_slot, cfa_offset; /* row_kind, and what its short rule holds */
+    uint64_t start, function;      /* of the row, of the function */
+} witness_rule;
+
+/* What the tables say of an address; kind -1: in no module. */
+witness_rule witness_rule_at(uint64_t address) {
+    witness_rule rule = {.kind = -1};
+    const module_map *map = modules_enter();
+    const text_range *range = map ? find_range(map, address) : NULL;
+    const unwind_row *row = range ? find_row(range->table, address) : NULL;
+    if (row) {
+        rule.kind = (int)(row->rule & ROW_KIND_BITS);
+        rule.fp_slot = (int)(row->rule >> ROW_FP_SHIFT & ROW_FP_BITS);
+        rule.cfa_offset = (int32_t)row->rule >> ROW_OFFSET_SHIFT;
+        rule.start = range->table->base + row->start;
+        rule.function = function_start(range->table, row);
+    }
+    modules_leave();
+    return rule;
+}
+
+/* Makes every frame that is measured from the stack pointer so many bytes longer: wrong, for a test to notice. */
+void witness_spoil(int bytes) {
+    const module_map *map = modules_enter();
+    for (uint32_t i = 0; map && i < map->range_count; i++) {
+        const unwind_table *t = map->ranges[i].table;
+        for (uint32_t j = 0; j < t->row_count; j++)
+            if ((t->rows[j].rule & ROW_KIND_BITS) == ROW_FROM_SP)
+                t->rows[j].rule += (uint32_t)bytes << ROW_OFFSET_SHIFT;
+    }
+    modules_leave();
+    memset(ours.known, 0, sizeof ours.known);
 }

@@ -19,7 +19,8 @@ class Profiler:
     """Samples the Python stacks of all threads of this process by the CPU they use.
 
     ``frequency`` is in samples per second of a thread's CPU; ``sampler`` is ``auto``, ``perf``, ``timer`` or
-    ``cycles``. With ``tasks`` asyncio tasks stand below the code that created them instead of below the event loop.
+    ``cycles``. With ``native`` the functions of C code have frames of their own, with ``kernel`` those of the kernel, where
+    that is permitted. With ``tasks`` asyncio tasks stand below the code that created them instead of below the event loop.
     With ``follow`` Python processes that are started meanwhile (``multiprocessing`` with any start method,
     ``os.fork``, ``subprocess``) are profiled to their own ends; else they are left alone, and the CPU of those that
     were waited for is the frame ``[children]:[not sampled]``. ``seed`` decides the exact period and phase.
@@ -34,6 +35,8 @@ class Profiler:
         *,
         frequency: int = FREQUENCY_HZ,
         sampler: str = "auto",
+        native: bool = False,
+        kernel: bool = False,
         tasks: bool = False,
         follow: bool = False,
         seed: int | None = None,
@@ -42,7 +45,7 @@ class Profiler:
             raise UsageError(f"a frequency of {frequency} Hz takes no samples", fix=f"frequency={FREQUENCY_HZ}")
         if sampler not in CHOICES:
             raise UsageError(f"there is no sampler {sampler!r}", fix=f"one of {', '.join(CHOICES)}")
-        self._settings = Settings(frequency, sampler, tasks, follow)
+        self._settings = Settings(frequency, sampler, tasks, native, kernel, follow)
         self._recorder = Recorder(self._settings, seed)
         self._session: Session | None = None
         self._watch: ending.Watch | None = None

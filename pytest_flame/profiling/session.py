@@ -33,6 +33,9 @@ class Settings:
     frequency: int
     sampler: str
     tasks: bool = False
+    native: bool = False
+    kernel: bool = False
+    """Frames of C code, and of the kernel."""
     follow: bool = True
     """Whether children join; else the one process is alone in its session."""
     output: str = ""

@@ -71,9 +71,10 @@ _LADDER: Final = {
 
 
 def open_sampler(
-    choice: str, frequency_hz: int, *, kernel_frames: bool = False, native_frames: bool = False
+    choice: str, frequency_hz: int, *, kernel_frames: bool = False, native_frames: bool = False, inlined: bool = False
 ) -> NativeSampler:
-    """A sampler that was started and stopped once on this machine. Raises ``SamplerUnavailable``."""
+    """A sampler that was started and stopped once on this machine. Raises ``SamplerUnavailable``. ``inlined``: see
+    ``NativeSampler``."""
     limit = max_sample_rate()
     if limit is not None and frequency_hz > limit and choice != "timer":
         raise UsageError(
@@ -89,7 +90,7 @@ def open_sampler(
     reason, hint = "", ""
     for rung in (KERNEL_FRAMES,) if kernel_frames else _LADDER[choice]:
         with ExitStack() as unless_chosen:
-            sampler = NativeSampler(rung.info(frequency_hz, reason, native_frames=native_frames))
+            sampler = NativeSampler(rung.info(frequency_hz, reason, native_frames=native_frames), inlined=inlined)
             unless_chosen.callback(sampler.close)
             try:
                 sampler.start(1_000_000)

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
+from pytest_flame.sampling.lines import LineTable
 from pytest_flame.sampling.native_names import NativeModule, NativeNamer
-from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
@@ -63,8 +64,9 @@ def _text(name: str) -> str:
 
 class NativeSampler:
     """One sampler of this process, with room for so many nodes of the stack tree, functions and bytes of their names
-    (the first two powers of two); what does not fit is counted as overflowed. ``with_fault`` breaks the walk on
-    purpose, to test the tests."""
+    (the first two powers of two); what does not fit is counted as overflowed. With native frames, ``inlined`` shows
+    the functions that compilers copied into others, too, as far as there is debug information: reading it takes
+    seconds. ``with_fault`` breaks the walk on purpose, to test the tests."""
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class NativeSampler:
         max_nodes: int = MAX_NODES,
         max_codes: int = MAX_CODES,
         text_bytes: int = TEXT_BYTES,
+        inlined: bool = False,
         with_fault: bool = False,
     ) -> None:
         module = c_module()
@@ -82,7 +85,7 @@ class NativeSampler:
         layout = self._layout()
         self._stops: Any = None
         self._modules: list[NativeModule] = []
-        self._native_namer: NativeNamer | None = None
+        self._native_namer = NativeNamer(inlined=inlined) if info.native_frames else None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
         _open.add(self)
         self._self_check()
@@ -90,7 +93,8 @@ class NativeSampler:
             self.close()
             layout.fault = with_fault
             self._handle = self._new(layout, max_nodes, max_codes, text_bytes)
-        if info.native_frames and self._lib.flame_set_native(self._handle, True):
+        detail = self._lib.FLAME_NATIVE_PLACES if inlined else self._lib.FLAME_NATIVE_FUNCTIONS
+        if info.native_frames and self._lib.flame_set_native(self._handle, detail):
             reason = self._message()
             self.close()
             raise SamplerUnavailable("native frames cannot be sampled here", why=reason, fix="leave --flame-native out")
@@ -152,14 +156,15 @@ class NativeSampler:
         lib, s = self._lib, self._handle
         nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
         self._read_modules()
-        frames = [NATIVE_THREAD, TRUNCATED, IN_KERNEL]
-        frames += [self._raw_frame(codes[i]) for i in range(3, lib.flame_code_count(s))]
+        frames: list[tuple[RawFrame, ...]] = [(NATIVE_THREAD,), (TRUNCATED,), (IN_KERNEL,)]
+        frames += [self._raw_frames(codes[i]) for i in range(3, lib.flame_code_count(s))]
         stacks = []
         for i in range(2, lib.flame_node_count(s)):
             if nodes[i].count:
-                path, at = [], i
+                path: list[RawFrame] = []
+                at = i
                 while at >= 2:
-                    path.append(frames[nodes[at].code])
+                    path.extend(reversed(frames[nodes[at].code]))
                     at = nodes[at].parent
                 cut = at == lib.FLAME_ROOT_CUT
                 stacks.append(RawStack(tuple(reversed(path)), cut, nodes[i].count, nodes[i].weight_ns))
@@ -167,7 +172,7 @@ class NativeSampler:
         counts = SampleCounts(
             c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete
         )
-        return RawSamples(tuple(stacks), counts, c.weight_ns)
+        return RawSamples(tuple(stacks), counts, c.weight_ns, self._raw_lines([found[-1] for found in frames]))
 
     def clear(self) -> None:
         self._lib.flame_clear(self._handle)
@@ -185,7 +190,7 @@ class NativeSampler:
 
     def _layout(self) -> Any:
         layout, error = self._ffi.new("flame_layout *"), self._ffi.new("char[512]")
-        if self._lib.flame_read_layout(layout, error, 512):
+        if self._lib.flame_read_layout(self._ffi.NULL, layout, error, 512):
             raise SamplerUnavailable(
                 f"pytest-flame cannot read the frames of this CPython {platform.python_version()}",
                 why=self._ffi.string(error).decode(),
@@ -207,15 +212,17 @@ class NativeSampler:
     def _self_check(self) -> None:
         """Refuse rather than mis-read: the walker must see what ``sys._getframe`` sees, here and now."""
         seen: tuple[CodeType, ...] = ()
-        frame: FrameType | None = sys._getframe()
+        here = sys._getframe()
+        frame: FrameType | None = here
         while frame is not None:
             seen = (frame.f_code, *seen)
             frame = frame.f_back
-        failed = self._lib.flame_sample_here(self._handle)
-        stacks = self.samples().stacks
+        failed, line = self._lib.flame_sample_here(self._handle), here.f_lineno
+        read = self.samples()
         self.clear()
         expected = tuple(RawFrame(_text(c.co_qualname), _text(c.co_filename), c.co_firstlineno) for c in seen)
-        if failed or len(stacks) != 1 or stacks[0].frames != expected:
+        same = [s.frames for s in read.stacks] == [expected]
+        if failed or not same or [(at.frame, at.line) for at in read.lines] != [(expected[-1], line)]:
             self.close()
             raise SamplerUnavailable(
                 f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
@@ -223,23 +230,43 @@ class NativeSampler:
                 fix=f"use a release build of CPython {' or '.join(PYTHONS)} (debug builds are not supported)",
             )
 
-    def _raw_frame(self, code: Any) -> RawFrame:
+    def _raw_frames(self, code: Any) -> tuple[RawFrame, ...]:
+        """One; more where functions are inlined, outermost first."""
         if code.kind == self._lib.FLAME_KIND_KERNEL:
             frame = self._kernel.frame(code.address)
-            return RawFrame(frame.qualname, "", 0, library=frame.module)
+            return (RawFrame(frame.qualname, "", 0, library=frame.module),)
         if code.kind == self._lib.FLAME_KIND_NATIVE:
-            return self._native_frame(code)
+            return self._native_frames(code)
         text = self._lib.flame_text(self._handle)
 
         def decode(offset: int, size: int, kind: int) -> str:
             raw = bytes(self._ffi.buffer(text + offset, size))
             return raw.decode(_ENCODINGS[kind], "replace") if size else ""
 
-        return RawFrame(
+        python = RawFrame(
             decode(code.qualname, code.qualname_bytes, code.qualname_kind),
             decode(code.filename, code.filename_bytes, code.filename_kind),
             code.firstlineno,
         )
+        return (python,)
+
+    def _raw_lines(self, frames: list[RawFrame]) -> tuple[RawLine, ...]:
+        lib, s = self._lib, self._handle
+        codes, lines = lib.flame_codes(s), lib.flame_lines(s)
+        tables: dict[int, LineTable] = {}
+        found: dict[tuple[RawFrame, int], list[int]] = {}
+        for i in range(lib.flame_line_count(s)):
+            sampled, code = lines[i], codes[lines[i].code]
+            if not sampled.count or not code.linetable_bytes:
+                continue
+            table = tables.get(sampled.code)
+            if table is None:
+                copied = self._ffi.buffer(lib.flame_text(s) + code.linetable, code.linetable_bytes)
+                table = tables[sampled.code] = LineTable(bytes(copied), code.firstlineno)
+            entry = found.setdefault((frames[sampled.code], table.line(sampled.offset)), [0, 0])
+            entry[0] += sampled.count
+            entry[1] += sampled.weight_ns
+        return tuple(RawLine(frame, line, count, weight) for (frame, line), (count, weight) in found.items())
 
     def _read_modules(self) -> None:
         lib = self._lib
@@ -248,11 +275,10 @@ class NativeSampler:
             NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found
         ]
 
-    def _native_frame(self, code: Any) -> RawFrame:
-        if self._native_namer is None:
-            self._native_namer = NativeNamer()
+    def _native_frames(self, code: Any) -> tuple[RawFrame, ...]:
+        assert self._native_namer is not None
         module = self._modules[code.qualname_object - 1] if code.qualname_object else None
-        return self._native_namer.frame(code.address, module, bool(code.filename_object))
+        return self._native_namer.frames(code.address, module, bool(code.filename_object))
 
     def _message(self) -> str:
         text: str = self._ffi.string(self._lib.flame_error(self._handle)).decode()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_flame.sampling.sampler import RawFrame
-from pytest_flame.sampling.symbols import Mappings, Symbolizer, read_mappings
-from pytest_flame.sampling.symbols.symbolizer import library_name
+from pytest_flame.sampling.symbols import Mapping, Mappings, NativeName, Symbolizer, read_mappings
+from pytest_flame.sampling.symbols.symbolizer import UNKNOWN, library_name
 
 GUESSED = "_[g]"
 """Behind the name of a function that has no unwind information: its caller was guessed, and proved possible."""
@@ -26,31 +26,37 @@ class NativeModule:
 class NativeNamer:
     """Names native functions of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, inlined: bool = False) -> None:
         self._symbolizer = Symbolizer()
-        self._mappings: Mappings | None = None
-        self._frames: dict[tuple[int, NativeModule | None, bool], RawFrame] = {}
+        self._inlined = inlined
+        self._mappings = Mappings(())
+        self._frames: dict[tuple[int, NativeModule | None, bool], tuple[RawFrame, ...]] = {}
 
-    def refresh(self) -> None:
-        """The mappings are read anew: libraries come and go."""
-        self._mappings = None
-
-    def frame(self, address: int, module: NativeModule | None, guessed: bool) -> RawFrame:
-        """``module`` is None for code in no library; what was unloaded is known by its place in its file."""
+    def frames(self, address: int, module: NativeModule | None, guessed: bool) -> tuple[RawFrame, ...]:
+        """The function at ``address`` and, where asked for, those inlined there, outermost first. ``module`` is None
+        for code in no library; what was unloaded is known by its place in its file."""
         key = (address, module, guessed)
         found = self._frames.get(key)
         if found is None:
-            library, symbol = self._name(address, module)
-            found = self._frames[key] = RawFrame(symbol + GUESSED * guessed, "", 0, library=library)
+            names = self._names(address, module)
+            found = tuple(RawFrame(name.symbol + GUESSED * guessed, "", 0, library=name.library) for name in names)
+            self._frames[key] = found
         return found
 
-    def _name(self, address: int, module: NativeModule | None) -> tuple[str, str]:
-        if self._mappings is None:
+    def _names(self, address: int, module: NativeModule | None) -> tuple[NativeName, ...]:
+        mapping = self._mapping(address, module)
+        if mapping is not None and self._inlined:
+            return self._symbolizer.frames(mapping, address)
+        if mapping is not None:
+            return (self._symbolizer.name(mapping, address),)
+        if module is not None:
+            return (self._symbolizer.name_in_file(module.path, address - module.bias),)
+        return (NativeName(library_name(""), UNKNOWN, 0),)
+
+    def _mapping(self, address: int, module: NativeModule | None) -> Mapping | None:
+        """None for what is not loaded any more. Mappings are read again for what they don't hold: libraries come."""
+        if module is not None and not module.loaded:
+            return None
+        if self._mappings.find(address) is None:
             self._mappings = read_mappings()
-        mapping = self._mappings.find(address)
-        if module is not None and (not module.loaded or mapping is None):
-            return library_name(module.path), f"[{address - module.bias:#x}]"
-        if mapping is None:
-            return library_name(""), "[unknown]"
-        name = self._symbolizer.name(mapping, address)
-        return name.library, name.symbol
+        return self._mappings.find(address)

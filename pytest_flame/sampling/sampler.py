@@ -35,10 +35,22 @@ class RawStack:
 
 
 @dataclass(frozen=True, slots=True)
+class RawLine:
+    """Samples that found a Python function innermost, on this line of its file."""
+
+    frame: RawFrame
+    line: int
+    count: int
+    weight_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class RawSamples:
     stacks: tuple[RawStack, ...]
     counts: SampleCounts
     weight_ns: int
+    lines: tuple[RawLine, ...] = ()
+    """Of the same samples, as far as the sampler knows lines; those of no Python function have none."""
 
 
 class Sampler(Protocol):

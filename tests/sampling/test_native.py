@@ -261,6 +261,7 @@ def test_threads_without_python_are_named_so(rung: SamplerInfo, run_script: Call
 # --- other processes ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # the timer's helper
 def test_a_forked_child_is_left_alone_and_cannot_disturb_its_parent(rung: SamplerInfo) -> None:
     def child() -> str:
         taken = sampler.samples().counts.taken

@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from numpy.typing import NDArray
 
-from pytest_flame.sampling.symbols.debugfiles import DebugLink, debug_link, embedded, open_debug_file
+from pytest_flame.sampling.symbols.debugfiles import DAMAGE, DebugLink, debug_link, embedded, open_debug_file
 from pytest_flame.sampling.symbols.entries import SHF_EXECINSTR, symbol_entries
 from pytest_flame.sampling.symbols.functions import Addresses, function_extents
 from pytest_flame.sampling.symbols.image import NotElf
@@ -43,9 +42,9 @@ def build_table(source: Source) -> SymbolTable:
             found, origin = _symbols(own, ".dynsym", starts, ends) or _dynamic_symbols(own), ".dynsym"
             local, where = _symbols_kept_apart(source, own, link, starts, ends)
             if local:
-                found, origin, complete = local + found, where, True
+                found, origin, complete = found + local, where, True
         found += stubs(own)
-    except (ELFError, ValueError, IndexError, KeyError, OverflowError) as e:
+    except DAMAGE as e:
         raise NotElf(f"the symbols cannot be read: {e}") from e
     return replace(_table(found, starts, ends), origin=origin, complete=complete, link=link_name, looked_at=looked_at)
 
@@ -130,10 +129,11 @@ def _dynamic_symbols(elf: ELFFile) -> list[Named]:
 
 
 def _rank(name: bytes, size: int, info: int) -> tuple[object, ...]:
-    """Which of several names of one address is shown: the smallest. The order perf uses, made total."""
+    """Which of several names of one address is shown: the smallest. An exported one first, so that a function is
+    called the same whether local symbols are there or not; then in the order perf uses, made total."""
     bind = info >> 4
     underscores = len(name) - len(name.lstrip(b"_"))
-    return size == 0, bind == _WEAK, bind != _GLOBAL, underscores, -len(name), name
+    return size == 0, bind == _LOCAL, bind == _WEAK, underscores, -len(name), name
 
 
 def _ends_of_sizeless(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from elftools.common.exceptions import ELFError
+from elftools.common.exceptions import DWARFError, ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import NoteSection
 
+DAMAGE: Final = (
+    *(ELFError, DWARFError, OSError, ValueError, IndexError, KeyError, AttributeError, TypeError, AssertionError),
+    *(OverflowError, MemoryError, struct.error),
+)
+"""What pyelftools raises for a damaged file, by experiment."""
 _CHUNK: Final = 1 << 20
 
 
@@ -49,7 +55,7 @@ def open_debug_file(place: Path, build_id: bytes | None, link: DebugLink | None)
             verified = own == build_id
         else:
             verified = link is not None and place.name == link.name and _crc(stream) == link.crc
-    except (ELFError, OSError, ValueError, KeyError):
+    except DAMAGE:
         verified = False
     if not verified:
         stream.close()

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
+STUB: Final = "@plt"
 _CLONE: Final = re.compile(
     r"(?:\.(?:cold|part|isra|constprop|lto_priv|localalias|llvm|__uniq|clone|hot|split)(?:\.\d+)*)+$"
 )
@@ -22,6 +23,8 @@ def without_clone(symbol: str) -> str:
 def demangle(symbol: str) -> str:
     """``symbol`` as its source calls it: with the types of its parameters (C++), without the hash of its crate
     (Rust). Names that are not mangled come back as they are."""
+    if symbol.endswith(STUB):
+        return demangle(symbol.removesuffix(STUB)) + STUB
     symbol = without_clone(symbol)
     if not symbol.startswith(("_Z", "_R", "__Z", "___Z")):
         return symbol

@@ -70,7 +70,7 @@ def read_image(read: Read, *, loaded: bool = False) -> Image:
     _, _, machine, _, _, table, _, _, _, entry_size, count, _, _, _ = _HEADER.unpack(header)
     if entry_size != _SEGMENT.size or count > _MAX_SEGMENTS:
         raise NotElf(f"{count} program headers of {entry_size} bytes")
-    data = read(table, entry_size * count)
+    data = b"" if table >> 63 else read(table, entry_size * count)
     if len(data) < entry_size * count:
         raise NotElf("the program headers are cut off")
     segments: list[Segment] = []
@@ -87,7 +87,8 @@ def read_image(read: Read, *, loaded: bool = False) -> Image:
     build_id = None
     for file_offset, address, size in notes:
         where = address - image.first_address if loaded else file_offset
-        build_id = build_id or _build_id(read(where, min(size, _MAX_NOTES)))
+        if build_id is None and 0 <= where < 1 << 63:
+            build_id = _build_id(read(where, min(size, _MAX_NOTES)))
     return replace(image, build_id=build_id)
 
 

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from elftools.common.exceptions import DWARFError, ELFError
 from elftools.dwarf.compileunit import CompileUnit
 from elftools.dwarf.descriptions import describe_form_class
 from elftools.dwarf.die import DIE
 from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.elf.elffile import ELFFile
 
-from pytest_flame.sampling.symbols.debugfiles import debug_link, open_debug_file
+from pytest_flame.sampling.symbols.debugfiles import DAMAGE, debug_link, open_debug_file
 from pytest_flame.sampling.symbols.demangle import demangle
 from pytest_flame.sampling.symbols.image import NotElf
 from pytest_flame.sampling.symbols.sources import Source, debug_candidates
@@ -55,7 +54,7 @@ class InlineReader:
             self._dwarf: Any = elf.get_dwarf_info(follow_links=False)
             self._ranges: Any = self._dwarf.range_lists()
             self._index: Any = self._dwarf.get_aranges()
-        except (ELFError, DWARFError, KeyError, ValueError, IndexError) as e:
+        except DAMAGE as e:
             raise NotElf(f"the debug information cannot be read: {e}") from e
         self._all_units: list[tuple[int, int, CompileUnit]] | None = None
         self._known: dict[int, tuple[Inlined, ...]] = {}
@@ -65,7 +64,7 @@ class InlineReader:
         if address not in self._known:
             try:
                 self._known[address] = tuple(self._inlined(address))
-            except (ELFError, DWARFError, KeyError, ValueError, IndexError, AttributeError):
+            except DAMAGE:
                 self._known[address] = ()  # pyelftools does not know every producer's extensions
         return self._known[address]
 
@@ -177,7 +176,7 @@ def open_inlines(source: Source, link: str) -> InlineReader | None:
         return InlineReader(source.stream)
     try:
         named = debug_link(ELFFile(source.stream))
-    except ELFError:
+    except DAMAGE:
         return None
     for place in debug_candidates(source, link):
         debug = open_debug_file(place, source.image.build_id, named)

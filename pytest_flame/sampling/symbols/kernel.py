@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame.model import Frame
+from pytest_flame.sampling.symbols.demangle import without_clone
 
 UNKNOWN: Final = "[unknown]"
 _FUNCTION: Final = re.compile(rb"^([0-9a-f]{16}) [tTwW] ([^\s$]\S*)", re.MULTILINE)
@@ -43,7 +44,7 @@ class KernelSymbols:
         if not found:
             return cls((), (), *_why_hidden(settings))
         starts = sorted(found)
-        return cls(starts, [found[start].decode("utf-8", "replace") for start in starts])
+        return cls(starts, [without_clone(found[start].decode("utf-8", "replace")) for start in starts])
 
     def name(self, address: int) -> str:
         """The function that ``address`` lies in; ``[unknown]`` where the kernel does not say: its addresses are others

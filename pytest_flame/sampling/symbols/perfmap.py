@@ -12,6 +12,7 @@ from typing import Final
 
 from pytest_flame.sampling.symbols.table import Symbol
 
+FOLDER: Final = Path("/tmp")
 _LINE: Final = re.compile(rb"^([0-9a-fA-F]{1,16})[ \t]+([0-9a-fA-F]{1,16})[ \t]+([^\n]+)$", re.MULTILINE)
 _PYTHON: Final = re.compile(r"(py::.+?):[^:]*")
 """What CPython's own trampolines are called: the file is no part of a function's name."""
@@ -21,10 +22,10 @@ _MAX_BYTES: Final = 1 << 28
 class PerfMap:
     """The functions that a process's compilers have announced so far."""
 
-    def __init__(self, pid: int | str = "self", folder: Path = Path("/tmp")) -> None:
+    def __init__(self, pid: int | str = "self", folder: Path | None = None) -> None:
         number = os.getpid() if pid == "self" else _own_number(int(pid))
         root = Path("/") if pid == "self" else Path(f"/proc/{pid}/root")
-        self._path = root / folder.relative_to("/") / f"perf-{number}.map"
+        self._path = root / (folder or FOLDER).relative_to("/") / f"perf-{number}.map"
         self._owners = {0, os.geteuid(), _uid(pid)}
         self._size = -1
         self._symbols: list[Symbol] = []
