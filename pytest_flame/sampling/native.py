@@ -250,7 +250,7 @@ class NativeSampler:
         )
         return (python,)
 
-    def _raw_lines(self, frames: list[RawFrame]) -> tuple[RawLine, ...]:
+    def _raw_lines(self, frames: list[tuple[RawFrame, ...]]) -> tuple[RawLine, ...]:
         lib, s = self._lib, self._handle
         codes, lines = lib.flame_codes(s), lib.flame_lines(s)
         tables: dict[int, LineTable] = {}
@@ -263,7 +263,7 @@ class NativeSampler:
             if table is None:
                 copied = self._ffi.buffer(lib.flame_text(s) + code.linetable, code.linetable_bytes)
                 table = tables[sampled.code] = LineTable(bytes(copied), code.firstlineno)
-            entry = found.setdefault((frames[sampled.code], table.line(sampled.offset)), [0, 0])
+            entry = found.setdefault((frames[sampled.code][-1], table.line(sampled.offset)), [0, 0])
             entry[0] += sampled.count
             entry[1] += sampled.weight_ns
         return tuple(RawLine(frame, line, count, weight) for (frame, line), (count, weight) in found.items())
