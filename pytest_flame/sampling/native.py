@@ -172,7 +172,7 @@ class NativeSampler:
         counts = SampleCounts(
             c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete
         )
-        return RawSamples(tuple(stacks), counts, c.weight_ns, self._raw_lines([found[-1] for found in frames]))
+        return RawSamples(tuple(stacks), counts, c.weight_ns, self._raw_lines(frames))
 
     def clear(self) -> None:
         self._lib.flame_clear(self._handle)
