@@ -58,7 +58,9 @@ Work = Callable[[], object]
 
 def walk_files(folder: Path) -> Work:
     library = sysconfig.get_path("stdlib")
-    return lambda: sum(os.stat(os.path.join(at, name)).st_size for at, _, names in os.walk(library) for name in names[:3])
+    return lambda: sum(
+        os.stat(os.path.join(at, name)).st_size for at, _, names in os.walk(library) for name in names[:3]
+    )
 
 
 def copy_files(folder: Path) -> Work:
