@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame.errors import FlameError
-from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.ladder import (
     CYCLES,
     INSTRUCTIONS,
@@ -38,7 +37,7 @@ BEARABLE: Final = 0.03
 
 _BY_ITSELF: Final = (KERNEL_TIME, USER, TIMER)
 """What ``--flame-sampler=auto`` takes, the first that works."""
-_OPTIONS: Final = {
+TITLES: Final = {
     CYCLES: "cycles, user mode        --flame-sampler=cycles",
     INSTRUCTIONS: "instructions, user mode  --flame-sampler=instructions",
     KERNEL_FRAMES: "CPU time, kernel frames  --flame-kernel",
@@ -163,7 +162,7 @@ def _burn(cpu_ns: int) -> int:
 
 
 def _tried(rung: Rung, frequency_hz: int) -> Step:
-    title = _OPTIONS[rung]
+    title = TITLES[rung]
     try:
         with NativeSampler(rung.info(frequency_hz)) as sampler:
             count = _sampled(sampler)
@@ -193,9 +192,8 @@ def _native_frames(best: Rung | None, frequency_hz: int) -> Step:
     title = "native frames            --flame-native"
     if best is None:
         return Step(title, False, "nothing can be sampled")
-    info: SamplerInfo = dataclasses.replace(best.info(frequency_hz), native_frames=True)
     try:
-        with NativeSampler(info) as sampler:
+        with NativeSampler(best.info(frequency_hz, native_frames=True)) as sampler:
             count = _sampled(sampler)
             counts = sampler.samples().counts
     except OSError as e:

@@ -22,6 +22,9 @@ OUTPUT: Final = "FLAME_PROFILE"
 FREQUENCY: Final = "FLAME_PROFILE_FREQUENCY"
 SAMPLER: Final = "FLAME_PROFILE_SAMPLER"
 FOLLOW: Final = "FLAME_PROFILE_FOLLOW"
+NATIVE: Final = "FLAME_PROFILE_NATIVE"
+INLINED: Final = "FLAME_PROFILE_INLINED"
+KERNEL: Final = "FLAME_PROFILE_KERNEL"
 TASKS: Final = "FLAME_PROFILE_TASKS"
 _YES: Final = ("1", "yes", "true", "on")
 _NO: Final = ("", "0", "no", "false", "off")
@@ -59,9 +62,12 @@ def _settings(output: Path) -> Settings:
         frequency=_frequency(),
         sampler=sampler,
         tasks=_switch(TASKS),
+        native=_switch(NATIVE) or _switch(INLINED),
+        kernel=_switch(KERNEL),
         follow=_switch(FOLLOW),
         output=str(output),
         root_pid=os.getpid(),
+        inlined=_switch(INLINED),
     )
 
 

@@ -67,7 +67,14 @@ class Recorder:
                 why="one sampler can be started at a time; FLAME_PROFILE starts one for the whole program",
                 fix="stop the other one first",
             )
-        sampler = open_sampler(self._settings.sampler, self._settings.frequency)
+        asked = self._settings
+        sampler = open_sampler(
+            asked.sampler,
+            asked.frequency,
+            kernel_frames=asked.kernel,
+            native_frames=asked.native,
+            inlined=asked.inlined,
+        )
         meter = Meter(sampler, self._rng)
         try:
             meter.begin(sampled=True)

@@ -33,12 +33,17 @@ class Settings:
     frequency: int
     sampler: str
     tasks: bool = False
+    native: bool = False
+    kernel: bool = False
+    """Frames of C code, and of the kernel."""
     follow: bool = True
     """Whether children join; else the one process is alone in its session."""
     output: str = ""
     """File the whole is written to; empty where somebody collects it."""
     root_pid: int = 0
     """The process that writes it."""
+    inlined: bool = False
+    """With native frames: those of functions that were inlined."""
 
 
 @dataclass(frozen=True, slots=True)

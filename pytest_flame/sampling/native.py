@@ -21,8 +21,8 @@ from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
 """What the C sampler knows the registers of; elsewhere the package installs without it."""
-PYTHONS: Final = ("3.11", "3.13", "3.14", "3.15")
-"""Whose frames have been compared with what the interpreter itself says of them; 3.12 is read, too, but untested."""
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14", "3.15")
+"""Whose frames have been compared with what the interpreter itself says of them; never free-threaded builds."""
 MAX_NODES: Final = 1 << 17
 MAX_CODES: Final = 1 << 14
 TEXT_BYTES: Final = 1 << 22
@@ -194,7 +194,7 @@ class NativeSampler:
             raise SamplerUnavailable(
                 f"pytest-flame cannot read the frames of this CPython {platform.python_version()}",
                 why=self._ffi.string(error).decode(),
-                fix=f"use CPython {' or '.join(PYTHONS)}, not free-threaded",
+                fix=f"use CPython {PYTHONS[0]} to {PYTHONS[-1]}, not free-threaded",
             )
         return layout
 
@@ -227,7 +227,7 @@ class NativeSampler:
             raise SamplerUnavailable(
                 f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
                 why="the sampler's start-up self-check read another stack than sys._getframe()",
-                fix=f"use a release build of CPython {' or '.join(PYTHONS)} (debug builds are not supported)",
+                fix=f"use a release build of CPython {PYTHONS[0]} to {PYTHONS[-1]} (debug builds are not supported)",
             )
 
     def _raw_frames(self, code: Any) -> tuple[RawFrame, ...]:
