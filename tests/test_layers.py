@@ -22,6 +22,7 @@ LAYERS = (
     {"judge", "config", "hookspecs"},
     {"gate.trial"},
     {"render"},
+    {"profiling"},
     {"gate.request", "progress"},
     {"gate.remarks"},
     {"gate.screening", "gate.interleaving"},
