@@ -88,7 +88,7 @@ def test_a_system_calls_functions_hang_below_its_caller(kernel: SamplerInfo, zer
     with NativeSampler(kernel) as sampler:
         raw = collect(sampler, work)
     reading = [s for s in below(raw, "read") if "read_iter_zero" in kernel_part(s)]
-    assert sum(s.count for s in reading) >= 0.8 * raw.counts.taken
+    assert sum(s.count for s in reading) >= 0.5 * raw.counts.taken
     for stack in reading:
         python = [i for i, f in enumerate(stack.frames) if not f.library]
         assert python == list(range(len(python))), "the kernel's frames come last"
@@ -255,5 +255,6 @@ def test_functions_without_names_are_one(kernel: SamplerInfo, zeros: Zeros, monk
 def test_functions_out_of_order_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native.KernelSymbols, "open", lambda: KernelSymbols([2, 1], ["b", "a"]))
     info = SamplerInfo("perf-sigtrap", "task-clock", True, 1000, kernel_frames=True)
-    with pytest.raises(FlameError, match="not ascending"):
+    with pytest.raises(FlameError, match="cannot be used") as caught:
         NativeSampler(info)
+    assert "not ascending" in caught.value.why
