@@ -91,6 +91,10 @@ class Symbolizer:
             return (outer,)
         return (outer, *(NativeName(outer.library, found.function, outer.offset) for found in reader.at(linked)))
 
+    def table(self, mapping: Mapping) -> SymbolTable | None:
+        """All symbols of the library that is mapped there; None where there are none."""
+        return self._module(mapping).table
+
     def linked_address(self, mapping: Mapping, address: int) -> int | None:
         """``address`` as the library's file counts it: what readelf, addr2line and a debugger show for the file. None
         for memory that belongs to no library."""
