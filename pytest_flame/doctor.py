@@ -37,7 +37,7 @@ BEARABLE: Final = 0.03
 
 _BY_ITSELF: Final = (KERNEL_TIME, USER, TIMER)
 """What ``--flame-sampler=auto`` takes, the first that works."""
-_OPTIONS: Final = {
+TITLES: Final = {
     CYCLES: "cycles, user mode        --flame-sampler=cycles",
     INSTRUCTIONS: "instructions, user mode  --flame-sampler=instructions",
     KERNEL_FRAMES: "CPU time, kernel frames  --flame-kernel",
@@ -163,7 +163,7 @@ def _burn(cpu_ns: int) -> int:
 
 
 def _tried(rung: Rung, frequency_hz: int) -> Step:
-    title = _OPTIONS[rung]
+    title = TITLES[rung]
     try:
         with NativeSampler(rung.info(frequency_hz)) as sampler:
             count = _sampled(sampler)
