@@ -19,8 +19,9 @@ class Profiler:
     """Samples the Python stacks of all threads of this process by the CPU they use.
 
     ``frequency`` is in samples per second of a thread's CPU; ``sampler`` is ``auto``, ``perf``, ``timer`` or
-    ``cycles``. With ``native`` the functions of C code have frames of their own, with ``kernel`` those of the kernel, where
-    that is permitted. With ``tasks`` asyncio tasks stand below the code that created them instead of below the event loop.
+    ``cycles``. With ``native`` the functions of C code have frames of their own, with ``kernel`` those of the kernel,
+    where that is permitted. With ``tasks`` asyncio tasks stand below the code that created them instead of below the
+    event loop.
     With ``follow`` Python processes that are started meanwhile (``multiprocessing`` with any start method,
     ``os.fork``, ``subprocess``) are profiled to their own ends; else they are left alone, and the CPU of those that
     were waited for is the frame ``[children]:[not sampled]``. ``seed`` decides the exact period and phase.
