@@ -194,7 +194,15 @@ def test_an_earlier_profile_is_not_taken_for_this_runs(run: Run, tmp_path: Path,
 
 def test_every_variable_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "profiling.md").read_text(encoding="utf-8")
-    for name in (program.OUTPUT, program.FREQUENCY, program.SAMPLER, program.FOLLOW, program.TASKS, program.NATIVE, program.KERNEL):
+    for name in (
+        program.OUTPUT,
+        program.FREQUENCY,
+        program.SAMPLER,
+        program.FOLLOW,
+        program.TASKS,
+        program.NATIVE,
+        program.KERNEL,
+    ):
         assert f"`{name}" in text
 
 
