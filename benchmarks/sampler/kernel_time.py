@@ -57,8 +57,8 @@ Work = Callable[[], object]
 
 
 def walk_files(folder: Path) -> Work:
-    library = sysconfig.get_path("stdlib")
-    return lambda: sum(os.stat(os.path.join(at, name)).st_size for at, _, names in os.walk(library) for name in names[:3])
+    library = Path(sysconfig.get_path("stdlib"))
+    return lambda: sum((Path(at) / name).stat().st_size for at, _, names in os.walk(library) for name in names[:3])
 
 
 def copy_files(folder: Path) -> Work:

@@ -128,7 +128,14 @@ def austin(folder: Path, rate: int, seconds: float) -> Sampled:
 
 def tachyon(folder: Path, rate: int, seconds: float, *options: str) -> Sampled:
     out = folder / "tachyon.txt"
-    command = [sys.executable, "-m", "profiling.sampling", "attach", f"--rate={rate}", f"--duration={seconds:.0f}"]
+    command = [
+        sys.executable,
+        "-m",
+        "profiling.sampling",
+        "attach",
+        f"--sampling-rate={rate}",
+        f"--duration={seconds:.0f}",
+    ]
     with target(folder) as pid:
         said = ask([*command, "--collapsed", "--no-gc", "--output", str(out), *options, str(pid)], seconds)
     rate_text = re.search(r"Error rate:\s*([\d.]+)", said)

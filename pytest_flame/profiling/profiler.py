@@ -19,12 +19,13 @@ class Profiler:
     """Samples the Python stacks of all threads of this process by the CPU they use.
 
     ``frequency`` is in samples per second of a thread's CPU; ``sampler`` is ``auto``, ``perf``, ``timer`` or
-    ``cycles``. With ``native`` the functions of C code have frames of their own, with ``kernel`` those of the kernel,
-    where that is permitted. With ``tasks`` asyncio tasks stand below the code that created them instead of below the
-    event loop.
-    With ``follow`` Python processes that are started meanwhile (``multiprocessing`` with any start method,
-    ``os.fork``, ``subprocess``) are profiled to their own ends; else they are left alone, and the CPU of those that
-    were waited for is the frame ``[children]:[not sampled]``. ``seed`` decides the exact period and phase.
+    ``cycles``. With ``native`` the functions of C code have frames of their own, with ``inlined`` also those that the
+    compiler copied into others, as far as there is debug information (which takes seconds to read); with ``kernel``
+    those of the kernel, where that is permitted. With ``tasks`` asyncio tasks stand below the code that created them
+    instead of below the event loop. With ``follow`` Python processes that are started meanwhile (``multiprocessing``
+    with any start method, ``os.fork``, ``subprocess``) are profiled to their own ends; else they are left alone, and
+    the CPU of those that were waited for is the frame ``[children]:[not sampled]``. ``seed`` decides the exact period
+    and phase.
 
     Use it as a context manager, or call ``start`` and ``stop``; started again, it adds to what it has. One profiler
     can run in a process at a time. Raises ``SamplerUnavailable`` where no sampler works, ``UsageError`` where
@@ -37,6 +38,7 @@ class Profiler:
         frequency: int = FREQUENCY_HZ,
         sampler: str = "auto",
         native: bool = False,
+        inlined: bool = False,
         kernel: bool = False,
         tasks: bool = False,
         follow: bool = False,
@@ -46,7 +48,7 @@ class Profiler:
             raise UsageError(f"a frequency of {frequency} Hz takes no samples", fix=f"frequency={FREQUENCY_HZ}")
         if sampler not in CHOICES:
             raise UsageError(f"there is no sampler {sampler!r}", fix=f"one of {', '.join(CHOICES)}")
-        self._settings = Settings(frequency, sampler, tasks, native, kernel, follow)
+        self._settings = Settings(frequency, sampler, tasks, native or inlined, kernel, follow, inlined=inlined)
         self._recorder = Recorder(self._settings, seed)
         self._session: Session | None = None
         self._watch: ending.Watch | None = None

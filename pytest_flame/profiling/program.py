@@ -23,6 +23,7 @@ FREQUENCY: Final = "FLAME_PROFILE_FREQUENCY"
 SAMPLER: Final = "FLAME_PROFILE_SAMPLER"
 FOLLOW: Final = "FLAME_PROFILE_FOLLOW"
 NATIVE: Final = "FLAME_PROFILE_NATIVE"
+INLINED: Final = "FLAME_PROFILE_INLINED"
 KERNEL: Final = "FLAME_PROFILE_KERNEL"
 TASKS: Final = "FLAME_PROFILE_TASKS"
 _YES: Final = ("1", "yes", "true", "on")
@@ -61,11 +62,12 @@ def _settings(output: Path) -> Settings:
         frequency=_frequency(),
         sampler=sampler,
         tasks=_switch(TASKS),
-        native=_switch(NATIVE),
+        native=_switch(NATIVE) or _switch(INLINED),
         kernel=_switch(KERNEL),
         follow=_switch(FOLLOW),
         output=str(output),
         root_pid=os.getpid(),
+        inlined=_switch(INLINED),
     )
 
 

@@ -68,7 +68,13 @@ class Recorder:
                 fix="stop the other one first",
             )
         asked = self._settings
-        sampler = open_sampler(asked.sampler, asked.frequency, kernel_frames=asked.kernel, native_frames=asked.native)
+        sampler = open_sampler(
+            asked.sampler,
+            asked.frequency,
+            kernel_frames=asked.kernel,
+            native_frames=asked.native,
+            inlined=asked.inlined,
+        )
         meter = Meter(sampler, self._rng)
         try:
             meter.begin(sampled=True)

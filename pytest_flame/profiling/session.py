@@ -42,6 +42,8 @@ class Settings:
     """File the whole is written to; empty where somebody collects it."""
     root_pid: int = 0
     """The process that writes it."""
+    inlined: bool = False
+    """With native frames: those of functions that were inlined."""
 
 
 @dataclass(frozen=True, slots=True)

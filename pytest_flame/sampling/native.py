@@ -21,8 +21,8 @@ from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
 """What the C sampler knows the registers of; elsewhere the package installs without it."""
-PYTHONS: Final = ("3.11", "3.13", "3.14", "3.15")
-"""Whose frames have been compared with what the interpreter itself says of them; 3.12 is read, too, but untested."""
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14", "3.15")
+"""Whose frames have been compared with what the interpreter itself says of them; never free-threaded builds."""
 MAX_NODES: Final = 1 << 17
 MAX_CODES: Final = 1 << 14
 TEXT_BYTES: Final = 1 << 22
@@ -100,7 +100,10 @@ class NativeSampler:
             raise SamplerUnavailable("native frames cannot be sampled here", why=reason, fix="leave --flame-native out")
         self._kernel = KernelSymbols.open() if info.kernel_frames else KernelSymbols([], [])
         starts = self._ffi.from_buffer("uint64_t[]", array("Q", self._kernel.starts))
-        self._check(self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)))
+        if self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)):
+            reason = self._message()
+            self.close()
+            raise FlameError("the kernel's functions cannot be used", why=reason)
 
     @property
     def info(self) -> SamplerInfo:
@@ -172,7 +175,7 @@ class NativeSampler:
         counts = SampleCounts(
             c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete
         )
-        return RawSamples(tuple(stacks), counts, c.weight_ns, self._raw_lines([found[-1] for found in frames]))
+        return RawSamples(tuple(stacks), counts, c.weight_ns, self._raw_lines(frames))
 
     def clear(self) -> None:
         self._lib.flame_clear(self._handle)
@@ -194,7 +197,7 @@ class NativeSampler:
             raise SamplerUnavailable(
                 f"pytest-flame cannot read the frames of this CPython {platform.python_version()}",
                 why=self._ffi.string(error).decode(),
-                fix=f"use CPython {' or '.join(PYTHONS)}, not free-threaded",
+                fix=f"use CPython {PYTHONS[0]} to {PYTHONS[-1]}, not free-threaded",
             )
         return layout
 
@@ -227,7 +230,7 @@ class NativeSampler:
             raise SamplerUnavailable(
                 f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
                 why="the sampler's start-up self-check read another stack than sys._getframe()",
-                fix=f"use a release build of CPython {' or '.join(PYTHONS)} (debug builds are not supported)",
+                fix=f"use a release build of CPython {PYTHONS[0]} to {PYTHONS[-1]} (debug builds are not supported)",
             )
 
     def _raw_frames(self, code: Any) -> tuple[RawFrame, ...]:
@@ -250,7 +253,7 @@ class NativeSampler:
         )
         return (python,)
 
-    def _raw_lines(self, frames: list[RawFrame]) -> tuple[RawLine, ...]:
+    def _raw_lines(self, frames: list[tuple[RawFrame, ...]]) -> tuple[RawLine, ...]:
         lib, s = self._lib, self._handle
         codes, lines = lib.flame_codes(s), lib.flame_lines(s)
         tables: dict[int, LineTable] = {}
@@ -263,13 +266,15 @@ class NativeSampler:
             if table is None:
                 copied = self._ffi.buffer(lib.flame_text(s) + code.linetable, code.linetable_bytes)
                 table = tables[sampled.code] = LineTable(bytes(copied), code.firstlineno)
-            entry = found.setdefault((frames[sampled.code], table.line(sampled.offset)), [0, 0])
+            entry = found.setdefault((frames[sampled.code][-1], table.line(sampled.offset)), [0, 0])
             entry[0] += sampled.count
             entry[1] += sampled.weight_ns
         return tuple(RawLine(frame, line, count, weight) for (frame, line), (count, weight) in found.items())
 
     def _read_modules(self) -> None:
         lib = self._lib
+        if self._native_namer is not None:
+            self._native_namer.refresh()
         found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native_frames else []
         self._modules = [
             NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found

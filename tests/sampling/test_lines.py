@@ -80,6 +80,19 @@ def test_bytecode_counts_for_its_own_line(perf_required: SamplerInfo) -> None:
     assert lines[3] / body == pytest.approx(1 / 2, abs=0.06)
 
 
+def test_the_simplest_instructions_count_for_their_own_line(perf_required: SamplerInfo) -> None:
+    """Those that can neither call nor fail: an interpreter could leave their place unstored."""
+    names: dict[str, typing.Any] = {}
+    moves = "; ".join(["c = b"] * 60)
+    source = f"def moving(b):\n  for i in range(60_000):\n    i + 1\n    {moves}\n    i + 2\n    {moves}"
+    exec(compile(source, "/tmp/moving.py", "exec"), names)
+    with NativeSampler(perf_required) as sampler:
+        raw = collect(sampler, lambda: [names["moving"](1) for _ in range(6)], MS // 5, seed=1)
+    lines = by_line(raw, names["moving"].__code__)
+    assert lines[3] + lines[5] > 0.6 * sum(lines.values())
+    assert lines[3] / (lines[3] + lines[5]) == pytest.approx(1 / 2, abs=0.1)
+
+
 def test_lines_have_the_cost_of_the_samples_they_come_from(perf_required: SamplerInfo) -> None:
     with NativeSampler(perf_required) as sampler:
         raw = collect(sampler, lambda: spin(50 * MS))

@@ -186,6 +186,36 @@ def test_long_system_calls_weigh_what_they_took(perf_required: SamplerInfo) -> N
     assert not beyond_chance(shares(raw, "call", "tail")["call"], truth, raw.counts.taken)
 
 
+def test_the_timer_does_not_run_in_step_with_calls_it_cuts_short() -> None:
+    """A signal ends a read of /dev/zero. A look that could only come half a period after the last one would hardly
+    ever see what such a program does right after: it gave the reads 38 % of the samples where they had 23 % of the
+    time."""
+    zeros, buffer = os.open("/dev/zero", os.O_RDONLY), bytearray(1 << 20)
+    os.readv(zeros, [buffer])
+    began = time.thread_time_ns()
+    os.readv(zeros, [buffer] * 100)
+    each = max(1, (time.thread_time_ns() - began) // 100)
+    rng, clocks = random.Random(2), {"call": 0, "tail": 0}
+
+    def call(count: int) -> None:
+        os.readv(zeros, [buffer] * count)
+
+    def work() -> None:
+        for _ in range(500):
+            began = time.thread_time_ns()
+            tail(int(rng.uniform(0.2, 2.8) * MS))
+            between = time.thread_time_ns()
+            call(max(1, min(1000, int(rng.uniform(0.2, 2.8) * MS / each))))
+            clocks["tail"] += between - began
+            clocks["call"] += time.thread_time_ns() - between
+
+    with NativeSampler(TIMER) as sampler:
+        raw = collect(sampler, work, seed=1)
+    os.close(zeros)
+    truth = clocks["call"] / sum(clocks.values())
+    assert shares(raw, "call", "tail")["call"] == pytest.approx(truth, abs=0.09)
+
+
 # --- threads -----------------------------------------------------------------------------------------------------
 
 
@@ -343,8 +373,8 @@ def test_waiting_system_calls_are_not_disturbed(perf_required: SamplerInfo) -> N
 
 
 def test_the_timer_rarely_ends_a_wait_early() -> None:
-    """A thread is signalled for the CPU it used, not for having woken: else each of its waits would end early."""
-    assert polls_cut_short(TIMER, 40) <= 20
+    """Only threads that run are signalled."""
+    assert polls_cut_short(TIMER, 40) <= 8
 
 
 def test_a_handler_from_before_still_gets_its_signals(perf_required: SamplerInfo) -> None:
@@ -407,8 +437,8 @@ def test_a_thread_that_blocks_the_signal_lives_on(rung: SamplerInfo) -> None:
     with NativeSampler(rung) as sampler:
         raw = collect(sampler, work)
     assert weights(raw, "head")["head"] == 0
-    assert weights(raw, "tail")["tail"] >= 15 * MS
-    assert 18 * MS <= raw.weight_ns <= 45 * MS
+    assert weights(raw, "tail")["tail"] >= (5 if rung == TIMER else 15) * MS
+    assert 18 * MS <= raw.weight_ns <= 45 * MS or rung == TIMER  # which looks by chance
 
 
 def test_a_handler_installed_meanwhile_is_reported(rung: SamplerInfo) -> None:

@@ -1,27 +1,26 @@
-"""Symbol tables from ELF files: pyelftools finds the sections, numpy reads the entries in bulk."""
+"""Symbol tables from ELF files: pyelftools finds the sections, what is in them is read in bulk."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-from numpy.typing import NDArray
 
 from pytest_flame.sampling.symbols.debugfiles import DAMAGE, DebugLink, debug_link, embedded, open_debug_file
 from pytest_flame.sampling.symbols.entries import SHF_EXECINSTR, symbol_entries
-from pytest_flame.sampling.symbols.functions import Addresses, function_extents
+from pytest_flame.sampling.symbols.functions import Extents, function_extents
 from pytest_flame.sampling.symbols.image import NotElf
 from pytest_flame.sampling.symbols.plt import stubs
 from pytest_flame.sampling.symbols.sources import Source, debug_candidates, describe
 from pytest_flame.sampling.symbols.table import NO_PARENT, SymbolTable
 
-_NOTYPE, _FUNC, _IFUNC = 0, 2, 10
+_KINDS: Final = (0, 2, 10)
+"""Labels (STT_NOTYPE: assembly), functions (STT_FUNC), functions chosen at load time (STT_GNU_IFUNC)."""
 _LOCAL, _GLOBAL, _WEAK = 0, 1, 2
-_SHN_LORESERVE: Final = 0xFF00
 
 Named = tuple[int, int, bytes]
 """Start, end and name of a symbol."""
@@ -32,83 +31,65 @@ def build_table(source: Source) -> SymbolTable:
     debug file. Raises ``NotElf`` for what is not a sound ELF file."""
     try:
         own = ELFFile(source.stream)
-        starts, ends = function_extents(own)
+        functions = function_extents(own)
         link = debug_link(own)
         link_name = link.name if link else ""
         looked_at = describe(source, link_name) if source.status is not None else ""
-        found, origin = _symbols(own, ".symtab", starts, ends), ".symtab"
+        found, origin = _symbols(own, ".symtab", functions), ".symtab"
         complete = bool(found)
         if not complete:
-            found, origin = _symbols(own, ".dynsym", starts, ends) or _dynamic_symbols(own), ".dynsym"
-            local, where = _symbols_kept_apart(source, own, link, starts, ends)
+            found, origin = _symbols(own, ".dynsym", functions) or _dynamic_symbols(own), ".dynsym"
+            local, where = _symbols_kept_apart(source, own, link, functions)
             if local:
                 found, origin, complete = found + local, where, True
         found += stubs(own)
     except DAMAGE as e:
         raise NotElf(f"the symbols cannot be read: {e}") from e
-    return replace(_table(found, starts, ends), origin=origin, complete=complete, link=link_name, looked_at=looked_at)
+    return replace(_table(found, functions), origin=origin, complete=complete, link=link_name, looked_at=looked_at)
 
 
 def _symbols_kept_apart(
-    source: Source, own: ELFFile, link: DebugLink | None, starts: Addresses, ends: Addresses
+    source: Source, own: ELFFile, link: DebugLink | None, functions: Extents
 ) -> tuple[list[Named], str]:
     """Symbols of local functions and where they were: in a debug file; else compressed in the library itself."""
     for place in debug_candidates(source, link.name if link else ""):
         debug = open_debug_file(place, source.image.build_id, link)
         if debug is not None:
             with debug:
-                found = _symbols(ELFFile(debug), ".symtab", starts, ends)
+                found = _symbols(ELFFile(debug), ".symtab", functions)
             if found:
                 return found, str(place)
     inside = embedded(own)
-    return (_symbols(ELFFile(inside), ".symtab", starts, ends) if inside else []), ".gnu_debugdata"
+    return (_symbols(ELFFile(inside), ".symtab", functions) if inside else []), ".gnu_debugdata"
 
 
-def _symbols(elf: ELFFile, name: str, starts: Addresses, ends: Addresses) -> list[Named]:
+def _symbols(elf: ELFFile, name: str, functions: Extents) -> list[Named]:
     """Functions, and labels in executable sections (assembly), one for each address; none without the section."""
     section = elf.get_section_by_name(name)
     if not isinstance(section, SymbolTableSection):
         return []
-    entries = symbol_entries(section)
     text: bytes = section.stringtable.data()
-    executable = np.zeros(_SHN_LORESERVE, bool)
-    section_ends = np.zeros(_SHN_LORESERVE, np.uint64)
-    for i, s in enumerate(elf.iter_sections()):
-        executable[i] = bool(s["sh_flags"] & SHF_EXECINSTR)
-        section_ends[i] = s["sh_addr"] + s["sh_size"]
-    kind = entries["info"] & 0xF
-    entries = entries[
-        ((kind == _FUNC) | (kind == _IFUNC) | (kind == _NOTYPE))
-        & (entries["name"] > 0)
-        & (entries["name"] < len(text))
-        & (entries["section"] > 0)
-        & (entries["section"] < _SHN_LORESERVE)
-    ]
-    entries = entries[executable[entries["section"]]]
-    entries = entries[np.argsort(entries["value"], kind="stable")]
-    values = entries["value"]
-    sizes = entries["size"]
-    limits = np.where(
-        sizes > 0, values + sizes, _ends_of_sizeless(values, section_ends[entries["section"]], starts, ends)
-    )
+    code = {
+        number: s["sh_addr"] + s["sh_size"]
+        for number, s in enumerate(elf.iter_sections())
+        if s["sh_flags"] & SHF_EXECINSTR
+    }
+    found = []
+    for at, info, _, number, value, size in symbol_entries(section):
+        if info & 0xF in _KINDS and at and number in code:
+            symbol = text[at : text.index(b"\0", at)].partition(b"@")[0]  # without its version
+            # $x and $d are marks between code and data on ARM.
+            if symbol and symbol[0] != 0x24 and not symbol.startswith(b".L"):
+                found.append((value, size, code[number], info, symbol))
+    values = sorted({value for value, *_ in found})
     best: dict[int, tuple[tuple[object, ...], int, bytes]] = {}
-    rows = zip(
-        values.tolist(),
-        limits.tolist(),
-        sizes.tolist(),
-        entries["info"].tolist(),
-        entries["name"].tolist(),
-        strict=True,
-    )
-    for value, limit, size, info, at in rows:
-        symbol = text[at : text.index(b"\0", at)].partition(b"@")[0]  # without its version
-        if not symbol or symbol[0] == 0x24 or symbol.startswith(b".L"):  # $x, $d: marks between code and data on ARM
-            continue
+    for value, size, section_end, info, symbol in found:
         rank = _rank(symbol, size, info)
         known = best.get(value)
         if known is None or rank < known[0]:
-            best[value] = (rank, limit, symbol)
-    return [(value, limit, symbol) for value, (_, limit, symbol) in best.items()]
+            end = value + size if size else _end_of_sizeless(value, section_end, values, functions)
+            best[value] = (rank, end, symbol)
+    return [(value, end, symbol) for value, (_, end, symbol) in best.items()]
 
 
 def _dynamic_symbols(elf: ELFFile) -> list[Named]:
@@ -136,24 +117,20 @@ def _rank(name: bytes, size: int, info: int) -> tuple[object, ...]:
     return size == 0, bind == _LOCAL, bind == _WEAK, underscores, -len(name), name
 
 
-def _ends_of_sizeless(
-    values: Addresses, section_ends: Addresses, starts: Addresses, ends: Addresses
-) -> NDArray[np.uint64]:
+def _end_of_sizeless(value: int, section_end: int, values: list[int], functions: Extents) -> int:
     """A label without a size reaches to the next symbol, but not beyond its section or into another function."""
-    if not len(values):
-        return values
-    distinct = np.append(np.unique(values), np.uint64(2**64 - 1))
-    limits = np.minimum(distinct[np.searchsorted(distinct, values, "right")], section_ends)
-    if len(starts):
-        following = np.append(starts, np.uint64(2**64 - 1))
-        limits = np.minimum(limits, following[np.searchsorted(starts, values, "right")])
-        around = np.searchsorted(starts, values, "right").astype(np.int64) - 1
-        inside = (around >= 0) & (values < ends[np.maximum(around, 0)])
-        limits = np.where(inside, np.minimum(limits, ends[np.maximum(around, 0)]), limits)
-    return np.maximum(limits, values)
+    starts, ends = functions
+    limits = [section_end]
+    following = bisect_right(values, value)
+    limits += values[following : following + 1]
+    i = bisect_right(starts, value)
+    limits += starts[i : i + 1]
+    if i and value < ends[i - 1]:
+        limits.append(ends[i - 1])
+    return max(value, min(limits))
 
 
-def _table(found: list[Named], starts: Addresses, ends: Addresses) -> SymbolTable:
+def _table(found: list[Named], functions: Extents) -> SymbolTable:
     """The earlier of two symbols with the same start wins."""
     unique: dict[int, Named] = {}
     for named in reversed(found):
@@ -171,8 +148,8 @@ def _table(found: list[Named], starts: Addresses, ends: Addresses) -> SymbolTabl
         parents=_parents([end for _, end, _ in ordered]),
         name_offsets=offsets,
         names=b"".join(name + b"\0" for _, _, name in ordered),
-        function_starts=starts.tolist(),
-        function_ends=ends.tolist(),
+        function_starts=functions[0],
+        function_ends=functions[1],
         origin="",
         complete=False,
     )

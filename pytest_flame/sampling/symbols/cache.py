@@ -73,7 +73,7 @@ class SymbolCache:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_room()
-            write_bytes(self._path(key), _pack(key, table))
+            write_bytes(self._path(key), _pack(key, table), durable=False)  # damage is noticed
         except OSError:
             return
 

@@ -6,47 +6,49 @@ Stripped libraries keep it. Only extents are read here, in bulk, by way of the s
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
-import numpy as np
 from elftools.elf.elffile import ELFFile
-from numpy.typing import NDArray
 
-Addresses = NDArray[np.uint64]
+Extents = tuple[list[int], list[int]]
+"""Starts, ascending, each once, and the ends that belong to them."""
 
+_PAIR: Final = struct.Struct("<ii")
+_MAX_FUNCTION: Final = 1 << 32
 _PCREL_SDATA4, _DATAREL_SDATA4 = 0x1B, 0x3B
 _SIZES: Final = {0x0: 8, 0x2: 2, 0x3: 4, 0x4: 8, 0xA: 2, 0xB: 4, 0xC: 8}
 """Bytes of a pointer by the lower half of its encoding (DW_EH_PE_…)."""
 
 
-def function_extents(elf: ELFFile) -> tuple[Addresses, Addresses]:
-    """Starts (sorted, each once) and ends of all functions with call frame information; empty without the table."""
-    nothing = np.zeros(0, np.uint64), np.zeros(0, np.uint64)
+def function_extents(elf: ELFFile) -> Extents:
+    """Start and end of all functions with call frame information, sorted; empty without the table."""
     found = _by_sections(elf) or _by_segments(elf)
     if found is None:
-        return nothing
-    (raw, index_address), (data, frames_address) = found
-    # Version 1, pointer to .eh_frame and count of four bytes each, then pairs relative to the table's own address.
-    if len(raw) < 12 or raw[0] != 1 or raw[1] & 0x0F not in (0x3, 0xB) or raw[2] != 0x03 or raw[3] != _DATAREL_SDATA4:
-        return nothing
-    count = min(int.from_bytes(raw[8:12], "little"), (len(raw) - 12) // 8)
-    pairs = np.frombuffer(raw, "<i4", 2 * count, 12).reshape(-1, 2).astype(np.int64) + index_address
-    starts, records = pairs[:, 0], pairs[:, 1] - frames_address
-    inside = (records >= 0) & (records + 24 <= len(data))
-    starts, records = starts[inside], records[inside]
-    # Length 0xffffffff announces the 64-bit format, which no linker emits here.
-    content = np.frombuffer(data, np.uint8)
-    cies = records + 4 - _unsigned(content, records + 4, 4)
-    sizes = {int(cie): _pointer_size(data, int(cie)) for cie in np.unique(cies)}
-    width = np.array([sizes[int(cie)] for cie in cies], np.int64)
-    ends = starts.copy()
-    for size in (2, 4, 8):
-        rows = np.flatnonzero(width == size)
-        rows = rows[records[rows] + 8 + 2 * size <= len(data)]
-        ends[rows] += _unsigned(content, records[rows] + 8 + size, size)
-    known = ends > starts
-    starts, first = np.unique(starts[known], return_index=True)
-    return starts.astype(np.uint64), ends[known][first].astype(np.uint64)
+        return [], []
+    (index, index_address), (frames, frames_address) = found
+    # Version 1, pointer to the frames and count of four bytes each, then pairs relative to the table's own address.
+    known = len(index) >= 12 and index[0] == 1 and index[1] & 0x0F in (0x3, 0xB) and index[2] == 0x03
+    if not known or index[3] != _DATAREL_SDATA4:
+        return [], []
+    count = min(int.from_bytes(index[8:12], "little"), (len(index) - 12) // 8)
+    sizes: dict[int, int] = {}
+    extents: dict[int, int] = {}
+    for relative, record in _PAIR.iter_unpack(index[12 : 12 + 8 * count]):
+        start, at = index_address + relative, index_address + record - frames_address
+        if at < 0 or at + 8 > len(frames):
+            continue
+        # A record: its length (0xffffffff announces a format no linker emits here), the way back to its CIE, its
+        # start, its size.
+        cie = at + 4 - int.from_bytes(frames[at + 4 : at + 8], "little")
+        width = sizes.get(cie)
+        if width is None:
+            width = sizes[cie] = _pointer_size(frames, cie)
+        size = int.from_bytes(frames[at + 8 + width : at + 8 + 2 * width], "little")
+        if start >= 0 and 0 < size < _MAX_FUNCTION:
+            extents.setdefault(start, start + size)
+    starts = sorted(extents)
+    return starts, [extents[start] for start in starts]
 
 
 Placed = tuple[bytes, int]
@@ -72,13 +74,6 @@ def _by_segments(elf: ELFFile) -> tuple[Placed, Placed] | None:
             if loaded["p_vaddr"] <= frames < loaded["p_vaddr"] + loaded["p_filesz"]:
                 return (raw, address), (loaded.data()[frames - loaded["p_vaddr"] :], frames)
     return None
-
-
-def _unsigned(content: NDArray[np.uint8], at: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    numbers = np.zeros(len(at), np.int64)
-    for byte in range(size):
-        numbers |= content[at + byte].astype(np.int64) << (8 * byte)
-    return numbers
 
 
 def _pointer_size(data: bytes, cie: int) -> int:

@@ -56,12 +56,11 @@ def _slots(elf: ELFFile) -> dict[int, bytes]:
         symbols = elf.get_section(section["sh_link"])
         if not isinstance(symbols, SymbolTableSection) or symbols["sh_type"] != "SHT_DYNSYM":
             continue
-        entries, text = symbol_entries(symbols), symbols.stringtable.data()
-        relocations = relocation_entries(section)
-        relocations = relocations[(relocations["symbol"] > 0) & (relocations["symbol"] < len(entries))]
-        names = entries["name"][relocations["symbol"]]
-        for offset, at in zip(relocations["offset"].tolist(), names.tolist(), strict=True):
-            slots[offset] = text[at : text.index(b"\0", at)]
+        names = [name for name, *_ in symbol_entries(symbols)]
+        text = symbols.stringtable.data()
+        for offset, _, symbol, _ in relocation_entries(section):
+            if 0 < symbol < len(names):
+                slots[offset] = text[names[symbol] : text.index(b"\0", names[symbol])]
     return slots
 
 

@@ -141,7 +141,8 @@ def _debuginfod_caches() -> list[Path]:
 
 
 def _build(source: Source) -> SymbolTable:
-    # Here, and not above: pyelftools and numpy take longer to import than everything that is done with a cached table.
+    # Here, and not above: importing pyelftools takes longer than everything that is done with cached tables. No numpy:
+    # the process that is named may be the measured one, and OpenBLAS starts threads.
     from pytest_flame.sampling.symbols.build import build_table
 
     return build_table(source)

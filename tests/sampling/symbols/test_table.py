@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +18,7 @@ def table_from(symbols: dict[int, int], functions: dict[int, int]) -> SymbolTabl
     starts = sorted(functions)
     named = [(start, start + size, f"at{start}".encode()) for start, size in symbols.items()]
     ends = [start + functions[start] for start in starts]
-    return _table(named, np.array(starts, np.uint64), np.array(ends, np.uint64))
+    return _table(named, (starts, ends))
 
 
 @given(extents)
