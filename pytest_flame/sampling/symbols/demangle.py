@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Final
 
 MAX_LENGTH: Final = 1000
+_RUST_HASH: Final = re.compile(r"17h[0-9a-f]{16}E$")
+_SHOWN_RUST_HASH: Final = re.compile(r"::h[0-9a-f]{16}$")
 STUB: Final = "@plt"
 _CLONE: Final = re.compile(
     r"(?:\.(?:cold|part|isra|constprop|lto_priv|localalias|llvm|__uniq|clone|hot|split)(?:\.\d+)*)+$"
@@ -33,6 +35,8 @@ def demangle(symbol: str) -> str:
     from pydemumble import demangle as llvm_demangle  # only where a library has such names
 
     name: str = llvm_demangle(symbol)
+    if _RUST_HASH.search(symbol):  # some versions leave it
+        name = _SHOWN_RUST_HASH.sub("", name)
     return _of_bearable_length(name or symbol)
 
 
