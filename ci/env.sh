@@ -1,17 +1,23 @@
 # Sourced by demo.sh and test.sh: a Python that fits, and a virtual environment of its own with the package in it.
 # FLAME_PYTHON names the Python to use; FLAME_VENV the environment's folder (kept and used again).
 
+SUPPORTED="3.11 3.12 3.13 3.14 3.15"
+CANDIDATES="python3.11 python3 python3.12 python3.13 python3.14 python3.15"
+
 find_python() {
-    for candidate in ${FLAME_PYTHON:-python3.11 python3}; do
-        if command -v "$candidate" >/dev/null 2>&1 &&
-            "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    for candidate in ${FLAME_PYTHON:-$CANDIDATES}; do
+        if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c '
+import sys, sysconfig
+sys.exit("{}.{}".format(*sys.version_info) not in sys.argv[1:] or bool(sysconfig.get_config_var("Py_GIL_DISABLED")))
+' $SUPPORTED 2>/dev/null; then
             command -v "$candidate"
             return
         fi
     done
-    echo "pytest-flame needs CPython 3.11 and found none (looked for: ${FLAME_PYTHON:-python3.11 python3})." >&2
-    echo "  Debian 12:  apt-get install python3.11 python3.11-venv python3.11-dev gcc" >&2
-    echo "  elsewhere:  set FLAME_PYTHON=/path/to/python3.11 (pyenv or uv bring one)" >&2
+    echo "pytest-flame needs CPython $SUPPORTED, not free-threaded, and found none" \
+        "(looked for: ${FLAME_PYTHON:-$CANDIDATES})." >&2
+    echo "  Debian, Ubuntu:  apt-get install gcc python3 python3-venv python3-dev" >&2
+    echo "  elsewhere:       set FLAME_PYTHON=/path/to/python3.13 (pyenv or uv bring one)" >&2
     return 1
 }
 
@@ -23,7 +29,7 @@ make_environment() {
         python=$(find_python) || exit 1
         if ! "$python" -m venv "$VENV"; then
             rm -rf "$VENV"
-            echo "'$python -m venv' failed; on Debian and Ubuntu: apt-get install python3.11-venv" >&2
+            echo "'$python -m venv' failed; on Debian and Ubuntu: apt-get install $(basename "$python")-venv" >&2
             exit 1
         fi
     else
@@ -35,4 +41,14 @@ make_environment() {
         echo "pytest-flame could not be installed; what pip said is above." >&2
         exit 1
     fi
+}
+
+# use_environment NAME PIP-ARGUMENT...: the environment as it is, made when it is missing; its programs come first.
+use_environment() {
+    if [ -x "${FLAME_VENV:-$ROOT/.venv-$1}/bin/pytest" ]; then
+        VENV=${FLAME_VENV:-$ROOT/.venv-$1}
+    else
+        make_environment "$@"
+    fi
+    PATH=$VENV/bin:$PATH
 }

@@ -2,24 +2,32 @@
  * one copy. No preprocessor lines here; <stdint.h> comes first. Functions that can fail return 0 or -errno and
  * leave a sentence in flame_error(). */
 
-/* Where one CPython minor version keeps what the walker reads: byte offsets into the named structure. */
+/* Where one CPython minor version keeps what the walker reads: byte offsets into the named structure. Up to 3.12 the
+ * runs of the eval loop are chained by C structures, `cframe`; from 3.12 on each begins with a frame of the loop's own,
+ * the shim; 0 where the version has no such thing. */
 typedef struct {
     uint32_t version; /* 0x030b for 3.11 */
-    uint32_t tstate_cframe, tstate_root_cframe, tstate_datastack_chunk;
+    uint32_t tstate_cframe, tstate_root_cframe, tstate_current_frame, tstate_base_frame;
+    uint32_t tstate_datastack_chunk, tstate_datastack_top;
     uint32_t cframe_current_frame, cframe_previous;
     uint32_t frame_code, frame_previous, frame_instr, frame_is_entry, frame_owner;
     uint32_t code_qualname, code_filename, code_linetable, code_firstlineno, code_adaptive, code_firsttraceable;
     uint32_t chunk_previous, chunk_size;
+    uint32_t bytes_size, bytes_data;
     uint32_t str_length, str_state, str_ascii_data, str_compact_data;
     uint32_t fault; /* 0; 1 makes the walk name each leaf's caller wrongly, to show that the truth check notices */
 } flame_layout;
 
-/* One Python function as seen in the handler. Text is raw unicode storage: kind 1, 2 or 4 bytes a character. */
+/* One function as seen in the handler. Python: text is raw unicode storage, kind 1, 2 or 4 bytes a character.
+ * Native: `address` is its first byte (16-byte steps where no unwind information tells), `qualname_object` the index
+ * for flame_module_at() + 1, or 0 for code in no module; `filename_object` is 1 where its caller had to be guessed.
+ * Kernel: `address` alone, of its first byte. */
 typedef struct {
     uint64_t address, qualname_object, filename_object, linetable_object;
     uint32_t qualname, qualname_bytes, filename, filename_bytes; /* offsets into flame_text() */
+    uint32_t linetable, linetable_bytes; /* copied with its first line; none where there was no room */
     int32_t firstlineno;
-    uint8_t qualname_kind, filename_kind, reserved0, reserved1;
+    uint8_t qualname_kind, filename_kind, kind, reserved1;
 } flame_code;
 
 /* One node of the stack tree: a function below its caller. Costs are the node's own (self). */
@@ -29,23 +37,47 @@ typedef struct {
     uint32_t count, reserved;
 } flame_node;
 
+/* Where in a function samples found it while it was the innermost Python one: at the instruction so many bytes behind
+ * its first. */
+typedef struct {
+    uint32_t code, offset;
+    uint64_t weight_ns;
+    uint32_t count, reserved;
+} flame_line;
+
 typedef struct {
     uint64_t taken, unwindable, lost, overflowed, late, truncated;
     uint64_t weight_ns; /* of all taken samples */
+    /* Of the taken ones, with native frames: some caller was guessed; native frames end before the root or the stop. */
+    uint64_t guessed, incomplete;
 } flame_counts;
+
+/* A library or program that is or was loaded. Its code lies in [start, end); `bias` is what its file's addresses are
+ * shifted by. */
+typedef struct {
+    const char *path;
+    uint64_t bias, start, end;
+    uint32_t loaded, functions, rejected; /* in its unwind table; of those, left out as unreadable */
+} flame_module;
 
 typedef struct flame_sampler flame_sampler;
 
 enum { FLAME_PERF = 1, FLAME_TIMER = 2 };
-enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2 };
+enum { FLAME_TASK_CLOCK = 1, FLAME_CYCLES = 2, FLAME_INSTRUCTIONS = 3 };
+/* How much of the kernel is sampled: nothing, its time (which goes to the system call's caller), its frames too. */
+enum { FLAME_KERNEL_OFF = 0, FLAME_KERNEL_TIME = 1, FLAME_KERNEL_FRAMES = 2 };
+/* What a flame_code is. */
+enum { FLAME_KIND_PYTHON = 0, FLAME_KIND_NATIVE = 1, FLAME_KIND_KERNEL = 2 };
 
 /* Nodes 0 and 1 are the two roots: stacks cut at a stop code, and stacks that met none. */
 enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
-/* Codes 0 and 1 stand for threads without Python and for stacks deeper than the walker records. */
-enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1 };
+/* Codes 0 to 2 stand for threads without Python, for stacks deeper than the walker records, and for kernel time of
+ * threads that never came back from the kernel. */
+enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1, FLAME_CODE_IN_KERNEL = 2 };
 
-/* The layout of the running interpreter; version 0 where there is none for it. */
-flame_layout flame_layout_for(uint32_t version_hex);
+/* The layout of the running interpreter; `table` is its own table of offsets (from 3.13 on), NULL for where that is.
+ * -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
+int flame_read_layout(const uint64_t *table, flame_layout *layout, char *error, uint32_t error_bytes);
 
 /* NULL when memory or safe reading of the own process is refused; `error` then holds a sentence. */
 flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes,
@@ -56,13 +88,32 @@ const char *flame_error(const flame_sampler *sampler);
 /* Stacks end below the first frame that runs one of these code objects (at most 4). */
 int flame_set_stops(flame_sampler *sampler, const uintptr_t *codes, uint32_t count);
 
+/* Native frames beside the Python ones: none, one for each function, or one for each place in a function, at which
+ * other functions may have been inlined (many more: for those who ask for that). */
+enum { FLAME_NATIVE_OFF = 0, FLAME_NATIVE_FUNCTIONS = 1, FLAME_NATIVE_PLACES = 2 };
+/* `detail` is FLAME_NATIVE_…, from the next flame_start() on: -ENOTSUP but on x86-64, -ENOMEM. */
+int flame_set_native(flame_sampler *sampler, int detail);
+/* What is loaded; grows while a sampler with native frames is started. */
+uint32_t flame_module_count(void);
+flame_module flame_module_at(uint32_t index);
+
+/* The starts of the kernel's functions, ascending (/proc/kallsyms): kernel frames are known by them. Without, all
+ * are one function that starts at 0. */
+int flame_set_kernel_functions(flame_sampler *sampler, const uint64_t *starts, uint32_t count);
+
 /* Opens events for all threads of the process, present and future; nothing is sampled before flame_resume().
- * `period` is nanoseconds, or cycles for FLAME_CYCLES. `seed` decides how much of it passes before the first tick
- * (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only one sampler of a process can be started;
- * a forked child is left with a stopped one. */
-int flame_start(flame_sampler *sampler, int rung, int event, int with_kernel, uint64_t period, uint64_t seed);
+ * `period` is in the event's unit: nanoseconds, cycles or instructions. `kernel` is FLAME_KERNEL_…. `seed` decides how
+ * much of it passes before the first tick (the call itself spends that CPU) and the timer's jitter; 0: all of it. Only
+ * one sampler of a process can be started; a forked child is left with a stopped one. */
+int flame_start(flame_sampler *sampler, int rung, int event, int kernel, uint64_t period, uint64_t seed);
+/* How precise a started hardware event is: perf_event_attr.precise_ip. */
+int flame_precise_level(const flame_sampler *sampler);
 int flame_resume(flame_sampler *sampler);
 int flame_pause(flame_sampler *sampler);
+/* For a thread to call at its start. On the perf rung it gets ticks with a random phase, from its beginning on, where
+ * an inherited event's first tick comes after a whole period; that needs a descriptor for the thread's first periods.
+ * On the timer rung the helper knows it at once. 0 or -errno: then it is sampled like any other. */
+int flame_adopt_thread(void);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */
 int flame_stop(flame_sampler *sampler);
 
@@ -80,3 +131,5 @@ const flame_node *flame_nodes(const flame_sampler *sampler);
 uint32_t flame_code_count(const flame_sampler *sampler);
 const flame_code *flame_codes(const flame_sampler *sampler);
 const char *flame_text(const flame_sampler *sampler);
+uint32_t flame_line_count(const flame_sampler *sampler);
+const flame_line *flame_lines(const flame_sampler *sampler);

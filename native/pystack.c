@@ -2,23 +2,25 @@
  *
  * The thread is stopped in its own signal handler, so its frames do not change while they are read; but it can
  * be stopped in the middle of pushing or popping one. CPython 3.11 publishes `tstate->cframe = &cframe` a few
- * instructions before it fills the structure: what is found there is checked before it is believed, and memory
- * that is not known to be mapped is read through process_vm_readv(2). A stack that fails a check is counted. */
+ * instructions before it fills the structure, and compilers may do the like anywhere: what is found is checked before
+ * it is believed, and memory that is not known to be mapped is read through process_vm_readv(2). A stack that fails a
+ * check is counted. */
 #define _GNU_SOURCE
 #include <Python.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "internal.h"
 
-enum { OWNED_BY_GENERATOR = 1, FRAME_BYTES = 72, CODE_BYTES = 192, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
-static const uintptr_t FARTHEST_STACK = 1ul << 30;
-
-bool safe_read(void *into, uintptr_t from, size_t bytes) {
-    struct iovec local = {into, bytes}, remote = {(void *)from, bytes};
-    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)bytes;
-}
+enum {
+    OWNED_BY_THREAD = 0,
+    OWNED_BY_GENERATOR = 1,
+    OWNED_BY_EVAL_LOOP = 3,
+    INSTRUCTION_BYTES = 2,
+    USUAL_CODE_BYTES = 1 << 16
+};
+enum { CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
+enum { CODE_BYTES = offsetof(PyCodeObject, co_code_adaptive) }; /* the least a code object has */
+static const uintptr_t FARTHEST_STACK = 1ul << 30, REFERENCE_TAGS = 3;
 
 static uintptr_t word(const void *base, uint32_t offset) {
     uintptr_t value;
@@ -40,6 +42,27 @@ static bool in_datastack(const flame_layout *l, uintptr_t *chunk, uintptr_t addr
         at = word_at(at, l->chunk_previous);
     }
     return false;
+}
+
+/* Whether the leaf can be believed as it stands: it lies in the part of the data stack that is in use, and what it says
+ * of itself fits together as it would not by chance. Frames that run keep their code and their callers alive. */
+static bool is_running(const flame_layout *l, uintptr_t tstate, uintptr_t frame) {
+    uintptr_t chunk = word_at(tstate, l->tstate_datastack_chunk), top = word_at(tstate, l->tstate_datastack_top);
+    if (!chunk || frame <= chunk || frame + FRAME_BYTES > top) return false;
+    const char *f = (const char *)frame;
+    uintptr_t code = word(f, l->frame_code) & ~REFERENCE_TAGS;
+    uintptr_t before_first = code + l->code_adaptive - INSTRUCTION_BYTES;
+    bool entry_known = !l->frame_is_entry || (f[l->frame_is_entry] & ~1) == 0;
+    return f[l->frame_owner] == OWNED_BY_THREAD && entry_known &&
+           word(f, l->frame_instr) - before_first < USUAL_CODE_BYTES;
+}
+
+/* Where the stack that holds `sp` is known to reach: the thread's control block lies above its stack, what the kernel
+ * passed to the program above the main thread's (getauxval(3)). `sp` itself where neither does. */
+static uintptr_t stack_end(const flame_sampler *s, uintptr_t sp) {
+    uintptr_t thread = (uintptr_t)__builtin_thread_pointer();
+    if (thread > sp && thread - sp < FARTHEST_STACK) return thread;
+    return s->main_stack_end > sp && s->main_stack_end - sp < FARTHEST_STACK ? s->main_stack_end : sp;
 }
 
 static bool copy_text(flame_sampler *s, uintptr_t object, uint32_t *offset, uint32_t *bytes, uint8_t *kind) {
@@ -91,80 +114,178 @@ static outcome intern_code(flame_sampler *s, uintptr_t address, const char *code
     return RECORDED;
 }
 
-static bool plausible_cframe(uintptr_t candidate, uintptr_t above, uintptr_t root) {
-    return candidate == root ||
-           (candidate > above && candidate - above < FARTHEST_STACK && candidate % sizeof(void *) == 0);
+/* The line table is copied with a function's first line, while it is there; names go first where room is short. */
+static void note_line(flame_sampler *s, uint32_t index, uintptr_t instruction) {
+    const flame_layout *l = &s->layout;
+    stack_table *t = &s->table;
+    flame_code *code = &t->codes[index];
+    if (!code->linetable_bytes) {
+        uint64_t size;
+        if (!safe_read(&size, code->linetable_object + l->bytes_size, sizeof size)) return;
+        if (!size || size > t->text_bytes / 2 || t->text_used > t->text_bytes / 2 - size) return;
+        if (!safe_read(t->text + t->text_used, code->linetable_object + l->bytes_data, size)) return;
+        code->linetable = t->text_used;
+        code->linetable_bytes = (uint32_t)size;
+        t->text_used += (uint32_t)size;
+    }
+    uintptr_t offset = instruction - (code->address + l->code_adaptive);
+    if (offset < UINT32_MAX) s->stack->line = table_line(t, index, (uint32_t)offset);
+}
+
+typedef struct {
+    flame_sampler *s;
+    uintptr_t tstate, sp, chunk;
+    uintptr_t cframe, root_cframe; /* up to 3.12 */
+    uintptr_t above;               /* from 3.13 on: the last shim; those of callers lie above it on the C stack */
+    bool newest;                   /* in the newest run of the eval loop, the one that can be half set up */
+    bool believed, first;          /* the frame is the first since it was asked whether it runs, and it does */
+    bool running;                  /* a run of the eval loop was found complete: its callers run, wherever they lie */
+    char frame_held[FRAME_BYTES], code_held[CODE_BYTES];
+} python_walk;
+
+static bool read_word(const python_walk *w, uintptr_t address, bool mapped, uintptr_t *value) {
+    if (!mapped || w->s->careful) return safe_read(value, address, sizeof *value);
+    *value = word_at(address, 0);
+    return true;
+}
+
+/* The frame's bytes, copied where they may not be mapped; NULL where they are not. */
+static const char *frame_bytes(python_walk *w, uintptr_t frame) {
+    const flame_sampler *s = w->s;
+    if (!s->careful) {
+        if (w->running || in_datastack(&s->layout, &w->chunk, frame)) return (const char *)frame;
+        if (frame > w->sp && frame + FRAME_BYTES <= stack_end(s, w->sp)) return (const char *)frame;
+    }
+    return safe_read(w->frame_held, frame, FRAME_BYTES) ? w->frame_held : NULL;
+}
+
+static void believe_or_not(python_walk *w, uintptr_t frame) {
+    w->believed = !w->s->careful && is_running(&w->s->layout, w->tstate, frame);
+    w->first = true;
+}
+
+static bool above_on_stack(uintptr_t candidate, uintptr_t address) {
+    return candidate > address && (!address || candidate - address < FARTHEST_STACK) && candidate % sizeof(void *) == 0;
+}
+
+/* Records what the frame runs, unless the stack is cut here or the frame is not there yet. */
+static outcome take_frame(python_walk *w, const char *f) {
+    flame_sampler *s = w->s;
+    const flame_layout *l = &s->layout;
+    python_stack *out = s->stack;
+    uintptr_t code = word(f, l->frame_code) & ~REFERENCE_TAGS;
+
+    /* Only a leaf that does not run can hold a code object that is gone; it alone is read with care. */
+    const char *c = (const char *)code;
+    if (f == w->frame_held || (w->first && !w->believed) || s->careful) {
+        if (!safe_read(w->code_held, code, CODE_BYTES)) return UNWINDABLE;
+        c = w->code_held;
+    }
+    if (word(c, offsetof(PyObject, ob_type)) != (uintptr_t)&PyCode_Type) return UNWINDABLE;
+
+    for (uint32_t i = 0; i < s->stop_count; i++)
+        if (code == s->stops[i]) out->cut = true;
+    if (out->cut) return RECORDED;
+
+    int32_t first_traceable;
+    memcpy(&first_traceable, c + l->code_firsttraceable, sizeof first_traceable);
+    bool incomplete =
+        f[l->frame_owner] != OWNED_BY_GENERATOR &&
+        word(f, l->frame_instr) < code + l->code_adaptive + INSTRUCTION_BYTES * (uintptr_t)first_traceable;
+    if (l->fault == 1 && out->depth == 1) {
+        out->codes[1] = out->codes[0];
+        out->depth++;
+    } else if (!incomplete) {
+        if (out->depth == MAX_DEPTH) {
+            out->truncated = true;
+            return RECORDED;
+        }
+        outcome o = intern_code(s, code, c, &out->codes[out->depth]);
+        if (o != RECORDED) return o;
+        if (!out->depth++) note_line(s, out->codes[0], word(f, l->frame_instr));
+    }
+    return RECORDED;
+}
+
+typedef enum { LEFT, STAYED, BROKEN } crossing;
+
+/* The frame below an entry frame was current in the C frame below: both must agree. Not so for a generator that only
+ * passes throw() on to the one it delegates to: 3.11 puts it on top of its caller's C frame, and it is still marked as
+ * the entry it was when it ran. */
+static crossing leave_cframe(python_walk *w, const char *f, uintptr_t previous) {
+    const flame_layout *l = &w->s->layout;
+    if (w->cframe == w->root_cframe) return BROKEN;
+    uintptr_t below, current_below;
+    if (!read_word(w, w->cframe + l->cframe_previous, true, &below)) return BROKEN;
+    if (below != w->root_cframe && !above_on_stack(below, w->cframe)) return BROKEN;
+    bool mapped = !w->newest || below == w->root_cframe || below + CFRAME_BYTES <= stack_end(w->s, w->sp);
+    if (!read_word(w, below + l->cframe_current_frame, mapped, &current_below)) return BROKEN;
+    if (previous != current_below) return previous && f[l->frame_owner] == OWNED_BY_GENERATOR ? STAYED : BROKEN;
+    w->cframe = below;
+    w->newest = false;
+    w->running = !w->s->careful;
+    return LEFT;
+}
+
+/* A shim is a variable of the eval loop: it lies on the C stack, above those of its callees. */
+static bool leave_shim(python_walk *w, uintptr_t shim, uintptr_t previous) {
+    python_stack *out = w->s->stack;
+    if (!above_on_stack(shim, w->above)) return false;
+    out->segments[out->segment_count - 1].anchor = w->above = shim;
+    if (w->newest) {
+        believe_or_not(w, previous);
+        w->running = w->believed;
+    }
+    w->newest = false;
+    return true;
 }
 
 outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
     const flame_layout *l = &s->layout;
     python_stack *out = s->stack;
+    python_walk w = {.s = s, .tstate = tstate, .sp = sp, .above = sp, .newest = true};
+    w.chunk = word_at(tstate, l->tstate_datastack_chunk);
 
-    uintptr_t root = tstate + l->tstate_root_cframe;
-    uintptr_t cframe = word_at(tstate, l->tstate_cframe);
-    if (!plausible_cframe(cframe, sp, root)) return UNWINDABLE;
-    uintptr_t frame = word_at(cframe, l->cframe_current_frame);
-    uintptr_t chunk = word_at(tstate, l->tstate_datastack_chunk);
-    bool leaf = true, newest_cframe = true;
-
-    while (frame) {
-        char held[FRAME_BYTES];
-        const char *f = (const char *)frame;
-        if (!in_datastack(l, &chunk, frame)) {
-            if (!safe_read(held, frame, FRAME_BYTES)) return UNWINDABLE;
-            f = held;
-        }
-        uintptr_t code = word(f, l->frame_code), previous = word(f, l->frame_previous);
-        bool is_entry = f[l->frame_is_entry];
-
-        /* Only the leaf can hold a code object that is being destroyed; it alone is read with care. */
-        char code_held[CODE_BYTES];
-        const char *c = (const char *)code;
-        if (leaf || f == held) {
-            if (!safe_read(code_held, code, CODE_BYTES)) return UNWINDABLE;
-            c = code_held;
-        }
-        if (word(c, offsetof(PyObject, ob_type)) != (uintptr_t)&PyCode_Type) return UNWINDABLE;
-
-        for (uint32_t i = 0; i < s->stop_count; i++)
-            if (code == s->stops[i]) out->cut = true;
-
-        int32_t first_traceable;
-        memcpy(&first_traceable, c + l->code_firsttraceable, sizeof first_traceable);
-        bool incomplete = f[l->frame_owner] != OWNED_BY_GENERATOR &&
-                          word(f, l->frame_instr) < code + l->code_adaptive + 2 * (uintptr_t)first_traceable;
-        bool skipped = l->fault == 1 && out->depth == 1;
-        if (!incomplete && !skipped && !out->cut) {
-            if (out->depth == MAX_DEPTH) {
-                out->truncated = true;
-                return RECORDED;
-            }
-            outcome o = intern_code(s, code, c, &out->codes[out->depth]);
-            if (o != RECORDED) return o;
-            out->depth++;
-        } else if (skipped) {
-            out->codes[out->depth] = out->codes[out->depth - 1];
-            out->depth++;
-        }
-
-        if (is_entry) {
-            /* The frame below an entry frame was current in the C frame below: both must agree. */
-            if (cframe == root) return UNWINDABLE;
-            uintptr_t below = word_at(cframe, l->cframe_previous);
-            if (!plausible_cframe(below, cframe, root)) return UNWINDABLE;
-            uintptr_t current_below;
-            if (!newest_cframe) {
-                current_below = word_at(below, l->cframe_current_frame);
-            } else if (!safe_read(&current_below, below + l->cframe_current_frame, sizeof current_below)) {
-                return UNWINDABLE; /* only the newest can be half filled */
-            }
-            if (previous != current_below) return UNWINDABLE;
-            cframe = below;
-            newest_cframe = false;
-        }
-        if (out->cut) return RECORDED;
-        leaf = false;
-        frame = previous;
+    uintptr_t frame, base = 0;
+    if (l->tstate_cframe) {
+        w.root_cframe = tstate + l->tstate_root_cframe;
+        w.cframe = word_at(tstate, l->tstate_cframe);
+        if (w.cframe != w.root_cframe && !above_on_stack(w.cframe, sp)) return UNWINDABLE;
+        if (!read_word(&w, w.cframe + l->cframe_current_frame, true, &frame)) return UNWINDABLE;
+    } else {
+        frame = word_at(tstate, l->tstate_current_frame);
+        if (l->tstate_base_frame) base = word_at(tstate, l->tstate_base_frame);
     }
-    return RECORDED;
+
+    believe_or_not(&w, frame);
+    for (bool enters = true; frame != base;) {
+        const char *f = frame_bytes(&w, frame);
+        if (!f) return UNWINDABLE;
+        uintptr_t previous = word(f, l->frame_previous);
+        bool shim = !l->frame_is_entry && (uint8_t)f[l->frame_owner] >= OWNED_BY_EVAL_LOOP;
+        bool ends = shim || (l->frame_is_entry && f[l->frame_is_entry]);
+        if (enters) {
+            if (out->segment_count == MAX_DEPTH) out->truncated = true;
+            if (out->truncated) return RECORDED;
+            out->segments[out->segment_count++] = (python_segment){w.cframe, out->depth};
+        }
+        if (!shim && !out->cut) {
+            outcome o = take_frame(&w, f);
+            if (o != RECORDED || out->truncated) return o;
+        }
+        w.first = false;
+        if (ends && l->tstate_cframe) {
+            crossing c = leave_cframe(&w, f, previous);
+            if (c == BROKEN) return UNWINDABLE;
+            ends = c == LEFT;
+        } else if (ends && !leave_shim(&w, frame, previous)) {
+            return UNWINDABLE;
+        }
+        if (out->cut && (!s->anchors_wanted || out->segments[out->segment_count - 1].anchor)) return RECORDED;
+        enters = ends;
+        frame = previous;
+        if (frame == base) return ends ? RECORDED : UNWINDABLE; /* a generator that is being resumed or left */
+        if (!frame) return UNWINDABLE;
+    }
+    return w.cframe == w.root_cframe ? RECORDED : UNWINDABLE;
 }

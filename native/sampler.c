@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -15,8 +16,7 @@
 #include "internal.h"
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
-enum { TRAP_PERF_CODE = 6, SPINS = 1 << 10, YIELDS = 1 << 8, CYCLES_PER_NS = 3 };
-static const uint64_t PERF_MARK = 0x666c616d; /* upper half of our events' sig_data */
+enum { TRAP_PERF_CODE = 6, TRAP_PERF_ASYNC = 1, SPINS = 1 << 10, YIELDS = 1 << 8, UNITS_PER_NS = 3, READ_EVERY = 16 };
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
 static _Atomic(flame_sampler *) active;
@@ -31,43 +31,41 @@ static atomic_uint generations, regions;
  * allocate. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t region;
+    unsigned unread; /* ticks since the clock was read */
     uint64_t due_ns;
-    int64_t left_ns; /* at the end of the last region */
+    uint64_t cpu_ns, wall_ns; /* when it was read */
+    int64_t left_ns;          /* at the end of the last region */
 } next_tick;
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t generation;
     unsigned rest;
+    bool slow; /* the last sample took long by the wall clock */
     uint64_t left_out;
 } pace;
 
+/* 0 where another handler was interrupted on the alternate signal stack (sigaltstack(2)): its address says nothing of
+ * where the thread's own stack has got to. */
 static uintptr_t stack_pointer(const void *context) {
     const ucontext_t *c = context;
 #if defined __x86_64__
-    return (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
+    uintptr_t sp = (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
 #elif defined __aarch64__
-    return (uintptr_t)c->uc_mcontext.sp;
+    uintptr_t sp = (uintptr_t)c->uc_mcontext.sp;
 #else
 #error "pytest-flame samples x86-64 and aarch64; other machines install the package without the sampler"
 #endif
+    return sp - (uintptr_t)c->uc_stack.ss_sp < c->uc_stack.ss_size ? 0 : sp;
 }
 
-static outcome store_stack(flame_sampler *s, uint64_t weight_ns) {
+/* The node of the stack that was walked, or -1: a table is full. */
+static int64_t stack_node(flame_sampler *s) {
     const python_stack *stack = s->stack;
+    const uint32_t *codes = s->native ? native_stack_codes(s->native) : stack->codes;
+    uint32_t depth = s->native ? native_stack_depth(s->native) : stack->depth;
     stack_table *t = &s->table;
-    uint32_t node = stack->cut ? FLAME_ROOT_CUT : FLAME_ROOT_UNCUT;
-    if (stack->truncated) {
-        int64_t child = table_child(t, node, FLAME_CODE_TRUNCATED);
-        if (child < 0) return OVERFLOWED;
-        node = (uint32_t)child;
-    }
-    for (uint32_t i = stack->depth; i-- > 0;) {
-        int64_t child = table_child(t, node, stack->codes[i]);
-        if (child < 0) return OVERFLOWED;
-        node = (uint32_t)child;
-    }
-    t->nodes[node].count++;
-    t->nodes[node].weight_ns += weight_ns;
-    return RECORDED;
+    int64_t node = stack->cut ? FLAME_ROOT_CUT : FLAME_ROOT_UNCUT;
+    if (stack->truncated) node = table_child(t, (uint32_t)node, FLAME_CODE_TRUNCATED);
+    return node < 0 ? node : table_path(t, (uint32_t)node, codes, depth);
 }
 
 /* The holder is another thread's handler: a few microseconds, unless it was preempted. */
@@ -78,44 +76,77 @@ static bool lock(flame_sampler *s) {
     return false;
 }
 
-void record_sample(flame_sampler *s, uintptr_t sp, uint64_t weight_ns) {
-    if (!lock(s)) {
-        atomic_fetch_add(&s->lost, 1);
-        return;
-    }
-    outcome o = RECORDED;
-    python_stack *stack = s->stack;
-    stack->depth = 0;
-    stack->cut = stack->truncated = false;
-    PyThreadState *tstate = PyGILState_GetThisThreadState();
-    if (tstate) o = walk_python(s, (uintptr_t)tstate, sp);
-    if (o == RECORDED && !stack->depth && !stack->cut) stack->codes[stack->depth++] = FLAME_CODE_NATIVE_THREAD;
-    bool truncated = stack->truncated;
-    if (o == RECORDED) o = store_stack(s, weight_ns);
-    atomic_flag_clear_explicit(&s->lock, memory_order_release);
-
+static void count_sample(flame_sampler *s, outcome o, uint32_t node, uint64_t weight_ns) {
     switch (o) {
     case RECORDED:
+        s->table.nodes[node].count++;
+        s->table.nodes[node].weight_ns += weight_ns;
+        table_count_line(&s->table, s->stack->line, 1, weight_ns);
         atomic_fetch_add(&s->taken, 1);
         atomic_fetch_add(&s->weight_ns, weight_ns);
-        if (truncated) atomic_fetch_add(&s->truncated, 1);
         break;
     case UNWINDABLE: atomic_fetch_add(&s->unwindable, 1); break;
     case OVERFLOWED: atomic_fetch_add(&s->overflowed, 1); break;
     }
 }
 
+void record_sample(flame_sampler *s, const void *context, uint64_t weight_ns) {
+    bool ring_counts = perf_has_rings(s);
+    if (!lock(s)) {
+        if (!ring_counts) atomic_fetch_add(&s->lost, 1); /* its ticks stay in the ring for the next sample */
+        return;
+    }
+    outcome o = RECORDED;
+    python_stack *stack = s->stack;
+    stack->depth = stack->segment_count = 0;
+    stack->cut = stack->truncated = false;
+    stack->line = -1;
+    uintptr_t sp = stack_pointer(context), states[MAX_STATES];
+    uint32_t count = thread_states(s, sp, states);
+    for (uint32_t i = 0; i < count && o == RECORDED && !stack->cut && !stack->truncated; i++)
+        o = walk_python(s, states[i], sp);
+    if (o == RECORDED && !stack->depth && !stack->cut) stack->codes[stack->depth++] = FLAME_CODE_NATIVE_THREAD;
+    native_quality quality = {false, false};
+    if (o == RECORDED && s->native) o = merge_native(s, context, &quality);
+    int64_t node = o == RECORDED ? stack_node(s) : 0;
+    if (node < 0) o = OVERFLOWED;
+    if (o == RECORDED && stack->truncated) atomic_fetch_add(&s->truncated, 1);
+    if (o == RECORDED && quality.guessed) atomic_fetch_add(&s->guessed, 1);
+    if (o == RECORDED && quality.incomplete) atomic_fetch_add(&s->incomplete, 1);
+    if (ring_counts)
+        kernel_frames_take(s, o, (uint32_t)node);
+    else
+        count_sample(s, o, (uint32_t)node, weight_ns);
+    atomic_flag_clear_explicit(&s->lock, memory_order_release);
+}
+
+/* Near enough to keep the asked rate. */
+static uint64_t units_per_ns(const flame_sampler *s) { return s->event == FLAME_TASK_CLOCK ? 1 : UNITS_PER_NS; }
+
 static bool ticks_in_kernel(const flame_sampler *s) {
-    return s->rung == FLAME_PERF && s->with_kernel && s->event == FLAME_TASK_CLOCK;
+    return s->rung == FLAME_PERF && s->kernel_part == FLAME_KERNEL_TIME && s->event == FLAME_TASK_CLOCK;
+}
+
+static void read_cpu_clock(uint64_t wall_ns) {
+    next_tick.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    next_tick.wall_ns = wall_ns;
+    next_tick.unread = 0;
 }
 
 /* A tick inside the kernel is delivered on the way out, and those of one long system call arrive as one: the
- * thread's CPU clock tells how many this sample stands for. The ticks' own clock runs slightly apart from it
- * (interrupts, stolen time). No tick comes early, so an early one sets the reckoning right at once; a late one,
- * which is mostly late for good reason, only pulls at it. */
-static uint64_t ticks_until_now(const flame_sampler *s) {
+ * thread's CPU clock tells how many this sample stands for. Reading it is a system call, dearer than walking the
+ * stack; it is left out while even a thread that never paused since the last reading would be due no second tick.
+ * The ticks' own clock runs slightly apart from it (interrupts, stolen time). No tick comes early, so an early one
+ * sets the reckoning right at once; a late one, which is mostly late for good reason, only pulls at it. */
+static uint64_t ticks_until_now(const flame_sampler *s, uint64_t wall_ns) {
     if (!ticks_in_kernel(s)) return 1;
-    uint64_t now = clock_ns(CLOCK_THREAD_CPUTIME_ID), ticks = 1;
+    if (next_tick.region == s->region && ++next_tick.unread < READ_EVERY &&
+        next_tick.cpu_ns + (wall_ns - next_tick.wall_ns) < next_tick.due_ns + s->period) {
+        next_tick.due_ns += s->period;
+        return 1;
+    }
+    read_cpu_clock(wall_ns);
+    uint64_t now = next_tick.cpu_ns, ticks = 1;
     if (next_tick.region != s->region || now < next_tick.due_ns) {
         next_tick.region = s->region;
         next_tick.due_ns = now + s->period;
@@ -132,7 +163,8 @@ static void reckon_from_here(const flame_sampler *s) {
     next_tick.region = s->region;
     int64_t period = (int64_t)s->period, left = next_tick.left_ns;
     if (left < -period || left > period) left = period; /* flame_start() was called by another thread */
-    next_tick.due_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + (uint64_t)left;
+    read_cpu_clock(clock_ns(CLOCK_MONOTONIC));
+    next_tick.due_ns = next_tick.cpu_ns + (uint64_t)left;
 }
 
 static void reckon_until_here(const flame_sampler *s) {
@@ -140,36 +172,58 @@ static void reckon_until_here(const flame_sampler *s) {
     next_tick.left_ns = next_tick.region == s->region ? left : (int64_t)s->period;
 }
 
-unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns) {
-    uint64_t period_ns = s->event == FLAME_CYCLES ? s->period / CYCLES_PER_NS : s->period;
+static unsigned ticks_to_rest(const flame_sampler *s, uint64_t took_ns) {
+    uint64_t period_ns = s->period / units_per_ns(s);
     return took_ns < period_ns / 4 ? 0 : (unsigned)(4 * took_ns / period_ns);
 }
 
-static void take_tick(flame_sampler *s, uintptr_t sp) {
-    uint64_t ticks = ticks_until_now(s);
+static void leave_out(flame_sampler *s) {
+    if (!lock(s)) return;
+    kernel_frames_leave_out(s);
+    atomic_flag_clear_explicit(&s->lock, memory_order_release);
+}
+
+unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns, uint64_t wall_ns, bool *slow) {
+    bool timed = *slow;
+    uint64_t began = timed ? clock_ns(CLOCK_THREAD_CPUTIME_ID) : wall_ns;
+    record_sample(s, context, weight_ns);
+    unsigned rest = ticks_to_rest(s, clock_ns(timed ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC) - began);
+    *slow = rest;
+    return timed ? rest : 0;
+}
+
+static void take_tick(flame_sampler *s, const void *context, bool held_back) {
+    uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC), ticks = ticks_until_now(s, wall_ns);
     if (pace.generation != s->generation) {
         pace.generation = s->generation;
         pace.rest = 0;
+        pace.slow = false;
         pace.left_out = 0;
     }
+    bool ring_counts = perf_has_rings(s);
     if (pace.rest) {
         pace.rest--;
         pace.left_out += ticks;
+        if (ring_counts) leave_out(s);
         return;
     }
+    if (ring_counts && held_back) leave_out(s);
     ticks += pace.left_out;
     pace.left_out = 0;
-    atomic_fetch_add(&s->late, ticks - 1);
-    uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    record_sample(s, sp, ticks * s->period);
-    pace.rest = ticks_to_rest(s, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began);
+    if (!ring_counts) atomic_fetch_add(&s->late, ticks - 1);
+    pace.rest = record_paced(s, context, ticks * s->period, wall_ns, &pace.slow);
 }
 
-/* si_perf_data, which C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
-static uint64_t perf_data(const siginfo_t *info) {
+/* What C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
+typedef struct {
     uint64_t data;
-    memcpy(&data, (const char *)&info->si_addr + sizeof(void *), sizeof data);
-    return data;
+    uint32_t type, flags; /* TRAP_PERF_FLAG_ASYNC: the thread had blocked the signal */
+} perf_siginfo;
+
+static perf_siginfo perf_info(const siginfo_t *info) {
+    perf_siginfo perf;
+    memcpy(&perf, (const char *)&info->si_addr + sizeof(void *), sizeof perf);
+    return perf;
 }
 
 static struct sigaction *previous_of(int number) { return number == SIGTRAP ? &previous_trap : &previous_timer; }
@@ -192,15 +246,17 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     flame_sampler *s = atomic_load(&active);
     bool ours;
     if (number == SIGTRAP) {
-        uint64_t data = perf_data(info);
-        ours = info->si_code == TRAP_PERF_CODE && data >> 32 == PERF_MARK;
-        if (s && ours && s->rung == FLAME_PERF && (uint32_t)data == s->generation && atomic_load(&s->enabled))
-            take_tick(s, stack_pointer(context));
+        perf_siginfo perf = perf_info(info);
+        bool young = perf.data >> 32 == YOUNG_MARK;
+        ours = info->si_code == TRAP_PERF_CODE && (young || perf.data >> 32 == PERF_MARK);
+        if (s && ours && s->rung == FLAME_PERF && (uint32_t)perf.data == s->generation && atomic_load(&s->enabled) &&
+            young_tick_counts(s, young))
+            take_tick(s, context, perf.flags & TRAP_PERF_ASYNC);
     } else {
         uint64_t ticket = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
         ours = info->si_code == SI_QUEUE && (ticket & TICKET_MARK_BITS) == TICKET_MARK;
         if (s && ours && s->rung == FLAME_TIMER && ticket >> 32 == s->generation)
-            timer_tick(s, (uint32_t)(ticket & TICKET_SLOT_BITS), stack_pointer(context));
+            timer_tick(s, (uint32_t)(ticket & TICKET_SLOT_BITS), context);
     }
     atomic_fetch_sub(&inside, 1);
     if (!ours) chain(number, info, context);
@@ -225,7 +281,7 @@ static int install_handler(flame_sampler *s) {
 
 /* The helper, joined, can still be listed for a moment. */
 static int is_another_thread(flame_sampler *s, pid_t tid) {
-    return tid != (pid_t)syscall(SYS_gettid) && tid != s->helper_tid;
+    return tid != (pid_t)syscall(SYS_gettid) && tid != s->helper_tid && tid != modules_watcher();
 }
 
 /* A tick that was on its way to another thread when the events closed still arrives, and with the default
@@ -251,12 +307,15 @@ static void let_go_in_child(void) {
     }
     flame_sampler *s = atomic_exchange(&active, NULL);
     atomic_store(&inside, 0);
+    young_close_all();
     if (!s) return;
     perf_close_all(s);
+    modules_forget_watcher();
     atomic_store(&s->enabled, false);
     atomic_flag_clear(&s->lock);
     s->started = s->helper_running = false;
     s->helper_tid = 0;
+    pthread_mutex_init(&s->threads_lock, NULL); /* somebody may have held it */
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, let_go_in_child); }
@@ -272,16 +331,20 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
     pthread_once(&once, watch_forks);
     flame_sampler *s = calloc(1, sizeof *s);
     if (s) {
+        pthread_mutex_init(&s->threads_lock, NULL);
         s->stack = calloc(1, sizeof *s->stack);
         s->threads = calloc(MAX_THREADS, sizeof *s->threads);
         s->events = calloc(MAX_EVENTS, sizeof *s->events);
+        s->kernel = kernel_frames_new();
     }
-    if (!s || !s->stack || !s->threads || !s->events || !table_init(&s->table, max_nodes, max_codes, text_bytes)) {
+    if (!s || !s->stack || !s->threads || !s->events || !s->kernel ||
+        !table_init(&s->table, max_nodes, max_codes, text_bytes)) {
         snprintf(error, error_bytes, "no memory for the sample tables (sizes must be powers of two, 4 or more)");
         flame_free(s);
         return NULL;
     }
     s->layout = *layout;
+    s->main_stack_end = getauxval(AT_RANDOM);
     atomic_flag_clear(&s->lock);
     return s;
 }
@@ -289,9 +352,12 @@ flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_
 void flame_free(flame_sampler *s) {
     if (!s) return;
     flame_stop(s);
+    pthread_mutex_destroy(&s->threads_lock);
     table_free(&s->table);
+    kernel_frames_free(s->kernel);
     free(s->events);
     free(s->threads);
+    free(s->native);
     free(s->stack);
     free(s);
 }
@@ -305,11 +371,29 @@ int flame_set_stops(flame_sampler *s, const uintptr_t *codes, uint32_t count) {
     return 0;
 }
 
+int flame_set_native(flame_sampler *s, int detail) {
+    if (s->started) return fail(s, EALREADY, "the sampler is already started");
+#if !defined __x86_64__
+    if (detail) return fail(s, ENOTSUP, "native frames: x86-64 only");
+#endif
+    free(s->native);
+    s->native = detail ? native_stack_new(detail == FLAME_NATIVE_PLACES) : NULL;
+    return detail && !s->native ? fail(s, ENOMEM, "no memory for native frames") : 0;
+}
+
+/* Before any event exists: the watcher is not sampled. */
+static int prepare_native(flame_sampler *s) {
+    if (!s->native) return 0;
+    int result = modules_refresh();
+    if (!result) result = modules_watch();
+    return result ? fail(s, -result, "unwind tables of the loaded libraries: %s", strerror(-result)) : 0;
+}
+
 /* Uses up a part of the first period, so that ticks fall on no fixed place of what is measured. The events keep
  * what is left of it while they are switched off. */
 static int spend_phase(flame_sampler *s, uint64_t seed) {
     uint64_t phase = seed % s->period;
-    if (s->event == FLAME_CYCLES) phase /= CYCLES_PER_NS;
+    phase /= units_per_ns(s);
     next_tick.left_ns = (int64_t)(s->period - phase);
     if (!phase) return 0;
     int result = perf_set_enabled(s, true);
@@ -329,7 +413,7 @@ static int open_rung(flame_sampler *s, uint64_t seed) {
     return result;
 }
 
-int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t period, uint64_t seed) {
+int flame_start(flame_sampler *s, int rung, int event, int kernel, uint64_t period, uint64_t seed) {
     if (s->started) return fail(s, EALREADY, "the sampler is already started");
     if (period < 1000) return fail(s, EINVAL, "a period of %lu is too short", (unsigned long)period);
     pid_t traced_by = rung == FLAME_PERF ? tracer_pid() : 0;
@@ -339,16 +423,19 @@ int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t
         return fail(s, EBUSY, "another sampler is started in this process");
     s->rung = rung;
     s->event = event;
-    s->with_kernel = with_kernel;
+    s->kernel_part = kernel;
     s->period = period;
     s->signal_number = rung == FLAME_PERF ? SIGTRAP : TIMER_SIGNAL;
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->helper_tid = 0;
     s->sig_data = PERF_MARK << 32 | s->generation;
+    s->young_seed = mix(seed);
     int result = install_handler(s);
     if (!result) {
-        result = open_rung(s, seed);
+        result = prepare_native(s);
+        if (!result) result = open_rung(s, seed);
         if (result) {
+            modules_unwatch();
             char why[ERROR_BYTES];
             memcpy(why, s->error, sizeof why);
             remove_handler(s);
@@ -363,13 +450,35 @@ int flame_start(flame_sampler *s, int rung, int event, int with_kernel, uint64_t
     return 0;
 }
 
+/* Outside the handler. */
+static void under_lock(flame_sampler *s, void (*action)(flame_sampler *)) {
+    while (!lock(s)) sched_yield();
+    action(s);
+    atomic_flag_clear_explicit(&s->lock, memory_order_release);
+}
+
 int flame_resume(flame_sampler *s) {
     if (!s->started) return fail(s, EINVAL, "the sampler is not started");
+    if (s->native && modules_refresh() != 0) return fail(s, ENOMEM, "no memory for unwind tables");
     if (s->rung == FLAME_TIMER) return timer_resume(s);
+    under_lock(s, kernel_frames_forget);
     s->region = atomic_fetch_add(&regions, 1) + 1;
     reckon_from_here(s);
     atomic_store(&s->enabled, true);
     return perf_set_enabled(s, true);
+}
+
+int flame_adopt_thread(void) {
+    atomic_fetch_add(&inside, 1); /* flame_stop() may be called meanwhile */
+    flame_sampler *s = atomic_load(&active);
+    int result = 0;
+    if (s && s->rung == FLAME_TIMER) {
+        result = timer_adopt(s);
+    } else if (s && s->event == FLAME_TASK_CLOCK && !perf_has_rings(s) && atomic_load(&s->enabled)) {
+        result = young_adopt(s);
+    }
+    atomic_fetch_sub(&inside, 1);
+    return result;
 }
 
 int flame_pause(flame_sampler *s) {
@@ -379,7 +488,10 @@ int flame_pause(flame_sampler *s) {
         return 0;
     }
     int result = perf_set_enabled(s, false);
-    if (atomic_exchange(&s->enabled, false)) reckon_until_here(s);
+    if (atomic_exchange(&s->enabled, false)) {
+        reckon_until_here(s);
+        under_lock(s, kernel_frames_settle);
+    }
     return result;
 }
 
@@ -387,34 +499,52 @@ int flame_stop(flame_sampler *s) {
     if (!s->started) return 0;
     int result = flame_pause(s);
     timer_join(s);
+    modules_unwatch();
+    under_lock(s, kernel_frames_close); /* a handler may still be reading the rings */
     perf_close_all(s);
     atomic_store(&active, NULL);
     while (atomic_load(&inside)) sched_yield();
+    young_close_all();
     s->started = false;
     int removed = remove_handler(s);
     return result ? result : removed;
 }
 
 int flame_sample_here(flame_sampler *s) {
+    ucontext_t here;
+    memset(&here, 0, sizeof here);
+#if defined __x86_64__
+    greg_t *r = here.uc_mcontext.gregs;
+    __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2"
+                     : "=&r"(r[REG_RIP]), "=&r"(r[REG_RSP]), "=&r"(r[REG_RBP]));
+#else
+    here.uc_mcontext.sp = (uintptr_t)__builtin_frame_address(0);
+#endif
+    if (s->native && modules_refresh() != 0) return fail(s, ENOMEM, "no memory for unwind tables");
     uint64_t before = s->taken;
-    record_sample(s, (uintptr_t)__builtin_frame_address(0), 1);
+    s->careful = true;
+    record_sample(s, &here, 1);
+    s->careful = false;
     return s->taken == before + 1 ? 0 : fail(s, EFAULT, "the calling thread's own stack could not be read");
 }
 
 uint64_t flame_helper_cpu_ns(flame_sampler *s) {
-    uint64_t total = atomic_load(&s->helper_cpu_ns);
+    uint64_t total = atomic_load(&s->helper_cpu_ns) + (s->native ? modules_watcher_cpu_ns() : 0);
     clockid_t clock;
     if (s->helper_running && pthread_getcpuclockid(s->helper, &clock) == 0) total += clock_ns(clock);
     return total;
 }
 
 void flame_clear(flame_sampler *s) {
+    kernel_frames_forget(s);
     table_clear(&s->table);
     s->taken = s->unwindable = s->lost = s->overflowed = s->late = s->truncated = s->weight_ns = 0;
+    s->guessed = s->incomplete = 0;
 }
 
 flame_counts flame_get_counts(const flame_sampler *s) {
-    return (flame_counts){s->taken, s->unwindable, s->lost, s->overflowed, s->late, s->truncated, s->weight_ns};
+    return (flame_counts){s->taken,     s->unwindable, s->lost,    s->overflowed, s->late,
+                          s->truncated, s->weight_ns,  s->guessed, s->incomplete};
 }
 
 uint32_t flame_node_count(const flame_sampler *s) { return s->table.node_count; }
@@ -422,3 +552,5 @@ const flame_node *flame_nodes(const flame_sampler *s) { return s->table.nodes; }
 uint32_t flame_code_count(const flame_sampler *s) { return s->table.code_count; }
 const flame_code *flame_codes(const flame_sampler *s) { return s->table.codes; }
 const char *flame_text(const flame_sampler *s) { return s->table.text; }
+uint32_t flame_line_count(const flame_sampler *s) { return s->table.line_count; }
+const flame_line *flame_lines(const flame_sampler *s) { return s->table.lines; }

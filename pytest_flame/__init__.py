@@ -1,1 +1,30 @@
-"""pytest-flame: fail the tests that got slower, and name the frame."""
+"""pytest-flame: fail the tests that got slower, and name the frame.
+
+The sampler works without pytest, too: ``with pytest_flame.Profiler() as p: …`` and then ``p.profile``
+(docs/profiling.md). Importing this package imports nothing else.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as typing has it, without its import
+if TYPE_CHECKING:
+    from pytest_flame.profiling.profiler import Profiler as Profiler
+    from pytest_flame.profiling.result import CpuProfile as CpuProfile
+
+__all__ = ["CpuProfile", "Profiler"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Profiler":
+        from pytest_flame.profiling.profiler import Profiler
+
+        return Profiler
+    if name == "CpuProfile":
+        from pytest_flame.profiling.result import CpuProfile
+
+        return CpuProfile
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,12 +18,13 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``. A symbolic link keeps pointing where it points; a device or pipe is written to."""
-    write_files([(path, data)])
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace ``path`` by ``data``. A symbolic link keeps pointing where it points; a device or pipe is written to.
+    What is not ``durable`` is not waited for: after a power failure the file may be damaged."""
+    write_files([(path, data)], durable=durable)
 
 
-def write_files(files: Sequence[tuple[Path, bytes]]) -> None:
+def write_files(files: Sequence[tuple[Path, bytes]], *, durable: bool = True) -> None:
     """Replace several files, in their order, all or none.
 
     Everything that needs space is written before the first rename, so a full disk changes nothing. Where a later
@@ -32,7 +33,7 @@ def write_files(files: Sequence[tuple[Path, bytes]]) -> None:
     """
     targets = [(_target(path), data) for path, data in files]
     with contextlib.ExitStack() as temporaries:
-        staged = [_stage(path, data, temporaries) for path, data in targets]
+        staged = [_stage(path, data, temporaries, durable) for path, data in targets]
         previous = [_keep(path, temporaries) for path, _ in targets[:-1]]
         replaced: list[tuple[Path, Path | None]] = []
         try:
@@ -51,7 +52,7 @@ def write_files(files: Sequence[tuple[Path, bytes]]) -> None:
                 else:
                     kept.replace(path)
             raise
-    for folder in dict.fromkeys(path.parent for path, _ in targets):
+    for folder in dict.fromkeys(path.parent for path, _ in targets if durable):
         _sync_folder(folder)
 
 
@@ -76,7 +77,7 @@ def _temporary_name(path: Path) -> tuple[str, str]:
     return f".{path.name}.", ".tmp"
 
 
-def _stage(path: Path, data: bytes, temporaries: contextlib.ExitStack) -> Path | None:
+def _stage(path: Path, data: bytes, temporaries: contextlib.ExitStack, durable: bool = True) -> Path | None:
     """Write ``data`` beside ``path`` and onto the disk; None where ``path`` is a device or pipe, never replaced."""
     if _is_special(path):
         return None
@@ -88,8 +89,9 @@ def _stage(path: Path, data: bytes, temporaries: contextlib.ExitStack) -> Path |
     temporaries.callback(temporary.unlink, missing_ok=True)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+        if durable:
+            stream.flush()
+            os.fsync(stream.fileno())
     return temporary
 
 

@@ -22,7 +22,7 @@ MARKER_HELP: Final = (
     "flame(threshold='5%', frame_threshold='2%', processes=20, min_time='10s', fresh=False, metric='cpu'): "
     "measure this test with --flame and fail it when it got slower than its baseline"
 )
-SAMPLERS: Final = ("auto", "perf", "cycles", "timer")
+SAMPLERS: Final = ("auto", "perf", "cycles", "instructions", "timer")
 UPDATES: Final = ("changed", "missing", "all", "add")
 REMEASURE: Final = ("suspects", "never", "always")
 MAX_CPUS: Final = 8192
@@ -123,7 +123,8 @@ OPTIONS: Final = (
         "auto",
         _choice(SAMPLERS),
         f"one of {', '.join(SAMPLERS)}",
-        "auto: perf events, else timer signals; perf, cycles (hardware counter), timer: this one or an error",
+        "auto: perf events, else timer signals; perf, timer: this one or an error; cycles, instructions: hardware "
+        "counters, of user mode",
     ),
     Option(
         "against",
@@ -181,6 +182,8 @@ class Settings:
     seed: int
     cpus: tuple[int, ...]
     sampler: str
+    kernel: bool
+    native: bool
     against: str | None
     remeasure: str
     base_python: Path | None
@@ -235,7 +238,23 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="OLD=NEW",
         help="a test was renamed: its baseline goes with it. Both are test ids; may be repeated",
     )
-    for ini, text in (("flame", "--flame"), ("flame_strict", "--flame-strict")):
+    flag(
+        "--flame-kernel",
+        action="store_true",
+        default=None,
+        help="show the kernel's functions below the Python function whose system call they serve; where that is not "
+        "permitted, an error",
+    )
+    flag(
+        "--flame-native",
+        action="store_true",
+        default=None,
+        help="show native functions (C, C++, Rust) as frames of their own; without, their cost is that of the Python "
+        "function that called them. x86-64 only",
+    )
+    flag("--flame-doctor", action="store_true", default=None, help="show what this machine can do, and what would help")
+    for text in ("--flame", "--flame-strict", "--flame-kernel", "--flame-native"):
+        ini = text.removeprefix("--").replace("-", "_")
         parser.addini(ini, f"always run with {text}", type="bool", default=False)
     for option in OPTIONS:
         shown = "" if option.default in (None, ()) else f" (default: {_shown(option)})"
@@ -318,6 +337,8 @@ def read_settings(config: pytest.Config) -> Settings:
         seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
         cpus=values["cpu"],
         sampler=values["sampler"],
+        kernel=bool(config.getoption("flame_kernel")) or bool(config.getini("flame_kernel")),
+        native=bool(config.getoption("flame_native")) or bool(config.getini("flame_native")),
         against=values["against"],
         remeasure=values["remeasure"],
         base_python=values["base-python"],

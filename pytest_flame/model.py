@@ -122,6 +122,10 @@ class SampleCounts:
     """Ticks the exact clock says should have come and did not."""
     truncated: int = 0
     """Deeper than the handler records; kept, rooted at ``[truncated]``."""
+    guessed: int = 0
+    """With native frames: some caller was guessed, for want of unwind information, and proved possible."""
+    incomplete: int = 0
+    """With native frames: some are missing towards the root; the Python frames are all there."""
 
     def __add__(self, other: SampleCounts) -> SampleCounts:
         return SampleCounts(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
@@ -182,12 +186,17 @@ class SamplerInfo:
     rung: str
     """``perf-sigtrap`` or ``timer``."""
     event: str
-    """``task-clock``, ``cycles``, ``cpu-clock-advance`` (timer rung)."""
+    """``task-clock``, ``cpu-clock-advance`` (timer rung); ``cycles:u``, ``instructions:u``, with a ``p`` for each
+    level of precision the processor gave (perf-list(1))."""
     kernel: bool
     """Kernel time is sampled at its place; otherwise it is ``KERNEL_NOT_SAMPLED``."""
     frequency_hz: int
     reason: str = ""
     """Why a better rung was not used, in the system's words."""
+    kernel_frames: bool = False
+    """Kernel functions are frames of their own; otherwise their time is the system call's caller's."""
+    native_frames: bool = False
+    """Native functions are frames of their own; otherwise their cost is their Python caller's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,25 @@ def _warn_unsupported(config: pytest.Config, settings: flame_config.Settings, re
         raise pytest.UsageError(text) from e
 
 
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    if not config.getoption("flame_doctor"):
+        return None
+    from pytest_flame.sampling.native import unsupported
+
+    reason = unsupported()
+    if reason is not None:
+        print(reason)
+        return pytest.ExitCode.TESTS_FAILED
+    try:
+        frequency_hz = flame_config.read_settings(config).frequency_hz
+        from pytest_flame.doctor import diagnose
+    except FlameError as e:
+        raise pytest.UsageError(str(e)) from e
+    diagnosis = diagnose(frequency_hz)
+    print("\n".join(diagnosis.lines()))
+    return pytest.ExitCode.OK if diagnosis.can_sample else pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     only, skip = config.getoption("flame_only"), config.getoption("flame_skip")

@@ -13,6 +13,7 @@ from pytest_flame.sampling.sampler import RawSamples
 
 TIMER = SamplerInfo("timer", "cpu-clock-advance", True, 1000)
 PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
+PERF_KERNEL = SamplerInfo("perf-sigtrap", "task-clock", True, 1000, kernel_frames=True)
 PERF_USER = SamplerInfo("perf-sigtrap", "task-clock", False, 1000)
 
 MS = 1_000_000
@@ -49,6 +50,12 @@ def collect(sampler: NativeSampler, work: Callable[[], object], period_ns: int =
     finally:
         sampler.stop()
     return sampler.samples()
+
+
+def stands_for(weight_ns: int, ns: int, info: SamplerInfo, slack: float = 0.05) -> bool:
+    """Whether a weight at 1 kHz is so much CPU. On the timer rung the number of looks is itself a matter of chance."""
+    chance = UNLIKELY_SD * math.sqrt(ns * MS) if info.rung == "timer" else 0
+    return abs(weight_ns - ns) <= chance + max(slack * ns, 2 * MS)
 
 
 def weights(raw: RawSamples, *names: str) -> dict[str, int]:

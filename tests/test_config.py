@@ -189,6 +189,13 @@ def test_ini_can_measure_always_and_the_option_can_skip(pytester: pytest.Pyteste
     assert not settings(pytester, "--flame-skip").enabled
 
 
+def test_kernel_frames_are_asked_for_by_option_or_ini(pytester: pytest.Pytester) -> None:
+    assert not settings(pytester).kernel
+    assert settings(pytester, "--flame-kernel").kernel
+    pytester.makeini("[pytest]\nflame_kernel = true")
+    assert settings(pytester).kernel
+
+
 @pytest.mark.parametrize("other", ["--flame-only", "--flame-update", "--flame-move=a=b"])
 def test_skipping_excludes_what_needs_measuring(pytester: pytest.Pytester, other: str) -> None:
     with pytest.raises(UsageError, match="--flame-skip exclude each other"):

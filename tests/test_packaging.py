@@ -18,8 +18,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-FOR_NATIVE_SYMBOLS = {"pyelftools"}  # a dependency from the first version on; native frames come later
 FOR_THE_C_MODULE = {"cffi"}
+DISTRIBUTIONS = {"_pytest": "pytest", "elftools": "pyelftools"}
+"""Where the module is called otherwise."""
 
 
 def declared() -> set[str]:
@@ -36,11 +37,11 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module)
     tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"pytest_flame"}
-    return {"pytest" if top == "_pytest" else top for top in tops}
+    return {DISTRIBUTIONS.get(top, top) for top in tops}
 
 
 def test_dependencies_are_what_is_imported() -> None:
-    assert declared() - FOR_THE_C_MODULE - FOR_NATIVE_SYMBOLS == imported()
+    assert declared() - FOR_THE_C_MODULE == imported()
 
 
 def test_installed_metadata_is_that_of_the_checkout() -> None:

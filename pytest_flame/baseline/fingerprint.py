@@ -88,7 +88,9 @@ def sampler_differences(recorded: SamplerInfo, here: SamplerInfo) -> list[str]:
     pairs = [
         ("sampler", recorded.rung, here.rung),
         ("sampled event", recorded.event, here.event),
-        ("kernel frames", "sampled" if recorded.kernel else "not sampled", "sampled" if here.kernel else "not sampled"),
+        ("kernel time", *("sampled" if info.kernel else "not sampled" for info in (recorded, here))),
+        ("kernel frames", *("shown" if info.kernel_frames else "not shown" for info in (recorded, here))),
+        ("native frames", *("shown" if info.native_frames else "not shown" for info in (recorded, here))),
         ("sampling rate", f"{recorded.frequency_hz} Hz", f"{here.frequency_hz} Hz"),
     ]
     return [f"{name}: {before} when recorded, {now} here" for name, before, now in pairs if before != now]

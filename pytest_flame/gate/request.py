@@ -39,7 +39,7 @@ class Request:
     @property
     def how(self) -> How:
         s = self.settings
-        return How(s.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s)
+        return How(s.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s, s.kernel, s.native)
 
     def launcher(self, scratch: Scratch) -> Launcher:
         safe_path = not {"", str(self.directory)} & set(sys.path)

@@ -45,6 +45,8 @@ class Job:
     fresh: bool = False
     cpus: tuple[int, ...] = ()
     plan: Plan | None = None
+    kernel_frames: bool = False
+    native_frames: bool = False
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
 

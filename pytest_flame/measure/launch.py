@@ -17,7 +17,7 @@ from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
 
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
-_DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_")
+_DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""

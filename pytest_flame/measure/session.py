@@ -82,6 +82,8 @@ class How:
     cpus: tuple[int, ...]
     seed: int
     max_time_s: float | None
+    kernel_frames: bool = False
+    native_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,8 @@ class _Run:
             fresh=target.fresh,
             cpus=self.how.cpus,
             plan=plan,
+            kernel_frames=self.how.kernel_frames,
+            native_frames=self.how.native_frames,
         )
 
     def _run(self, state: _State, side: str, job: Job) -> WorkerResult:

@@ -7,7 +7,16 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pytest_flame.model import KERNEL_NOT_SAMPLED, Frame, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
+from pytest_flame.model import (
+    KERNEL_NOT_SAMPLED,
+    Frame,
+    FrameKind,
+    SampleCounts,
+    SamplerInfo,
+    SourceLine,
+    Stack,
+    StackSample,
+)
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.sampler import RawFrame, RawSamples
 
@@ -58,7 +67,7 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
         stack = tuple(named(f) for f in sample.frames)
         if sample.cut:
             stack = _without_plumbing(stack, root)
-        if not stack or stack[-1].module.startswith(_OWN):
+        if not stack or _is_own(stack):
             continue
         if stack[0] != root:
             stack = (root, *stack)
@@ -75,8 +84,8 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
         counts = replace(counts, throttled=_beyond_chance(clocks.ticks_due - _arrived(counts), clocks.ticks_due))
     elif sampler.event == "task-clock":
         stacks, counts = _add_kernel(stacks, counts, root, clocks)
-    elif not sampler.kernel:
-        stacks = _add_kernel_by_clock(stacks, root, clocks)
+    else:
+        stacks = _by_counter(stacks, root, clocks)
     if clocks.child_ns:
         # As many samples as it would have had: the clock's figure is better than that, never worse.
         period_ns = clocks.cpu_ns / clocks.ticks_due if clocks.ticks_due > 0 else _TICK_NS
@@ -84,10 +93,16 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
     return Folded(stacks, counts, lines)
 
 
+def _is_own(stack: Stack) -> bool:
+    """Whether the sampler's own Python code was running, or what it called."""
+    innermost = next((frame for frame in reversed(stack) if frame.kind is FrameKind.PYTHON), None)
+    return innermost is not None and innermost.module.startswith(_OWN)
+
+
 def _without_plumbing(stack: Stack, root: Frame) -> Stack:
     """What the test runner puts between its hook and the body (an event loop's own work has no body above it)."""
     for depth, frame in enumerate(stack):
-        if frame == root or not frame.module.startswith(_PLUMBING):
+        if frame == root or not (frame.kind is FrameKind.NATIVE or frame.module.startswith(_PLUMBING)):
             return stack[depth:]
     return ()
 
@@ -118,12 +133,15 @@ def _add_kernel(
     return stacks, replace(counts, throttled=_beyond_chance(user_ticks - _arrived(counts), clocks.ticks_due))
 
 
-def _add_kernel_by_clock(stacks: dict[Stack, StackSample], root: Frame, clocks: Clocks) -> dict[Stack, StackSample]:
-    """A hardware counter's samples do not tell how much time they miss: the kernel's own split of CPU does."""
-    user_ns = clocks.cpu_ns - clocks.system_ns
+def _by_counter(stacks: dict[Stack, StackSample], root: Frame, clocks: Clocks) -> dict[Stack, StackSample]:
+    """A hardware counter of user mode splits the user time among its samples; how much that was, and how much time the
+    kernel took, the kernel's own split of CPU tells."""
     sampled = sum(s.weight_ns for s in stacks.values())
-    if clocks.system_ns <= 0 or user_ns <= 0 or not sampled:
+    user_ns = max(0, clocks.cpu_ns - clocks.system_ns)
+    if not sampled or not user_ns:
         return stacks
-    share = clocks.system_ns / user_ns
-    samples = sum(s.count for s in stacks.values())
-    return {**stacks, (root, KERNEL_NOT_SAMPLED): StackSample(round(samples * share), round(sampled * share))}
+    scaled = {stack: StackSample(s.count, round(s.weight_ns * user_ns / sampled)) for stack, s in stacks.items()}
+    if clocks.system_ns > 0:
+        count = sum(s.count for s in stacks.values()) * clocks.system_ns / user_ns
+        scaled[(root, KERNEL_NOT_SAMPLED)] = StackSample(round(count), clocks.system_ns)
+    return scaled

@@ -166,7 +166,12 @@ class Worker:
         if code is None:
             raise FlameError(f"{item.nodeid} is not written in Python: its body has no frame to measure")
         self.body = RawFrame(code.co_qualname, code.co_filename, code.co_firstlineno)
-        sampler = open_sampler(self.job.sampler, self.job.frequency_hz)
+        sampler = open_sampler(
+            self.job.sampler,
+            self.job.frequency_hz,
+            kernel_frames=self.job.kernel_frames,
+            native_frames=self.job.native_frames,
+        )
         try:
             sampler.set_stops(STOPS)
             meter = Meter(sampler, self.rng)

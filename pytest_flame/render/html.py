@@ -238,6 +238,10 @@ def _conditions(result: RunResult) -> list[tuple[str, str]]:
     sampled = f"{sampler.event}, {sampler.frequency_hz} Hz, {sampler.rung}" if sampler else "unknown"
     if sampler and not sampler.kernel:
         sampled += ", kernel not sampled"
+    if sampler and sampler.kernel_frames:
+        sampled += ", with kernel frames"
+    if sampler and sampler.native_frames:
+        sampled += ", with native frames"
     if sampler and sampler.reason:
         sampled += f" ({sampler.reason})"
     unit = "pairs" if result.mode == "interleaved" else "processes"

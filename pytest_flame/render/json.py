@@ -26,6 +26,8 @@ def result_json(result: RunResult) -> dict[str, Any]:
             "rung": sampler.rung,
             "event": sampler.event,
             "kernel": sampler.kernel,
+            "kernel_frames": sampler.kernel_frames,
+            "native_frames": sampler.native_frames,
             "frequency_hz": sampler.frequency_hz,
             "reason": sampler.reason or None,
         },

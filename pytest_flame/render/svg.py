@@ -63,8 +63,13 @@ def differential_svg(judgement: Judgement, *, width: Width = Width.MAX, header: 
     )
 
 
-def profile_svg(profile: Profile, title: str, *, subtitle: str = "") -> str:
-    """One side as a flame graph, root at the bottom, coloured by where the code lives."""
+def profile_svg(
+    profile: Profile, title: str, *, subtitle: str = "", width: str = "CPU time per iteration", of: str = "the test"
+) -> str:
+    """One side as a flame graph, root at the bottom, coloured by where the code lives.
+
+    ``width`` says what a box's width means, ``of`` what its share is a share of.
+    """
     layout = lay_out(Profile({}), profile, min_width=_THINNEST)
     lines = [_title_line(title), *([_Line(subtitle)] if subtitle else [])]
     return _document(
@@ -72,11 +77,11 @@ def profile_svg(profile: Profile, title: str, *, subtitle: str = "") -> str:
         definitions="",
         header=lines,
         layout=layout,
-        face=lambda box: _profile_face(box, layout.total_ps),
+        face=lambda box: _profile_face(box, layout.total_ps, of),
         hatch="",
         legend=_profile_legend(),
         footer=[
-            f"width: CPU time per iteration; the full width is {units.duration(layout.total_ps)}",
+            f"width: {width}; the full width is {units.duration(layout.total_ps)}",
             *_hidden(layout),
         ],
     )
@@ -142,12 +147,10 @@ def _differential_tooltip(box: Box, delta: FrameDelta | None, comparison: Compar
     return "\n".join(lines)
 
 
-def _profile_face(box: Box, total_ps: int) -> _Face:
+def _profile_face(box: Box, total_ps: int, of: str) -> _Face:
     own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
     share = units.percent(box.head_ps / total_ps)
-    return _Face(
-        colour.of_frame(box.frame), f"{box.frame.name}\n{units.duration(box.head_ps)}, {share} of the test{own}"
-    )
+    return _Face(colour.of_frame(box.frame), f"{box.frame.name}\n{units.duration(box.head_ps)}, {share} of {of}{own}")
 
 
 # --- header, legend, footer --------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from pytest_flame.errors import SamplerUnavailable, UsageError
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 
-CHOICES: Final = ("auto", "perf", "cycles", "timer")
-"""``auto`` walks down the ladder; the others insist on one rung (``cycles``: perf events on a hardware counter)."""
+CHOICES: Final = ("auto", "perf", "cycles", "instructions", "timer")
+"""``auto`` walks down the ladder; the others insist on one event (``cycles``, ``instructions``: hardware counters)."""
 
 HINTS: Final = {
     errno.EACCES: "sudo sysctl kernel.perf_event_paranoid=2   (distributions ship 3 or 4, which refuse everything)",
@@ -26,8 +26,14 @@ HINTS: Final = {
     errno.EINVAL: "Linux 5.13 or newer is needed for synchronous signals from perf events",
     errno.ENOSYS: "the kernel is built without perf events",
     errno.ENOENT: "this machine has no hardware counter (usual on virtual machines): --flame-sampler=perf",
+    errno.EOPNOTSUPP: "this machine's counters give no interrupts (some virtual machines): --flame-sampler=perf",
     errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+    errno.ENOBUFS: "sudo sysctl kernel.perf_event_mlock_kb=2048, or: ulimit -l unlimited   (a ring of 256 KiB a CPU)",
+    errno.EBUSY: "end the debugger or strace; if none is attached, another profiler has the events",
 }
+
+KERNEL_HINTS: Final = {errno.EACCES: "sudo sysctl kernel.perf_event_paranoid=1"}
+"""Where those for the kernel's share are others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +41,69 @@ class Rung:
     name: str
     event: str
     kernel: bool
+    kernel_frames: bool = False
 
+    def info(self, frequency_hz: int, reason: str = "", *, native_frames: bool = False) -> SamplerInfo:
+        return SamplerInfo(self.name, self.event, self.kernel, frequency_hz, reason, self.kernel_frames, native_frames)
+
+    def fix(self, refusal: OSError) -> str:
+        """The command that would make a refused rung work, as far as one is known."""
+        number = refusal.errno or 0
+        return (KERNEL_HINTS if self.kernel and self.name == PERF else {}).get(number) or HINTS.get(number, "")
+
+
+PERF: Final = "perf-sigtrap"
+CYCLES: Final = Rung(PERF, "cycles:u", False)
+INSTRUCTIONS: Final = Rung(PERF, "instructions:u", False)
+KERNEL_FRAMES: Final = Rung(PERF, "task-clock", True, True)
+KERNEL_TIME: Final = Rung(PERF, "task-clock", True)
+USER: Final = Rung(PERF, "task-clock", False)
+TIMER: Final = Rung("timer", "cpu-clock-advance", True)
+RUNGS: Final = (CYCLES, INSTRUCTIONS, KERNEL_FRAMES, KERNEL_TIME, USER, TIMER)
+"""All there are, those that need most first."""
 
 _LADDER: Final = {
-    "perf": (Rung("perf-sigtrap", "task-clock", True), Rung("perf-sigtrap", "task-clock", False)),
-    "cycles": (Rung("perf-sigtrap", "cycles", True), Rung("perf-sigtrap", "cycles", False)),
-    "timer": (Rung("timer", "cpu-clock-advance", True),),
+    "auto": (KERNEL_TIME, USER, TIMER),
+    "perf": (KERNEL_TIME, USER),
+    "cycles": (CYCLES,),
+    "instructions": (INSTRUCTIONS,),
+    "timer": (TIMER,),
 }
 
 
-def open_sampler(choice: str, frequency_hz: int) -> NativeSampler:
-    """A sampler that was started and stopped once on this machine. Raises ``SamplerUnavailable``."""
+def open_sampler(
+    choice: str, frequency_hz: int, *, kernel_frames: bool = False, native_frames: bool = False, inlined: bool = False
+) -> NativeSampler:
+    """A sampler that was started and stopped once on this machine. Raises ``SamplerUnavailable``. ``inlined``: see
+    ``NativeSampler``."""
     limit = max_sample_rate()
     if limit is not None and frequency_hz > limit and choice != "timer":
         raise UsageError(
             f"--flame-frequency={frequency_hz} is above the kernel's limit of {limit} Hz",
             fix=f"--flame-frequency={limit}, or: sudo sysctl kernel.perf_event_max_sample_rate={frequency_hz}",
         )
-    rungs = _LADDER["perf"] + _LADDER["timer"] if choice == "auto" else _LADDER[choice]
+    if kernel_frames and choice not in ("auto", "perf"):
+        raise UsageError(
+            f"--flame-kernel and --flame-sampler={choice} exclude each other",
+            why="kernel frames come with the ticks of the task clock",
+            fix="keep one of them",
+        )
     reason, hint = "", ""
-    for rung in rungs:
+    for rung in (KERNEL_FRAMES,) if kernel_frames else _LADDER[choice]:
         with ExitStack() as unless_chosen:
-            sampler = NativeSampler(SamplerInfo(rung.name, rung.event, rung.kernel, frequency_hz, reason))
+            sampler = NativeSampler(rung.info(frequency_hz, reason, native_frames=native_frames), inlined=inlined)
             unless_chosen.callback(sampler.close)
             try:
                 sampler.start(1_000_000)
                 sampler.stop()
             except OSError as e:
-                reason = str(e.strerror)
-                hint = HINTS.get(e.errno or 0, "")
+                reason, hint = str(e.strerror), rung.fix(e)
                 continue
             unless_chosen.pop_all()
             return sampler
-    raise SamplerUnavailable("no sampler works here", why=reason, fix=hint)
+    raise SamplerUnavailable(
+        "kernel frames cannot be sampled here" if kernel_frames else "no sampler works here", why=reason, fix=hint
+    )
 
 
 def max_sample_rate() -> int | None:

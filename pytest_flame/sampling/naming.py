@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from pytest_flame.model import Frame, SourceLine
-from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame
+from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame
 
-_MODULES_WITHOUT_FILE: Final = {NATIVE_THREAD: "[native]", TRUNCATED: "[stack]"}
+_MODULES_WITHOUT_FILE: Final = {NATIVE_THREAD: "[native]", TRUNCATED: "[stack]", IN_KERNEL: "[stack]"}
 
 
 class FrameNamer:
@@ -30,6 +30,8 @@ class FrameNamer:
     def frame(self, raw: RawFrame) -> Frame:
         if raw in _MODULES_WITHOUT_FILE:
             return Frame(_MODULES_WITHOUT_FILE[raw], raw.qualname)
+        if raw.library:
+            return Frame(raw.library, raw.qualname)
         return Frame(self._locate(raw.filename)[0], raw.qualname)
 
     def line(self, raw: RawFrame) -> SourceLine | None:

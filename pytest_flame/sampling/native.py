@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import platform
 import sys
+import weakref
+from array import array
+from dataclasses import replace
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
-from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.lines import LineTable
+from pytest_flame.sampling.native_names import NativeModule, NativeNamer
+from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
+from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
 """What the C sampler knows the registers of; elsewhere the package installs without it."""
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14", "3.15")
+"""Whose frames have been compared with what the interpreter itself says of them; never free-threaded builds."""
 MAX_NODES: Final = 1 << 17
 MAX_CODES: Final = 1 << 14
 TEXT_BYTES: Final = 1 << 22
@@ -54,8 +64,9 @@ def _text(name: str) -> str:
 
 class NativeSampler:
     """One sampler of this process, with room for so many nodes of the stack tree, functions and bytes of their names
-    (the first two powers of two); what does not fit is counted as overflowed. ``with_fault`` breaks the walk on
-    purpose, to test the tests."""
+    (the first two powers of two); what does not fit is counted as overflowed. With native frames, ``inlined`` shows
+    the functions that compilers copied into others, too, as far as there is debug information: reading it takes
+    seconds. ``with_fault`` breaks the walk on purpose, to test the tests."""
 
     def __init__(
         self,
@@ -64,25 +75,35 @@ class NativeSampler:
         max_nodes: int = MAX_NODES,
         max_codes: int = MAX_CODES,
         text_bytes: int = TEXT_BYTES,
+        inlined: bool = False,
         with_fault: bool = False,
     ) -> None:
         module = c_module()
         self._ffi, self._lib = module.ffi, module.lib
         self._info = info
         self._handle = self._ffi.NULL
-        layout = self._ffi.new("flame_layout *", self._lib.flame_layout_for(sys.hexversion))
-        if layout.version == 0:
-            raise SamplerUnavailable(
-                f"pytest-flame cannot read the frames of CPython {platform.python_version()} yet",
-                fix="use CPython 3.11",
-            )
+        layout = self._layout()
         self._stops: Any = None
+        self._modules: list[NativeModule] = []
+        self._native_namer = NativeNamer(inlined=inlined) if info.native_frames else None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
+        _open.add(self)
         self._self_check()
         if with_fault or (max_nodes, max_codes, text_bytes) != (MAX_NODES, MAX_CODES, TEXT_BYTES):
             self.close()
             layout.fault = with_fault
             self._handle = self._new(layout, max_nodes, max_codes, text_bytes)
+        detail = self._lib.FLAME_NATIVE_PLACES if inlined else self._lib.FLAME_NATIVE_FUNCTIONS
+        if info.native_frames and self._lib.flame_set_native(self._handle, detail):
+            reason = self._message()
+            self.close()
+            raise SamplerUnavailable("native frames cannot be sampled here", why=reason, fix="leave --flame-native out")
+        self._kernel = KernelSymbols.open() if info.kernel_frames else KernelSymbols([], [])
+        starts = self._ffi.from_buffer("uint64_t[]", array("Q", self._kernel.starts))
+        if self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)):
+            reason = self._message()
+            self.close()
+            raise FlameError("the kernel's functions cannot be used", why=reason)
 
     @property
     def info(self) -> SamplerInfo:
@@ -95,17 +116,30 @@ class NativeSampler:
         )
 
     def start(self, period_ns: int, seed: int = 0) -> None:
-        rung = self._lib.FLAME_PERF if self._info.rung == "perf-sigtrap" else self._lib.FLAME_TIMER
-        event = self._lib.FLAME_CYCLES if self._info.event == "cycles" else self._lib.FLAME_TASK_CLOCK
-        # Cycles come at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
-        period = 3 * period_ns if self._info.event == "cycles" else period_ns
-        code = self._lib.flame_start(self._handle, rung, event, self._info.kernel, period, seed)
+        lib, info = self._lib, self._info
+        rung = lib.FLAME_PERF if info.rung == "perf-sigtrap" else lib.FLAME_TIMER
+        counters = {"cycles": lib.FLAME_CYCLES, "instructions": lib.FLAME_INSTRUCTIONS}
+        event = counters.get(info.event.partition(":")[0], lib.FLAME_TASK_CLOCK)
+        # Counters advance at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
+        period = period_ns if event == lib.FLAME_TASK_CLOCK else 3 * period_ns
+        kernel = lib.FLAME_KERNEL_FRAMES if info.kernel_frames else lib.FLAME_KERNEL_TIME
+        code = lib.flame_start(self._handle, rung, event, kernel if info.kernel else lib.FLAME_KERNEL_OFF, period, seed)
         if code:
             raise OSError(-code, self._message())
+        if event != lib.FLAME_TASK_CLOCK:
+            plain = info.event.rstrip("p")
+            self._info = replace(info, event=plain + "p" * lib.flame_precise_level(self._handle))
 
     def resume(self) -> None:
         if self._lib.flame_resume(self._handle):
             raise FlameError(f"sampling could not be switched on: {self._message()}")
+
+    def adopt_thread(self) -> None:
+        """Called by a thread that has just begun: its ticks come from its beginning on, not only after a period.
+
+        It may fail for want of descriptors; then the thread is sampled like any other.
+        """
+        self._lib.flame_adopt_thread()
 
     def pause(self) -> None:
         if self._lib.flame_pause(self._handle):
@@ -124,20 +158,24 @@ class NativeSampler:
     def samples(self) -> RawSamples:
         lib, s = self._lib, self._handle
         nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
-        frames = [NATIVE_THREAD, TRUNCATED]
-        frames += [self._raw_frame(codes[i]) for i in range(2, lib.flame_code_count(s))]
+        self._read_modules()
+        frames: list[tuple[RawFrame, ...]] = [(NATIVE_THREAD,), (TRUNCATED,), (IN_KERNEL,)]
+        frames += [self._raw_frames(codes[i]) for i in range(3, lib.flame_code_count(s))]
         stacks = []
         for i in range(2, lib.flame_node_count(s)):
             if nodes[i].count:
-                path, at = [], i
+                path: list[RawFrame] = []
+                at = i
                 while at >= 2:
-                    path.append(frames[nodes[at].code])
+                    path.extend(reversed(frames[nodes[at].code]))
                     at = nodes[at].parent
                 cut = at == lib.FLAME_ROOT_CUT
                 stacks.append(RawStack(tuple(reversed(path)), cut, nodes[i].count, nodes[i].weight_ns))
         c = lib.flame_get_counts(s)
-        counts = SampleCounts(c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated)
-        return RawSamples(tuple(stacks), counts, c.weight_ns)
+        counts = SampleCounts(
+            c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete
+        )
+        return RawSamples(tuple(stacks), counts, c.weight_ns, self._raw_lines(frames))
 
     def clear(self) -> None:
         self._lib.flame_clear(self._handle)
@@ -153,6 +191,16 @@ class NativeSampler:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _layout(self) -> Any:
+        layout, error = self._ffi.new("flame_layout *"), self._ffi.new("char[512]")
+        if self._lib.flame_read_layout(self._ffi.NULL, layout, error, 512):
+            raise SamplerUnavailable(
+                f"pytest-flame cannot read the frames of this CPython {platform.python_version()}",
+                why=self._ffi.string(error).decode(),
+                fix=f"use CPython {PYTHONS[0]} to {PYTHONS[-1]}, not free-threaded",
+            )
+        return layout
+
     def _new(self, layout: Any, max_nodes: int, max_codes: int, text_bytes: int) -> Any:
         error = self._ffi.new("char[512]")
         handle = self._lib.flame_new(layout, max_nodes, max_codes, text_bytes, error, 512)
@@ -167,34 +215,75 @@ class NativeSampler:
     def _self_check(self) -> None:
         """Refuse rather than mis-read: the walker must see what ``sys._getframe`` sees, here and now."""
         seen: tuple[CodeType, ...] = ()
-        frame: FrameType | None = sys._getframe()
+        here = sys._getframe()
+        frame: FrameType | None = here
         while frame is not None:
             seen = (frame.f_code, *seen)
             frame = frame.f_back
-        failed = self._lib.flame_sample_here(self._handle)
-        stacks = self.samples().stacks
+        failed, line = self._lib.flame_sample_here(self._handle), here.f_lineno
+        read = self.samples()
         self.clear()
         expected = tuple(RawFrame(_text(c.co_qualname), _text(c.co_filename), c.co_firstlineno) for c in seen)
-        if failed or len(stacks) != 1 or stacks[0].frames != expected:
+        same = [s.frames for s in read.stacks] == [expected]
+        if failed or not same or [(at.frame, at.line) for at in read.lines] != [(expected[-1], line)]:
             self.close()
             raise SamplerUnavailable(
                 f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
                 why="the sampler's start-up self-check read another stack than sys._getframe()",
-                fix="use a release build of CPython 3.11 (debug builds are not supported)",
+                fix=f"use a release build of CPython {PYTHONS[0]} to {PYTHONS[-1]} (debug builds are not supported)",
             )
 
-    def _raw_frame(self, code: Any) -> RawFrame:
+    def _raw_frames(self, code: Any) -> tuple[RawFrame, ...]:
+        """One; more where functions are inlined, outermost first."""
+        if code.kind == self._lib.FLAME_KIND_KERNEL:
+            frame = self._kernel.frame(code.address)
+            return (RawFrame(frame.qualname, "", 0, library=frame.module),)
+        if code.kind == self._lib.FLAME_KIND_NATIVE:
+            return self._native_frames(code)
         text = self._lib.flame_text(self._handle)
 
         def decode(offset: int, size: int, kind: int) -> str:
             raw = bytes(self._ffi.buffer(text + offset, size))
             return raw.decode(_ENCODINGS[kind], "replace") if size else ""
 
-        return RawFrame(
+        python = RawFrame(
             decode(code.qualname, code.qualname_bytes, code.qualname_kind),
             decode(code.filename, code.filename_bytes, code.filename_kind),
             code.firstlineno,
         )
+        return (python,)
+
+    def _raw_lines(self, frames: list[tuple[RawFrame, ...]]) -> tuple[RawLine, ...]:
+        lib, s = self._lib, self._handle
+        codes, lines = lib.flame_codes(s), lib.flame_lines(s)
+        tables: dict[int, LineTable] = {}
+        found: dict[tuple[RawFrame, int], list[int]] = {}
+        for i in range(lib.flame_line_count(s)):
+            sampled, code = lines[i], codes[lines[i].code]
+            if not sampled.count or not code.linetable_bytes:
+                continue
+            table = tables.get(sampled.code)
+            if table is None:
+                copied = self._ffi.buffer(lib.flame_text(s) + code.linetable, code.linetable_bytes)
+                table = tables[sampled.code] = LineTable(bytes(copied), code.firstlineno)
+            entry = found.setdefault((frames[sampled.code][-1], table.line(sampled.offset)), [0, 0])
+            entry[0] += sampled.count
+            entry[1] += sampled.weight_ns
+        return tuple(RawLine(frame, line, count, weight) for (frame, line), (count, weight) in found.items())
+
+    def _read_modules(self) -> None:
+        lib = self._lib
+        if self._native_namer is not None:
+            self._native_namer.refresh()
+        found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native_frames else []
+        self._modules = [
+            NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found
+        ]
+
+    def _native_frames(self, code: Any) -> tuple[RawFrame, ...]:
+        assert self._native_namer is not None
+        module = self._modules[code.qualname_object - 1] if code.qualname_object else None
+        return self._native_namer.frames(code.address, module, bool(code.filename_object))
 
     def _message(self) -> str:
         text: str = self._ffi.string(self._lib.flame_error(self._handle)).decode()
@@ -203,3 +292,16 @@ class NativeSampler:
     def _check(self, code: int) -> None:
         if code:
             raise FlameError(self._message())
+
+
+_open: weakref.WeakSet[NativeSampler] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Before the interpreter takes its threads' states away, which the handler of a daemon thread would still read.
+
+    Registered when this module is imported, so whoever starts a sampler can still stop it in an ``atexit`` function.
+    """
+    for sampler in list(_open):
+        sampler.close()

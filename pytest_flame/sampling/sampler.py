@@ -15,10 +15,13 @@ class RawFrame:
     qualname: str
     filename: str
     firstlineno: int
+    library: str = ""
+    """Of a native function, whose symbol then is ``qualname``; ``kernel`` for a function of the kernel."""
 
 
 NATIVE_THREAD = RawFrame("[native thread]", "", 0)
 TRUNCATED = RawFrame("[truncated]", "", 0)
+IN_KERNEL = RawFrame("[still in the kernel]", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,22 @@ class RawStack:
 
 
 @dataclass(frozen=True, slots=True)
+class RawLine:
+    """Samples that found a Python function innermost, on this line of its file."""
+
+    frame: RawFrame
+    line: int
+    count: int
+    weight_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class RawSamples:
     stacks: tuple[RawStack, ...]
     counts: SampleCounts
     weight_ns: int
+    lines: tuple[RawLine, ...] = ()
+    """Of the same samples, as far as the sampler knows lines; those of no Python function have none."""
 
 
 class Sampler(Protocol):

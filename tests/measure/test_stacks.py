@@ -18,8 +18,8 @@ S = 1_000_000_000
 PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
 PERF_USER = SamplerInfo("perf-sigtrap", "task-clock", False, 1000)
 TIMER = SamplerInfo("timer", "cpu-clock-advance", True, 1000)
-CYCLES = SamplerInfo("perf-sigtrap", "cycles", True, 1000)
-CYCLES_USER = SamplerInfo("perf-sigtrap", "cycles", False, 1000)
+CYCLES = SamplerInfo("perf-sigtrap", "cycles:u", False, 1000)
+KERNEL = SamplerInfo("perf-sigtrap", "task-clock", True, 1000, kernel_frames=True)
 
 BODY = RawFrame("test_it", "/repo/test_it.py", 3)
 PARSE = RawFrame("parse", "/repo/src/orders/parse.py", 10)
@@ -27,6 +27,7 @@ TOKEN = RawFrame("Tokens.next", "/repo/src/orders/parse.py", 40)
 RUNNER = RawFrame("pytest_pyfunc_call", "/site/_pytest/python.py", 1)
 LOOP = RawFrame("BaseEventLoop._run_once", "/pylib/asyncio/base_events.py", 1)
 THREAD = RawFrame("Thread._bootstrap", "/pylib/threading.py", 1)
+READ = RawFrame("vfs_read", "", 0, library="kernel")
 METER = RawFrame("Meter.enter", "/site/pytest_flame/measure/meter.py", 1)
 
 ROOT = Frame("test_it", "test_it")
@@ -154,20 +155,36 @@ def test_where_all_ticks_arrived_there_is_no_kernel_time() -> None:
 
 
 def test_kernel_time_beside_a_hardware_counter_follows_the_clock() -> None:
-    folded = user_only(600, cpu_ns=S, system_ns=250 * MS, sampler=CYCLES_USER)
-    parse = folded.stacks[(ROOT, Frame("orders.parse", "parse"))]
-    assert folded.stacks[(ROOT, KERNEL_NOT_SAMPLED)] == StackSample(200, parse.weight_ns // 3)
+    folded = user_only(600, cpu_ns=S, system_ns=250 * MS, sampler=CYCLES)
+    assert folded.stacks[(ROOT, KERNEL_NOT_SAMPLED)] == StackSample(200, 250 * MS)
 
 
-@pytest.mark.parametrize("sampler", [PERF, TIMER, CYCLES])
+@pytest.mark.parametrize("sampler", [PERF, TIMER, KERNEL])
 def test_sampled_kernel_time_is_at_its_place_already(sampler: SamplerInfo) -> None:
     folded = fold(stack(BODY, PARSE, count=600), sampler=sampler, clocks=Clocks(S, 400 * MS, 0, 1000.0))
     assert (ROOT, KERNEL_NOT_SAMPLED) not in folded.stacks
 
 
+def test_a_hardware_counters_samples_stand_for_the_user_time() -> None:
+    """However many cycles each of them counted."""
+    clocks = Clocks(S, 250 * MS, 0, 1000.0)
+    folded = fold(stack(BODY, PARSE, count=20), stack(BODY, TOKEN, count=10), sampler=CYCLES, clocks=clocks)
+    assert folded.stacks[(ROOT, Frame("orders.parse", "parse"))] == StackSample(20, 500 * MS)
+    assert folded.stacks[(ROOT, Frame("orders.parse", "Tokens.next"))] == StackSample(10, 250 * MS)
+
+
+def test_kernel_frames_lie_below_the_system_calls_caller() -> None:
+    folded = fold(stack(BODY, PARSE, READ), sampler=KERNEL)
+    assert list(folded.stacks) == [(ROOT, Frame("orders.parse", "parse"), Frame("kernel", "vfs_read"))]
+
+
+def test_the_samplers_own_system_calls_are_nobodys_cost() -> None:
+    assert fold(stack(METER, READ, cut=False), sampler=KERNEL).stacks == {}
+
+
 def test_nothing_sampled_needs_no_kernel() -> None:
     assert fold(sampler=PERF_USER, clocks=Clocks(0, 0, 0, 0.0)).stacks == {}
-    assert fold(sampler=CYCLES_USER, clocks=Clocks(0, 0, 0, 0.0)).stacks == {}
+    assert fold(sampler=CYCLES, clocks=Clocks(0, 0, 0, 0.0)).stacks == {}
 
 
 @pytest.mark.parametrize("sampler", [PERF, PERF_USER, TIMER, CYCLES])

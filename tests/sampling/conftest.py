@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sampled import PERF, PERF_USER, TIMER, held, refusal
+from sampled import PERF, PERF_KERNEL, PERF_USER, TIMER, held, refusal
 
 from pytest_flame.model import SamplerInfo
 
@@ -40,10 +40,16 @@ def perf_user_required() -> SamplerInfo:
     return require(PERF_USER)
 
 
-@pytest.fixture(params=["perf", "timer"])
+@pytest.fixture
+def perf_kernel_required() -> SamplerInfo:
+    return require(PERF_KERNEL)
+
+
+@pytest.fixture(params=["perf", "kernel frames", "timer"])
 def rung(request: pytest.FixtureRequest) -> SamplerInfo:
-    """The test runs on both rungs."""
-    return TIMER if request.param == "timer" else require(PERF)
+    """The test runs on both rungs, on perf events with and without rings."""
+    info = {"perf": PERF, "kernel frames": PERF_KERNEL, "timer": TIMER}[request.param]
+    return info if info == TIMER else require(info)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from sampled import MS, spin
+import seccomp
+from sampled import MS, collect, spin
 
 from pytest_flame.errors import FlameError, SamplerUnavailable, UsageError
 from pytest_flame.model import SamplerInfo
@@ -27,7 +28,7 @@ class Machine:
         self.refused = refused
         self.opened: list[FakeSampler] = []
 
-    def __call__(self, info: SamplerInfo) -> FakeSampler:
+    def __call__(self, info: SamplerInfo, *, inlined: bool = False) -> FakeSampler:
         self.opened.append(FakeSampler(info, self.refused.get((info.event, info.kernel), 0)))
         return self.opened[-1]
 
@@ -54,13 +55,13 @@ class FakeSampler:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Machine]:
     def make(**refused: int) -> Machine:
-        """``kernel=…, user=…, timer=…, cycles=…, cycles_user=…``: the errno each is refused with."""
+        """``kernel=…, user=…, timer=…, cycles=…, instructions=…``: the errno each is refused with."""
         keys = {
             "kernel": ("task-clock", True),
             "user": ("task-clock", False),
             "timer": ("cpu-clock-advance", True),
-            "cycles": ("cycles", True),
-            "cycles_user": ("cycles", False),
+            "cycles": ("cycles:u", False),
+            "instructions": ("instructions:u", False),
         }
         made = Machine({keys[name]: number for name, number in refused.items()})
         monkeypatch.setattr(ladder, "NativeSampler", made)
@@ -81,8 +82,8 @@ def described(info: SamplerInfo) -> tuple[str, str, bool]:
         ("auto", {"kernel": errno.EACCES, "user": errno.EACCES}, ("timer", "cpu-clock-advance", True)),
         ("perf", {"kernel": errno.EACCES}, ("perf-sigtrap", "task-clock", False)),
         ("timer", {"kernel": errno.EACCES}, ("timer", "cpu-clock-advance", True)),
-        ("cycles", {}, ("perf-sigtrap", "cycles", True)),
-        ("cycles", {"cycles": errno.EACCES}, ("perf-sigtrap", "cycles", False)),
+        ("cycles", {}, ("perf-sigtrap", "cycles:u", False)),
+        ("instructions", {}, ("perf-sigtrap", "instructions:u", False)),
     ],
 )
 def test_the_best_rung_that_works_is_chosen(
@@ -110,6 +111,40 @@ def test_each_known_refusal_comes_with_a_fix(machine: Callable[..., Machine], nu
     assert caught.value.why == f"perf_event_open: {os.strerror(number)}"
     assert caught.value.fix == HINTS[number]
     assert all(s.closed for s in here.opened)
+
+
+def test_kernel_frames_are_a_rung_of_their_own(machine: Callable[..., Machine]) -> None:
+    machine()
+    info = open_sampler("auto", 997, kernel_frames=True).info
+    assert described(info) == ("perf-sigtrap", "task-clock", True)
+    assert info.kernel_frames
+
+
+def test_where_kernel_frames_are_refused_nothing_else_takes_their_place(machine: Callable[..., Machine]) -> None:
+    machine(kernel=errno.EACCES)
+    with pytest.raises(SamplerUnavailable, match="kernel frames cannot be sampled here") as caught:
+        open_sampler("auto", 997, kernel_frames=True)
+    assert caught.value.fix == "sudo sysctl kernel.perf_event_paranoid=1"
+
+
+@pytest.mark.parametrize("choice", ["cycles", "instructions", "timer"])
+def test_kernel_frames_come_with_the_task_clock_only(choice: str) -> None:
+    with pytest.raises(UsageError, match=f"--flame-kernel and --flame-sampler={choice} exclude each other"):
+        open_sampler(choice, 997, kernel_frames=True)
+
+
+@pytest.mark.parametrize("choice", ["cycles", "instructions"])
+def test_a_machine_without_counters_says_so(choice: str) -> None:
+    """A machine with them samples, in user mode, and says how precisely."""
+    try:
+        with open_sampler(choice, 1000) as sampler:
+            raw = collect(sampler, lambda: spin(50 * MS))
+            assert raw.counts.taken > 5
+            assert sampler.info.event.rstrip("p") == f"{choice}:u"
+            assert not sampler.info.kernel
+    except SamplerUnavailable as e:
+        assert e.fix
+        pytest.skip(f"no hardware counter here: {e.why}")
 
 
 def test_no_sampler_is_left_open_when_opening_breaks(machine: Callable[..., Machine]) -> None:
@@ -151,36 +186,15 @@ def test_this_machine_samples_with_what_auto_chose() -> None:
 
 
 REFUSE = """
-    import ctypes, json, platform, struct
+    import json
     from pytest_flame.errors import SamplerUnavailable
     from pytest_flame.sampling.ladder import open_sampler
     from sampled import *
-
-    NUMBERS = {
-        "x86_64": {"perf_event_open": 298, "process_vm_readv": 310},
-        "aarch64": {"perf_event_open": 241, "process_vm_readv": 270},
-    }
-
-    def refuse(*names):
-        '''A seccomp filter like a container's: these system calls end with EPERM (seccomp(2), bpf(4)).'''
-        numbers = [NUMBERS[platform.machine()][name] for name in names]
-        load_number = (0x20, 0, 0, 0)
-        jumps = [(0x15, len(numbers) - 1 - i + 1, 0, number) for i, number in enumerate(numbers)]
-        allow, eperm = (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000 | 1)
-        code = b"".join(struct.pack("=HBBI", *row) for row in (load_number, *jumps, allow, eperm))
-        program = ctypes.create_string_buffer(code, len(code))
-        header = struct.pack("@HP", len(code) // 8, ctypes.addressof(program))
-        libc = ctypes.CDLL(None, use_errno=True)
-        assert libc.prctl(38, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS"
-        assert libc.prctl(22, 2, ctypes.create_string_buffer(header, len(header)), 0, 0) == 0, "PR_SET_SECCOMP"
+    from seccomp import refuse
 """
 
 
-def seccomp_missing() -> bool:
-    return "Seccomp:" not in Path("/proc/self/status").read_text()
-
-
-@pytest.mark.skipif(seccomp_missing(), reason="the kernel is built without seccomp")
+@pytest.mark.skipif(seccomp.missing(), reason="the kernel is built without seccomp")
 def test_where_a_filter_refuses_perf_events_auto_samples_by_timer(run_script: Script) -> None:
     done = run_script(
         REFUSE
@@ -188,21 +202,21 @@ def test_where_a_filter_refuses_perf_events_auto_samples_by_timer(run_script: Sc
     refuse("perf_event_open")
     with open_sampler("auto", 1000) as sampler:
         raw = collect(sampler, lambda: spin(50 * MS))
-        print(json.dumps([sampler.info.rung, sampler.info.reason, raw.weight_ns]))
+        print(json.dumps([sampler.info.rung, sampler.info.reason, stands_for(raw.weight_ns, 50 * MS, TIMER)]))
     try:
         open_sampler("perf", 1000)
     except SamplerUnavailable as e:
         print(json.dumps([e.why, e.fix]))
     """
     )
-    (rung, reason, weight_ns), (why, fix) = map(json.loads, done.stdout.splitlines())
+    (rung, reason, weighs_enough), (why, fix) = map(json.loads, done.stdout.splitlines())
     assert (rung, reason) == ("timer", "perf_event_open: Operation not permitted")
-    assert weight_ns == pytest.approx(50 * MS, rel=0.1)
+    assert weighs_enough
     assert why == "perf_event_open: Operation not permitted"
     assert "seccomp" in fix
 
 
-@pytest.mark.skipif(seccomp_missing(), reason="the kernel is built without seccomp")
+@pytest.mark.skipif(seccomp.missing(), reason="the kernel is built without seccomp")
 def test_where_the_own_memory_cannot_be_read_safely_nothing_is_sampled(run_script: Script) -> None:
     done = run_script(
         REFUSE

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from sampled import MS
+from sampled import MS, collect, spin
 
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
@@ -21,7 +21,7 @@ PERIOD_NS = MS // 10
 @pytest.fixture(scope="module")
 def truth() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks" / "sampler")
         yield importlib.import_module("stack_truth")
 
 
@@ -43,3 +43,27 @@ def test_every_sampled_stack_is_one_the_profiler_saw(
     assert sum(s.count for s in truth.impossible_stacks(misread, possible)) > 100
     assert raw.counts.unwindable + raw.counts.lost <= 0.02 * raw.counts.taken
     assert raw.counts.overflowed == raw.counts.truncated == 0
+
+
+def test_code_that_an_exception_reaches_through_a_delegating_generator_is_read(rung: SamplerInfo) -> None:
+    def inner() -> Generator[None]:
+        try:
+            yield
+        except ValueError:
+            spin(80 * MS)
+
+    def outer() -> Generator[None]:
+        yield from inner()
+
+    def throwing() -> None:
+        generator = outer()
+        next(generator)
+        with pytest.raises(StopIteration):
+            generator.throw(ValueError)
+
+    with NativeSampler(rung) as sampler:
+        sampler.set_stops((throwing.__code__,))
+        raw = collect(sampler, throwing)
+    assert raw.counts.unwindable <= 0.1 * raw.counts.taken
+    names = [tuple(f.qualname.rpartition(".")[2] for f in s.frames) for s in raw.stacks if s.cut]
+    assert ("outer", "inner", "spin") in names

@@ -17,7 +17,7 @@ import re
 import sys
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any
 
@@ -30,7 +30,28 @@ def recursion(n: int = 15) -> int:
     return n if n < 2 else recursion(n - 1) + recursion(n - 2)
 
 
+def first(n: int) -> int:
+    return n if n < 2 else second(n - 1) + third(n - 2)
+
+
+def second(n: int) -> int:
+    return n if n < 2 else third(n - 1) + first(n - 2)
+
+
+def third(n: int) -> int:
+    return n if n < 2 else first(n - 1) + second(n - 2)
+
+
+def mutual_recursion() -> None:
+    """Each function calls the two others: a frame too many or too few can be told."""
+    first(15)
+
+
 def deep_recursion(depth: int = 900) -> int:
+    return 1 + deeper_recursion(depth - 1) if depth else recursion(3)
+
+
+def deeper_recursion(depth: int) -> int:
     return 1 + deep_recursion(depth - 1) if depth else recursion(3)
 
 
@@ -226,7 +247,7 @@ def collections() -> None:
 
 
 PIECES: tuple[Callable[[], Any], ...] = (
-    recursion,
+    mutual_recursion,
     deepest,
     generators,
     callbacks,
@@ -251,9 +272,13 @@ def threads() -> None:
         worker.join()
 
 
-def workload() -> None:
-    for piece in (*PIECES, coroutines, collections, threads):
-        piece()
+ALL_PIECES: tuple[Callable[[], Any], ...] = (*PIECES, coroutines, collections, threads)
+
+
+def workload(pieces: Sequence[Callable[[], Any]] = ALL_PIECES, times: int = 1) -> None:
+    for _ in range(times):
+        for piece in pieces:
+            piece()
 
 
 STOPS: tuple[CodeType, ...] = (workload.__code__, in_thread.__code__)
@@ -270,7 +295,7 @@ def no_automatic_gc() -> Iterator[None]:
         gc.enable()
 
 
-def possible_stacks() -> set[Chain]:
+def possible_stacks(pieces: Sequence[Callable[[], Any]] = ALL_PIECES) -> set[Chain]:
     """Every stack below a stop that the profiler sees, root first."""
     seen: set[tuple[CodeType, ...]] = set()
 
@@ -286,21 +311,27 @@ def possible_stacks() -> set[Chain]:
         threading.setprofile(note)
         sys.setprofile(note)
         try:
-            workload()
+            workload(pieces)
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
     return {tuple(RawFrame(c.co_qualname, c.co_filename, c.co_firstlineno) for c in reversed(chain)) for chain in seen}
 
 
-def sampled_stacks(sampler: Sampler, period_ns: int, enough: int) -> RawSamples:
+def sampled_stacks(
+    sampler: Sampler,
+    period_ns: int,
+    enough: int,
+    pieces: Sequence[Callable[[], Any]] = ALL_PIECES,
+    times: int = 1,
+) -> RawSamples:
     """Samples of the workload, repeated until there are ``enough``."""
     sampler.set_stops(STOPS)
     with no_automatic_gc():
         while True:
             sampler.start(period_ns, seed=period_ns)
             sampler.resume()
-            workload()
+            workload(pieces, times)
             sampler.pause()
             sampler.stop()
             raw = sampler.samples()
@@ -310,11 +341,12 @@ def sampled_stacks(sampler: Sampler, period_ns: int, enough: int) -> RawSamples:
 
 def impossible_stacks(raw: RawSamples, possible: set[Chain]) -> list[RawStack]:
     """Sampled stacks the program never had. Threads that are being started or ended have not reached their stop:
-    they must be inside ``threading``; and the sampling thread itself may be seen on its way into the workload."""
+    they must be inside ``threading``; and the sampling thread itself may be seen on its way into the workload. Native
+    and kernel frames, which the profiler does not see, are left out."""
     wrong = []
     for stack in raw.stacks:
         if stack.cut:
-            if stack.frames not in possible:
+            if tuple(f for f in stack.frames if not f.library) not in possible:
                 wrong.append(stack)
         elif sampled_stacks.__qualname__ not in {f.qualname for f in stack.frames}:
             outside = [f for f in stack.frames if f.filename and f.filename != threading.__file__]

@@ -1,10 +1,10 @@
-"""Are the samples true? Known loads on every rung of the ladder, and stacks the program can not have.
+"""Do the samples give each part of a program the share of CPU it really used? Known loads on every rung of the ladder.
 
-    python benchmarks/sampler_truth.py [--samples 4000] [--stacks 50000]
+    python benchmarks/sampler/shares.py [--samples 4000] [--repeats 20] [--results build/shares.jsonl]
 
-Truth is each load's own CPU clock (CLOCK_THREAD_CPUTIME_ID), read around every call of it. ``z`` is the sampled share's
-distance from it in standard errors of a binomial draw: beyond ±3.89 once in ten thousand times. Exit status 1 when
-a share is farther off, when a stack is impossible, or when the broken walker goes unnoticed.
+Truth is each part's own CPU clock (CLOCK_THREAD_CPUTIME_ID), read around every call of it. Each repeat asks whether the
+part's samples lie within the 99 % interval of a binomial draw with that chance. Exit status 1 when more of them are
+outside than chance allows (once in a thousand runs).
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-import stack_truth
+from series import MS, ROOT, Series, binomial_interval, machine
 
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.stacks import Clocks, Folded, fold_samples
@@ -28,8 +30,6 @@ from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.sampler import RawFrame
 
 FREQUENCY_HZ = 997
-MS = 1_000_000
-TOO_FAR = 3.89
 CLOCK_TOLERANCE = 0.03
 """Where the kernel's own split of user and system CPU decides, its error comes on top."""
 
@@ -212,46 +212,46 @@ def shares(folded: Folded, parts: list[str], kernel_sampled: bool) -> dict[str, 
     return {part: weight / max(1, sum(weights.values())) for part, weight in weights.items()}
 
 
-def compare(load: Load, rung: str, samples: int) -> bool:
-    """One block of the table; whether every share is near enough."""
+def measure(make: Callable[[], Load], rung: str, samples: int) -> dict[str, Any]:
+    """One repeat: what each part used and what the samples say, with the counts of what went wrong."""
+    load = make()
     folded = measured(load, RUNGS[rung], samples)
-    counts = folded.counts
-    by_clock = not RUNGS[rung].kernel and "read(2)" in load.name
+    total = sum(load.used_ns.values())
     found = shares(folded, sorted(load.used_ns), RUNGS[rung].kernel)
-    total, good = sum(load.used_ns.values()), True
-    print(
-        f"\n{load.name}, {rung}: {counts.taken} samples, {counts.late} late, {counts.lost} lost, "
-        f"{counts.unwindable} unwindable, {counts.overflowed} overflowed, {counts.throttled} missing"
-    )
-    for part, used in sorted(load.used_ns.items(), key=lambda item: -item[1]):
-        truth = used / total
-        # Samples, not ticks: those of one long system call come as one.
-        error = (truth * (1 - truth) / max(1, counts.taken)) ** 0.5
-        z = (found[part] - truth) / error
-        near = abs(z) <= TOO_FAR or (by_clock and abs(found[part] - truth) <= CLOCK_TOLERANCE)
-        good &= near
-        print(f"  {part:<12} truth {truth:7.2%}  sampled {found[part]:7.2%}  z {z:+6.2f}{'' if near else '   OUTSIDE'}")
-    return good
+    counts = {
+        name: getattr(folded.counts, name)
+        for name in ("taken", "late", "lost", "unwindable", "overflowed", "throttled")
+    }
+    parts = {part: [used / total, found[part]] for part, used in load.used_ns.items()}
+    return {"name": load.name, "parts": parts, "counts": counts}
 
 
-def stacks(rung: str, samples: int) -> bool:
-    stack_truth.workload()
-    possible = stack_truth.possible_stacks() | stack_truth.possible_stacks()
-    results = []
-    for fault, enough in ((False, samples), (True, max(1000, samples // 20))):
-        with NativeSampler(RUNGS[rung], with_fault=fault) as sampler:
-            raw = stack_truth.sampled_stacks(sampler, MS // 20, enough)
-        wrong = stack_truth.impossible_stacks(raw, possible)
-        count, counts = sum(s.count for s in wrong), raw.counts
-        results.append(count)
+def is_inside(truth: float, found: float, taken: int, by_clock: bool) -> bool:
+    # Samples, not ticks: those of one long system call come as one.
+    low, high = binomial_interval(truth, taken)
+    slack = CLOCK_TOLERANCE * taken if by_clock else 0.5
+    return low - slack <= found * taken <= high + slack
+
+
+def shown(rows: list[dict[str, Any]], rung: str) -> tuple[int, int]:
+    """Prints the block of one load on one rung; how many shares were looked at and how many lie outside."""
+    name, looked, outside = rows[0]["name"], 0, 0
+    by_clock = not RUNGS[rung].kernel and "read(2)" in name
+    sums = {key: sum(row["counts"][key] for row in rows) for key in rows[0]["counts"]}
+    missing = ", ".join(f"{sums[key]} {key}" for key in sums if key != "taken")
+    print(f"\n{name}, {rung}: {len(rows)} repeats, {sums['taken']} samples, {missing}")
+    for part in sorted(rows[0]["parts"], key=lambda part: -rows[0]["parts"][part][0]):
+        pairs = [(*row["parts"][part], row["counts"]["taken"]) for row in rows]
+        misses = sum(not is_inside(*pair, by_clock) for pair in pairs)
+        truth = sum(t * n for t, _, n in pairs) / sums["taken"]
+        found = sum(f * n for _, f, n in pairs) / sums["taken"]
+        worst = max((f - t for t, f, _ in pairs), key=abs)
         print(
-            f"  {'broken' if fault else 'own':<7} walker: {count:>6} impossible of {counts.taken} samples "
-            f"({len(raw.stacks)} different stacks), {counts.lost} lost, {counts.unwindable} unwindable "
-            f"({counts.unwindable / counts.taken:.2%}), {counts.late} late"
+            f"  {part:<12} truth {truth:7.2%}  sampled {found:7.2%}  farthest repeat {100 * worst:+5.2f} points  "
+            f"outside the 99 % interval: {misses} of {len(rows)}"
         )
-        for stack in wrong[:3] if not fault else ():
-            print("    " + ";".join(f.qualname for f in stack.frames))
-    return results[0] == 0 and results[1] > 0
+        looked, outside = looked + len(rows), outside + misses
+    return looked, outside
 
 
 def refused(info: SamplerInfo) -> str | None:
@@ -264,31 +264,44 @@ def refused(info: SamplerInfo) -> str | None:
     return None
 
 
+LOADS = {make.__name__: make for make in (loops, system_calls, long_system_calls, eight_threads)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--samples", type=int, default=4000, help="per load and rung")
-    parser.add_argument("--stacks", type=int, default=50_000, help="samples searched for impossible stacks, per rung")
+    parser.add_argument("--samples", type=int, default=4000, help="per load, rung and repeat")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--load", action="append", choices=LOADS)
+    parser.add_argument("--rung", action="append", choices=RUNGS)
+    parser.add_argument("--results", type=Path, default=ROOT / "build" / "shares.jsonl")
     options = parser.parse_args()
-    good = True
+    print(machine())
+    series, looked, outside = Series(options.results), 0, 0
     available = []
-    for rung, info in RUNGS.items():
-        reason = refused(info)
+    for rung in options.rung or RUNGS:
+        reason = refused(RUNGS[rung])
         if reason is None:
             available.append(rung)
         else:
             print(f"{rung}: refused here ({reason})")
-    for make in (loops, system_calls, long_system_calls, eight_threads):
-        load = make()
-        for rung in available:
-            if make is long_system_calls and rung == "timer":
-                continue
-            good &= compare(load, rung, options.samples)
-    for rung in available:
-        if RUNGS[rung].kernel:
-            print(f"\nimpossible stacks, {rung} at 20 kHz")
-            good &= stacks(rung, options.stacks)
-    print("\nevery share and every stack is true" if good else "\nOUTSIDE: see above")
-    return 0 if good else 1
+    cells = [
+        {"load": load, "rung": rung, "asked": options.samples}
+        for load in options.load or LOADS
+        for rung in available
+        # A signal ends a long read early.
+        if not (load == "long_system_calls" and rung == "timer")
+    ]
+    for repeat in range(options.repeats):
+        for cell in random.Random(repeat).sample(cells, len(cells)):
+            if not series.having(**cell, repeat=repeat):
+                row = measure(LOADS[cell["load"]], cell["rung"], options.samples)
+                series.add(cell | {"repeat": repeat} | row)
+    for cell in cells:
+        some = shown(series.having(**cell), cell["rung"])
+        looked, outside = looked + some[0], outside + some[1]
+    most = binomial_interval(0.01, looked, 0.998)[1]
+    print(f"\noutside the 99 % interval: {outside} of {looked}; by chance at most {most}")
+    return 0 if outside <= most else 1
 
 
 if __name__ == "__main__":

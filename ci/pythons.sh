@@ -1,0 +1,120 @@
+#!/bin/sh
+# Runs the sampler's tests on the CPython releases that are not the machine's own: 3.13, 3.14 and 3.15 as Debian forky
+# ships them, in a chroot made once by debootstrap (two minutes, 0.8 GB), where the checkout is seen at its own path; and
+# 3.12, which no Debian release has, where the machine has one (in PATH or pyenv's).
+#   sh ci/pythons.sh [ARGUMENTS]             the sampler's tests on each; arguments go to pytest
+#   sh ci/pythons.sh test 3.14 [ARGUMENTS]   ci/test.sh on one, the package built anew: sh ci/pythons.sh test 3.14 tests -x
+#   sh ci/pythons.sh run 3.14 COMMAND…       any command, with that Python's environment, as it is, first in PATH
+#   sh ci/pythons.sh prepare                 only makes the interpreters available
+# Each Python has an environment of its own, .venv-3.14. FLAME_PYTHONS names the chroot's folder, which checkouts can
+# share and which may be deleted at any time.
+set -eu
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+SUITE=forky
+VERSIONS="3.13 3.14 3.15"
+MIRROR=http://deb.debian.org/debian
+CHROOT=${FLAME_PYTHONS:-${XDG_CACHE_HOME:-$HOME/.cache}/pytest-flame/debian-$SUITE}
+TESTS=tests/sampling
+PACKAGES=ca-certificates,gcc,git,libc6-dev,libffi-dev
+for version in $VERSIONS; do
+    PACKAGES=$PACKAGES,python$version,python$version-dev,python$version-venv
+done
+
+refuse() {
+    echo "ci/pythons.sh: $1" >&2
+    shift
+    [ $# -eq 0 ] || printf '  %s\n' "$@" >&2
+    exit 1
+}
+
+# A folder that holds the list is complete: it is written last, and an unfinished attempt has another name.
+prepare() {
+    [ "$(id -u)" = 0 ] || refuse "needs root: debootstrap(8), mount(2) and chroot(2) are not for users." \
+        "as root:       sudo sh ci/pythons.sh" \
+        "without root:  get the Pythons otherwise (pyenv, uv), then FLAME_PYTHON=python3.14 sh ci/test.sh $TESTS"
+    unshare --mount true 2>/dev/null || refuse "needs a mount namespace, and unshare(1) is missing or refused." \
+        "Debian, Ubuntu:  apt-get install util-linux" \
+        "in a container:  docker run --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
+    [ "$(cat "$CHROOT/flame-packages" 2>/dev/null)" = "$PACKAGES" ] && return
+    command -v debootstrap >/dev/null ||
+        refuse "needs debootstrap to fetch Debian's Pythons." "Debian, Ubuntu:  apt-get install debootstrap"
+    script=/usr/share/debootstrap/scripts
+    [ -e "$script/$SUITE" ] && script=$script/$SUITE || script=$script/sid
+    mkdir -p "$(dirname "$CHROOT")"
+    attempt=$(mktemp -d "$CHROOT.XXXXXX")
+    trap 'rm -rf "$attempt"' EXIT
+    chmod 755 "$attempt"
+    if ! debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$attempt" "$MIRROR" "$script" >"$attempt.log" 2>&1
+    then
+        tail -n 20 "$attempt.log" >&2
+        refuse "debootstrap failed; its last words are above, all of them in $attempt.log."
+    fi
+    rm -rf "$attempt/var/cache/apt/archives" "$attempt.log" "$CHROOT"
+    echo "$PACKAGES" >"$attempt/flame-packages"
+    mv "$attempt" "$CHROOT"
+    trap - EXIT
+}
+
+# 3.12 from outside the chroot; nothing where the machine has none. (pyenv puts a python3.12 into PATH that may not run.)
+find_beside() {
+    for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python"$1"; do
+        "$candidate" -c '' 2>/dev/null && command -v "$candidate" && return
+    done
+    return 0
+}
+
+in_chroot() {
+    case " $VERSIONS " in *" $1 "*) true ;; *) false ;; esac
+}
+
+# within VERSION COMMAND…: the mounts live in a namespace of their own and go with the command, however it ends.
+within() {
+    version=$1
+    shift
+    export ROOT CHROOT FLAME_VENV="$ROOT/.venv-$version" FLAME_PYTHON="python$version"
+    if ! in_chroot "$version"; then
+        FLAME_PYTHON=$(find_beside "$version")
+        [ "$FLAME_PYTHON" ] || refuse "this machine has no Python $version, and Debian $SUITE has $VERSIONS."
+        cd "$ROOT"
+        "$@"
+        return
+    fi
+    prepare
+    mkdir -p "$CHROOT$ROOT"
+    unshare --mount --propagation private sh -euc '
+        for folder in proc sys dev; do mount --rbind "/$folder" "$CHROOT/$folder"; done
+        mount --bind "$ROOT" "$CHROOT$ROOT"
+        mount --bind /etc/ssl/certs "$CHROOT/etc/ssl/certs"
+        cp /etc/resolv.conf /etc/hosts "$CHROOT/etc/"
+        unset TMPDIR
+        exec chroot "$CHROOT" sh -euc "cd \"\$ROOT\"; exec \"\$@\"" within "$@"
+    ' within "$@"
+}
+
+test_on() {
+    version=$1
+    shift
+    echo "CPython $version: pytest $*"
+    within "$version" env -u LD_PRELOAD sh "$ROOT/ci/test.sh" "$@"
+}
+
+case ${1-} in
+prepare) prepare ;;
+test)
+    [ $# -ge 2 ] || refuse "test needs a version:  sh ci/pythons.sh test 3.14 $TESTS"
+    shift
+    test_on "$@"
+    ;;
+run)
+    [ $# -ge 3 ] || refuse "run needs a version and a command:  sh ci/pythons.sh run 3.14 python -V"
+    version=$2
+    shift 2
+    within "$version" sh -euc '. "$ROOT/ci/env.sh"; use_environment test -e "$ROOT[test]"; exec "$@"' run "$@"
+    ;;
+*)
+    [ -z "$(find_beside 3.12)" ] && echo "CPython 3.12: not on this machine, not tested" || VERSIONS_BESIDE=3.12
+    for version in ${VERSIONS_BESIDE-} $VERSIONS; do
+        test_on "$version" $TESTS "$@"
+    done
+    ;;
+esac

@@ -1,0 +1,100 @@
+/* The beginning of a thread. An inherited event first ticks after one whole period of its thread's CPU, then after two,
+ * and so on: of threads that live shorter nothing is seen, and of many threads that do the same always the same places.
+ * A young thread therefore gets an event of its own as well, whose first tick comes after a random part of a period;
+ * as long as that one ticks, the inherited one's ticks don't count. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+enum { MAX_YOUNG = 4096, YOUNG_TICKS = 16, FD_BITS = 32 };
+
+/* serial << FD_BITS | descriptor + 1; 0: free. The thread itself, its end, flame_stop() and a fork's child may all want
+ * to close a descriptor: who takes it out of its place does. */
+static atomic_uint_fast64_t places[MAX_YOUNG];
+static _Atomic uint32_t serials, next_place;
+
+static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+    uint32_t generation, place;
+    uint64_t ticket;
+    unsigned left;      /* ticks of the own event until it is closed */
+    bool first, passed; /* the next tick is the first; the inherited tick after the last own one has been left out */
+} young;
+
+static pthread_key_t at_thread_end;
+static bool has_key;
+
+static void close_place(uint32_t place, uint64_t ticket) {
+    if (ticket && atomic_compare_exchange_strong(&places[place], &ticket, 0)) close((int)(ticket & UINT32_MAX) - 1);
+}
+
+static void thread_ends(void *unused) {
+    (void)unused;
+    close_place(young.place, young.ticket);
+}
+
+static void make_key(void) { has_key = pthread_key_create(&at_thread_end, thread_ends) == 0; }
+
+static bool keep(int fd) {
+    uint64_t ticket = (uint64_t)(atomic_fetch_add(&serials, 1) + 1) << FD_BITS | (uint64_t)(fd + 1);
+    uint32_t from = atomic_fetch_add(&next_place, 1);
+    for (uint32_t i = 0; i < MAX_YOUNG; i++) {
+        uint32_t place = (from + i) % MAX_YOUNG;
+        uint64_t nothing = 0;
+        if (!atomic_compare_exchange_strong(&places[place], &nothing, ticket)) continue;
+        young.place = place;
+        young.ticket = ticket;
+        return true;
+    }
+    return false;
+}
+
+int young_adopt(flame_sampler *s) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_key);
+    if (!has_key || pthread_setspecific(at_thread_end, &young) != 0) return -ENOMEM;
+    close_place(young.place, young.ticket);
+    uint64_t first_period = 1 + mix(s->young_seed + atomic_fetch_add(&serials, 1)) % s->period;
+    int fd = perf_open_own(s, first_period, YOUNG_MARK << 32 | s->generation);
+    if (fd < 0) return fd;
+    if (!keep(fd)) {
+        close(fd);
+        return -ENFILE;
+    }
+    young.left = YOUNG_TICKS;
+    young.first = true;
+    young.passed = false;
+    atomic_signal_fence(memory_order_seq_cst);
+    young.generation = s->generation; /* the handler may come from here on */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0) {
+        int error = errno;
+        young.generation = 0;
+        close_place(young.place, young.ticket);
+        return -error;
+    }
+    return 0;
+}
+
+bool young_tick_counts(const flame_sampler *s, bool own) {
+    if (young.generation != s->generation) return !own;
+    if (own) {
+        if (!young.left) return false; /* was on its way when the event was closed */
+        uint64_t period = s->period;
+        if (young.first) ioctl((int)(young.ticket & UINT32_MAX) - 1, PERF_EVENT_IOC_PERIOD, &period);
+        young.first = false;
+        if (!--young.left) close_place(young.place, young.ticket);
+        return true;
+    }
+    if (young.left) return false;
+    bool counts = young.passed;
+    young.passed = true;
+    return counts;
+}
+
+void young_close_all(void) {
+    for (uint32_t i = 0; i < MAX_YOUNG; i++) close_place(i, atomic_load(&places[i]));
+}

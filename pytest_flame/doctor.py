@@ -1,0 +1,262 @@
+"""What this machine can do for sampling, tried step by step, and the command that would improve each step."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from pytest_flame.errors import FlameError
+from pytest_flame.sampling.ladder import (
+    CYCLES,
+    INSTRUCTIONS,
+    KERNEL_FRAMES,
+    KERNEL_TIME,
+    RUNGS,
+    TIMER,
+    USER,
+    Rung,
+    max_sample_rate,
+)
+from pytest_flame.sampling.native import NativeSampler
+from pytest_flame.sampling.symbols import KernelSymbols, Symbolizer, read_mappings
+
+MS: Final = 1_000_000
+TRIAL_NS: Final = 30 * MS
+PAIRS: Final = 9
+BEARABLE: Final = 0.03
+"""Share of the program's CPU that sampling may take."""
+
+_BY_ITSELF: Final = (KERNEL_TIME, USER, TIMER)
+"""What ``--flame-sampler=auto`` takes, the first that works."""
+TITLES: Final = {
+    CYCLES: "cycles, user mode        --flame-sampler=cycles",
+    INSTRUCTIONS: "instructions, user mode  --flame-sampler=instructions",
+    KERNEL_FRAMES: "CPU time, kernel frames  --flame-kernel",
+    KERNEL_TIME: "CPU time, user and kernel",
+    USER: "CPU time, user mode",
+    TIMER: "timer signals",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that works here or does not."""
+
+    title: str
+    works: bool
+    detail: str
+    fix: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    facts: tuple[str, ...]
+    """What was found, a line each."""
+    steps: tuple[Step, ...]
+    cost: str = ""
+    """What one tick costs, in words; empty where nothing can be sampled."""
+
+    @property
+    def can_sample(self) -> bool:
+        return any(step.chosen for step in self.steps)
+
+    def lines(self) -> Iterator[str]:
+        """As text for a terminal."""
+        yield f"pytest-flame {version('pytest-flame')}: what this machine can do"
+        yield ""
+        yield from self.facts
+        yield ""
+        width = max(len(step.title) for step in self.steps)
+        for step in self.steps:
+            mark = "*" if step.chosen else " "
+            yield f" {mark} {step.title:<{width}}  {'yes' if step.works else 'no '}  {step.detail}"
+            if step.fix:
+                yield f"   {'':<{width}}       → {step.fix}"
+        yield ""
+        yield " * what --flame takes by itself" if self.can_sample else "nothing can be measured here"
+        if self.cost:
+            yield self.cost
+
+
+def diagnose(frequency_hz: int) -> Diagnosis:
+    """Tries every step of the ladder with a real load, in about a second. Never raises ``FlameError``."""
+    try:
+        with NativeSampler(TIMER.info(frequency_hz)):
+            frames = Step("frames of this Python", True, "read as sys._getframe() shows them")
+    except FlameError as e:
+        return Diagnosis(_facts(), (Step("frames of this Python", False, _one_line(e), e.fix),))
+    tried = {rung: _tried(rung, frequency_hz) for rung in RUNGS}
+    best = next((rung for rung in _BY_ITSELF if tried[rung].works), None)
+    steps = [frames, *(dataclasses.replace(step, chosen=rung is best) for rung, step in tried.items())]
+    steps.append(_native_frames(best, frequency_hz))
+    steps.append(_library_names())
+    steps.append(_kernel_names())
+    return Diagnosis(_facts(), tuple(steps), _cost(best, frequency_hz) if best else "")
+
+
+def _one_line(error: FlameError) -> str:
+    return f"{error.what}: {error.why}" if error.why else error.what
+
+
+# --- the machine -------------------------------------------------------------------------------------------------
+
+
+def _facts() -> tuple[str, ...]:
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    lines = [
+        f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.release()}, "
+        f"{platform.machine()}, {cpus} CPU{'' if cpus == 1 else 's'}"
+    ]
+    named = [(name, _sysctl(name)) for name in ("perf_event_paranoid", "kptr_restrict", "perf_event_max_sample_rate")]
+    settings = [f"{name} {value}" for name, value in named if value is not None]
+    lines.append(", ".join([f"user {os.geteuid()}{_privileges()}", *settings]))
+    if Path("/sys/bus/event_source/devices/cpu_atom").exists():
+        lines.append("two kinds of cores: with hardware counters keep to one, --flame-cpu")
+    return tuple(lines)
+
+
+def _sysctl(name: str) -> str | None:
+    try:
+        return Path(f"/proc/sys/kernel/{name}").read_text().strip()
+    except OSError:
+        return None
+
+
+_CAPABILITIES: Final = {38: "CAP_PERFMON", 21: "CAP_SYS_ADMIN", 34: "CAP_SYSLOG"}
+_SECCOMP_FILTER: Final = "2"
+
+
+def _privileges() -> str:
+    """Which capabilities matter here, and whether system calls are filtered (proc_pid_status(5))."""
+    try:
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+    except OSError:
+        return ""
+    effective = int(status.get("CapEff", "0"), 16)
+    held = [name for bit, name in _CAPABILITIES.items() if effective >> bit & 1]
+    if status.get("Seccomp", "").strip() == _SECCOMP_FILTER:
+        held.append("system calls filtered (a container?)")
+    return f" ({', '.join(held)})" if held else ""
+
+
+# --- the steps ---------------------------------------------------------------------------------------------------
+
+
+def _burn(cpu_ns: int) -> int:
+    """Uses so much CPU of this thread; how often it went round meanwhile."""
+    turns, end = 0, time.thread_time_ns() + cpu_ns
+    while time.thread_time_ns() < end:
+        for _ in range(500):
+            pass
+        turns += 1
+    return turns
+
+
+def _tried(rung: Rung, frequency_hz: int) -> Step:
+    title = TITLES[rung]
+    try:
+        with NativeSampler(rung.info(frequency_hz)) as sampler:
+            count = _sampled(sampler)
+            event = sampler.info.event
+    except OSError as e:
+        return Step(title, False, str(e.strerror), rung.fix(e))
+    except FlameError as e:
+        return Step(title, False, _one_line(e), e.fix)
+    if not count:
+        return Step(title, False, f"opens, but no samples come in {TRIAL_NS // MS} ms of CPU")
+    detail = f"{count} samples in {TRIAL_NS // MS} ms of CPU"
+    return Step(title, True, f"{detail}, as {event}" if event.endswith("p") else detail)
+
+
+def _sampled(sampler: NativeSampler) -> int:
+    sampler.start(MS, random.getrandbits(63))
+    try:
+        sampler.resume()
+        _burn(TRIAL_NS)
+        sampler.pause()
+    finally:
+        sampler.stop()
+    return sampler.samples().counts.taken
+
+
+def _native_frames(best: Rung | None, frequency_hz: int) -> Step:
+    title = "native frames            --flame-native"
+    if best is None:
+        return Step(title, False, "nothing can be sampled")
+    try:
+        with NativeSampler(best.info(frequency_hz, native_frames=True)) as sampler:
+            count = _sampled(sampler)
+            counts = sampler.samples().counts
+    except OSError as e:
+        return Step(title, False, str(e.strerror), best.fix(e))
+    except FlameError as e:
+        return Step(title, False, _one_line(e), e.fix)
+    whole = count - counts.incomplete
+    return Step(title, whole > 0, f"{whole} of {count} samples reach the bottom of the stack")
+
+
+def _library_names() -> Step:
+    """Of what this process has loaded."""
+    symbolizer, known = Symbolizer(), {}
+    for mapping in read_mappings():
+        if mapping.executable and mapping.path.startswith("/"):
+            table = symbolizer.table(mapping)
+            known[mapping.path] = table is not None and table.complete
+    poor = [path for path, complete in known.items() if not complete]
+    title = "names of native functions"
+    if not poor:
+        return Step(title, True, f"all, of {len(known)} loaded libraries")
+    some = ", ".join(Path(path).name for path in poor[:3]) + ", …" * (len(poor) > 3)
+    return Step(
+        title,
+        len(poor) < len(known),
+        f"all, of {len(known) - len(poor)} of {len(known)} loaded libraries; of {some} the exported ones only",
+        f"the libraries' debug packages, or for each: debuginfod-find debuginfo {poor[0]}",
+    )
+
+
+def _kernel_names() -> Step:
+    symbols = KernelSymbols.open()
+    title = "names of kernel functions"
+    if len(symbols):
+        return Step(title, True, f"{len(symbols):,} of /proc/kallsyms")
+    return Step(title, False, symbols.reason, symbols.fix)
+
+
+def _cost(rung: Rung, frequency_hz: int) -> str:
+    """From the same work with and without sampling, in turn."""
+    limit = max_sample_rate() or 10_000
+    period_ns = max(MS // 10, 1_000_000_000 // max(1, limit))
+    ratios, ticks = [], 0
+    with NativeSampler(rung.info(frequency_hz)) as sampler:
+        for _ in range(PAIRS):
+            alone = _burn(5 * MS)
+            sampler.clear()
+            sampler.start(period_ns)
+            try:
+                sampler.resume()
+                sampled = _burn(5 * MS)
+                sampler.pause()
+            finally:
+                sampler.stop()
+            ticks += sampler.samples().counts.taken
+            ratios.append(1 - sampled / max(1, alone))
+    lost_ns = max(0.0, statistics.median(ratios)) * 5 * MS
+    per_tick = lost_ns / max(1.0, ticks / PAIRS)
+    if per_tick < 100:
+        return "one tick costs too little to be seen here"
+    share, bearable = per_tick * frequency_hz / 1e9, int(BEARABLE * 1e9 / per_tick)
+    return (
+        f"one tick costs {per_tick / 1000:.1f} µs of CPU: {share:.1%} at {frequency_hz} Hz; "
+        f"{BEARABLE:.0%} at {min(bearable, limit)} Hz"
+    )

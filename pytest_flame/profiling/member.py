@@ -1,0 +1,98 @@
+"""A process that is profiled from its start, or its fork, to its end, and hands in what it has sampled."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pytest_flame.errors import FlameError
+from pytest_flame.profiling import ending, following
+from pytest_flame.profiling.recorder import Recorder
+from pytest_flame.profiling.session import Session, merge
+
+
+def say(text: str) -> None:
+    """Beside the program's own output, whatever it has made of ``sys.stderr``."""
+    stream = sys.__stderr__
+    if stream is not None and not stream.closed:
+        print(f"flame: {text}", file=stream, flush=True)
+
+
+class Member:
+    """One process of a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._recorder = Recorder(session.settings)
+        self._finished = False
+
+    def begin(self) -> None:
+        """Samples to the end of the process. What makes that impossible is said; the program runs on without."""
+        if self._begin():
+            ending.watch(self._finish, self._resume)
+            ending.watch_sigterm()
+
+    def _begin(self) -> bool:
+        try:
+            self._session.join()
+        except OSError:
+            return False  # the session ended in the meantime
+        try:
+            self._recorder.start()
+        except FlameError as e:
+            say(f"process {os.getpid()} is not profiled: {e}")
+            self._leave(final=True)
+            return False
+        following.enter(self._session)
+        return True
+
+    def _finish(self, final: bool) -> None:
+        if self._finished or self._recorder.elsewhere:
+            return
+        self._finished = True
+        try:
+            self._recorder.stop()
+        except FlameError as e:
+            say(f"process {os.getpid()}: {e}")
+        try:
+            self._session.hand_in(self._recorder.part())
+            self._leave(final)
+        except FileNotFoundError:
+            return  # whoever collects has not waited for this process
+        except (OSError, FlameError) as e:
+            say(f"the samples of process {os.getpid()} are lost: {e}")
+
+    def _resume(self) -> None:
+        """Another program should have taken this process over, and could not: what was handed in goes on."""
+        self._session = self._session.again()
+        self._finished = False
+        self._begin()
+
+    def _leave(self, final: bool) -> None:
+        settings = self._session.settings
+        is_root = os.getpid() == settings.root_pid
+        with self._session.alone():
+            last = self._session.leave()
+            if is_root:
+                self._session.finish_root()
+            if settings.output and (last or self._session.root_finished):
+                self._write(Path(settings.output), aloud=is_root)
+            # A followed process that becomes another program is still the last.
+            if last and settings.root_pid and (final or not settings.follow):
+                self._session.remove()
+
+    def _write(self, output: Path, *, aloud: bool) -> None:
+        parts, unfinished = self._session.parts()
+        if not parts:
+            return
+        profile = merge(parts, unfinished=unfinished)
+        try:
+            profile.write(output)
+        except OSError as e:
+            say(f"the profile cannot be written: {e}")
+            return
+        if aloud:
+            say(f"{profile.summary()} → {output}")
+            for note in profile.notes():
+                say(f"note: {note}")

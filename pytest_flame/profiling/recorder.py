@@ -1,0 +1,161 @@
+"""One process's own sampling, started and stopped any number of times."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import resource
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_flame.errors import FlameError, UsageError
+from pytest_flame.fold import scale
+from pytest_flame.measure.meter import NS_PER_S, Meter
+from pytest_flame.measure.stacks import Clocks, fold_samples
+from pytest_flame.model import Frame, SourceLine, Stack, StackSample
+from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.profiling.session import Part, Settings, add
+from pytest_flame.profiling.threads import NewThreads
+from pytest_flame.sampling.ladder import open_sampler
+from pytest_flame.sampling.naming import FrameNamer
+from pytest_flame.sampling.native import NativeSampler
+from pytest_flame.sampling.sampler import RawFrame
+
+if TYPE_CHECKING:
+    from pytest_flame.profiling.tasks import TaskStitcher
+
+_PROGRAM: Final = RawFrame("[program]", "", 0)
+"""Root of every stack while samples are folded; taken off again."""
+_OWN: Final = "pytest_flame.profiling."
+
+
+class Recorder:
+    """CPU of this process by stack. ``stop`` keeps the samples; started again, it adds to them."""
+
+    def __init__(self, settings: Settings, seed: int | None = None) -> None:
+        self._settings = settings
+        self._rng = random.Random(seed)
+        self._stitcher = _stitcher() if settings.tasks else None
+        self._pid = os.getpid()
+        self._root = str(Path.cwd())
+        self._sampler: NativeSampler | None = None
+        self._meter: Meter | None = None
+        self._threads: NewThreads | None = None
+        self._began_ns = 0
+        self._profile: CpuProfile | None = None
+        self._waited_ns = 0
+
+    @property
+    def running(self) -> bool:
+        return self._meter is not None
+
+    @property
+    def elsewhere(self) -> bool:
+        """This is a forked child's copy, and the sampling its parent's."""
+        return self._pid != os.getpid()
+
+    def start(self) -> None:
+        """Raises ``SamplerUnavailable`` or ``UsageError`` where the machine does not allow what was asked for."""
+        global _recording
+        if self.elsewhere:
+            raise UsageError("this profiler belongs to another process", fix="make a new one after fork")
+        if _recording is not None and not _recording.elsewhere:
+            raise UsageError(
+                "a profiler is running in this process already",
+                why="one sampler can be started at a time; FLAME_PROFILE starts one for the whole program",
+                fix="stop the other one first",
+            )
+        asked = self._settings
+        sampler = open_sampler(
+            asked.sampler,
+            asked.frequency,
+            kernel_frames=asked.kernel,
+            native_frames=asked.native,
+            inlined=asked.inlined,
+        )
+        meter = Meter(sampler, self._rng)
+        try:
+            meter.begin(sampled=True)
+        except FlameError:
+            sampler.close()
+            raise
+        _recording = self
+        self._sampler, self._meter = sampler, meter
+        if self._stitcher is not None:
+            self._stitcher.install()
+        self._threads = NewThreads(sampler.adopt_thread)
+        self._threads.install()
+        self._began_ns = time.monotonic_ns()
+        meter.enter()
+
+    def stop(self) -> None:
+        """Does nothing where it is not running, and in a forked child."""
+        global _recording
+        sampler, meter = self._sampler, self._meter
+        if sampler is None or meter is None:
+            return
+        self._sampler = self._meter = None
+        if self._threads is not None:
+            self._threads.remove()
+        if self._stitcher is not None:
+            self._stitcher.remove()
+        try:
+            if not self.elsewhere:
+                meter.leave()
+                wall_ns = time.monotonic_ns() - self._began_ns
+                meter.end(1)
+                self._waited_ns += meter.sampled_child_ns
+                taken = self._fold(sampler, meter, wall_ns)
+                self._profile = taken if self._profile is None else add([self._profile, taken])
+        finally:
+            sampler.close()
+            if _recording is self:
+                _recording = None
+
+    def part(self) -> Part:
+        """What this process has to hand in, its children left out. Raises ``UsageError`` before the first ``stop``."""
+        if self._profile is None:
+            raise UsageError("nothing was profiled yet", fix="with profiler: …   and ask for the profile behind it")
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        waited_life_ns = round((children.ru_utime + children.ru_stime) * NS_PER_S)
+        return Part(self._profile, self._pid, os.getppid(), self._waited_ns, waited_life_ns)
+
+    def _fold(self, sampler: NativeSampler, meter: Meter, wall_ns: int) -> CpuProfile:
+        # Children are accounted for where all processes come together.
+        clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, 0, meter.ticks_due)
+        namer = FrameNamer(self._root)
+        folded = fold_samples(sampler.samples(), namer, _PROGRAM, clocks, sampler.info)
+        expand = self._stitcher.expander(namer) if self._stitcher is not None else tuple
+        stacks: dict[Stack, StackSample] = {}
+        for stack, sample in folded.stacks.items():
+            shown = tuple(frame for frame in expand(stack[1:]) if not frame.module.startswith(_OWN))
+            before = stacks.get(shown, StackSample(0, 0))
+            stacks[shown] = StackSample(before.count + sample.count, before.weight_ns + sample.weight_ns)
+        stacks.pop((), None)
+        root = namer.frame(_PROGRAM)
+        lines: dict[Frame, SourceLine] = {frame: line for frame, line in folded.lines.items() if frame != root}
+        if sampler.info.event == "cpu-clock-advance":
+            stacks = _to_clock(stacks, meter.sampled_cpu_ns, meter.sampled_cpu_ns / max(1.0, meter.ticks_due))
+        return CpuProfile(stacks, folded.counts, sampler.info, meter.sampled_cpu_ns, wall_ns, lines)
+
+
+def _to_clock(stacks: dict[Stack, StackSample], cpu_ns: int, period_ns: float) -> dict[Stack, StackSample]:
+    """The timer's samples come at random, so their number is: where that explains the difference, the clock's figure
+    is taken for it. A larger one means missing samples, which are not put where the others are."""
+    weights = {stack: sample.weight_ns for stack, sample in stacks.items()}
+    if abs(sum(weights.values()) - cpu_ns) > 4 * math.sqrt(cpu_ns * period_ns):
+        return stacks
+    scaled = scale(weights, cpu_ns)
+    return {stack: StackSample(sample.count, scaled.get(stack, 0)) for stack, sample in stacks.items()}
+
+
+def _stitcher() -> TaskStitcher:
+    from pytest_flame.profiling.tasks import TaskStitcher  # asyncio, which not every program needs
+
+    return TaskStitcher()
+
+
+_recording: Recorder | None = None
+"""What is running in this process: perf events and their signal are one process's, and so is this."""

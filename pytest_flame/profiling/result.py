@@ -1,0 +1,152 @@
+"""What a profiled program used its CPU for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+from pytest_flame import atomic
+from pytest_flame.errors import UsageError
+from pytest_flame.formats import folded
+from pytest_flame.model import PS_PER_NS, Frame, Profile, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
+
+SUFFIXES: Final = (".folded", ".txt", ".svg")
+_MISSING: Final = 0.02
+"""Share of samples that may be missing before a note says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuProfile:
+    """CPU time by stack, root first. Costs are nanoseconds of CPU in whole numbers.
+
+    Samples say where and the clock says how much: ``cpu_ns`` is exact, ``sampled_ns`` what samples stand for.
+    """
+
+    stacks: Mapping[Stack, StackSample]
+    counts: SampleCounts
+    sampler: SamplerInfo
+    cpu_ns: int
+    """User and system CPU of all threads while the profiler was on, and of the child processes waited for."""
+    wall_ns: int
+    lines: Mapping[Frame, SourceLine]
+    """Where frames are defined."""
+    processes: int = 1
+    unfinished: int = 0
+    """Followed processes that did not hand in their samples: killed, replaced by another program, still running."""
+
+    @property
+    def sampled_ns(self) -> int:
+        return sum(sample.weight_ns for sample in self.stacks.values())
+
+    def costs(self) -> dict[Stack, int]:
+        """Nanoseconds by stack."""
+        return {stack: sample.weight_ns for stack, sample in self.stacks.items()}
+
+    def self_ns(self) -> dict[Frame, int]:
+        """Nanoseconds each function used itself, largest first."""
+        return _ordered(_by_frame(self.costs(), lambda stack: (stack[-1],)))
+
+    def total_ns(self) -> dict[Frame, int]:
+        """Nanoseconds each function used with all it called, largest first; a recursive one counts once."""
+        return _ordered(_by_frame(self.costs(), lambda stack: tuple(dict.fromkeys(stack))))
+
+    def folded(self) -> str:
+        """Folded stacks, one line a stack, costs in nanoseconds (see ``pytest_flame.formats.folded``)."""
+        return folded.dumps({stack: cost for stack, cost in self.costs().items() if cost})
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """Write it as its suffix says, atomically: ``.folded`` or ``.txt`` (folded stacks), ``.svg`` (flame graph).
+
+        A device or pipe gets folded stacks. Raises ``UsageError`` for another suffix, ``OSError`` where the file
+        cannot be written.
+        """
+        target = Path(path)
+        check_suffix(target)
+        atomic.write_text(target, self.svg(target.stem) if target.suffix == ".svg" else self.folded())
+
+    def svg(self, title: str) -> str:
+        """A flame graph, root at the bottom."""
+        from pytest_flame.render.svg import profile_svg
+
+        profile = Profile({stack: cost * PS_PER_NS for stack, cost in self.costs().items()})
+        return profile_svg(profile, title, subtitle=self.summary(), width="CPU time", of="the profile")
+
+    def table(self, rows: int = 15) -> str:
+        """The functions with the most CPU of their own, a line each: share and time alone, and with what they call."""
+        own, total, whole = self.self_ns(), self.total_ns(), max(1, self.sampled_ns)
+        lines = ["   self      ms    total      ms  function"]
+        for frame, ns in list(own.items())[:rows]:
+            place = self.lines.get(frame)
+            shown = f"   {place.path}:{place.line}" if place else ""
+            lines.append(f"{_column(ns, whole)}  {_column(total[frame], whole)}  {frame.name}{shown}")
+        return "\n".join(lines)
+
+    def summary(self) -> str:
+        """One line: how much was seen, and how."""
+        from pytest_flame.render import units
+
+        processes = f" in {self.processes} processes" if self.processes > 1 else ""
+        return (
+            f"{units.count(self.counts.taken)} samples of {units.duration(self.cpu_ns * PS_PER_NS)} CPU{processes}, "
+            f"{self.sampler.event} {self.sampler.frequency_hz} Hz"
+        )
+
+    def notes(self) -> list[str]:
+        """What is odd about it, in words; usually nothing."""
+        from pytest_flame.render import units
+
+        notes = []
+        missing = self.cpu_ns - self.sampled_ns
+        if self.cpu_ns and missing > _MISSING * self.cpu_ns and missing > 10 * self._period_ns():
+            notes.append(
+                f"{units.percent(missing / self.cpu_ns)} of the CPU time has no samples: the last moments of threads "
+                "and processes, short threads of C code, samples that were lost"
+            )
+        for name in ("unwindable", "lost", "overflowed", "truncated"):
+            count = getattr(self.counts, name)
+            if count > _MISSING / 10 * self.counts.taken and count > 3:
+                notes.append(f"{units.count(count)} samples {_WORDS[name]}")
+        if self.unfinished:
+            notes.append(
+                f"{units.count(self.unfinished)} of the followed processes handed in no samples: killed, replaced by "
+                "another program, or still running"
+            )
+        return notes
+
+    def _period_ns(self) -> float:
+        return 1e9 / self.sampler.frequency_hz
+
+
+_WORDS: Final = {
+    "unwindable": "had no readable stack",
+    "lost": "were lost to another thread's",
+    "overflowed": "did not fit into the sampler's tables",
+    "truncated": "were deeper than the sampler records, and have no root",
+}
+
+
+def check_suffix(path: Path) -> None:
+    """Raises ``UsageError`` where no format belongs to the suffix."""
+    if path.suffix in SUFFIXES or (path.exists() and not path.is_file()):
+        return
+    raise UsageError(f"no format is known for {path.name!r}", fix=f"end its name in {', '.join(SUFFIXES)}")
+
+
+def _by_frame(costs: Mapping[Stack, int], frames_of: Callable[[Stack], Stack]) -> dict[Frame, int]:
+    found: dict[Frame, int] = defaultdict(int)
+    for stack, cost in costs.items():
+        for frame in frames_of(stack):
+            found[frame] += cost
+    return found
+
+
+def _ordered(costs: Mapping[Frame, int]) -> dict[Frame, int]:
+    return dict(sorted(costs.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _column(ns: int, whole_ns: int) -> str:
+    return f"{100 * ns / whole_ns:5.1f} % {ns / 1e6:7.1f}"

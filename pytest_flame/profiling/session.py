@@ -1,0 +1,231 @@
+"""Several processes, one profile: a folder where each process of a program hands in what it has sampled.
+
+The folder holds ``settings.json``, for each process ``started-…`` and, once it has ended well, ``part-…json``. Every
+process keeps a shared lock on ``alive`` as long as it lives (flock(2); the system lets go of it however the process
+ends), so the last one knows that it is the last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_flame import atomic
+from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED
+from pytest_flame.model import Frame, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
+from pytest_flame.profiling.result import CpuProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How every process of a session is sampled."""
+
+    frequency: int
+    sampler: str
+    tasks: bool = False
+    native: bool = False
+    kernel: bool = False
+    """Frames of C code, and of the kernel."""
+    follow: bool = True
+    """Whether children join; else the one process is alone in its session."""
+    output: str = ""
+    """File the whole is written to; empty where somebody collects it."""
+    root_pid: int = 0
+    """The process that writes it."""
+    inlined: bool = False
+    """With native frames: those of functions that were inlined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one process hands in. Clocks are nanoseconds."""
+
+    profile: CpuProfile
+    pid: int
+    parent_pid: int
+    waited_ns: int
+    """CPU of the children it waited for while it was profiled."""
+    waited_life_ns: int
+    """CPU of all children it ever waited for."""
+
+
+class Session:
+    """One process's view of the folder."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder = folder
+        self.settings = settings
+        self._token = secrets.token_hex(8)
+        self._alive = -1
+
+    @classmethod
+    def create(cls, settings: Settings) -> Session:
+        folder = Path(tempfile.mkdtemp(prefix="pytest-flame-profile-"))
+        (folder / "settings.json").write_text(json.dumps(asdict(settings)), encoding="utf-8")
+        return cls(folder, settings)
+
+    @classmethod
+    def open(cls, folder: Path) -> Session:
+        """Raises ``OSError`` where the session is over."""
+        return cls(folder, Settings(**json.loads((folder / "settings.json").read_text(encoding="utf-8"))))
+
+    def anew(self) -> Session:
+        """The same session for another process: what a forked child inherits is its parent's."""
+        self._let_go()
+        return Session(self.folder, self.settings)
+
+    def again(self) -> Session:
+        """To go on after ``leave``: in the same folder without what was handed in, or in a new one."""
+        if not (self.folder / "settings.json").exists():
+            return Session.create(self.settings)
+        for name in (f"started-{self._token}", f"part-{self._token}.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        return self.anew()
+
+    def join(self) -> None:
+        """This process will hand in a part. Raises ``OSError`` where the session is over."""
+        self._alive = os.open(self.folder / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._alive, fcntl.LOCK_SH)
+        (self.folder / f"started-{self._token}").touch()
+
+    def hand_in(self, part: Part) -> None:
+        """Once per ``join``. Raises ``OSError`` where the session is over: the part is nobody's then."""
+        atomic.write_text(self.folder / f"part-{self._token}.json", json.dumps(_encoded(part)))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One process of the session at a time."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def leave(self) -> bool:
+        """Whether this process was the last that lived."""
+        try:
+            fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            self._let_go()
+        return True
+
+    def finish_root(self) -> None:
+        (self.folder / "root-finished").touch()
+
+    @property
+    def root_finished(self) -> bool:
+        return (self.folder / "root-finished").exists()
+
+    def parts(self) -> tuple[list[Part], int]:
+        """What was handed in so far, and how many processes have joined and not handed in."""
+        files = sorted(self.folder.glob("part-*.json"))
+        started = sum(1 for _ in self.folder.glob("started-*"))
+        return [_decoded(json.loads(file.read_text(encoding="utf-8"))) for file in files], started - len(files)
+
+    def remove(self) -> None:
+        self._let_go()
+        shutil.rmtree(self.folder, ignore_errors=True)  # a process that hands in late may be adding to it
+
+    def _let_go(self) -> None:
+        if self._alive >= 0:
+            os.close(self._alive)
+            self._alive = -1
+
+
+def merge(parts: Iterable[Part], *, unfinished: int = 0) -> CpuProfile:
+    """The sum of what processes handed in.
+
+    CPU that a process was charged for its children and that no part accounts for is ``CHILDREN_NOT_SAMPLED``: other
+    programs, processes that were killed, and what a followed one used before and after it was profiled.
+    """
+    every = sorted(parts, key=lambda part: (part.pid, part.waited_life_ns))
+    whole = add([part.profile for part in every])
+    waited: dict[int, int] = defaultdict(int)
+    accounted: dict[int, int] = defaultdict(int)
+    # A process that became another program by exec handed in once for each; what it waited for ran on.
+    last = {part.pid: part for part in every}
+    for part in every:
+        waited[part.pid] += part.waited_ns
+        accounted[part.parent_pid] += part.profile.cpu_ns
+    for part in last.values():
+        accounted[part.parent_pid] += part.waited_life_ns
+    unseen = sum(max(0, ns - accounted[pid]) for pid, ns in waited.items())
+    if unseen:
+        period_ns = round(1e9 / whole.sampler.frequency_hz)
+        whole = add(
+            [
+                whole,
+                CpuProfile(
+                    {(CHILDREN_NOT_SAMPLED,): StackSample(max(1, unseen // period_ns), unseen)},
+                    SampleCounts(),
+                    whole.sampler,
+                    unseen,
+                    0,
+                    {},
+                ),
+            ]
+        )
+    return CpuProfile(
+        whole.stacks, whole.counts, whole.sampler, whole.cpu_ns, whole.wall_ns, whole.lines, len(last), unfinished
+    )
+
+
+def add(profiles: list[CpuProfile]) -> CpuProfile:
+    """The sum of profiles that were taken in the same way; ``wall_ns`` is the longest."""
+    stacks: dict[Stack, list[int]] = defaultdict(lambda: [0, 0])
+    lines: dict[Frame, SourceLine] = {}
+    for profile in profiles:
+        lines |= profile.lines
+        for stack, sample in profile.stacks.items():
+            stacks[stack][0] += sample.count
+            stacks[stack][1] += sample.weight_ns
+    return CpuProfile(
+        {stack: StackSample(*entry) for stack, entry in sorted(stacks.items())},
+        sum((profile.counts for profile in profiles), SampleCounts()),
+        profiles[0].sampler,
+        sum(profile.cpu_ns for profile in profiles),
+        max(profile.wall_ns for profile in profiles),
+        lines,
+    )
+
+
+def _encoded(part: Part) -> dict[str, Any]:
+    profile = part.profile
+    frames = sorted({frame for stack in profile.stacks for frame in stack} | set(profile.lines))
+    number = {frame: i for i, frame in enumerate(frames)}
+    return {
+        "frames": [[frame.module, frame.qualname] for frame in frames],
+        "stacks": [[[number[f] for f in stack], s.count, s.weight_ns] for stack, s in profile.stacks.items()],
+        "lines": [[number[frame], line.path, line.line] for frame, line in profile.lines.items()],
+        "counts": asdict(profile.counts),
+        "sampler": asdict(profile.sampler),
+        "cpu_ns": profile.cpu_ns,
+        "wall_ns": profile.wall_ns,
+        "clocks": [part.pid, part.parent_pid, part.waited_ns, part.waited_life_ns],
+    }
+
+
+def _decoded(data: dict[str, Any]) -> Part:
+    frames = [Frame(module, qualname) for module, qualname in data["frames"]]
+    profile = CpuProfile(
+        {tuple(frames[i] for i in stack): StackSample(count, weight) for stack, count, weight in data["stacks"]},
+        SampleCounts(**data["counts"]),
+        SamplerInfo(**data["sampler"]),
+        data["cpu_ns"],
+        data["wall_ns"],
+        {frames[i]: SourceLine(path, line) for i, path, line in data["lines"]},
+    )
+    return Part(profile, *data["clocks"])
