@@ -145,6 +145,7 @@ struct flame_sampler {
     atomic_uint_fast64_t taken, unwindable, lost, overflowed, late, truncated, weight_ns, guessed, incomplete;
     uintptr_t stops[MAX_STOPS];
     uint32_t stop_count;
+    bool careful;        /* nothing is read that could crash, whatever the layout says: the self-check */
     bool anchors_wanted; /* a stack that is cut is followed until the anchor of its last segment is known */
     uintptr_t main_stack_end;
 

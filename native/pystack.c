@@ -139,22 +139,29 @@ typedef struct {
     uintptr_t above;               /* from 3.13 on: the last shim; those of callers lie above it on the C stack */
     bool newest;                   /* in the newest run of the eval loop, the one that can be half set up */
     bool believed, first;          /* the frame is the first since it was asked whether it runs, and it does */
-    bool running;                  /* one was believed: its callers run as well, wherever they lie */
+    bool running;                  /* a run of the eval loop was found complete: its callers run, wherever they lie */
     char frame_held[FRAME_BYTES], code_held[CODE_BYTES];
 } python_walk;
 
+static bool read_word(const python_walk *w, uintptr_t address, bool mapped, uintptr_t *value) {
+    if (!mapped || w->s->careful) return safe_read(value, address, sizeof *value);
+    *value = word_at(address, 0);
+    return true;
+}
+
 /* The frame's bytes, copied where they may not be mapped; NULL where they are not. */
 static const char *frame_bytes(python_walk *w, uintptr_t frame) {
-    const flame_layout *l = &w->s->layout;
-    if (w->running || in_datastack(l, &w->chunk, frame)) return (const char *)frame;
-    if (frame > w->sp && frame + FRAME_BYTES <= stack_end(w->s, w->sp)) return (const char *)frame;
+    const flame_sampler *s = w->s;
+    if (!s->careful) {
+        if (w->running || in_datastack(&s->layout, &w->chunk, frame)) return (const char *)frame;
+        if (frame > w->sp && frame + FRAME_BYTES <= stack_end(s, w->sp)) return (const char *)frame;
+    }
     return safe_read(w->frame_held, frame, FRAME_BYTES) ? w->frame_held : NULL;
 }
 
 static void believe_or_not(python_walk *w, uintptr_t frame) {
-    w->believed = is_running(&w->s->layout, w->tstate, frame);
+    w->believed = !w->s->careful && is_running(&w->s->layout, w->tstate, frame);
     w->first = true;
-    w->running |= w->believed;
 }
 
 static bool above_on_stack(uintptr_t candidate, uintptr_t address) {
@@ -170,7 +177,7 @@ static outcome take_frame(python_walk *w, const char *f) {
 
     /* Only a leaf that does not run can hold a code object that is gone; it alone is read with care. */
     const char *c = (const char *)code;
-    if (f == w->frame_held || (w->first && !w->believed)) {
+    if (f == w->frame_held || (w->first && !w->believed) || s->careful) {
         if (!safe_read(w->code_held, code, CODE_BYTES)) return UNWINDABLE;
         c = w->code_held;
     }
@@ -208,16 +215,15 @@ typedef enum { LEFT, STAYED, BROKEN } crossing;
 static crossing leave_cframe(python_walk *w, const char *f, uintptr_t previous) {
     const flame_layout *l = &w->s->layout;
     if (w->cframe == w->root_cframe) return BROKEN;
-    uintptr_t below = word_at(w->cframe, l->cframe_previous), current_below;
+    uintptr_t below, current_below;
+    if (!read_word(w, w->cframe + l->cframe_previous, true, &below)) return BROKEN;
     if (below != w->root_cframe && !above_on_stack(below, w->cframe)) return BROKEN;
     bool mapped = !w->newest || below == w->root_cframe || below + CFRAME_BYTES <= stack_end(w->s, w->sp);
-    if (mapped)
-        current_below = word_at(below, l->cframe_current_frame);
-    else if (!safe_read(&current_below, below + l->cframe_current_frame, sizeof current_below))
-        return BROKEN;
+    if (!read_word(w, below + l->cframe_current_frame, mapped, &current_below)) return BROKEN;
     if (previous != current_below) return previous && f[l->frame_owner] == OWNED_BY_GENERATOR ? STAYED : BROKEN;
     w->cframe = below;
     w->newest = false;
+    w->running = !w->s->careful;
     return LEFT;
 }
 
@@ -226,7 +232,10 @@ static bool leave_shim(python_walk *w, uintptr_t shim, uintptr_t previous) {
     python_stack *out = w->s->stack;
     if (!above_on_stack(shim, w->above)) return false;
     out->segments[out->segment_count - 1].anchor = w->above = shim;
-    if (w->newest) believe_or_not(w, previous);
+    if (w->newest) {
+        believe_or_not(w, previous);
+        w->running = w->believed;
+    }
     w->newest = false;
     return true;
 }
@@ -242,7 +251,7 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
         w.root_cframe = tstate + l->tstate_root_cframe;
         w.cframe = word_at(tstate, l->tstate_cframe);
         if (w.cframe != w.root_cframe && !above_on_stack(w.cframe, sp)) return UNWINDABLE;
-        frame = word_at(w.cframe, l->cframe_current_frame);
+        if (!read_word(&w, w.cframe + l->cframe_current_frame, true, &frame)) return UNWINDABLE;
     } else {
         frame = word_at(tstate, l->tstate_current_frame);
         if (l->tstate_base_frame) base = word_at(tstate, l->tstate_base_frame);

@@ -522,7 +522,9 @@ int flame_sample_here(flame_sampler *s) {
 #endif
     if (s->native && modules_refresh() != 0) return fail(s, ENOMEM, "no memory for unwind tables");
     uint64_t before = s->taken;
+    s->careful = true;
     record_sample(s, &here, 1);
+    s->careful = false;
     return s->taken == before + 1 ? 0 : fail(s, EFAULT, "the calling thread's own stack could not be read");
 }
 

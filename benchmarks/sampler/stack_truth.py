@@ -341,11 +341,12 @@ def sampled_stacks(
 
 def impossible_stacks(raw: RawSamples, possible: set[Chain]) -> list[RawStack]:
     """Sampled stacks the program never had. Threads that are being started or ended have not reached their stop:
-    they must be inside ``threading``; and the sampling thread itself may be seen on its way into the workload."""
+    they must be inside ``threading``; and the sampling thread itself may be seen on its way into the workload. Native
+    and kernel frames, which the profiler does not see, are left out."""
     wrong = []
     for stack in raw.stacks:
         if stack.cut:
-            if stack.frames not in possible:
+            if tuple(f for f in stack.frames if not f.library) not in possible:
                 wrong.append(stack)
         elif sampled_stacks.__qualname__ not in {f.qualname for f in stack.frames}:
             outside = [f for f in stack.frames if f.filename and f.filename != threading.__file__]

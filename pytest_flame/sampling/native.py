@@ -100,7 +100,10 @@ class NativeSampler:
             raise SamplerUnavailable("native frames cannot be sampled here", why=reason, fix="leave --flame-native out")
         self._kernel = KernelSymbols.open() if info.kernel_frames else KernelSymbols([], [])
         starts = self._ffi.from_buffer("uint64_t[]", array("Q", self._kernel.starts))
-        self._check(self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)))
+        if self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)):
+            reason = self._message()
+            self.close()
+            raise FlameError("the kernel's functions cannot be used", why=reason)
 
     @property
     def info(self) -> SamplerInfo:
@@ -270,6 +273,8 @@ class NativeSampler:
 
     def _read_modules(self) -> None:
         lib = self._lib
+        if self._native_namer is not None:
+            self._native_namer.refresh()
         found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native_frames else []
         self._modules = [
             NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found
