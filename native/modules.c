@@ -84,10 +84,14 @@ static bool describe(const struct dl_phdr_info *info, module *m, const uint8_t *
     m->bias = info->dlpi_addr;
     m->start = UINTPTR_MAX;
     m->fingerprint = hashed(0xcbf29ce484222325u, info->dlpi_phdr, info->dlpi_phnum * sizeof *info->dlpi_phdr);
+    if (info->dlpi_name) m->fingerprint = hashed(m->fingerprint, info->dlpi_name, strlen(info->dlpi_name));
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X)) continue;
         uintptr_t start = info->dlpi_addr + p->p_vaddr;
+        const uint8_t *limit = p->p_type == PT_NOTE ? segment_end(info, start) : NULL;
+        if (limit && p->p_filesz <= (size_t)(limit - (const uint8_t *)start)) /* the build-id */
+            m->fingerprint = hashed(m->fingerprint, (const void *)start, p->p_filesz);
+        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X)) continue;
         if (start < m->start) m->start = start;
         if (start + p->p_memsz > m->end) m->end = start + p->p_memsz;
     }

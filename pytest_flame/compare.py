@@ -12,6 +12,7 @@ import numpy as np
 from pytest_flame import fold
 from pytest_flame.baseline.sessions import costs_ps
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording, SourceLine
+from pytest_flame.stats import noise
 from pytest_flame.stats.attribution import Attribution, Blame, attribute
 from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
@@ -22,6 +23,9 @@ from pytest_flame.stats.whole import Whole, centre, compare_pairs, decide
 
 STORED_SESSION_SD = 0.01
 """Assumed for a stored baseline of which there is one recording: what a recording differs from the next by."""
+
+SHIFT_SAID = 0.02
+"""From here on a change of the machine's own speed is said; it counts however small it is."""
 
 _MAX_PS = 2**63 - 1
 
@@ -38,17 +42,20 @@ def compare(
     """Compare a stored recording with one of now, measured apart from each other.
 
     ``session_sd`` (log scale) is by how much a recording is taken to differ from another of the same code where base
-    has too few sessions to tell. ``alpha`` is what this look at them may spend of the limits' (all of it by default),
+    has too few sessions to tell; by how much the fixed loop beside the rounds shows the machine itself to have changed
+    comes on top. ``alpha`` is what this look at them may spend of the limits' (all of it by default),
     ``most`` how many processes of head the budget allows. Raises ``IntegrityError`` for recordings
     that break their invariants.
     """
     base.check()
     head.check()
     spent = replace(limits, alpha=limits.alpha if alpha is None else alpha)
+    shift = noise.machine_shift(base.processes, head.processes) or 0.0
     d = difference(
         [centre(np.array(costs, dtype=np.float64)) for costs in costs_ps(base)],
         centre(_costs(head)),
         assumed_sd=session_sd,
+        shift=shift,
     )
     whole = decide(d.base, d.head, d.se, d.df, threshold=limits.threshold, alpha=spent.alpha)
     sd = d.equivalent_sd(spent.alpha) if math.isfinite(d.se) else session_sd
@@ -56,9 +63,9 @@ def compare(
     comparison = _comparison(base, head, whole, frames, limits)
     return replace(
         comparison,
-        session_sd=session_sd if d.between is None else d.between.sd,
+        session_sd=math.hypot(session_sd if d.between is None else d.between.sd, shift),
         sessions=d.between.sessions if d.between else 0,
-        notes=(*comparison.notes, *_notes(session_sd, d.between)),
+        notes=(*comparison.notes, *_notes(session_sd, d.between, shift)),
     )
 
 
@@ -228,11 +235,15 @@ def _blamed(frames: list[FrameDelta], blames: Iterable[Blame]) -> tuple[FrameDel
     )
 
 
-def _notes(assumed_sd: float, between: Between | None) -> Iterable[str]:
+def _notes(assumed_sd: float, between: Between | None, shift: float) -> Iterable[str]:
     if between is not None:
         yield f"session sd {between.sd * 100:.2g} %, from {between.sessions} recordings"
     elif assumed_sd > 0:
         yield f"session variance unknown: {assumed_sd * 100:.2g} % assumed"
+    if abs(shift) >= SHIFT_SAID:
+        way = "slower" if shift > 0 else "faster"
+        by = abs(math.expm1(shift)) * 100
+        yield f"the machine is {by:.2g} % {way} than when the baseline was recorded, by a fixed loop"
 
 
 def _costs(recording: Recording) -> Floats:

@@ -27,7 +27,7 @@ from pytest_flame.sampling.ladder import (
     max_sample_rate,
 )
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.symbols.kernel import KernelSymbols
+from pytest_flame.sampling.symbols import KernelSymbols, Symbolizer, read_mappings
 
 MS: Final = 1_000_000
 TRIAL_NS: Final = 30 * MS
@@ -99,6 +99,7 @@ def diagnose(frequency_hz: int) -> Diagnosis:
     best = next((rung for rung in _BY_ITSELF if tried[rung].works), None)
     steps = [frames, *(dataclasses.replace(step, chosen=rung is best) for rung, step in tried.items())]
     steps.append(_native_frames(best, frequency_hz))
+    steps.append(_library_names())
     steps.append(_kernel_names())
     return Diagnosis(_facts(), tuple(steps), _cost(best, frequency_hz) if best else "")
 
@@ -202,6 +203,26 @@ def _native_frames(best: Rung | None, frequency_hz: int) -> Step:
         return Step(title, False, _one_line(e), e.fix)
     whole = count - counts.incomplete
     return Step(title, whole > 0, f"{whole} of {count} samples reach the bottom of the stack")
+
+
+def _library_names() -> Step:
+    """Of what this process has loaded."""
+    symbolizer, known = Symbolizer(), {}
+    for mapping in read_mappings():
+        if mapping.executable and mapping.path.startswith("/"):
+            table = symbolizer.table(mapping)
+            known[mapping.path] = table is not None and table.complete
+    poor = [path for path, complete in known.items() if not complete]
+    title = "names of native functions"
+    if not poor:
+        return Step(title, True, f"all, of {len(known)} loaded libraries")
+    some = ", ".join(Path(path).name for path in poor[:3]) + ", …" * (len(poor) > 3)
+    return Step(
+        title,
+        len(poor) < len(known),
+        f"all, of {len(known) - len(poor)} of {len(known)} loaded libraries; of {some} the exported ones only",
+        f"the libraries' debug packages, or for each: debuginfod-find debuginfo {poor[0]}",
+    )
 
 
 def _kernel_names() -> Step:

@@ -14,7 +14,18 @@ from simulated import LIBRARY, MS, SHOP, Noise, changed, record, stack, times
 
 from pytest_flame.compare import STORED_SESSION_SD, compare, project_frames
 from pytest_flame.errors import IntegrityError
-from pytest_flame.model import KERNEL_NOT_SAMPLED, Change, Comparison, Frame, Limits, Recording, SourceLine, StackSample
+from pytest_flame.judge import judge
+from pytest_flame.model import (
+    KERNEL_NOT_SAMPLED,
+    Change,
+    Comparison,
+    Frame,
+    Limits,
+    Recording,
+    SourceLine,
+    StackSample,
+    Verdict,
+)
 
 LIMITS = Limits()
 CALM = Noise()
@@ -95,6 +106,28 @@ def test_a_stored_base_says_what_is_assumed_of_the_session() -> None:
     assert stored.notes == ("session variance unknown: 1 % assumed",)
     assert together.notes == ()
     assert stored.high / stored.low > together.high / together.low
+
+
+def spinning(recording: Recording, spin_ns: int) -> Recording:
+    """With this long a fixed loop beside every round."""
+    rounds = [tuple(replace(r, spin_ns=spin_ns) for r in p.rounds) for p in recording.processes]
+    processes = zip(recording.processes, rounds, strict=True)
+    return replace(recording, processes=tuple(replace(p, rounds=r) for p, r in processes))
+
+
+@pytest.mark.parametrize(("now", "way"), [(27_000, "faster"), (33_000, "slower")])
+def test_a_machine_that_changed_since_the_baseline_makes_its_interval_wider(now: int, way: str) -> None:
+    rng = np.random.default_rng(0)
+    base, head = record(SHOP, rng), record(SHOP, rng)
+    calm = compare(spinning(base, 30_000), spinning(head, 30_000), Limits())
+    changed_machine = compare(spinning(base, 30_000), spinning(head, now), Limits())
+    assert calm == replace(compare(base, head, Limits()), notes=calm.notes)
+    assert changed_machine.notes[1:] == (
+        f"the machine is 10 % {way} than when the baseline was recorded, by a fixed loop",
+    )
+    assert changed_machine.session_sd == pytest.approx(0.1, rel=0.1)
+    assert changed_machine.low < 0.9 and changed_machine.high > 1.1
+    assert judge(changed_machine, base, head).verdict is Verdict.INCONCLUSIVE
 
 
 def test_limits_are_respected() -> None:

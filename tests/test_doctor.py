@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import seccomp
+from compiled import run
 
 from pytest_flame import doctor
 from pytest_flame.doctor import Diagnosis, Step, diagnose
@@ -35,11 +36,11 @@ def test_it_chooses_what_a_run_would_choose(here: Diagnosis) -> None:
 
 
 def test_every_rung_is_tried(here: Diagnosis) -> None:
-    assert [s.title for s in here.steps[1:-2]] == [doctor.TITLES[rung] for rung in RUNGS]
+    assert [s.title for s in here.steps[1:-3]] == [doctor.TITLES[rung] for rung in RUNGS]
 
 
 def test_what_works_was_seen_to_sample_and_what_does_not_says_what_would_help(here: Diagnosis) -> None:
-    for step in here.steps[1:-2]:
+    for step in here.steps[1:-3]:
         if step.works:
             assert int(step.detail.split()[0]) > 0
         else:
@@ -163,3 +164,22 @@ print(json.dumps([[s.title, s.works, s.fix] for s in diagnose(997).steps]))
     assert steps[doctor.TITLES[KERNEL_TIME]] == (False, "sudo sysctl kernel.perf_event_paranoid=1")
     assert steps[doctor.TITLES[TIMER]][0]
     assert not steps["names of kernel functions"][0]
+
+
+def test_a_library_without_its_symbols_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, library = tmp_path / "plain.c", tmp_path / "libplain.so"
+    text.write_text("static int inner(int n) { return n; }\nint outer(int n) { return inner(n); }\n")
+    for stripped in ("-g", "-s"):
+        run("cc", "-fPIC", "-shared", stripped, text, "-o", library)
+        script = (
+            "import ctypes, sys\nfrom pytest_flame import doctor\nfrom pytest_flame.sampling import symbols\n"
+            "ctypes.CDLL(sys.argv[1])\nthis = [m for m in symbols.read_mappings() if m.path == sys.argv[1]]\n"
+            "doctor.read_mappings = lambda: this\n"
+            "step = doctor._library_names()\nprint(step.works, step.detail, step.fix)"
+        )
+        shown = run(sys.executable, "-c", script, library)
+        if stripped == "-g":
+            assert shown == "True all, of 1 loaded libraries \n"
+        else:
+            assert shown.startswith("False all, of 0 of 1 loaded libraries; of libplain.so the exported ones only")
+            assert shown.endswith(f"debuginfod-find debuginfo {library}\n")

@@ -33,6 +33,8 @@ def recording_warnings(head: Recording) -> list[str]:
             notes.append(f"{number} samples {name} ({number / total:.1%} of those taken)")
     if counts.unwindable > 0.002 * total:
         notes.append(f"{counts.unwindable} samples with an unreadable stack ({counts.unwindable / total:.1%})")
+    if counts.incomplete > 0.01 * total:
+        notes.append(f"{counts.incomplete} stacks lack native frames ({counts.incomplete / total:.1%})")
     if counts.truncated:
         notes.append(f"{counts.truncated} stacks deeper than the sampler records are rooted at [truncated]")
     rounds = [r for p in head.processes for r in p.rounds]

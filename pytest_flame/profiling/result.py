@@ -78,7 +78,7 @@ class CpuProfile:
     def table(self, rows: int = 15) -> str:
         """The functions with the most CPU of their own, a line each: share and time alone, and with what they call."""
         own, total, whole = self.self_ns(), self.total_ns(), max(1, self.sampled_ns)
-        lines = ["  self            total           function"]
+        lines = ["   self      ms    total      ms  function"]
         for frame, ns in list(own.items())[:rows]:
             place = self.lines.get(frame)
             shown = f"   {place.path}:{place.line}" if place else ""
@@ -103,8 +103,8 @@ class CpuProfile:
         missing = self.cpu_ns - self.sampled_ns
         if self.cpu_ns and missing > _MISSING * self.cpu_ns and missing > 10 * self._period_ns():
             notes.append(
-                f"{units.percent(missing / self.cpu_ns)} of the CPU time has no samples: threads that live less than "
-                "a sampling period, and samples that were lost"
+                f"{units.percent(missing / self.cpu_ns)} of the CPU time has no samples: the last moments of threads "
+                "and processes, short threads of C code, samples that were lost"
             )
         for name in ("unwindable", "lost", "overflowed", "truncated"):
             count = getattr(self.counts, name)

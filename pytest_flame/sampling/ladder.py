@@ -26,6 +26,7 @@ HINTS: Final = {
     errno.EINVAL: "Linux 5.13 or newer is needed for synchronous signals from perf events",
     errno.ENOSYS: "the kernel is built without perf events",
     errno.ENOENT: "this machine has no hardware counter (usual on virtual machines): --flame-sampler=perf",
+    errno.EOPNOTSUPP: "this machine's counters give no interrupts (some virtual machines): --flame-sampler=perf",
     errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
     errno.ENOBUFS: "sudo sysctl kernel.perf_event_mlock_kb=2048, or: ulimit -l unlimited   (a ring of 256 KiB a CPU)",
     errno.EBUSY: "end the debugger or strace; if none is attached, another profiler has the events",

@@ -273,6 +273,8 @@ class NativeSampler:
 
     def _read_modules(self) -> None:
         lib = self._lib
+        if self._native_namer is not None:
+            self._native_namer.refresh()
         found = [lib.flame_module_at(i) for i in range(lib.flame_module_count())] if self._info.native_frames else []
         self._modules = [
             NativeModule(os.fsdecode(self._ffi.string(m.path)), m.bias, m.start, m.end, bool(m.loaded)) for m in found

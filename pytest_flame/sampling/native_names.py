@@ -32,6 +32,11 @@ class NativeNamer:
         self._mappings = Mappings(())
         self._frames: dict[tuple[int, NativeModule | None, bool], tuple[RawFrame, ...]] = {}
 
+    def refresh(self) -> None:
+        """What is mapped is looked at anew: libraries come and go, and addresses are used again."""
+        self._mappings = read_mappings()
+        self._frames = {key: found for key, found in self._frames.items() if key[1] is not None}
+
     def frames(self, address: int, module: NativeModule | None, guessed: bool) -> tuple[RawFrame, ...]:
         """The function at ``address`` and, where asked for, those inlined there, outermost first. ``module`` is None
         for code in no library; what was unloaded is known by its place in its file."""
@@ -54,9 +59,8 @@ class NativeNamer:
         return (NativeName(library_name(""), UNKNOWN, 0),)
 
     def _mapping(self, address: int, module: NativeModule | None) -> Mapping | None:
-        """None for what is not loaded any more. Mappings are read again for what they don't hold: libraries come."""
+        """None for what is not loaded any more, and for a library whose code was moved to memory without a file."""
         if module is not None and not module.loaded:
             return None
-        if self._mappings.find(address) is None:
-            self._mappings = read_mappings()
-        return self._mappings.find(address)
+        mapping = self._mappings.find(address)
+        return None if mapping is not None and not mapping.path and module is not None else mapping

@@ -74,6 +74,12 @@ def spin_ns(process: Process) -> float | None:
     return float(median(known)) if len(known) == len(spins) else None
 
 
+def machine_shift(base: Sequence[Process], head: Sequence[Process]) -> float | None:
+    """log(head/base) of the fixed loop: by how much the machine itself is slower. None where either doesn't know."""
+    usual = _usual_spin(base), _usual_spin(head)
+    return None if usual[0] is None or usual[1] is None else math.log(usual[1] / usual[0])
+
+
 # --- discarding --------------------------------------------------------------------------------------------
 
 

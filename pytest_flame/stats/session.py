@@ -65,18 +65,21 @@ def between(recordings: Sequence[Centre]) -> Between | None:
     return Between(math.sqrt(variance), len(recordings) - 1.0, len(recordings))
 
 
-def difference(recordings: Sequence[Centre], head: Centre, *, assumed_sd: float) -> Difference:
+def difference(recordings: Sequence[Centre], head: Centre, *, assumed_sd: float, shift: float = 0.0) -> Difference:
     """``head``, one session, against S ≥ 1 ``recordings`` of the base, whose centre is their mean.
 
     With sd the session sd, w the recordings' mean se² and h head's:
 
-        se² = sd²·(1 + 1/S) + max(h, w) + w/S
+        se² = sd²·(1 + 1/S) + max(h, w) + w/S + shift²
 
     A prediction interval: head's session is one more of the same kind, and its processes are not believed to be
     calmer than the base's, which the sd was found beside. Degrees of freedom by Satterthwaite, where all of the
     recordings' variance is given S − 1, also what w was subtracted from: an sd that came out as 0 by chance is no
     certainty. With fewer than ``MIN_SESSIONS``, ``assumed_sd`` (by which one recording differs from another, so √2
     times a session's sd) takes the place of the estimate as if exactly known, and h is head's alone.
+
+    ``shift`` (log scale) is by how much the machine itself is seen to have changed. How much of it a program feels is
+    not known, so that nothing is corrected: it is one more sd.
     """
     count = len(recordings)
     spread, within, own = 1 + 1 / count, _within(recordings), head.se**2
@@ -93,6 +96,7 @@ def difference(recordings: Sequence[Centre], head: Centre, *, assumed_sd: float)
         total = found.sd**2 * spread + max(own, within) + within / count
         observed = min(_observed(recordings) * spread, total)
         parts = [(observed, found.df), (total - observed, head.df)]
+    parts.append((shift**2, math.inf))
     variances = [np.asarray(variance) for variance, _ in parts]
     df = float(student.effective_df(variances, [df for _, df in parts]))
     return Difference(base, head, head.log_ps - base.log_ps, math.sqrt(sum(v for v, _ in parts)), df, found)

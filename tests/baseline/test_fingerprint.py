@@ -185,6 +185,6 @@ def test_samplers():
     assert sampler_differences(recorded, SamplerInfo("timer", "cpu-clock-advance", False, 499)) == [
         "sampler: perf-sigtrap when recorded, timer here",
         "sampled event: task-clock when recorded, cpu-clock-advance here",
-        "kernel frames: sampled when recorded, not sampled here",
+        "kernel time: sampled when recorded, not sampled here",
         "sampling rate: 997 Hz when recorded, 499 Hz here",
     ]

@@ -1,5 +1,5 @@
 /* Unwind tables of this program's own C library, whole, cut short and damaged: every read stays inside the section.
- * Built with: eh_frame.c dwarf_expression.c memory.c */
+ * Built with: eh_frame.c call_frames.c unwind_table.c dwarf_expression.c memory.c */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <link.h>

@@ -238,6 +238,30 @@ def test_a_forked_child_that_leaves_the_block_disturbs_nobody(temporary: Path) -
     assert total(p.profile.costs(), "busy") == about(40 * MS, 0.2)
 
 
+def test_a_forked_child_holds_none_of_its_parents_events(temporary: Path) -> None:
+    """Not even those of threads that have just begun."""
+    done = threading.Event()
+    begun = threading.Barrier(2)
+
+    def young() -> None:
+        begun.wait()
+        done.wait()
+
+    with Profiler():
+        thread = threading.Thread(target=young)
+        thread.start()
+        begun.wait()
+        held = sum("perf_event" in d for d in descriptors())
+        pid = os.fork()
+        if pid == 0:
+            os._exit(sum("perf_event" in d for d in descriptors()))
+        done.set()
+        thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    if refusal(PERF_USER) is None:
+        assert held >= 2, "the thread's own event was not there to be inherited"
+
+
 def test_a_child_that_outlives_the_block_is_counted_as_unfinished(temporary: Path) -> None:
     reading, writing = os.pipe()
     with Profiler(follow=True) as p:

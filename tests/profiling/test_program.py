@@ -64,7 +64,7 @@ def test_without_the_variable_nothing_is_imported(run: Run, variables: dict[str,
 def test_the_program_does_not_see_the_variable(run: Run, costs: Costs) -> None:
     """Else every Python it starts would write to the same file."""
     done = run(
-        "import subprocess; print([v for v in os.environ if 'FLAME' in v]);"
+        "import subprocess; print([v for v in os.environ if v.startswith('FLAME_PROFILE')]);"
         "subprocess.run([sys.executable, '-c', 'for i in range(3_000_000): pass'])",
         FLAME_PROFILE="out.folded",
     )
@@ -194,7 +194,15 @@ def test_an_earlier_profile_is_not_taken_for_this_runs(run: Run, tmp_path: Path,
 
 def test_every_variable_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "profiling.md").read_text(encoding="utf-8")
-    for name in (program.OUTPUT, program.FREQUENCY, program.SAMPLER, program.FOLLOW, program.TASKS, program.NATIVE, program.KERNEL):
+    for name in (
+        program.OUTPUT,
+        program.FREQUENCY,
+        program.SAMPLER,
+        program.FOLLOW,
+        program.TASKS,
+        program.NATIVE,
+        program.KERNEL,
+    ):
         assert f"`{name}" in text
 
 

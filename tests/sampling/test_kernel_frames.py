@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sampled import MS, beyond_chance, collect, shares, spin, stands_for, weights
@@ -55,7 +58,7 @@ class Zeros:
 
 
 @pytest.fixture
-def zeros():
+def zeros() -> Iterator[Zeros]:
     made = Zeros()
     yield made
     made.close()
@@ -93,6 +96,19 @@ def test_a_system_calls_functions_hang_below_its_caller(kernel: SamplerInfo, zer
         python = [i for i, f in enumerate(stack.frames) if not f.library]
         assert python == list(range(len(python))), "the kernel's frames come last"
         assert kernel_part(stack)[0].startswith(("entry_SYSCALL", "el0t_64_sync"))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="native frames are read on x86-64")
+@pytest.mark.usefixtures("names_required")
+def test_native_frames_lie_between(kernel: SamplerInfo, zeros: Zeros) -> None:
+    with NativeSampler(replace(kernel, native_frames=True)) as sampler:
+        raw = collect(sampler, lambda: zeros.read(30 * MS))
+    reading = max((s for s in raw.stacks if "read_iter_zero" in kernel_part(s)), key=lambda s: s.count)
+    kinds = ["kernel" if f.library == KERNEL else "native" if f.library else "python" for f in reading.frames]
+    first_kernel = kinds.index("kernel")
+    assert kinds[first_kernel - 1] == "native"
+    assert reading.frames[first_kernel - 1].qualname.endswith("readv")
+    assert "python" in kinds[:first_kernel] and set(kinds[first_kernel:]) == {"kernel"}
 
 
 def test_user_code_has_no_kernel_frames(kernel: SamplerInfo) -> None:
@@ -226,8 +242,13 @@ def test_a_ring_that_is_full_loses_ticks_and_says_so(kernel: SamplerInfo, zeros:
         used = time.thread_time_ns() - began
 
     used = 0
-    with NativeSampler(kernel) as sampler:
-        raw = collect(sampler, work, period)
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})  # the ring of one CPU
+    try:
+        with NativeSampler(kernel) as sampler:
+            raw = collect(sampler, work, period)
+    finally:
+        os.sched_setaffinity(0, cpus)
     assert raw.counts.lost > 0
     arrived = (raw.counts.taken + raw.counts.lost) * period
     assert arrived == pytest.approx(used, rel=0.25)

@@ -28,7 +28,7 @@ class Machine:
         self.refused = refused
         self.opened: list[FakeSampler] = []
 
-    def __call__(self, info: SamplerInfo) -> FakeSampler:
+    def __call__(self, info: SamplerInfo, *, inlined: bool = False) -> FakeSampler:
         self.opened.append(FakeSampler(info, self.refused.get((info.event, info.kernel), 0)))
         return self.opened[-1]
 

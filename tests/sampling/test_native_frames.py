@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import mmap
+import os
 import re
 import signal
 import sys
@@ -31,9 +32,10 @@ np.eye(300) @ np.eye(300)  # its threads exist from here on
 CALLBACK = ctypes.CFUNCTYPE(None)
 
 
-@pytest.fixture
-def native(rung: SamplerInfo) -> SamplerInfo:
-    return replace(rung, native_frames=True)
+@pytest.fixture(params=["perf", "timer"])
+def native(request: pytest.FixtureRequest) -> SamplerInfo:
+    info = TIMER if request.param == "timer" else request.getfixturevalue("perf_required")
+    return replace(info, native_frames=True)
 
 
 def sampled(info: SamplerInfo, work: Callable[[], object], period_ns: int = MS // 2) -> RawSamples:
@@ -144,8 +146,18 @@ def test_stacks_end_at_the_stop_with_nothing_native_above_it(native: SamplerInfo
 
 def test_without_the_option_there_are_none(rung: SamplerInfo) -> None:
     raw = sampled(rung, lambda: [sorting() for _ in range(4)])
-    assert not any(f.library for stack in raw.stacks for f in stack.frames)
+    assert {f.library for stack in raw.stacks for f in stack.frames} <= {"", "kernel"}
     assert raw.counts.guessed == raw.counts.incomplete == 0
+
+
+def test_kernel_frames_stand_on_the_native_ones_that_asked_for_them(perf_kernel_required: SamplerInfo) -> None:
+    def reading() -> None:
+        for _ in range(200):
+            os.urandom(100_000)
+
+    raw = sampled(replace(perf_kernel_required, native_frames=True), reading)
+    order = r"reading;(\[?[\w.+-]+\]?:[^;]*;)*libc\.so\.6:[^;]*;(kernel:[^;]*;)*kernel:[^;]*$"
+    assert share(raw, order, among="kernel:.*urandom|getrandom") > 0.95
 
 
 # --- code without unwind information --------------------------------------------------------------------------------

@@ -133,3 +133,23 @@ def test_the_interpreter_is_no_python_module(burner: Path, info: SamplerInfo) ->
     kinds = {frame.kind for stack in stacks for frame in stack if frame.qualname in ("_start", "Py_RunMain")}
     assert kinds == {FrameKind.NATIVE}
     assert Frame.parse("[python3.11]:_start").kind is FrameKind.NATIVE
+
+
+def test_a_library_in_anothers_place_has_its_own_names(burner: Path, info: SamplerInfo) -> None:
+    """What was named once is not believed for ever: both lie at the same addresses, one after the other."""
+    text, other = burner.with_name("other.cpp"), burner.with_name("libother.so")
+    text.write_text(SOURCE.replace("spin", "turn"), encoding="utf-8")
+    run("c++", "-O2", "-g", "-fPIC", "-shared", text, "-o", other)
+    symbols, places = [], []
+    with NativeSampler(info) as sampler:
+        for path in (burner, other):
+            library = ctypes.CDLL(str(path))
+            sampler.clear()
+            stacks = sample(sampler, lambda library=library: burn(library))  # type: ignore[misc]
+            symbols.append({f.qualname for stack in stacks for f in stack if f.module == path.name})
+            places.append(ctypes.cast(library.burn, ctypes.c_void_p).value)
+            _ctypes.dlclose(library._handle)
+    assert "deep::Spinner::spin(double)" in symbols[0]
+    assert "deep::Spinner::turn(double)" in symbols[1]
+    if places[0] != places[1]:
+        pytest.skip("the second library was loaded elsewhere")

@@ -26,6 +26,17 @@ def stolen(share: float) -> Process:
     return process(outside=replace(QUIET, steal_ns=round(share * 2 * QUIET.wall_ns)))
 
 
+def test_the_machines_shift_is_that_of_the_fixed_loop() -> None:
+    slow, fast = [process(33_000)] * 3, [process(30_000)] * 3
+    assert noise.machine_shift(fast, slow) == pytest.approx(math.log(1.1))
+    assert noise.machine_shift(slow, fast) == pytest.approx(-math.log(1.1))
+
+
+def test_without_the_fixed_loop_on_both_sides_no_shift_is_known() -> None:
+    assert noise.machine_shift([process()] * 3, [process(None)] * 3) is None
+    assert noise.machine_shift([process()] * 2, [process()] * 3) is None
+
+
 # --- discarding ------------------------------------------------------------------------------------------------------
 
 

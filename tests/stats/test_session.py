@@ -95,6 +95,14 @@ def test_of_fewer_than_three_sessions_the_variance_is_assumed(count: int) -> Non
     assert d.se**2 == pytest.approx(share * 0.01**2 + 0.002**2 * (1 + 1 / count))
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_what_the_machine_changed_is_one_more_deviation_and_no_correction(count: int) -> None:
+    base, head = [Centre(1.0 + i / 1000, 0.002, 6.0) for i in range(count)], Centre(1.0, 0.002, 6.0)
+    calm, shifted = (difference(base, head, assumed_sd=0.01, shift=shift) for shift in (0.0, -0.05))
+    assert shifted.se**2 == pytest.approx(calm.se**2 + 0.05**2)
+    assert shifted.log_ratio == calm.log_ratio
+
+
 def test_the_base_is_the_mean_of_its_sessions() -> None:
     base = [Centre(x, 0.002, 6.0) for x in (1.0, 1.01, 1.05)]
     d = difference(base, Centre(1.1, 0.002, 6.0), assumed_sd=0.01)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import zlib
 from functools import lru_cache
 from typing import Final
 
+MAX_LENGTH: Final = 1000
+_RUST_HASH: Final = re.compile(r"17h[0-9a-f]{16}E$")
+_SHOWN_RUST_HASH: Final = re.compile(r"::h[0-9a-f]{16}$")
 STUB: Final = "@plt"
 _CLONE: Final = re.compile(
     r"(?:\.(?:cold|part|isra|constprop|lto_priv|localalias|llvm|__uniq|clone|hot|split)(?:\.\d+)*)+$"
@@ -31,4 +35,13 @@ def demangle(symbol: str) -> str:
     from pydemumble import demangle as llvm_demangle  # only where a library has such names
 
     name: str = llvm_demangle(symbol)
-    return name or symbol
+    if _RUST_HASH.search(symbol):  # some versions leave it
+        name = _SHOWN_RUST_HASH.sub("", name)
+    return _of_bearable_length(name or symbol)
+
+
+def _of_bearable_length(name: str) -> str:
+    """Templates of templates have names of a hundred thousand letters. The same for the same name in every process."""
+    if len(name) <= MAX_LENGTH:
+        return name
+    return f"{name[:MAX_LENGTH]}…{zlib.crc32(name.encode()):08x}"

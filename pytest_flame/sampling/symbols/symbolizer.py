@@ -54,7 +54,7 @@ class Symbolizer:
         self._pid = pid
         self._cache = SymbolCache.of_user() if cache is None else cache
         self._modules: dict[_Loading, _Module] = {}
-        self._names: dict[tuple[int, int], NativeName] = {}
+        self._names: dict[tuple[Mapping, int], NativeName] = {}
         self._inline_readers: dict[_Loading, InlineReader | None] = {}
         self._perf_map = PerfMap(pid)
 
@@ -62,7 +62,7 @@ class Symbolizer:
         """The function that ``address`` lies in, an address inside ``mapping``. For a return address give one less:
         the call may be its function's last instruction. What has no name is called by where it starts in its library,
         ``[0x1f2e0]``: the same in every process that loads the same build."""
-        key = mapping.start, address
+        key = mapping, address
         found = self._names.get(key)
         if found is None:
             found = self._names[key] = self._name(mapping, address)
@@ -90,6 +90,10 @@ class Symbolizer:
         if reader is None or linked is None:
             return (outer,)
         return (outer, *(NativeName(outer.library, found.function, outer.offset) for found in reader.at(linked)))
+
+    def table(self, mapping: Mapping) -> SymbolTable | None:
+        """All symbols of the library that is mapped there; None where there are none."""
+        return self._module(mapping).table
 
     def linked_address(self, mapping: Mapping, address: int) -> int | None:
         """``address`` as the library's file counts it: what readelf, addr2line and a debugger show for the file. None
@@ -137,7 +141,7 @@ class Symbolizer:
         with source.stream:
             try:
                 return _Module(library, source.image, read_table(source, self._cache))
-            except NotElf:
+            except (OSError, NotElf):
                 return _Module(library, source.image, None)
 
 

@@ -36,7 +36,7 @@ class SymbolTable:
     ends: Sequence[int]
     parents: Sequence[int]
     name_offsets: Sequence[int]
-    names: bytes | memoryview
+    names: bytes
     function_starts: Sequence[int]
     function_ends: Sequence[int]
     origin: str
@@ -56,8 +56,8 @@ class SymbolTable:
         if i < 0:
             return None
         at = self.name_offsets[i]
-        raw = bytes(self.names[at : at + 4096])
-        return Symbol(self.starts[i], self.ends[i], raw.partition(b"\0")[0].decode("utf-8", "replace"))
+        name = self.names[at : self.names.index(b"\0", at)]
+        return Symbol(self.starts[i], self.ends[i], name.decode("utf-8", "replace"))
 
     def function_start(self, address: int) -> int:
         """Where the nameless function around ``address`` starts; without call frame information, where the known
@@ -82,7 +82,7 @@ class SymbolTable:
         parts = [sizes, b"\0" * (-len(sizes) % 8), about]
         parts += [array("Q", numbers).tobytes() for numbers in longs]
         parts += [array("I", numbers).tobytes() for numbers in ints]
-        return b"".join([*parts, bytes(self.names)])
+        return b"".join([*parts, self.names])
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> SymbolTable:
@@ -100,8 +100,8 @@ class SymbolTable:
             for count in (symbols, symbols):
                 columns.append(view[at : at + 4 * count].cast("I"))
                 at += 4 * count
-            names = view[at : at + name_size]
-            if len(names) != name_size or at + name_size != len(view):
+            names = bytes(view[at:])
+            if len(names) != name_size:
                 raise ValueError("the table's parts do not fill it")
             starts, ends, function_starts, function_ends, parents, name_offsets = columns
             return cls(

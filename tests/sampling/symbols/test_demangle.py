@@ -31,6 +31,12 @@ def test_symbols_are_shown_as_their_source_has_them(symbol: str, name: str) -> N
     assert demangle(symbol) == name
 
 
+def test_endless_names_are_cut_and_stay_apart() -> None:
+    names = [demangle(f"_Z1fI{'St6vectorI' * 400}i{'E' * 400}E{parameter}") for parameter in "vi"]
+    assert names[0][:1000] == names[1][:1000] and names[0] != names[1]
+    assert all(len(name) < 1020 for name in names)
+
+
 @pytest.mark.parametrize(
     "suffix", [".cold", ".part.0", ".isra.0", ".constprop.1.cold", ".lto_priv.0", ".llvm.99", ".cold.3"]
 )
