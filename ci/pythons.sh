@@ -12,7 +12,8 @@ set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 SUITE=forky
 VERSIONS="3.13 3.14 3.15"
-MIRROR=http://deb.debian.org/debian
+# The mirror that apt uses here; another system has to name one.
+MIRROR=${FLAME_DEBIAN:-$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -v security | head -n 1)}
 CHROOT=${FLAME_PYTHONS:-${XDG_CACHE_HOME:-$HOME/.cache}/pytest-flame/debian-$SUITE}
 TESTS=tests/sampling
 PACKAGES=ca-certificates,gcc,git,libc6-dev,libffi-dev

@@ -42,7 +42,8 @@ Document = dict[str, Any]
 
 
 def encode(recording: Recording, folded_sha256: str) -> str:
-    """The text of the JSON file. ``decode(parse(text))`` gives back an equal recording."""
+    """The text of the JSON file. ``decode(parse(text))`` gives back an equal recording, without the lines of
+    files that lie outside the repository."""
     stacks = sorted({stack for process in recording.processes for stack in process.stacks})
     frames = sorted({frame for stack in stacks for frame in stack} | set(recording.lines))
     frame_index = {frame: index for index, frame in enumerate(frames)}
@@ -55,7 +56,7 @@ def encode(recording: Recording, folded_sha256: str) -> str:
         "fresh": recording.fresh,
         "seed": recording.seed,
         **({"recorded_at": recording.recorded_at} if recording.recorded_at else {}),
-        "sampler": dataclasses.asdict(recording.sampler),
+        "sampler": _encode_sampler(recording.sampler),
         "fingerprint": _sorted(recording.fingerprint),
         "sources": _sorted(recording.source_hashes),
         "frames": [_encode_frame(frame, recording.lines) for frame in frames],
@@ -140,9 +141,16 @@ def decode(document: Document) -> Recording:
 # --- one part each ---------------------------------------------------------------------------------------------
 
 
+def _encode_sampler(sampler: SamplerInfo) -> dict[str, str | int]:
+    """What is off by default is written only where it is on."""
+    off = {name for name in ("kernel_frames", "native_frames") if not getattr(sampler, name)}
+    return {name: value for name, value in dataclasses.asdict(sampler).items() if name not in off}
+
+
 def _encode_frame(frame: Frame, lines: Mapping[Frame, SourceLine]) -> list[str | int]:
-    name = folded.encode_frame(frame)
-    return [name, lines[frame].path, lines[frame].line] if frame in lines else [name]
+    """Where a library lies on this machine says nothing on another one."""
+    name, line = folded.encode_frame(frame), lines.get(frame)
+    return [name] if line is None or line.path.startswith("/") else [name, line.path, line.line]
 
 
 def _decode_frame(entry: Field) -> tuple[Frame, SourceLine | None]:
