@@ -22,7 +22,7 @@ from pytest_flame.model import Stack
 
 APPLICATIONS = Path(__file__).parent / "applications"
 SHOP = Path(__file__).parents[2] / "example_project"
-HZ = 1500
+HZ = 2500
 
 
 def environment(output: Path, temporary: Path, **variables: str) -> dict[str, str]:
@@ -77,7 +77,7 @@ def test_a_flask_application_under_load(sampler: str, tmp_path: Path, temporary:
     pytest.importorskip("flask")
     output = tmp_path / "out.folded"
     with web_shop(output, temporary, sampler) as (server, url):
-        clients = [threading.Thread(target=load, args=(url, 200)) for _ in range(3)]
+        clients = [threading.Thread(target=load, args=(url, 400)) for _ in range(3)]
         for client in clients:
             client.start()
         for client in clients:
