@@ -64,7 +64,8 @@ typedef struct {
     uint32_t first;
 } python_segment;
 
-/* Leaf first. When the stack is cut, the last segment is the one that holds the stop. */
+/* Leaf first. When the stack is cut, the last segment is the one that holds the stop; from 3.13 on its anchor is looked
+ * for only where native frames are on. */
 typedef struct {
     uint32_t depth, segment_count;
     bool cut, truncated;
@@ -145,8 +146,7 @@ struct flame_sampler {
     atomic_uint_fast64_t taken, unwindable, lost, overflowed, late, truncated, weight_ns, guessed, incomplete;
     uintptr_t stops[MAX_STOPS];
     uint32_t stop_count;
-    bool careful;        /* nothing is read that could crash, whatever the layout says: the self-check */
-    bool anchors_wanted; /* a stack that is cut is followed until the anchor of its last segment is known */
+    bool careful; /* nothing is read that could crash, whatever the layout says: the self-check */
     uintptr_t main_stack_end;
 
     int rung, event, signal_number, kernel_part, precise_level;

@@ -281,7 +281,7 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
         } else if (ends && !leave_shim(&w, frame, previous)) {
             return UNWINDABLE;
         }
-        if (out->cut && (!s->anchors_wanted || out->segments[out->segment_count - 1].anchor)) return RECORDED;
+        if (out->cut && (!s->native || out->segments[out->segment_count - 1].anchor)) return RECORDED;
         enters = ends;
         frame = previous;
         if (frame == base) return ends ? RECORDED : UNWINDABLE; /* a generator that is being resumed or left */

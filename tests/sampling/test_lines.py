@@ -73,11 +73,11 @@ def adding(a: int, b: int) -> int:
 
 def test_bytecode_counts_for_its_own_line(perf_required: SamplerInfo) -> None:
     with NativeSampler(perf_required) as sampler:
-        raw = collect(sampler, lambda: [adding(3, 4) for _ in range(8)], MS // 5, seed=1)
+        raw = collect(sampler, lambda: [adding(3, 4) for _ in range(16)], MS // 5, seed=1)
     lines = by_line(raw, adding.__code__)
     body = lines[2] + lines[3] + lines[4]
-    assert body > 0.85 * sum(lines.values())
-    assert lines[3] / body == pytest.approx(1 / 2, abs=0.06)
+    assert body > 0.7 * sum(lines.values())
+    assert lines[3] / body == pytest.approx(1 / 2, abs=0.1)
 
 
 def test_the_simplest_instructions_count_for_their_own_line(perf_required: SamplerInfo) -> None:
