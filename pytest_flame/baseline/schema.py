@@ -42,8 +42,7 @@ Document = dict[str, Any]
 
 
 def encode(recording: Recording, folded_sha256: str) -> str:
-    """The text of the JSON file. ``decode(parse(text))`` gives back an equal recording, without the lines of
-    files that lie outside the repository."""
+    """The text of the JSON file. ``decode(parse(text))`` gives back an equal recording."""
     stacks = sorted({stack for process in recording.processes for stack in process.stacks})
     frames = sorted({frame for stack in stacks for frame in stack} | set(recording.lines))
     frame_index = {frame: index for index, frame in enumerate(frames)}
@@ -148,9 +147,8 @@ def _encode_sampler(sampler: SamplerInfo) -> dict[str, str | int]:
 
 
 def _encode_frame(frame: Frame, lines: Mapping[Frame, SourceLine]) -> list[str | int]:
-    """Where a library lies on this machine says nothing on another one."""
-    name, line = folded.encode_frame(frame), lines.get(frame)
-    return [name] if line is None or line.path.startswith("/") else [name, line.path, line.line]
+    name = folded.encode_frame(frame)
+    return [name, lines[frame].path, lines[frame].line] if frame in lines else [name]
 
 
 def _decode_frame(entry: Field) -> tuple[Frame, SourceLine | None]:

@@ -19,7 +19,8 @@ from elftools.elf.elffile import ELFFile
 
 pytestmark = pytest.mark.skipif(sysconfig.get_platform() != "linux-x86_64", reason="native frames: x86-64 only")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "sampler"
-np.linalg.svd(scipy.linalg.lu_factor(np.eye(300))[0])  # their threads exist from here on
+# Their threads exist from here on.
+np.linalg.svd(scipy.linalg.lu_factor(np.eye(300))[0] @ np.ones((300, 300)) @ np.ones((300, 2000)))
 FROM_SP, FROM_FP, FULL = 1, 2, 3
 REGISTERS = {7: FROM_SP, 6: FROM_FP}
 FP, RETURN_ADDRESS = 6, 16
