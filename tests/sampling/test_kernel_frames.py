@@ -102,7 +102,7 @@ def test_a_system_calls_functions_hang_below_its_caller(kernel: SamplerInfo, zer
 @pytest.mark.usefixtures("names_required")
 def test_native_frames_lie_between(kernel: SamplerInfo, zeros: Zeros) -> None:
     with NativeSampler(replace(kernel, native_frames=True)) as sampler:
-        raw = collect(sampler, lambda: zeros.read(100 * MS))
+        raw = collect(sampler, lambda: [zeros.read(30 * MS) for _ in range(10)])
     reading = max((s for s in raw.stacks if "read_iter_zero" in kernel_part(s)), key=lambda s: s.count)
     kinds = ["kernel" if f.library == KERNEL else "native" if f.library else "python" for f in reading.frames]
     first_kernel = kinds.index("kernel")
