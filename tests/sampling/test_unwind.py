@@ -3,6 +3,7 @@ pyelftools' reading of the same sections."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import shutil
 import sysconfig
@@ -11,16 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
-import scipy.linalg
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
 
 pytestmark = pytest.mark.skipif(sysconfig.get_platform() != "linux-x86_64", reason="native frames: x86-64 only")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "sampler"
-# Their threads exist from here on.
-np.linalg.svd(scipy.linalg.lu_factor(np.eye(300))[0] @ np.ones((300, 300)) @ np.ones((300, 2000)))
 FROM_SP, FROM_FP, FULL = 1, 2, 3
 REGISTERS = {7: FROM_SP, 6: FROM_FP}
 FP, RETURN_ADDRESS = 6, 16
@@ -31,6 +28,14 @@ def truth() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCHMARKS)
         yield importlib.import_module("unwind_truth")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads_of_libraries(truth: ModuleType) -> None:
+    """Those that a library starts with its first call, and keeps, are not left behind by a test."""
+    for make in truth.WORKLOADS.values():
+        with contextlib.suppress(ImportError):
+            make()()
 
 
 @pytest.fixture(scope="module")
