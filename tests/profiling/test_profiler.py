@@ -264,14 +264,17 @@ def test_a_forked_child_holds_none_of_its_parents_events(temporary: Path) -> Non
 
 def test_a_child_that_outlives_the_block_is_counted_as_unfinished(temporary: Path) -> None:
     reading, writing = os.pipe()
+    running, runs = os.pipe()
     with Profiler(follow=True) as p:
         pid = os.fork()
         if pid == 0:
             os.close(writing)
+            os.write(runs, b".")
             os.read(reading, 1)
             os._exit(0)
-    os.close(reading)
-    os.close(writing)
+        os.read(running, 1)
+    for descriptor in (reading, writing, running, runs):
+        os.close(descriptor)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert p.profile.unfinished == 1
     assert any("handed in no samples" in note for note in p.profile.notes())
