@@ -289,7 +289,7 @@ def test_a_signal_handlers_frames_stand_on_those_it_interrupted(native: SamplerI
     finally:
         libc.signal(signal.SIGUSR1, before)
     assert share(raw, r"raising;.*libc\.so\.6:[^;]*;(libc\.so\.6:[^;]*;)+.*spin_a_little", among="spin_a_little") > 0.95
-    assert raw.counts.guessed <= 0.01 * raw.counts.taken
+    assert raw.counts.guessed <= 0.1 * raw.counts.taken  # every one, if the signal frame could not be read
 
 
 def test_a_forked_child_samples_for_itself(native: SamplerInfo, run_script: Callable[..., object]) -> None:
