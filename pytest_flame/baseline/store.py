@@ -187,6 +187,7 @@ class Store:
 
 def _encode(recording: Recording) -> tuple[str, str]:
     recording.check()
+    recording = _without_places_of_libraries(recording)
     folded_text = folded.dumps(fold.recording_profile(recording).costs)
     json_text = schema.encode(recording, _sha256(folded_text))
     try:
@@ -196,6 +197,12 @@ def _encode(recording: Recording) -> tuple[str, str]:
     if not same:
         raise IntegrityError(f"{recording.test_id}: the recording would not read back as it is")
     return folded_text, json_text
+
+
+def _without_places_of_libraries(recording: Recording) -> Recording:
+    """Where a library lies on this machine says nothing on another one, and may say who its user is."""
+    lines = {frame: line for frame, line in recording.lines.items() if not line.path.startswith("/")}
+    return dataclasses.replace(recording, lines=lines)
 
 
 def _read(path: Path, test_id: str | None) -> str | None:
