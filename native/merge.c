@@ -29,8 +29,11 @@ uint32_t native_stack_depth(const native_stack *n) { return n->depth; }
 const uint32_t *native_stack_codes(const native_stack *n) { return n->codes; }
 
 /* A stub of the procedure linkage table: all of a library's are one function to its unwind information. They jump
- * through a table beside them, or push a number and jump to the first. */
-static bool is_linkage_stub(uintptr_t start) {
+ * through a table beside them, or push a number and jump to the first; their rule is that of a function which has
+ * saved nothing, or an expression. Most code has neither, and is not worth a system call. */
+static bool is_linkage_stub(uint32_t rule, uintptr_t start) {
+    enum { NOTHING_SAVED = ROW_FROM_SP | 8 << ROW_OFFSET_SHIFT };
+    if ((rule & ROW_KIND_BITS) != ROW_FULL && (rule & ~(uint32_t)ROW_BEGINS) != NOTHING_SAVED) return false;
     uint8_t b[CODE_STEP];
     if (!safe_read(b, start, sizeof b)) return false;
     static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
@@ -48,7 +51,7 @@ static int64_t native_code(flame_sampler *s, native_stack *n, const native_frame
     bool described = (k->rule & ROW_KIND_BITS) != ROW_NONE;
     if (k->range) {
         uintptr_t function = function_start(k->range->table, &k->range->table->rows[k->row]);
-        bool stub = described && f->interrupted && step > function && is_linkage_stub(step);
+        bool stub = described && f->interrupted && step > function && is_linkage_stub(k->rule, step);
         if (described ? !stub : function > step) start = function;
         if (described && n->places) start = k->pc;
     }
