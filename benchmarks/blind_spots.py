@@ -29,7 +29,7 @@ from pytest_flame.sampling.sampler import RawSamples
 
 MS = 1_000_000
 PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
-TIMER = SamplerInfo("timer", "cpu-clock-advance", True, 1000)
+TIMER = SamplerInfo("timer", "cpu-clock-looks", True, 1000)
 used: Counter[str] = Counter()
 
 

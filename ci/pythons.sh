@@ -36,12 +36,14 @@ prepare() {
     unshare --mount true 2>/dev/null || refuse "needs a mount namespace, and unshare(1) is missing or refused." \
         "Debian, Ubuntu:  apt-get install util-linux" \
         "in a container:  docker run --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
-    [ "$(cat "$CHROOT/flame-packages" 2>/dev/null)" = "$PACKAGES" ] && return
+    mkdir -p "$(dirname "$CHROOT")"
+    exec 9>"$CHROOT.lock"
+    flock 9 # checkouts share the folder
+    [ "$(cat "$CHROOT/flame-packages" 2>/dev/null)" = "$PACKAGES" ] && exec 9>&- && return
     command -v debootstrap >/dev/null ||
         refuse "needs debootstrap to fetch Debian's Pythons." "Debian, Ubuntu:  apt-get install debootstrap"
     script=/usr/share/debootstrap/scripts
     [ -e "$script/$SUITE" ] && script=$script/$SUITE || script=$script/sid
-    mkdir -p "$(dirname "$CHROOT")"
     attempt=$(mktemp -d "$CHROOT.XXXXXX")
     trap 'rm -rf "$attempt"' EXIT
     chmod 755 "$attempt"
@@ -54,6 +56,7 @@ prepare() {
     echo "$PACKAGES" >"$attempt/flame-packages"
     mv "$attempt" "$CHROOT"
     trap - EXIT
+    exec 9>&-
 }
 
 # 3.12 from outside the chroot; nothing where the machine has none. (pyenv puts a python3.12 into PATH that may not run.)

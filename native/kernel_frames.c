@@ -64,7 +64,7 @@ int kernel_frames_open(flame_sampler *s) {
     if (!file || !fgets(list, sizeof list, file)) list[0] = 0;
     if (file) fclose(file);
     uint32_t count = cpus_of(list, NULL, 0);
-    if (!count) return fail(s, ENOENT, "/sys/devices/system/cpu/online: no list of CPUs");
+    if (!count) return fail(s, EIO, "/sys/devices/system/cpu/online: no list of CPUs");
     k->rings = calloc(count, sizeof *k->rings);
     if (!k->rings) return fail(s, ENOMEM, "no memory for %u rings", count);
     k->ring_count = cpus_of(list, k->rings, count);

@@ -92,7 +92,7 @@ int perf_open_all(flame_sampler *s) {
     s->error[0] = 0;
     int result = s->kernel_part == FLAME_KERNEL_FRAMES ? kernel_frames_open(s) : 0;
     if (!result) result = each_thread(open_thread, s);
-    if (result < 0 && !s->error[0]) fail(s, -result, "/proc/self/task: %s", strerror(-result));
+    if (result < 0 && !s->error[0]) result = fail(s, EIO, "/proc/self/task: %s", strerror(-result));
     if (result < 0) perf_close_all(s);
     return result;
 }

@@ -73,12 +73,12 @@ uint64_t mix(uint64_t x) {
     return x ^ (x >> 31);
 }
 
-/* Code objects die and their addresses are used again: the whole key is hashed and compared. */
+/* Code objects die and their addresses are used again: the whole key is hashed and compared. Multilinear, so that the
+ * parts need not wait for each other (Lemire, Kaser 2014), then spread over the low bits. */
 static uint64_t code_hash(const flame_code *c) {
-    uint64_t h = mix(c->address);
-    h = mix(h ^ c->qualname_object);
-    h = mix(h ^ c->filename_object);
-    return mix(h ^ c->linetable_object ^ (uint32_t)c->firstlineno ^ (uint64_t)c->kind << 32);
+    return mix(c->address * 0x9e3779b97f4a7c15u + c->qualname_object * 0xc2b2ae3d27d4eb4fu +
+               c->filename_object * 0x165667b19e3779f9u + c->linetable_object * 0xd6e8feb86659fd93u +
+               ((uint64_t)c->kind << 32 | (uint32_t)c->firstlineno) * 0xa0761d6478bd642fu);
 }
 
 static bool same_code(const flame_code *a, const flame_code *b) {

@@ -200,7 +200,7 @@ int timer_start(flame_sampler *s, uint64_t seed) {
     for (int i = 0; i < 8; i++) draw(s); /* small seeds start with small numbers */
     atomic_store(&s->helper_stop, false);
     int result = each_thread(note_thread, s);
-    if (result < 0) return fail(s, -result, "/proc/self/task: %s", strerror(-result));
+    if (result < 0) return fail(s, EIO, "/proc/self/task: %s", strerror(-result));
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -229,7 +229,7 @@ int timer_resume(flame_sampler *s) {
     s->last_look_ns = clock_ns(CLOCK_MONOTONIC);
     atomic_store(&s->enabled, true);
     pthread_mutex_unlock(&s->threads_lock);
-    return result < 0 ? fail(s, -result, "/proc/self/task: %s", strerror(-result)) : 0;
+    return result < 0 ? fail(s, EIO, "/proc/self/task: %s", strerror(-result)) : 0;
 }
 
 void timer_pause(flame_sampler *s) {

@@ -186,7 +186,7 @@ class SamplerInfo:
     rung: str
     """``perf-sigtrap`` or ``timer``."""
     event: str
-    """``task-clock``, ``cpu-clock-advance`` (timer rung); ``cycles:u``, ``instructions:u``, with a ``p`` for each
+    """``task-clock``, ``cpu-clock-looks`` (timer rung); ``cycles:u``, ``instructions:u``, with a ``p`` for each
     level of precision the processor gave (perf-list(1))."""
     kernel: bool
     """Kernel time is sampled at its place; otherwise it is ``KERNEL_NOT_SAMPLED``."""

@@ -11,7 +11,7 @@ from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.sampler import RawSamples
 
-TIMER = SamplerInfo("timer", "cpu-clock-advance", True, 1000)
+TIMER = SamplerInfo("timer", "cpu-clock-looks", True, 1000)
 PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
 PERF_KERNEL = SamplerInfo("perf-sigtrap", "task-clock", True, 1000, kernel_frames=True)
 PERF_USER = SamplerInfo("perf-sigtrap", "task-clock", False, 1000)

@@ -63,7 +63,7 @@ def test_inclusive_cost_of_the_roots_is_everything(weights: dict) -> None:
 
 
 def test_a_recordings_profile_is_scaled_to_the_median_process() -> None:
-    info = SamplerInfo("timer", "cpu-clock-advance", True, 997)
+    info = SamplerInfo("timer", "cpu-clock-looks", True, 997)
     recording = Recording("t", (process(100), process(110), process(500)), info, {})
     profile = fold.recording_profile(recording)
     profile.check()

@@ -36,7 +36,7 @@ CLOCK_TOLERANCE = 0.03
 RUNGS = {
     "perf": SamplerInfo("perf-sigtrap", "task-clock", True, FREQUENCY_HZ),
     "perf, user only": SamplerInfo("perf-sigtrap", "task-clock", False, FREQUENCY_HZ),
-    "timer": SamplerInfo("timer", "cpu-clock-advance", True, FREQUENCY_HZ),
+    "timer": SamplerInfo("timer", "cpu-clock-looks", True, FREQUENCY_HZ),
 }
 
 

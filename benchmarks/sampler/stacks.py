@@ -26,7 +26,7 @@ from pytest_flame.sampling.native import NativeSampler
 
 RUNGS = {
     "perf": SamplerInfo("perf-sigtrap", "task-clock", True, 20_000),
-    "timer": SamplerInfo("timer", "cpu-clock-advance", True, 20_000),
+    "timer": SamplerInfo("timer", "cpu-clock-looks", True, 20_000),
 }
 PERIOD_NS = MS // 20
 UNREADABLE = 0.002

@@ -76,7 +76,7 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
         entry[1] += sample.weight_ns
     stacks = {stack: StackSample(count, weight) for stack, (count, weight) in sorted(weights.items())}
     counts = raw.counts
-    if sampler.event == "cpu-clock-advance":
+    if sampler.event == "cpu-clock-looks":
         unseen = clocks.cpu_ns - raw.weight_ns
         late_ticks = clocks.ticks_due * max(0, unseen) / max(clocks.cpu_ns, 1)
         counts = replace(counts, throttled=_beyond_chance(late_ticks, clocks.ticks_due))

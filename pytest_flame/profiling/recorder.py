@@ -136,7 +136,7 @@ class Recorder:
         stacks.pop((), None)
         root = namer.frame(_PROGRAM)
         lines: dict[Frame, SourceLine] = {frame: line for frame, line in folded.lines.items() if frame != root}
-        if sampler.info.event == "cpu-clock-advance":
+        if sampler.info.event == "cpu-clock-looks":
             stacks = _to_clock(stacks, meter.sampled_cpu_ns, meter.sampled_cpu_ns / max(1.0, meter.ticks_due))
         return CpuProfile(stacks, folded.counts, sampler.info, meter.sampled_cpu_ns, wall_ns, lines)
 

@@ -58,7 +58,7 @@ INSTRUCTIONS: Final = Rung(PERF, "instructions:u", False)
 KERNEL_FRAMES: Final = Rung(PERF, "task-clock", True, True)
 KERNEL_TIME: Final = Rung(PERF, "task-clock", True)
 USER: Final = Rung(PERF, "task-clock", False)
-TIMER: Final = Rung("timer", "cpu-clock-advance", True)
+TIMER: Final = Rung("timer", "cpu-clock-looks", True)
 RUNGS: Final = (CYCLES, INSTRUCTIONS, KERNEL_FRAMES, KERNEL_TIME, USER, TIMER)
 """All there are, those that need most first."""
 

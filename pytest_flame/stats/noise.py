@@ -75,7 +75,11 @@ def spin_ns(process: Process) -> float | None:
 
 
 def machine_shift(base: Sequence[Process], head: Sequence[Process]) -> float | None:
-    """log(head/base) of the fixed loop: by how much the machine itself is slower. None where either doesn't know."""
+    """log(head/base) of the fixed loop: by how much the machine itself is slower. None where either doesn't know.
+
+    Of a baseline of several sessions ``base`` is the last one, while its centre is the mean of all: that the machine
+    has changed between them too is in the spread of the sessions already, so this can only widen.
+    """
     usual = _usual_spin(base), _usual_spin(head)
     return None if usual[0] is None or usual[1] is None else math.log(usual[1] / usual[0])
 

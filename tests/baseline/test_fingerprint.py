@@ -182,9 +182,9 @@ def test_an_entry_of_one_side_only_is_a_difference():
 def test_samplers():
     recorded = SamplerInfo("perf-sigtrap", "task-clock", True, 997, "no PMU")
     assert sampler_differences(recorded, SamplerInfo("perf-sigtrap", "task-clock", True, 997, "")) == []
-    assert sampler_differences(recorded, SamplerInfo("timer", "cpu-clock-advance", False, 499)) == [
+    assert sampler_differences(recorded, SamplerInfo("timer", "cpu-clock-looks", False, 499)) == [
         "sampler: perf-sigtrap when recorded, timer here",
-        "sampled event: task-clock when recorded, cpu-clock-advance here",
+        "sampled event: task-clock when recorded, cpu-clock-looks here",
         "kernel time: sampled when recorded, not sampled here",
         "sampling rate: 997 Hz when recorded, 499 Hz here",
     ]

@@ -19,6 +19,7 @@ from pytest_flame.baseline import schema
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError, IntegrityError
 from pytest_flame.formats import folded
+from pytest_flame.model import Frame, SourceLine
 
 RECORD = "pytest --flame-update=all 'tests/test_orders.py::test_parse[a/b c]'"
 
@@ -66,6 +67,15 @@ def test_load_gives_back_what_was_saved(recordings, tmp_path_factory, data):
 def test_the_folded_file_is_the_mean_profile(stored, recording):
     _, folded_path, _ = stored
     assert folded.loads(folded_path.read_text()) == fold.recording_profile(recording).costs
+
+
+def test_where_libraries_lie_on_this_machine_is_not_stored(store, recording):
+    library = Frame("json.decoder", "loads")
+    store.save(
+        dataclasses.replace(recording, lines=recording.lines | {library: SourceLine("/home/ada/lib/json/decoder.py", 7)})
+    )
+    assert store.load(recording.test_id) == recording
+    assert all("ada" not in path.read_text() for path in store.directory.iterdir())
 
 
 def test_saving_again_changes_no_byte(stored, recording):

@@ -17,7 +17,7 @@ MS = 1_000_000
 S = 1_000_000_000
 PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
 PERF_USER = SamplerInfo("perf-sigtrap", "task-clock", False, 1000)
-TIMER = SamplerInfo("timer", "cpu-clock-advance", True, 1000)
+TIMER = SamplerInfo("timer", "cpu-clock-looks", True, 1000)
 CYCLES = SamplerInfo("perf-sigtrap", "cycles:u", False, 1000)
 KERNEL = SamplerInfo("perf-sigtrap", "task-clock", True, 1000, kernel_frames=True)
 

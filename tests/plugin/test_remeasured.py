@@ -12,7 +12,7 @@ from repositories import Checkout
 
 from pytest_flame.render.json import schema
 
-from .conftest import SHORT, SHORTEST, Project, Ran
+from .conftest import SHORT, SHORTEST, WORK, Project, Ran
 from .test_against import initialised, state
 
 TESTS = """
@@ -30,20 +30,6 @@ def test_churn():
     work.churn(3000)
 """
 SPIN, CHURN = "test_work.py::test_spin", "test_work.py::test_churn"
-WORKS = """
-def spin(n):
-    total = 0
-    for i in range(n):
-        total += i * i
-    return total
-
-
-def churn(n):
-    total = 0
-    for i in range(n):
-        total ^= i + n
-    return total
-"""
 IGNORED = "flame-report/\n__pycache__/\n.pytest_cache/\nresult.json\n"
 
 
@@ -55,7 +41,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         checkout = initialised(project)
         project.write("pytest.ini", "[pytest]\n")
         project.write(".gitignore", IGNORED)
-        project.write("work.py", WORKS)
+        project.write("work.py", WORK)
         project.write("test_work.py", TESTS)
         ran = project.flame("--flame-update", time=("--flame-time=0.9", "--flame-processes=3"))
         assert ran.ret == 0, ran.out

@@ -59,7 +59,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Machine]:
         keys = {
             "kernel": ("task-clock", True),
             "user": ("task-clock", False),
-            "timer": ("cpu-clock-advance", True),
+            "timer": ("cpu-clock-looks", True),
             "cycles": ("cycles:u", False),
             "instructions": ("instructions:u", False),
         }
@@ -79,9 +79,9 @@ def described(info: SamplerInfo) -> tuple[str, str, bool]:
     [
         ("auto", {}, ("perf-sigtrap", "task-clock", True)),
         ("auto", {"kernel": errno.EACCES}, ("perf-sigtrap", "task-clock", False)),
-        ("auto", {"kernel": errno.EACCES, "user": errno.EACCES}, ("timer", "cpu-clock-advance", True)),
+        ("auto", {"kernel": errno.EACCES, "user": errno.EACCES}, ("timer", "cpu-clock-looks", True)),
         ("perf", {"kernel": errno.EACCES}, ("perf-sigtrap", "task-clock", False)),
-        ("timer", {"kernel": errno.EACCES}, ("timer", "cpu-clock-advance", True)),
+        ("timer", {"kernel": errno.EACCES}, ("timer", "cpu-clock-looks", True)),
         ("cycles", {}, ("perf-sigtrap", "cycles:u", False)),
         ("instructions", {}, ("perf-sigtrap", "instructions:u", False)),
     ],

@@ -126,15 +126,22 @@ def test_nothing_outside_regions_is_counted(rung: SamplerInfo) -> None:
 
 
 def test_regions_shorter_than_a_period_add_up(rung: SamplerInfo) -> None:
+    inner_ns = outer_ns = 0
     with NativeSampler(rung) as sampler:
         sampler.start(MS, seed=1)
         for _ in range(300):
+            outside = time.thread_time_ns()
             sampler.resume()
+            inside = time.thread_time_ns()
             spin(MS // 5)
+            inner_ns += time.thread_time_ns() - inside
             sampler.pause()
+            outer_ns += time.thread_time_ns() - outside
         sampler.stop()
         raw = sampler.samples()
-    assert stands_for(raw.weight_ns, 60 * MS, rung, slack=0.2)
+    # Switching on and off is counted in part, and on a busy machine takes as long as a region.
+    around = (inner_ns + outer_ns) // 2
+    assert stands_for(raw.weight_ns, around, rung, slack=0.2 + (outer_ns - inner_ns) / 2 / around)
 
 
 def test_a_second_sampler_starts_from_nothing(rung: SamplerInfo) -> None:
