@@ -249,6 +249,7 @@ static struct {
 } watcher;
 
 static void *watch(void *unused) {
+    own_descriptors();
     watcher.tid = (pid_t)syscall(SYS_gettid);
     while (!atomic_load(&watcher.stop)) {
         if (sem_wait(&watcher.wanted) != 0 || atomic_load(&watcher.stop)) continue;

@@ -28,6 +28,12 @@ stack_view stack_view_from(uintptr_t sp);
 /* Inside the view a plain read, elsewhere a system call; false where nothing is mapped or after too many of those. */
 bool read_stack(stack_view *view, uintptr_t address, uintptr_t *value);
 
+/* --- process.c --- */
+/* The calling thread, one of ours, shares no descriptors with the program's any more, and has none to begin with:
+ * system calls on descriptors are dearer while threads share them (fdget in fs/file.c counts references then), and what
+ * is measured shall not pay for us. Where it fails it only costs. */
+void own_descriptors(void);
+
 /* --- dwarf_expression.c --- */
 /* Evaluates a DWARF expression (DWARF 5, 2.5) over registers and memory. `pushed`, where not NULL, lies on its stack at
  * first. False for what is not known, mapped or supported. */

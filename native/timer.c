@@ -170,6 +170,7 @@ static void look(flame_sampler *s, uint64_t now, unsigned looks) {
 
 static void *helper_main(void *argument) {
     flame_sampler *s = argument;
+    own_descriptors();
     s->helper_tid = (pid_t)syscall(SYS_gettid);
     prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul); /* of this thread; else each look is 50 microseconds late */
     uint64_t next = clock_ns(CLOCK_MONOTONIC) + draw_gap(s);

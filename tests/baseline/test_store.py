@@ -72,7 +72,9 @@ def test_the_folded_file_is_the_mean_profile(stored, recording):
 def test_where_libraries_lie_on_this_machine_is_not_stored(store, recording):
     library = Frame("json.decoder", "loads")
     store.save(
-        dataclasses.replace(recording, lines=recording.lines | {library: SourceLine("/home/ada/lib/json/decoder.py", 7)})
+        dataclasses.replace(
+            recording, lines=recording.lines | {library: SourceLine("/home/ada/lib/json/decoder.py", 7)}
+        )
     )
     assert store.load(recording.test_id) == recording
     assert all("ada" not in path.read_text() for path in store.directory.iterdir())

@@ -343,3 +343,15 @@ def test_the_watcher_ends_with_the_sampler(perf_required: SamplerInfo) -> None:
         sampler.start(MS)
         sampler.stop()
     assert sys.exc_info() == (None, None, None)
+
+
+def test_the_samplers_own_threads_share_no_descriptors_with_the_program(perf_required: SamplerInfo) -> None:
+    """They would make the program's system calls dearer."""
+    tasks = Path("/proc/self/task")
+    for info in (replace(perf_required, native_frames=True), TIMER):
+        before = set(tasks.iterdir())
+        with NativeSampler(info) as sampler:
+            sampler.start(MS)
+            (own,) = set(tasks.iterdir()) - before
+            assert list((own / "fd").iterdir()) == []
+            sampler.stop()
