@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the sampler's tests (those of symbols apart, which are Python) with AddressSanitizer and UndefinedBehaviorSanitizer built into the C code, and looks for
-# leaks in what the C code allocates (CPython itself frees little on its way out: its own are not counted).
+# Runs the sampler's tests (not those of symbols, which are Python) with AddressSanitizer and UndefinedBehaviorSanitizer
+# built into the C code, and looks for leaks in what the C code allocates (CPython itself frees little on its way out:
+# its own are not counted).
 # Arguments go to pytest:  sh ci/sanitize.sh -k fork
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
