@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
 
 _UNITS: Final = ((10**12, "s"), (10**9, "ms"), (10**6, "µs"), (10**3, "ns"), (1, "ps"))
 _UNKNOWN: Final = "unknown"
@@ -88,6 +90,41 @@ def count(number: int, noun: str = "", plural: str = "") -> str:
     if not noun:
         return f"{number:,}"
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What the numbers of a picture are and how they read; profiles of other tools need not hold times."""
+
+    name: str
+    """``CPU time per iteration``, ``samples``."""
+    kind: Literal["time", "count"]
+    show: Callable[[float], str]
+    pair: Callable[[float, float], tuple[str, str]]
+    """A value before and after, to stand beside each other."""
+
+    def signed(self, value: float) -> str:
+        return f"+{self.show(value)}" if value > 0 else self.show(value)
+
+    def before_after(self, base: float, head: float) -> str:
+        """``2.62 → 4.23 ms``: the unit once, where both share it."""
+        one, two = self.pair(base, head)
+        number, _, unit = one.rpartition(" ")
+        return f"{number} → {two}" if number and two.endswith(f" {unit}") else f"{one} → {two}"
+
+
+def counted(name: str) -> Amount:
+    """Whole numbers of something: samples, bytes, calls."""
+    return Amount(name, "count", _plain, lambda base, head: (_plain(base), _plain(head)))
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}".replace("-", MINUS)
+
+
+TIME: Final = Amount("CPU time per iteration", "time", duration, before_after)
+"""Picoseconds of CPU time per iteration."""
+SAMPLES: Final = counted("samples")
 
 
 def _unit(ps: float) -> tuple[int, str]:
