@@ -257,6 +257,8 @@ class Box:
     head_self_ps: int
     base_ps: int
     head_ps: int
+    node: int
+    """Which one of the tree it is."""
 
     @property
     def delta_ps(self) -> int:
@@ -348,6 +350,7 @@ def _boxes(tree: Tree, drawn: NDArray[np.int64], x: NDArray[np.float64], width: 
             tree.head_self[drawn].tolist(),
             tree.base[drawn].tolist(),
             tree.head[drawn].tolist(),
+            drawn.tolist(),
             strict=True,
         )
     )

@@ -22,6 +22,7 @@ from pytest_flame.render.picture import (
     Face,
     Heading,
     Picture,
+    culprit_nodes,
     differential_picture,
     face,
     profile_picture,
@@ -193,8 +194,10 @@ def _graph(picture: Picture, layout: Layout, palette: Palette, hatch: str) -> tu
     row = row_height(layout.levels)
     bottom = layout.levels * row
     levels: dict[int, list[tuple[Box, Face]]] = defaultdict(list)
+    culprits = culprit_nodes(picture)
     for box in layout.boxes:
-        levels[box.depth].append((box, face(picture, box, palette)))
+        look = face(picture, box, culprit=box.node in culprits, palette=palette)
+        levels[box.depth].append((box, look))
     parts: list[str] = []
     outlines: list[str] = []
     for depth, boxes in sorted(levels.items()):

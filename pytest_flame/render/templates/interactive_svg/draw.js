@@ -43,7 +43,7 @@ function faceOf(i, palette) {
     mark: markOf(i),
     change: delta ? signed(delta) : "",
     gone: !head[i],
-    culprit: Boolean(known(i).culprit) && delta > 0,
+    culprit: culprit[i],
     own,
   };
 }
@@ -55,7 +55,7 @@ function arrange(weight) {
   const place = (at, x) => {
     for (const i of children(at)) {
       const width = weight[i] * unit;
-      if (width >= THINNEST || (width > 0 && known(i).culprit)) waiting.push([i, x]);
+      if (width >= THINNEST || (width > 0 && culprit[i])) waiting.push([i, x]);
       x += width;
     }
   };

@@ -23,6 +23,15 @@ const name = i => data.names[data.frame[i]];
 const known = i => data.known[data.frame[i]] || {};
 const isReal = i => data.tested ? Boolean(known(i).real) : true;
 
+/** Culprits where they grew; a recursive one at its outermost call. */
+const culprit = new Array(count).fill(false);
+for (let i = 0, ends = new Map(); i < count; i++) {
+  if (known(i).culprit && head[i] > base[i] && i >= (ends.get(data.frame[i]) || 0)) {
+    culprit[i] = true;
+    ends.set(data.frame[i], end[i]);
+  }
+}
+
 /** The nodes from the root to this one. */
 function path(i) {
   const found = [];
