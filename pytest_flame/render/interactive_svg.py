@@ -151,8 +151,8 @@ def _palette(palette: Palette) -> dict[str, Any]:
 
 
 def _inert(data: Mapping[str, Any]) -> str:
-    """JSON that holds no markup, whatever its strings hold."""
-    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    """JSON that holds no markup, whatever its (printable) strings hold."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
