@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+BASELINES = Path(__file__).parents[3] / "example_project" / "flame-baselines"
 FOLDED_FILES = os.environ.get("FOLDED_FILES", "")
 
 
@@ -64,6 +65,14 @@ def test_deep_and_wide(script: Any, perl: Path) -> None:
     found = script.check(perl, deep + wide)
     assert found.differences == ()
     assert found.nodes == 295 + 1000
+
+
+def test_baselines_of_the_example_project(script: Any, perl: Path) -> None:
+    files = sorted(BASELINES.glob("*.folded"))
+    assert len(files) > 10
+    for path in files:
+        found = script.check(perl, path.read_text(encoding="utf-8"))
+        assert (path.name, found.differences, found.split) == (path.name, (), 0)
 
 
 @pytest.mark.skipif(not FOLDED_FILES, reason="FOLDED_FILES does not name a folder of folded files (*collapsed*.txt)")
