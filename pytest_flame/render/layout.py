@@ -10,7 +10,6 @@ import enum
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import chain
-from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -184,7 +183,7 @@ def _keys(stacks: list[Stack], lengths: NDArray[np.int64]) -> tuple[tuple[Frame,
     somewhere = np.empty(len(distinct), np.intp)
     somewhere[which] = np.arange(len(which))
     pool: list[Frame] = objects[somewhere].tolist()
-    frames = tuple(sorted(set(pool), key=attrgetter("module", "qualname")))
+    frames = tuple(sorted(set(pool)))
     number = {frame: i for i, frame in enumerate(frames)}
     numbers = np.fromiter(map(number.__getitem__, pool), _KEY, len(pool))
     text = numbers[which].tobytes()
