@@ -1,4 +1,4 @@
-"""Folded stacks of any tool, read: ``frame;frame;frame count``, one line a stack, root first.
+"""Folded stacks of any tool: ``frame;frame;frame count``, one line a stack, root first.
 
 What writes them: the ``stackcollapse-*.pl`` scripts of FlameGraph, ``inferno-collapse-*``, py-spy (``--format raw``),
 Austin, CPython's ``profiling.sampling --collapsed``, async-profiler, pytest-flame itself. The count follows the last
@@ -15,10 +15,12 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from pytest_flame.errors import FormatError
-from pytest_flame.formats.labels import Namer, Naming
+from pytest_flame.formats.folded import encode_frame
+from pytest_flame.formats.labels import UNNAMED, Namer, Naming
 from pytest_flame.model import Frame, SourceLine, Stack
 
 PER_COUNT: Final = 1000
@@ -46,6 +48,8 @@ class Collapsed:
     counts: Mapping[Stack, int]
     lines: Mapping[Frame, SourceLine]
     """Where functions were seen, by tools that say it: the smallest line, which is near the definition."""
+    maybe_pairs: bool = False
+    """Every line would also read as the form with two counts."""
 
 
 def loads(data: bytes, name: str, naming: Naming | None = None) -> Collapsed:
@@ -64,10 +68,24 @@ def loads_pair(data: bytes, name: str, naming: Naming | None = None) -> tuple[Co
     return before, after
 
 
-def every_line_ends_in_two_numbers(data: bytes, name: str) -> bool:
-    """Whether this may be the form with two counts: all lines, at least two of them, would read as such."""
-    lines = [line for _, line in _lines(_text(data, name))]
-    return len(lines) > 1 and all(map(_TWO.fullmatch, lines))
+def dumps(columns: Sequence[Mapping[Stack, int]], per: Fraction) -> str:
+    """Write profiles, one count a line for each: the form with one count, or, of before and after, that with two.
+
+    ``per`` is what costs of one count are; counts that are not whole have up to three decimals. Sorted, with names
+    escaped as in ``formats.folded``, but for the colon of frames without a module.
+    """
+    stacks = {stack for column in columns for stack in column}
+    rows = sorted((";".join(map(_label, stack)), stack) for stack in stacks)
+    return "".join(f"{text} {' '.join(_count(c.get(stack, 0), per) for c in columns)}\n" for text, stack in rows)
+
+
+def _label(frame: Frame) -> str:
+    label = encode_frame(frame)
+    return label.removeprefix(":") or UNNAMED.qualname if not frame.module else label
+
+
+def _count(cost: int, per: Fraction) -> str:
+    return f"{float(cost / per):.3f}".rstrip("0").rstrip(".")
 
 
 def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapsed]:
@@ -75,10 +93,12 @@ def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapse
     pattern = _ONE if columns == 1 else _TWO
     namer = Namer(naming)
     counts: list[dict[Stack, int]] = [defaultdict(int) for _ in range(columns)]
+    maybe_pairs = columns == 1
     for number, line in _lines(text):
         match = pattern.fullmatch(line)
         if match is None:
             raise _refused(text, name, number, line, columns)
+        maybe_pairs = maybe_pairs and _TWO.fullmatch(line) is not None
         stack = namer.stack(match[1].split(";"))
         for column, written in zip(counts, match.groups()[1:], strict=True):
             column[stack] += _thousandths(written)
@@ -87,7 +107,8 @@ def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapse
             f"{name} holds no stacks",
             why="it is empty" if not data.strip() else "there are only blank lines and comments in it",
         )
-    return [Collapsed({stack: n for stack, n in column.items() if n}, dict(namer.lines)) for column in counts]
+    maybe_pairs = maybe_pairs and len(counts[0]) > 1
+    return [Collapsed({s: n for s, n in column.items() if n}, dict(namer.lines), maybe_pairs) for column in counts]
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -143,12 +164,16 @@ _FOLD: Final = "fold it first, such as: perf script | stackcollapse-perf.pl | fl
 _ELSE: Final[Sequence[tuple[re.Pattern[str], str]]] = (
     (re.compile(r"\s*[{\[]\s*[\"{\[\]}]"), "this looks like JSON"),
     (re.compile(r"\s*<(?:\?xml|svg|!doctype|html)", re.IGNORECASE), "this looks like a page or a picture"),
-    (re.compile(r"[^\n;]+\n\s+[0-9a-f]{4,16} [^\n]*\)\n"), "this looks like the output of perf script, not yet folded"),
+    (
+        re.compile(r"[^\n;]+:\s*\n\s+[0-9a-f]{4,16} [^\n]*\)"),
+        "this looks like the output of perf script, not yet folded",
+    ),
     (re.compile(r"\s*\d+ function calls"), "this looks like the output of cProfile, which knows no stacks"),
 )
 
 
 def _refused(text: str, name: str, number: int, line: str, columns: int) -> FormatError:
+    here = "\n".join(text.split("\n")[number - 1 : number + 2])
     end = line.split()[-1]
     if columns == 2 and _ONE.fullmatch(line):
         problem = "has one count, and two were asked for"
@@ -160,11 +185,11 @@ def _refused(text: str, name: str, number: int, line: str, columns: int) -> Form
         problem = f"ends in {end}, which is no whole or decimal number"
     else:
         problem = "does not end in a count"
-    uncommented = next((guess for pattern, guess in _ELSE if pattern.match(text)), "")
+    other = next((guess for pattern, guess in _ELSE if pattern.match(here)), "")
     return FormatError(
         f"{name}, line {number} {problem}: {_shortened(line)!r}",
-        why=f"{_LINE[columns]}{f'; {uncommented}' if uncommented else ''}",
-        fix=_FOLD if uncommented else "",
+        why=f"{_LINE[columns]}{f'; {other}' if other else ''}",
+        fix=_FOLD if other else "",
     )
 
 

@@ -94,7 +94,7 @@ class Namer:
             return Frame(PurePosixPath(match["file"]).name, match["name"])
         if _OWN.fullmatch(label) and not _THREAD.fullmatch(label):
             return decode_frame(label)
-        return Frame("", _ADDRESS.sub("0x…", label))
+        return Frame("", _ADDRESS.sub("0x…", decode_frame(f":{label}").qualname))
 
     def _of_file(self, match: re.Match[str]) -> Frame:
         path = self._relative(match["file"])

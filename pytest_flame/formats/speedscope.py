@@ -22,7 +22,7 @@ MOST: Final = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A profile and what the viewer's menu calls it. Costs are whole numbers of ``Document.unit`` × ``Document.per``."""
+    """A profile and what the viewer's menu calls it; its costs are in the terms of the document."""
 
     name: str
     costs: Mapping[Stack, int]
