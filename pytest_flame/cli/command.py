@@ -128,7 +128,7 @@ def _add_diff(commands: Any) -> None:
     tests.add_argument(
         "--shares",
         action="store_true",
-        help="scale all profiles to one sum, for those that took the same time and not did the same work; tests no total",
+        help="scale all profiles to one sum, for those that took the same time and not the same work; tests no total",
     )
     tests.add_argument("--fail-on-regression", action="store_true", help="exit status 1 where something is slower")
     tests.add_argument(

@@ -166,9 +166,9 @@ _ELSE: Final[Sequence[tuple[re.Pattern[str], str]]] = (
     (re.compile(r"\s*<(?:\?xml|svg|!doctype|html)", re.IGNORECASE), "this looks like a page or a picture"),
     (
         re.compile(r"[^\n;]+:\s*\n\s+[0-9a-f]{4,16} [^\n]*\)"),
-        "this looks like the output of perf script, not yet folded",
+        "this looks like what perf script prints",
     ),
-    (re.compile(r"\s*\d+ function calls"), "this looks like the output of cProfile, which knows no stacks"),
+    (re.compile(r"\s*\d+ function calls"), "this looks like what cProfile prints, which knows no stacks"),
 )
 
 
