@@ -230,13 +230,13 @@ def tooltip(picture: Picture, box: Box) -> str:
     if not picture.differential:
         share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
         own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
-        return f"{box.frame.name}\n{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"
+        return f"{frame_name(box.frame)}\n{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"
     change = units.signed_duration(box.delta_ps)
     if picture.whole > 0:
         share = units.signed_percent(box.delta_ps / picture.whole)
         change += f" ({share} of {picture.whole_name})"
     lines = [
-        box.frame.name,
+        frame_name(box.frame),
         f"{units.change(box.base_ps, box.head_ps)}, {change}",
         f"self {units.change(box.base_self_ps, box.head_self_ps)}",
     ]
