@@ -61,12 +61,20 @@ def scale(weights: Mapping[Stack, int], total: int) -> dict[Stack, int]:
     whole = sum(weights.values())
     if whole <= 0:
         return {}
-    parts = {stack: weight * total // whole for stack, weight in sorted(weights.items())}
-    missing = total - sum(parts.values())
-    by_remainder = sorted(parts, key=lambda s: -(weights[s] * total % whole))
-    for stack in by_remainder[:missing]:
-        parts[stack] += 1
-    return {stack: part for stack, part in parts.items() if part}
+    # By position: stacks are long keys, and of those that tie only a few ever have to be put in order.
+    parts, remainders = map(list, zip(*(divmod(weight * total, whole) for weight in weights.values()), strict=True))
+    missing = total - sum(parts)
+    if missing:
+        last = sorted(remainders, reverse=True)[missing - 1]
+        certain = [i for i, remainder in enumerate(remainders) if remainder > last]
+        tied = [
+            (stack, i)
+            for i, (stack, remainder) in enumerate(zip(weights, remainders, strict=True))
+            if remainder == last
+        ]
+        for i in certain + [i for _, i in sorted(tied)[: missing - len(certain)]]:
+            parts[i] += 1
+    return {stack: part for stack, part in zip(weights, parts, strict=True) if part}
 
 
 def inclusive(costs: Mapping[Stack, int]) -> dict[Stack, int]:
