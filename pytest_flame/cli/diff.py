@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -10,15 +11,18 @@ from typing import Final
 
 from pytest_flame import fold
 from pytest_flame.cli.names import naming, title_of
-from pytest_flame.cli.outputs import Writers, outputs, write
+from pytest_flame.cli.outputs import STDOUT, Writers, outputs, svg_text, write
 from pytest_flame.cli.replicates import FEWEST, Terms, compared
 from pytest_flame.cli.sources import Reading, Source, added, common_unit, expand, read, read_pair
+from pytest_flame.cli.summary import summary_lines
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import collapsed
 from pytest_flame.judge import outcome
 from pytest_flame.model import Judgement, Limits
 from pytest_flame.render import units
+from pytest_flame.render.ansi import paint, wants_colour
 from pytest_flame.render.layout import Width
+from pytest_flame.render.terminal_tree import terminal_width
 
 KNOWN: Final = ("svg", "html", "markdown", "speedscope", "folded")
 REGRESSED: Final = 1
@@ -50,7 +54,7 @@ def run(arguments: Namespace) -> int:
         if arguments.shares:
             judgement = replace(judgement, notes=(*judgement.notes, _SHARES))
         write(results, _writers(arguments, sides, judgement, limits))
-        if not any(output.path == "-" for output in results):
+        if not any(output.path == STDOUT for output in results):
             _summarise(judgement)
     if not arguments.fail_on_regression:
         return 0
@@ -109,9 +113,9 @@ def _writers(arguments: Namespace, sides: Sides, judgement: Judgement, limits: L
     names = [side[0].name if len(side) == 1 else f"{side[0].name} and {len(side) - 1} more" for side in _both(sides)]
 
     def svg() -> str:
-        from pytest_flame.render.svg import differential_svg
+        from pytest_flame.render.picture import differential_picture
 
-        return differential_svg(judgement, width=_WIDTHS[arguments.width])
+        return svg_text(differential_picture(judgement, width=_WIDTHS[arguments.width]), static=arguments.static)
 
     def html() -> str:
         from pytest_flame.cli.pages import comparison_page
@@ -144,8 +148,5 @@ def _both(sides: Sides) -> tuple[Sequence[Source], Sequence[Source]]:
 
 
 def _summarise(judgement: Judgement) -> None:
-    from pytest_flame.render.terminal import failure_text
-
-    print(judgement.test_id)
-    print(failure_text(judgement))
-    sys.stdout.flush()
+    lines = summary_lines(judgement, width=terminal_width())
+    sys.stdout.write(paint(lines, colour=wants_colour(sys.stdout, os.environ)))

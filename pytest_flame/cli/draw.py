@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pytest_flame.cli.names import naming, title_of
-from pytest_flame.cli.outputs import Writers, outputs, write
+from pytest_flame.cli.outputs import Writers, outputs, svg_text, write
 from pytest_flame.cli.sources import Reading, Source, added, common_unit, expand, read
 from pytest_flame.formats import collapsed
 from pytest_flame.model import Profile
@@ -37,9 +37,11 @@ def _writers(arguments: Namespace, title: str, sources: Sequence[Source]) -> Wri
     unit = whole.unit
 
     def svg() -> str:
-        from pytest_flame.render.svg import profile_svg
+        from pytest_flame.render.picture import profile_picture
 
-        return profile_svg(Profile(whole.costs), title, subtitle=_subtitle(whole, len(sources)), of="the profile")
+        subtitle = _subtitle(whole, len(sources))
+        picture = profile_picture(Profile(whole.costs), title, subtitle=subtitle, of="the profile")
+        return svg_text(picture, static=arguments.static)
 
     def html() -> str:
         from pytest_flame.cli.pages import profile_page

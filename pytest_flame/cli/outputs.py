@@ -10,6 +10,7 @@ from typing import Final
 
 from pytest_flame import atomic
 from pytest_flame.errors import UsageError
+from pytest_flame.render.picture import Picture
 
 STDOUT: Final = "-"
 FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -49,6 +50,17 @@ def write(results: Sequence[Output], writers: Writers) -> None:
             atomic.write_bytes(Path(output.path), text.encode("utf-8"), durable=False)
         except OSError as e:
             raise UsageError(f"{output.path} can't be written", why=e.strerror or str(e)) from e
+
+
+def svg_text(picture: Picture, *, static: bool) -> str:
+    """A picture with its script, which viewers that take it out show as a static one; or without."""
+    if static:
+        from pytest_flame.render.svg import static_svg
+
+        return static_svg(picture)
+    from pytest_flame.render.interactive_svg import interactive_svg
+
+    return interactive_svg(picture)
 
 
 def _by_suffix(path: str, known: Sequence[str]) -> str:

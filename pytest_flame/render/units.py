@@ -177,9 +177,9 @@ def _percent_decimals(fraction: float) -> int:
 
 def _number(value: float, decimals: int) -> str:
     text = f"{abs(value):,.{decimals}f}" if amount().noun else f"{abs(value):.{decimals}f}"
-    return MINUS + text if value < 0 and float(text) else text
+    return MINUS + text if value < 0 and round(value, decimals) else text
 
 
 def _signed(value: float, decimals: int) -> str:
     text = _number(value, decimals)
-    return f"+{text}" if value > 0 and float(text) else text
+    return f"+{text}" if value > 0 and round(value, decimals) else text

@@ -172,9 +172,7 @@ def test_any_names_are_written_so_that_lines_hold(costs):
 
 @given(st.dictionaries(st.sampled_from(["a", "a;b", "a;c", "d"]), st.tuples(*[st.integers(0, 9)] * 2), min_size=1))
 def test_two_counts_survive_writing_and_reading(pairs):
-    sides = [
-        {tuple(Frame("", n) for n in names.split(";")): 1000 * p[i] for names, p in pairs.items()} for i in (0, 1)
-    ]
+    sides = [{tuple(Frame("", n) for n in names.split(";")): 1000 * p[i] for names, p in pairs.items()} for i in (0, 1)]
     read_again = collapsed.loads_pair(collapsed.dumps(sides, ONE).encode(), "p")
     assert [dict(side.counts) for side in read_again] == [{s: n for s, n in side.items() if n} for side in sides]
 
