@@ -82,7 +82,9 @@ def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[
             "tested": comparison is not None and comparison.tested,
             "base": comparison.base_ps if comparison else 0,
             "head": comparison.head_ps if comparison else int(tree.head[tree.parent < 0].sum()),
-            "culprits": [index[delta.frame] for delta in comparison.culprits if delta.frame in index] if comparison else [],
+            "culprits": [index[delta.frame] for delta in comparison.culprits if delta.frame in index]
+            if comparison
+            else [],
             "sourceless": "The source of this function is not in this report.",
         },
         "modules": pack_names(modules),

@@ -148,7 +148,7 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
     sizes = [max(cells(text) for text in column) for column in zip(_HEADS, *figures, strict=True)]
     culprits = culprit_nodes(picture)
     largest = max(abs(int(delta[row.node])) for row in rows if row.node >= 0)
-    room = max(width - sum(sizes) - 2 * len(sizes) - _BAR - 2, _NARROWEST)
+    room = max(width - sum(sizes) - 2 * len(sizes) - _BAR - 3, _NARROWEST)
     what = "changed functions" if picture.tested else "differences, not tested"
     heads = "  ".join(f"{head:>{size}}" for head, size in zip(_HEADS, sizes, strict=True))
     lines = [Line(f"  {heads}  {what}, {picture.amount.axis}"[:width])]
