@@ -148,15 +148,15 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
     sizes = [max(cells(text) for text in column) for column in zip(_HEADS, *figures, strict=True)]
     culprits = culprit_nodes(picture)
     largest = max(abs(int(delta[row.node])) for row in rows if row.node >= 0)
-    room = max(width - sum(sizes) - 2 * len(sizes) - _BAR - 3, _NARROWEST)
+    room = max(width - sum(sizes) - 2 * len(sizes) - _BAR - 2, _NARROWEST)
     what = "changed functions" if picture.tested else "differences, not tested"
     heads = "  ".join(f"{head:>{size}}" for head, size in zip(_HEADS, sizes, strict=True))
-    lines = [Line(f"  {heads}  {what}, {picture.amount.axis}"[:width])]
+    lines = [Line(f" {heads}  {what}, {picture.amount.axis}"[:width])]
     for row, texts in zip(rows, figures, strict=True):
         numbers = "  ".join(" " * (size - cells(text)) + text for text, size in zip(texts, sizes, strict=True))
         if row.node < 0:
             between = units.count(row.skipped, "caller")
-            lines.append(Line(f"  {numbers}  {' ' * _BAR} {row.branch}⋮ {between} alike"[:width].rstrip()))
+            lines.append(Line(f" {numbers}  {' ' * _BAR} {row.branch}⋮ {between} alike"[:width].rstrip()))
             continue
         change = int(delta[row.node])
         bar = _bar(abs(change) / largest)
@@ -165,9 +165,9 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
         markup = dict(_GREW if change > 0 else _SHRANK)
         if blamed:
             markup["bold"] = True
-        lines.append(Line(f"  {numbers}  {bar} {name}", markup))
+        lines.append(Line(f" {numbers}  {bar} {name}", markup))
     if left:
-        lines.append(Line(f"  and {units.count(left, 'smaller change')}"))
+        lines.append(Line(f" and {units.count(left, 'smaller change')}"))
     return lines
 
 
