@@ -234,6 +234,9 @@ class Recording:
     """When, ISO 8601 with the offset from UTC; empty where unknown."""
     sessions: tuple[Session, ...] = ()
     """Earlier recordings of the same code on the same machine, oldest first."""
+    line_weights: Mapping[Frame, Mapping[int, int]] = field(default_factory=dict)
+    """Python function → source line → weight of the samples there (ns, all processes), with the C code the line calls.
+    Only proportions within a function mean something; nothing is decided by them. Empty where unknown."""
 
     def check(self) -> None:
         if not self.processes:
@@ -242,6 +245,9 @@ class Recording:
             p.check()
         for session in self.sessions:
             session.check()
+        for frame, weights in self.line_weights.items():
+            if not weights or min(weights) < 0 or min(weights.values()) < 1:
+                raise IntegrityError(f"impossible lines of {frame}: {weights}")
 
 
 # --- comparing ---------------------------------------------------------------------------------------------

@@ -79,3 +79,21 @@ def test_a_recordings_profile_is_scaled_to_the_median_process() -> None:
     profile.check()
     assert profile.total_ps == 110_000
     assert profile.costs[(ROOT, F)] == 77_000
+
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_a_function_add_up_to_its_own_cost_and_its_native_callees() -> None:
+    info = SamplerInfo("timer", "cpu-clock-looks", True, 997)
+    native = (ROOT, F, Frame("libc.so.6", "memcpy"))
+    samples = {(ROOT,): StackSample(3, 30), (ROOT, F): StackSample(5, 50), native: StackSample(2, 20)}
+    one = Process((Round(1, 1000, 1, True),), samples)
+    lines = {ROOT: {3: 7}, F: {10: 2, 12: 5}, G: {1: 9}}
+    costs = fold.line_costs(Recording("t", (one,), info, {}, line_weights=lines))
+    assert costs == {ROOT: {3: 300_000}, F: {10: 200_000, 12: 500_000}}
+
+
+def test_lines_of_several_recordings_are_pooled() -> None:
+    pooled = fold.pooled_lines([{F: {1: 2, 3: 4}}, {F: {3: 5}, G: {8: 1}}, {}])
+    assert pooled == {F: {1: 2, 3: 9}, G: {8: 1}}
