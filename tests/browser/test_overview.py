@@ -58,9 +58,7 @@ def test_an_address_with_a_fragment_opens_its_section(visit: Visit, report: Path
     expect(page.locator("#test-8")).to_have_attribute("open", "")
 
 
-@pytest.mark.parametrize(
-    "fragment", ["#nothing", "#%", "#test-999", "#<img src=x onerror=alert(1)>", "#test-1/%zz;;//"]
-)
+@pytest.mark.parametrize("fragment", ["#nothing", "#%", "#test-999", "#<img src=x onerror=alert(1)>", "#test-1?at=%zz"])
 def test_a_fragment_that_names_nothing_does_nothing(visit: Visit, report: Path, fragment: str) -> None:
     page = visit(report, fragment)
     expect(page.locator(ROWS)).to_have_count(8)

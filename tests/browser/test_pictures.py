@@ -59,7 +59,7 @@ def test_pictures_are_drawn_as_images(visit: Visit, pictures: list[Path], tmp_pa
 def test_without_scripts_everything_still_stands(visit: Visit, report: Path) -> None:
     page = visit(report, scripts=False)
     open_all(page)
-    expect(page.locator("h1")).to_contain_text("2 tests regressed")
+    expect(page.locator("h1")).to_contain_text("2 of 8 tests regressed")
     expect(page.locator(".filter")).to_be_hidden()
     expect(page.locator(".picture svg").first).to_be_visible()
     expect(page.locator(".picture svg")).to_have_count(5)
@@ -69,7 +69,7 @@ def test_without_scripts_everything_still_stands(visit: Visit, report: Path) -> 
 
 def test_where_a_policy_blocks_scripts_the_picture_still_shows(visit: Visit, report: Path, tmp_path: Path) -> None:
     text = report.read_text(encoding="utf-8")
-    blocked = re.sub(r"script-src [^\"]*?(?=[;\"])", "script-src 'none'", text, count=1)
+    blocked = re.sub(r"script-src [^\"]*", "script-src 'none'", text, count=1)
     assert blocked != text
     page_file = tmp_path / "index.html"
     page_file.write_text(blocked, encoding="utf-8")

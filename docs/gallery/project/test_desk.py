@@ -1,7 +1,6 @@
 import sys
 
 import pytest
-
 from desk import addresses, columns, events, invoice, labels, listing, thread, words
 
 pytestmark = pytest.mark.flame

@@ -31,4 +31,4 @@ def line(columns: int = 2_000) -> list[str]:
 
 
 def record(readers: Sequence[Reader], texts: Sequence[str]) -> list[Any]:
-    return [read(text) for read, text in zip(readers, texts)]
+    return [read(text) for read, text in zip(readers, texts, strict=True)]
