@@ -31,7 +31,8 @@ class FrameKind(enum.Enum):
 class Frame:
     """A function's identity: module and qualified name, never a line number or a checkout path.
 
-    Written ``module:qualname``; native frames are ``library:symbol`` and kernel frames ``kernel:symbol``.
+    Written ``module:qualname``; native frames are ``library:symbol`` and kernel frames ``kernel:symbol``. A frame of
+    another tool's profile may have no module and is written as it stands there.
     """
 
     module: str
@@ -39,7 +40,7 @@ class Frame:
 
     @property
     def name(self) -> str:
-        return f"{self.module}:{self.qualname}"
+        return f"{self.module}:{self.qualname}" if self.module else self.qualname
 
     @property
     def kind(self) -> FrameKind:
@@ -51,7 +52,7 @@ class Frame:
 
     @classmethod
     def parse(cls, name: str) -> Frame:
-        """Inverse of ``name``: split at the first colon (module names hold none)."""
+        """Inverse of ``name`` for frames with a module: split at the first colon (module names hold none)."""
         module, _, qualname = name.partition(":")
         return cls(module, qualname)
 
@@ -356,6 +357,8 @@ class Comparison:
     """Sd (log scale) between recordings of the same code that the interval allows for; 0 where measured together."""
     sessions: int = 0
     """Recordings of base that ``session_sd`` was estimated from; 0 where it is assumed."""
+    tested: bool = True
+    """False where there are too few profiles to know their noise: costs and deltas hold, intervals and p say nothing."""
 
     def check(self) -> None:
         if not self.low <= self.ratio <= self.high:

@@ -13,7 +13,7 @@ from typing import Final
 from pytest_flame.fold import recording_profile
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
 from pytest_flame.render import colour, units, words
-from pytest_flame.render.layout import Box, Layout, Width, lay_out
+from pytest_flame.render.layout import Box, Layout, Width, build_tree, lay_out
 from pytest_flame.render.text import cells, fit, fit_start, fit_tail, printable
 
 WIDTH: Final = 1000
@@ -43,7 +43,8 @@ def differential_svg(judgement: Judgement, *, width: Width = Width.MAX, header: 
     if comparison is None or base is None or head is None:
         raise ValueError(f"{judgement.test_id}: a differential picture needs both sides and their comparison")
     culprits = frozenset(delta.frame for delta in comparison.culprits)
-    layout = lay_out(recording_profile(base), recording_profile(head), width=width, min_width=_THINNEST, keep=culprits)
+    tree = build_tree(recording_profile(base).costs, recording_profile(head).costs)
+    layout = lay_out(tree, width=width, min_width=_THINNEST, keep=culprits)
     deltas = {delta.frame: delta for delta in comparison.frames}
     hatch = f"{prefix}gone"
     lines = _differential_header(judgement, comparison) if header else []
@@ -70,7 +71,7 @@ def profile_svg(
 
     ``width`` says what a box's width means, ``of`` what its share is a share of.
     """
-    layout = lay_out(Profile({}), profile, min_width=_THINNEST)
+    layout = lay_out(build_tree({}, profile.costs), min_width=_THINNEST)
     lines = [_title_line(title), *([_Line(subtitle)] if subtitle else [])]
     return _document(
         title=title,

@@ -77,7 +77,9 @@ def times(comparison: Comparison) -> str:
 
 
 def effect(comparison: Comparison) -> str:
-    """``+13.9 % [11.8, 16.0]``."""
+    """``+13.9 % [11.8, 16.0]``; ``+13.9 %, not tested`` where the noise is not known."""
+    if not comparison.tested:
+        return f"{units.signed_percent(comparison.ratio - 1)}, not tested"
     interval = units.percent_interval(comparison.low - 1, comparison.high - 1)
     return f"{units.signed_percent(comparison.ratio - 1)} {interval}"
 
@@ -97,9 +99,18 @@ def replicates(judgement: Judgement) -> str:
     return units.count(comparison.head_processes, "process", "processes")
 
 
+def badge(judgement: Judgement) -> str:
+    """The verdict, or ``NOT TESTED``."""
+    if judgement.comparison is not None and not judgement.comparison.tested:
+        return "NOT TESTED"
+    return str(judgement.verdict.value)
+
+
 def outcome(judgement: Judgement) -> str:
     """How a test's line ends: ``REGRESSED``, ``pass (would have caught +7.1 %)``, ``not judged: too noisy``."""
     verdict, comparison = judgement.verdict, judgement.comparison
+    if comparison is not None and not comparison.tested:
+        return judgement.reason
     if verdict is Verdict.PASS:
         tolerated = ", slower within the threshold" if comparison and comparison.low > 1 else ""
         caught = f" (would have caught {detectable(comparison)})" if comparison else ""

@@ -3,13 +3,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.model import Frame, Profile, Stack
-from pytest_flame.render.layout import Box, Layout, Width, lay_out
+from pytest_flame.render.layout import Box, Layout, Width, build_tree
+from pytest_flame.render.layout import lay_out as lay_out_tree
 
 Parse = Callable[[str], tuple[Profile, Profile]]
 
@@ -17,6 +19,10 @@ frames = st.builds(Frame, st.sampled_from(["a", "b", "é;"]), st.sampled_from(["
 profiles = st.builds(
     Profile, st.dictionaries(st.lists(frames, min_size=1, max_size=6).map(tuple), st.integers(1, 10**12), max_size=25)
 )
+
+
+def lay_out(base: Profile, head: Profile, **options: Any) -> Layout:
+    return lay_out_tree(build_tree(base.costs, head.costs), **options)
 
 
 def path(layout: Layout, box: Box) -> Stack:
