@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ import jinja2
 from markupsafe import Markup
 
 from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
-from pytest_flame.render import units, words
+from pytest_flame.render import homes, units, words
+from pytest_flame.render.colour import DARK, LIGHT, SATURATION, Colour, Palette
+from pytest_flame.render.payload import Block, graph_block, judgement_tree
 from pytest_flame.render.svg import differential_svg
 from pytest_flame.render.text import printable, printable_lines
 
@@ -46,7 +49,7 @@ def result_html(result: RunResult, pictures: Mapping[str, Pictures] | None = Non
         test = _test(number, judgement, pictures.get(judgement.test_id, Pictures()), scale, room)
         room -= len(test.picture)
         tests.append(test)
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = _bundle(STYLES), _script()
     policy = f"default-src 'none'; img-src 'self' file: data:; style-src {_digest(style)}; script-src {_digest(script)}"
     return (
         _environment()
@@ -63,6 +66,7 @@ def result_html(result: RunResult, pictures: Mapping[str, Pictures] | None = Non
             tests=tests,
             scale=units.setting(scale),
             level=units.setting(words.level(result.limits.alpha)),
+            settings=_json(_settings()),
             style=style,
             script=script,
             policy=policy,
@@ -125,6 +129,7 @@ class _Test:
     frames_left: int
     notes: tuple[str, ...]
     details: tuple[str, ...]
+    graph: Block | None
 
 
 FIGURES: Final = ("base → head", "Δ", "Δ of test", "self base → head", "self Δ", "p, blind below")
@@ -135,6 +140,7 @@ def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, r
     drawable = comparison is not None and judgement.base is not None and judgement.head is not None
     picture = differential_svg(judgement, header=False, prefix=f"t{number}-") if drawable and room > 0 else ""
     frames = comparison.frames if comparison else ()
+    tree = judgement_tree(judgement)
     return _Test(
         anchor=f"test-{number}",
         id=judgement.test_id,
@@ -158,6 +164,7 @@ def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, r
         frames_left=max(0, len(frames) - FRAMES_SHOWN),
         notes=(*judgement.notes, *(comparison.notes if comparison else ())),
         details=tuple(printable_lines(judgement.details)),
+        graph=graph_block(judgement, tree) if tree is not None and len(tree) else None,
     )
 
 
@@ -272,9 +279,63 @@ def _shown(value: Any) -> Any:
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _asset(name: str) -> Markup:
-    text = files("pytest_flame.render").joinpath("templates", name).read_text(encoding="utf-8")
-    return Markup(text)
+STYLES: Final = ("report.css", "viewer.css")
+SCRIPTS: Final = (
+    "overview.js",
+    "viewer/inflate.js",
+    "viewer/tree.js",
+    "viewer/data.js",
+    "viewer/words.js",
+    "viewer/paint.js",
+    "viewer/facts.js",
+    "viewer/dom.js",
+    "viewer/graph.js",
+    "viewer/pane.js",
+    "viewer/search.js",
+    "viewer/address.js",
+    "viewer/functions.js",
+    "viewer/source.js",
+    "viewer/viewer.js",
+    "viewer/page.js",
+)
+"""In the order they are put together: one script, so that one hash admits it."""
+
+
+def _script() -> Markup:
+    return Markup('"use strict";\n(() => {\n') + _bundle(SCRIPTS) + Markup("})();\n")
+
+
+def _settings() -> dict[str, Any]:
+    """What the script needs to know of how the pictures are drawn."""
+    return {
+        "saturation": SATURATION,
+        "palettes": {"light": _palette("light", LIGHT), "dark": _palette("dark", DARK)},
+        "links": {"source": None, "editor": None, "root": None},
+    }
+
+
+def _palette(name: str, palette: Palette) -> dict[str, Any]:
+    def plain(value: Colour | tuple[Colour, ...]) -> str | list[str]:
+        if isinstance(value, tuple):
+            return [_hex(one) for one in value]
+        return _hex(value)
+
+    fields = {field: plain(getattr(palette, field)) for field in Palette.__slots__}
+    return {**fields, "homes": {home.value: _hex(fill) for home, fill in homes.COLOURS[name].items()}}
+
+
+def _hex(colour: Colour) -> str:
+    return f"#{colour.red:02x}{colour.green:02x}{colour.blue:02x}"
+
+
+def _json(value: Any) -> Markup:
+    """JSON that can stand in a page: no text in it ends the element."""
+    return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _bundle(names: Iterable[str]) -> Markup:
+    folder = files("pytest_flame.render").joinpath("templates")
+    return Markup("".join(folder.joinpath(*name.split("/")).read_text(encoding="utf-8") for name in names))
 
 
 def _digest(text: str) -> str:
