@@ -64,12 +64,18 @@ def scale(weights: Mapping[Key, int], total: int) -> dict[Key, int]:
     whole = sum(weights.values())
     if whole <= 0:
         return {}
-    parts = {stack: weight * total // whole for stack, weight in sorted(weights.items())}
-    missing = total - sum(parts.values())
-    by_remainder = sorted(parts, key=lambda s: -(weights[s] * total % whole))
-    for stack in by_remainder[:missing]:
-        parts[stack] += 1
-    return {stack: part for stack, part in parts.items() if part}
+    # Stacks are slow to hash and to sort: each is hashed once, and those that compete for the last places are sorted.
+    keys = list(weights)
+    divided = [divmod(weight * total, whole) for weight in weights.values()]
+    parts = [part for part, _ in divided]
+    missing = total - sum(parts)
+    if missing:
+        last = sorted((remainder for _, remainder in divided), reverse=True)[missing - 1]
+        above = [at for at, (_, remainder) in enumerate(divided) if remainder > last]
+        ties = sorted((at for at, (_, remainder) in enumerate(divided) if remainder == last), key=keys.__getitem__)
+        for at in [*above, *ties[: missing - len(above)]]:
+            parts[at] += 1
+    return {key: part for key, part in zip(keys, parts, strict=True) if part}
 
 
 def pooled_lines(recorded: Iterable[Mapping[Frame, Mapping[int, int]]]) -> dict[Frame, dict[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import math
@@ -14,9 +15,11 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
+from pytest_flame.links import NO_LINKS, Links
 from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
 from pytest_flame.render import homes, units, words
 from pytest_flame.render.colour import DARK, LIGHT, SATURATION, Colour, Palette
+from pytest_flame.render.listing import Texts, listings
 from pytest_flame.render.payload import Block, graph_block, judgement_tree
 from pytest_flame.render.svg import differential_svg
 from pytest_flame.render.text import printable, printable_lines
@@ -38,15 +41,21 @@ class Pictures:
     head: str | None = None
 
 
-def result_html(result: RunResult, pictures: Mapping[str, Pictures] | None = None) -> str:
-    """The whole page. ``pictures`` maps test ids to the files it may link to."""
+def result_html(
+    result: RunResult,
+    pictures: Mapping[str, Pictures] | None = None,
+    *,
+    texts: Texts | None = None,
+    links: Links = NO_LINKS,
+) -> str:
+    """The whole page. ``pictures`` maps test ids to the files it may link to; ``texts`` is where sources come from."""
     pictures = pictures or {}
     ordered = words.worst_first(result)
     scale = _scale(ordered)
     room = INLINE_BUDGET
     tests = []
     for number, judgement in enumerate(ordered, 1):
-        test = _test(number, judgement, pictures.get(judgement.test_id, Pictures()), scale, room)
+        test = _test(number, judgement, pictures.get(judgement.test_id, Pictures()), scale, room, texts)
         room -= len(test.picture)
         tests.append(test)
     style, script = _bundle(STYLES), _script()
@@ -66,7 +75,7 @@ def result_html(result: RunResult, pictures: Mapping[str, Pictures] | None = Non
             tests=tests,
             scale=units.setting(scale),
             level=units.setting(words.level(result.limits.alpha)),
-            settings=_json(_settings()),
+            settings=_json(_settings(links)),
             style=style,
             script=script,
             policy=policy,
@@ -135,12 +144,13 @@ class _Test:
 FIGURES: Final = ("base → head", "Δ", "Δ of test", "self base → head", "self Δ", "p, blind below")
 
 
-def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, room: int) -> _Test:
+def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, room: int, texts: Texts | None) -> _Test:
     comparison = judgement.comparison
     drawable = comparison is not None and judgement.base is not None and judgement.head is not None
     picture = differential_svg(judgement, header=False, prefix=f"t{number}-") if drawable and room > 0 else ""
     frames = comparison.frames if comparison else ()
     tree = judgement_tree(judgement)
+    shown = listings(judgement, texts) if texts is not None and tree is not None else ()
     return _Test(
         anchor=f"test-{number}",
         id=judgement.test_id,
@@ -164,7 +174,7 @@ def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, r
         frames_left=max(0, len(frames) - FRAMES_SHOWN),
         notes=(*judgement.notes, *(comparison.notes if comparison else ())),
         details=tuple(printable_lines(judgement.details)),
-        graph=graph_block(judgement, tree) if tree is not None and len(tree) else None,
+        graph=graph_block(judgement, tree, listings=shown) if tree is not None and len(tree) else None,
     )
 
 
@@ -305,12 +315,12 @@ def _script() -> Markup:
     return Markup('"use strict";\n(() => {\n') + _bundle(SCRIPTS) + Markup("})();\n")
 
 
-def _settings() -> dict[str, Any]:
+def _settings(links: Links) -> dict[str, Any]:
     """What the script needs to know of how the pictures are drawn."""
     return {
         "saturation": SATURATION,
         "palettes": {"light": _palette("light", LIGHT), "dark": _palette("dark", DARK)},
-        "links": {"source": None, "editor": None, "root": None},
+        "links": dataclasses.asdict(links),
     }
 
 

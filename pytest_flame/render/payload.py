@@ -31,6 +31,7 @@ from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement,
 from pytest_flame.render import colour, units, words
 from pytest_flame.render.homes import home_of
 from pytest_flame.render.layout import Tree, build_tree
+from pytest_flame.render.listing import Listing
 from pytest_flame.render.text import printable
 
 _MOST_UNITS: Final = 10**12
@@ -58,8 +59,8 @@ def judgement_tree(judgement: Judgement) -> Tree | None:
     return build_tree(recording_profile(base).costs if base else {}, recording_profile(judgement.head).costs)
 
 
-def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[str, Any]] = ()) -> Block:
-    """``listings`` are the sources to show, as ``listing.source_rows`` gives them, by the name of their frame."""
+def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Listing] = ()) -> Block:
+    """One test's graph; ``listings`` are the sources to show."""
     comparison = judgement.comparison if judgement.base is not None else None
     lines = _lines(judgement.base if comparison else None, judgement.head)
     total = max(int(tree.widest[tree.parent < 0].sum()), 1)
@@ -74,6 +75,7 @@ def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[
     paths = sorted({lines[frame].path for frame in tree.frames if frame in lines})
     path_index = {path: number + 1 for number, path in enumerate(paths)}
     functions, said = _functions(comparison, index)
+    culprits = [delta.frame for delta in comparison.culprits] if comparison else []
     head = {
         "unit": unit,
         "profile": {
@@ -82,7 +84,7 @@ def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[
             "tested": comparison is not None and comparison.tested,
             "base": comparison.base_ps if comparison else 0,
             "head": comparison.head_ps if comparison else int(tree.head[tree.parent < 0].sum()),
-            "culprits": [index[delta.frame] for delta in comparison.culprits if delta.frame in index] if comparison else [],
+            "culprits": [index[frame] for frame in culprits if frame in index],
             "sourceless": "The source of this function is not in this report.",
         },
         "modules": pack_names(modules),
@@ -92,7 +94,7 @@ def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[
         "paths": pack_names(paths),
         "words": said,
         "functions": functions,
-        "sources": [{**listing, "frame": index[listing["frame"]]} for listing in listings if listing["frame"] in index],
+        "sources": [_source(listing, index[listing.frame]) for listing in listings if listing.frame in index],
         "nodes": len(tree),
     }
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
@@ -188,6 +190,11 @@ def _flags(delta: FrameDelta, culprits: set[Frame]) -> int:
     real = delta.significant or delta.over_threshold
     moved = delta.change is Change.MOVED
     return _REAL * real | _CULPRIT * (delta.frame in culprits) | _MOVED * moved
+
+
+def _source(listing: Listing, frame: int) -> dict[str, Any]:
+    rows = [[one.before, one.after, one.text, one.base_ps, one.head_ps, one.tag] for one in listing.lines]
+    return {"frame": frame, "note": printable(listing.note), "rows": rows}
 
 
 def _number(value: float) -> float | None:

@@ -11,9 +11,11 @@ from pytest_flame.atomic import write_text
 from pytest_flame.baseline.names import slug
 from pytest_flame.errors import UsageError
 from pytest_flame.fold import recording_profile
+from pytest_flame.links import NO_LINKS, Links
 from pytest_flame.model import Judgement, Recording, RunResult
 from pytest_flame.render import units
 from pytest_flame.render.html import Pictures, result_html
+from pytest_flame.render.listing import Texts
 from pytest_flame.render.svg import differential_svg, profile_svg
 
 INDEX: Final = "index.html"
@@ -21,7 +23,7 @@ MANIFEST: Final = ".flame-report.json"
 _OWN_NAME: Final = re.compile(r"index\.html|[\w.-]+\.(diff|base|head)\.svg", re.ASCII)
 
 
-def write_report(result: RunResult, directory: Path) -> Path:
+def write_report(result: RunResult, directory: Path, *, texts: Texts | None = None, links: Links = NO_LINKS) -> Path:
     """Write ``index.html`` and, for each test, the pictures there is data for; return the page's path.
 
     A manifest remembers which files are the report's. Those of an earlier run that are not written again are
@@ -29,7 +31,7 @@ def write_report(result: RunResult, directory: Path) -> Path:
     before anything is changed. Every file appears at once or not at all.
     """
     documents, pictures = _documents(result)
-    documents[INDEX] = result_html(result, pictures)
+    documents[INDEX] = result_html(result, pictures, texts=texts, links=links)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
