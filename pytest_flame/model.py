@@ -11,7 +11,7 @@ import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from pytest_flame.errors import IntegrityError
 
@@ -27,12 +27,14 @@ class FrameKind(enum.Enum):
     KERNEL = "kernel"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Frame:
+class Frame(NamedTuple):
     """A function's identity: module and qualified name, never a line number or a checkout path.
 
     Written ``module:qualname``; native frames are ``library:symbol`` and kernel frames ``kernel:symbol``. A frame of
     another tool's profile may have no module and is written as it stands there.
+
+    A named tuple because nearly all work on large profiles is hashing and comparing frames, which a tuple does
+    several times as fast as a dataclass.
     """
 
     module: str

@@ -56,6 +56,16 @@ def test_scaling_loses_and_invents_nothing(weights: dict, total: int) -> None:
     assert scaled.keys() <= weights.keys()
 
 
+@given(WEIGHTS, st.integers(0, 100))
+def test_what_is_left_over_goes_to_the_largest_remainders_and_then_by_name(weights: dict, total: int) -> None:
+    whole = sum(weights.values())
+    exact = {stack: divmod(weight * total, whole) for stack, weight in weights.items()} if whole else {}
+    first = sorted(exact, key=lambda stack: (-exact[stack][1], stack))
+    left = total - sum(part for part, _ in exact.values())
+    expected = {stack: exact[stack][0] + (stack in first[:left]) for stack in exact}
+    assert fold.scale(weights, total) == {stack: cost for stack, cost in expected.items() if cost}
+
+
 @given(WEIGHTS)
 def test_inclusive_cost_of_the_roots_is_everything(weights: dict) -> None:
     totals = fold.inclusive(weights)

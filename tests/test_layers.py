@@ -29,6 +29,7 @@ LAYERS = (
     {"gate.confirming"},
     {"gate"},
     {"reporting", "plugin"},
+    {"cli"},
 )
 KNOW_PYTEST = {"plugin", "reporting", "progress", "hookspecs", "config", "measure.worker"}
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from pytest_flame.fold import recording_profile
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
 from pytest_flame.render import colour, units, words
@@ -194,7 +196,23 @@ class Face:
     """Own change as a signed share of ``whole``, drawn as a dark bar."""
 
 
-def face(picture: Picture, box: Box, palette: Palette = LIGHT) -> Face:
+def culprit_nodes(picture: Picture) -> frozenset[int]:
+    """The tree's nodes that are pointed at: culprits where they grew, a recursive one at its outermost call."""
+    tree, culprits = picture.tree, picture.culprits
+    if not culprits:
+        return frozenset()
+    ends: dict[int, int] = {}
+    found = []
+    blamed = np.array([frame in culprits for frame in tree.frames], bool)[tree.frame] & (tree.head > tree.base)
+    for node in np.flatnonzero(blamed).tolist():
+        frame = int(tree.frame[node])
+        if node >= ends.get(frame, 0):
+            ends[frame] = int(tree.end[node])
+            found.append(node)
+    return frozenset(found)
+
+
+def face(picture: Picture, box: Box, *, culprit: bool = False, palette: Palette = LIGHT) -> Face:
     if not picture.differential:
         return Face(colour.of_frame(box.frame, palette))
     known = picture.of(box.frame)
@@ -205,7 +223,7 @@ def face(picture: Picture, box: Box, palette: Palette = LIGHT) -> Face:
         mark=_mark(box, known),
         change=units.signed_duration(box.delta_ps) if box.delta_ps else "",
         hatched=not box.head_ps,
-        culprit=known.culprit and box.delta_ps > 0,
+        culprit=culprit,
         own_share=change_share(picture, box.self_delta_ps),
     )
 
@@ -230,13 +248,13 @@ def tooltip(picture: Picture, box: Box) -> str:
     if not picture.differential:
         share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
         own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
-        return f"{box.frame.name}\n{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"
+        return f"{frame_name(box.frame)}\n{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"
     change = units.signed_duration(box.delta_ps)
     if picture.whole > 0:
         share = units.signed_percent(box.delta_ps / picture.whole)
         change += f" ({share} of {picture.whole_name})"
     lines = [
-        box.frame.name,
+        frame_name(box.frame),
         f"{units.change(box.base_ps, box.head_ps)}, {change}",
         f"self {units.change(box.base_self_ps, box.head_self_ps)}",
     ]
