@@ -64,19 +64,20 @@ def scale(weights: Mapping[Key, int], total: int) -> dict[Key, int]:
     whole = sum(weights.values())
     if whole <= 0:
         return {}
-<<<<<<< HEAD
-    # Stacks are slow to hash and to sort: each is hashed once, and those that compete for the last places are sorted.
-    keys = list(weights)
-    divided = [divmod(weight * total, whole) for weight in weights.values()]
-    parts = [part for part, _ in divided]
+    # By position: stacks are long keys, and of those that tie only a few ever have to be put in order.
+    parts, remainders = map(list, zip(*(divmod(weight * total, whole) for weight in weights.values()), strict=True))
     missing = total - sum(parts)
     if missing:
-        last = sorted((remainder for _, remainder in divided), reverse=True)[missing - 1]
-        above = [at for at, (_, remainder) in enumerate(divided) if remainder > last]
-        ties = sorted((at for at, (_, remainder) in enumerate(divided) if remainder == last), key=keys.__getitem__)
-        for at in [*above, *ties[: missing - len(above)]]:
-            parts[at] += 1
-    return {key: part for key, part in zip(keys, parts, strict=True) if part}
+        last = sorted(remainders, reverse=True)[missing - 1]
+        certain = [i for i, remainder in enumerate(remainders) if remainder > last]
+        tied = [
+            (stack, i)
+            for i, (stack, remainder) in enumerate(zip(weights, remainders, strict=True))
+            if remainder == last
+        ]
+        for i in certain + [i for _, i in sorted(tied)[: missing - len(certain)]]:
+            parts[i] += 1
+    return {stack: part for stack, part in zip(weights, parts, strict=True) if part}
 
 
 def pooled_lines(recorded: Iterable[Mapping[Frame, Mapping[int, int]]]) -> dict[Frame, dict[int, int]]:
@@ -100,22 +101,6 @@ def line_costs(recording: Recording) -> dict[Frame, dict[int, int]]:
         if innermost is not None:
             own[innermost] += cost
     return {frame: scale(weights, own[frame]) for frame, weights in recording.line_weights.items() if own[frame]}
-=======
-    # By position: stacks are long keys, and of those that tie only a few ever have to be put in order.
-    parts, remainders = map(list, zip(*(divmod(weight * total, whole) for weight in weights.values()), strict=True))
-    missing = total - sum(parts)
-    if missing:
-        last = sorted(remainders, reverse=True)[missing - 1]
-        certain = [i for i, remainder in enumerate(remainders) if remainder > last]
-        tied = [
-            (stack, i)
-            for i, (stack, remainder) in enumerate(zip(weights, remainders, strict=True))
-            if remainder == last
-        ]
-        for i in certain + [i for _, i in sorted(tied)[: missing - len(certain)]]:
-            parts[i] += 1
-    return {stack: part for stack, part in zip(weights, parts, strict=True) if part}
->>>>>>> draw-svg
 
 
 def inclusive(costs: Mapping[Stack, int]) -> dict[Stack, int]:
