@@ -80,8 +80,11 @@ _NOTHING: Final = Known()
 _CHANGED: Final = Known(real=True)
 
 
-def differential_picture(judgement: Judgement, *, width: Width = Width.MAX) -> Picture:
-    """Base against head. Raises ValueError without both sides and a comparison."""
+def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree: Tree | None = None) -> Picture:
+    """Base against head; ``tree`` is that of both profiles where it is known already.
+
+    Raises ValueError without both sides and a comparison.
+    """
     comparison, base, head = judgement.comparison, judgement.base, judgement.head
     if comparison is None or base is None or head is None:
         raise ValueError(f"{judgement.test_id}: a differential picture needs both sides and their comparison")
@@ -91,7 +94,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX) -> P
         title=f"{judgement.test_id}: {_outcome(judgement, comparison)}",
         description=_description(comparison),
         headings=_headings(judgement, comparison),
-        tree=build_tree(recording_profile(base).costs, recording_profile(head).costs),
+        tree=tree or build_tree(recording_profile(base).costs, recording_profile(head).costs),
         differential=True,
         whole=comparison.base_ps,
         whole_name="the test",
@@ -102,9 +105,11 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX) -> P
     )
 
 
-def profile_picture(profile: Profile, title: str, *, subtitle: str = "", of: str = "the test") -> Picture:
+def profile_picture(
+    profile: Profile, title: str, *, subtitle: str = "", of: str = "the test", tree: Tree | None = None
+) -> Picture:
     """One side, coloured by where the code lives. ``of`` is what a share is a share of."""
-    tree = build_tree({}, profile.costs)
+    tree = tree or build_tree({}, profile.costs)
     total = units.duration(profile.total_ps)
     return Picture(
         title=title,
