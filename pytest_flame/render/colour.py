@@ -66,7 +66,7 @@ LIGHT: Final = Palette(
     paper=Colour(255, 255, 255),
     ink=Colour(17, 17, 17),
     quiet=Colour(85, 85, 85),
-    grey=Colour(226, 226, 229),
+    grey=Colour(218, 219, 224),
     pale_red=Colour(255, 222, 216),
     red=Colour(231, 76, 60),
     own_red=Colour(139, 20, 14),
@@ -159,6 +159,7 @@ def luminance(colour: Colour) -> float:
 def linear(channel: float) -> float:
     """An sRGB channel, 0 to 1, as light."""
     return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)
+
 
 PAPER, INK, QUIET_INK, GREY = LIGHT.paper, LIGHT.ink, LIGHT.quiet, LIGHT.grey
 DARK_RED, DARK_BLUE = LIGHT.own_red, LIGHT.own_blue

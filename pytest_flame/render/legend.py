@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from pytest_flame.model import Frame
+from pytest_flame.model import FrameKind
 from pytest_flame.render import colour, units
 from pytest_flame.render.colour import Palette
 from pytest_flame.render.picture import CULPRIT, Picture
@@ -18,7 +18,7 @@ _STEPS: Final = 5
 
 def legend(picture: Picture, palette: Palette, hatch: str) -> str:
     """SVG, its top left corner at the origin. ``hatch`` is the id of the pattern that marks what is gone."""
-    return _differential(picture, palette, hatch) if picture.differential else _profile(palette)
+    return _differential(picture, palette, hatch) if picture.differential else _profile(picture, palette)
 
 
 def _differential(picture: Picture, palette: Palette, hatch: str) -> str:
@@ -44,15 +44,19 @@ def _differential(picture: Picture, palette: Palette, hatch: str) -> str:
     return flow.svg()
 
 
-def _profile(palette: Palette) -> str:
+def _profile(picture: Picture, palette: Palette) -> str:
+    frames = picture.tree.frames
+    kinds = {frame.kind for frame in frames}
+    by = "module" if any(frame.module for frame in frames) else "name"
     flow = _Flow()
-    for frame, meaning in (
-        (Frame("app", "f"), "Python, toned by module"),
-        (Frame("lib.so", "f"), "native"),
-        (Frame("kernel", "f"), "kernel"),
+    for kind, fill, meaning in (
+        (FrameKind.PYTHON, palette.modules[0], f"functions, toned by {by}"),
+        (FrameKind.NATIVE, palette.native, "native"),
+        (FrameKind.KERNEL, palette.kernel, "kernel"),
     ):
-        flow.sample(_box(colour.of_frame(frame, palette)))
-        flow.words(meaning, gap=16)
+        if kind in kinds:
+            flow.sample(_box(fill))
+            flow.words(meaning, gap=16)
     return flow.svg()
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from pytest_flame.fold import recording_profile
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
 from pytest_flame.render import colour, units, words
@@ -78,8 +80,11 @@ _NOTHING: Final = Known()
 _CHANGED: Final = Known(real=True)
 
 
-def differential_picture(judgement: Judgement, *, width: Width = Width.MAX) -> Picture:
-    """Base against head. Raises ValueError without both sides and a comparison."""
+def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree: Tree | None = None) -> Picture:
+    """Base against head. ``tree`` is that of both sides, where it is known already.
+
+    Raises ValueError without both sides and a comparison.
+    """
     comparison, base, head = judgement.comparison, judgement.base, judgement.head
     if comparison is None or base is None or head is None:
         raise ValueError(f"{judgement.test_id}: a differential picture needs both sides and their comparison")
@@ -89,7 +94,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX) -> P
         title=f"{judgement.test_id}: {_outcome(judgement, comparison)}",
         description=_description(comparison),
         headings=_headings(judgement, comparison),
-        tree=build_tree(recording_profile(base).costs, recording_profile(head).costs),
+        tree=tree if tree is not None else build_tree(recording_profile(base).costs, recording_profile(head).costs),
         differential=True,
         whole=comparison.base_ps,
         whole_name="the test",
@@ -192,21 +197,40 @@ class Face:
     culprit: bool = False
     own_share: float = 0.0
     """Own change as a signed share of ``whole``, drawn as a dark bar."""
+    calls: int = 1
+    """Nested calls the box stands for."""
 
 
-def face(picture: Picture, box: Box, palette: Palette = LIGHT) -> Face:
+def culprit_nodes(picture: Picture) -> frozenset[int]:
+    """The tree's nodes that are pointed at: culprits where they grew, a recursive one at its outermost call."""
+    tree, culprits = picture.tree, picture.culprits
+    if not culprits:
+        return frozenset()
+    ends: dict[int, int] = {}
+    found = []
+    blamed = np.array([frame in culprits for frame in tree.frames], bool)[tree.frame] & (tree.head > tree.base)
+    for node in np.flatnonzero(blamed).tolist():
+        frame = int(tree.frame[node])
+        if node >= ends.get(frame, 0):
+            ends[frame] = int(tree.end[node])
+            found.append(node)
+    return frozenset(found)
+
+
+def face(picture: Picture, box: Box, *, culprit: bool = False, calls: int = 1, palette: Palette = LIGHT) -> Face:
     if not picture.differential:
-        return Face(colour.of_frame(box.frame, palette))
+        return Face(colour.of_frame(box.frame, palette), calls=calls)
     known = picture.of(box.frame)
     if not known.real:
-        return Face(palette.grey)
+        return Face(palette.grey, calls=calls)
     return Face(
         fill=colour.of_change(change_share(picture, box.delta_ps), palette),
         mark=_mark(box, known),
         change=units.signed_duration(box.delta_ps) if box.delta_ps else "",
         hatched=not box.head_ps,
-        culprit=known.culprit and box.delta_ps > 0,
+        culprit=culprit,
         own_share=change_share(picture, box.self_delta_ps),
+        calls=calls,
     )
 
 
@@ -225,12 +249,18 @@ def _mark(box: Box, known: Known) -> str:
     return "+" if box.delta_ps > 0 else units.MINUS if box.delta_ps < 0 else ""
 
 
-def tooltip(picture: Picture, box: Box) -> str:
+def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
     """Name, then costs, then what is known of the function; some lines, not yet printable."""
+    return "\n".join(
+        [*_lines(picture, box), *([f"the first of {units.count(calls)} nested calls"] if calls > 1 else [])]
+    )
+
+
+def _lines(picture: Picture, box: Box) -> list[str]:
     if not picture.differential:
         share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
         own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
-        return f"{frame_name(box.frame)}\n{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"
+        return [frame_name(box.frame), f"{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"]
     change = units.signed_duration(box.delta_ps)
     if picture.whole > 0:
         share = units.signed_percent(box.delta_ps / picture.whole)
@@ -243,4 +273,4 @@ def tooltip(picture: Picture, box: Box) -> str:
     if not (box.base_self_ps or box.head_self_ps):
         lines.pop()
     facts = picture.of(box.frame).facts
-    return "\n".join([*lines, facts] if facts else lines)
+    return [*lines, facts] if facts else lines

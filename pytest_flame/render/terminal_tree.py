@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 from pytest_flame.model import Judgement
 from pytest_flame.render import units
 from pytest_flame.render.layout import Tree
-from pytest_flame.render.picture import CULPRIT, Picture, differential_picture
-from pytest_flame.render.terminal import Line, Markup
+from pytest_flame.render.lines import Line, Markup
+from pytest_flame.render.picture import CULPRIT, Picture, culprit_nodes, differential_picture
 from pytest_flame.render.text import cells, fit
 
 WIDTH: Final = 80
@@ -45,11 +44,6 @@ def tree_lines(judgement: Judgement, *, width: int = WIDTH, most: int = MOST) ->
     return _set(picture, rows, left, width) if rows else []
 
 
-def terminal_width() -> int:
-    """Columns there are, 80 where nobody knows."""
-    return shutil.get_terminal_size((WIDTH, 24)).columns
-
-
 @dataclass(frozen=True, slots=True)
 class _Row:
     node: int
@@ -64,7 +58,8 @@ def _rows(picture: Picture, most: int) -> tuple[list[_Row], int]:
     tree = picture.tree
     delta = tree.head - tree.base
     real = np.array([picture.of(frame).real for frame in tree.frames], bool)[tree.frame] & (delta != 0)
-    culprit = np.array([picture.of(frame).culprit for frame in tree.frames], bool)[tree.frame] & (delta > 0)
+    culprit = np.zeros(len(tree), bool)
+    culprit[list(culprit_nodes(picture))] = True
     if not real.any():
         return [], 0
     size = np.abs(delta)
@@ -151,26 +146,28 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
     delta = tree.head - tree.base
     figures = [_figures(picture, row.node) if row.node >= 0 else ("", "", "") for row in rows]
     sizes = [max(cells(text) for text in column) for column in zip(_HEADS, *figures, strict=True)]
+    culprits = culprit_nodes(picture)
     largest = max(abs(int(delta[row.node])) for row in rows if row.node >= 0)
     room = max(width - sum(sizes) - 2 * len(sizes) - _BAR - 2, _NARROWEST)
     what = "changed functions" if picture.tested else "differences, not tested"
     heads = "  ".join(f"{head:>{size}}" for head, size in zip(_HEADS, sizes, strict=True))
-    lines = [Line(f"  {heads}  {what}, {picture.amount.axis}"[:width])]
+    lines = [Line(f" {heads}  {what}, {picture.amount.axis}"[:width])]
     for row, texts in zip(rows, figures, strict=True):
         numbers = "  ".join(" " * (size - cells(text)) + text for text, size in zip(texts, sizes, strict=True))
         if row.node < 0:
             between = units.count(row.skipped, "caller")
-            lines.append(Line(f"  {numbers}  {' ' * _BAR} {row.branch}⋮ {between} alike"[:width].rstrip()))
+            lines.append(Line(f" {numbers}  {' ' * _BAR} {row.branch}⋮ {between} alike"[:width].rstrip()))
             continue
         change = int(delta[row.node])
         bar = _bar(abs(change) / largest)
-        name = _name(picture, row, room)
+        blamed = row.node in culprits
+        name = _name(picture, row, room, blamed)
         markup = dict(_GREW if change > 0 else _SHRANK)
-        if picture.of(tree.frames[tree.frame[row.node]]).culprit and change > 0:
+        if blamed:
             markup["bold"] = True
-        lines.append(Line(f"  {numbers}  {bar} {name}", markup))
+        lines.append(Line(f" {numbers}  {bar} {name}", markup))
     if left:
-        lines.append(Line(f"  and {units.count(left, 'smaller change')}"))
+        lines.append(Line(f" and {units.count(left, 'smaller change')}"))
     return lines
 
 
@@ -180,13 +177,11 @@ def _figures(picture: Picture, node: int) -> tuple[str, str, str]:
     return one, other, units.signed_duration(head - base)
 
 
-def _name(picture: Picture, row: _Row, room: int) -> str:
+def _name(picture: Picture, row: _Row, room: int, blamed: bool) -> str:
     tree = picture.tree
     frame = tree.frames[tree.frame[row.node]]
-    known = picture.of(frame)
-    grew = tree.head[row.node] > tree.base[row.node]
-    marks = [CULPRIT] if known.culprit and grew else []
-    if known.moved:
+    marks = [CULPRIT] if blamed else []
+    if picture.of(frame).moved:
         marks.append("MOVED")
     elif not tree.head[row.node]:
         marks.append("GONE")

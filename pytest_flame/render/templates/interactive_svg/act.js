@@ -33,7 +33,7 @@ if (data.differential) {
   ]) views[view] = button(text, title, () => { state.view = view; draw(); remember(); }, group);
 }
 const flip = button("Icicle", "Root at the top", () => { state.icicle = !state.icicle; draw(); remember(); }, bar);
-const culprits = [...Array(count).keys()].filter(i => known(i).culprit && head[i] > base[i]);
+const culprits = [...Array(count).keys()].filter(i => culprit[i]);
 if (culprits.length) button("◆ Culprit", "Show the next culprit", () => step(culprits, 1), bar);
 const box = html("input", {
   type: "search", "aria-label": "Search frames (regular expression)", placeholder: "Search: regular expression",

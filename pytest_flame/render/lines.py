@@ -1,13 +1,21 @@
-"""Lines with markup on any stream: colour only where a terminal shows it and nobody refused it."""
+"""Lines with markup beside them: whoever writes them decides about colour."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
-from pytest_flame.render.terminal import Line
+Markup = Mapping[str, bool]
 
+PLAIN: Final[Markup] = {}
 _CODES: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+
+
+class Line(NamedTuple):
+    """One line and pytest's markup for it: ``terminalreporter.write_line(line.text, **line.markup)``."""
+
+    text: str
+    markup: Markup = PLAIN
 
 
 def paint(lines: Iterable[Line], *, colour: bool) -> str:
