@@ -366,7 +366,7 @@ class Comparison:
     sessions: int = 0
     """Recordings of base that ``session_sd`` was estimated from; 0 where it is assumed."""
     tested: bool = True
-    """False where there are too few profiles to know their noise: costs and deltas hold, intervals and p say nothing."""
+    """False where there are too few profiles to know their noise: costs and deltas hold, intervals and p do not."""
 
     def check(self) -> None:
         if not self.low <= self.ratio <= self.high:

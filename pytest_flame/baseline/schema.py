@@ -2,9 +2,9 @@
 
 Schema ``pytest-flame/baseline/1``. Frames stand once, as in the folded file; stacks are lists of indexes into
 ``frames``, root first; the samples of a process are ``[stack, count, weight_ns]`` and its rounds ``[iterations,
-cpu_ns, wall_ns, sampled, spin_ns]``; source lines are ``[frame, line, weight_ns]``. Counts that are 0 are left out, and so is what is unknown. ``content_sha256``
-covers everything but itself, in canonical form (sorted keys, no white space), so reformatting the file is not an edit;
-``folded_sha256`` ties the folded file to it.
+cpu_ns, wall_ns, sampled, spin_ns]``; source lines are ``[frame, line, weight_ns]``. Counts that are 0 are left out,
+and so is what is unknown. ``content_sha256`` covers everything but itself, in canonical form (sorted keys, no white
+space), so reformatting the file is not an edit; ``folded_sha256`` ties the folded file to it.
 """
 
 from __future__ import annotations
