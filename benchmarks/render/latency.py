@@ -108,8 +108,8 @@ class Kind:
     """A regular expression that only such a file matches."""
     graph: str
     """What is hovered and clicked."""
-    ready: str
-    """An expression that is true once the graph stands."""
+    drawn: str
+    """What there is once the graph stands."""
     search: Callable[[Page], object]
     reset: Callable[[Page], object]
 
@@ -130,7 +130,7 @@ KINDS = (
         "report page",
         r'<script type="application/octet-stream" class="graph"',
         "canvas",
-        "document.querySelector('canvas')?.dataset.drawn > 0",
+        "canvas[data-drawn]",
         _type("input[type=search]"),
         lambda page: page.keyboard.press("Escape"),
     ),
@@ -138,7 +138,7 @@ KINDS = (
         "interactive SVG",
         r'<g id="toolbar"',
         "#graph",
-        "document.querySelector('#graph rect') !== null",
+        "#graph rect",
         _type("input[type=search]"),
         lambda page: page.keyboard.press("Escape"),
     ),
@@ -146,7 +146,7 @@ KINDS = (
         "flamegraph.pl's SVG",
         r'<g id="frames"|<svg id="frames"',
         "#frames",
-        "document.querySelector('#frames rect') !== null",
+        "#frames rect",
         _run(f"() => search({SEARCHED!r})"),
         _run("() => unzoom()"),
     ),
@@ -154,7 +154,7 @@ KINDS = (
         "CPython's page",
         r"d3-flame-graph|d3-flamegraph",
         "svg.d3-flame-graph",
-        "document.querySelector('svg.d3-flame-graph rect') !== null",
+        "svg.d3-flame-graph rect",
         _type("#search-input"),
         _run("() => resetZoom()"),
     ),
@@ -173,10 +173,7 @@ def answers(browser: Browser, path: Path, kind: Kind, steps: int) -> Answers:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     clock = Clock(page)
-    page.goto(path.resolve().as_uri())
-    if page.locator("details.test:not([open]) > summary").count() and not page.locator("details.test[open]").count():
-        page.locator("details.test > summary").first.click()
-    page.wait_for_function(kind.ready, timeout=120_000)
+    visit(page, path, kind)
     drawn = float(page.evaluate(_PAINTED))
     paints = page.evaluate("() => performance.getEntriesByType('paint').map(e => [e.name, e.startTime])")
     first = min((start for _, start in paints), default=drawn)
@@ -193,6 +190,13 @@ def answers(browser: Browser, path: Path, kind: Kind, steps: int) -> Answers:
     context.close()
     found = {"hover": hover, "zoom": zoom, "reset": reset, "search": search}
     return Answers(path.name, path.stat().st_size, first, drawn, opening, found)
+
+
+def visit(page: Page, path: Path, kind: Kind) -> None:
+    page.goto(path.resolve().as_uri())
+    if page.locator("details.test").count() and not page.locator("details.test[open]").count():
+        page.locator("details.test > summary").first.click()
+    page.locator(kind.drawn).first.wait_for(state="attached", timeout=120_000)
 
 
 def spots(page: Page, kind: Kind, count: int) -> Iterator[tuple[float, float]]:
