@@ -105,9 +105,11 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree
     )
 
 
-def profile_picture(profile: Profile, title: str, *, subtitle: str = "", of: str = "the test") -> Picture:
+def profile_picture(
+    profile: Profile, title: str, *, subtitle: str = "", of: str = "the test", tree: Tree | None = None
+) -> Picture:
     """One side, coloured by where the code lives. ``of`` is what a share is a share of."""
-    tree = build_tree({}, profile.costs)
+    tree = tree if tree is not None else build_tree({}, profile.costs)
     total = units.duration(profile.total_ps)
     return Picture(
         title=title,
