@@ -1,0 +1,140 @@
+"""The graph of one test in the report page, used as a reader uses it; the tree alone says where things must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chromium import expect
+
+from pytest_flame.fold import recording_profile
+from pytest_flame.model import Judgement
+from pytest_flame.render.layout import Tree, Width, build_tree
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FloatRect, Locator, Page
+
+VIEWS = {"Difference": Width.MAX, "Before": Width.BASE, "After": Width.HEAD}
+SHAPES = ("Flame", "Icicle")
+
+
+def tree_of(judgement: Judgement) -> Tree:
+    assert judgement.base and judgement.head
+    return build_tree(recording_profile(judgement.base).costs, recording_profile(judgement.head).costs)
+
+
+@dataclass
+class Graph:
+    page: Page
+    section: Locator
+    tree: Tree
+    view: str = "Difference"
+    shape: str = "Flame"
+    zoom: int = -1
+
+    @classmethod
+    def of(cls, page: Page, judgement: Judgement) -> Graph:
+        """Opens the test's section, where it is not open yet, and waits for its graph."""
+        section = page.locator("details.test", has=page.get_by_text(judgement.test_id, exact=True))
+        if section.get_attribute("open") is None:
+            section.locator("summary").first.click()
+        graph = cls(page, section, tree_of(judgement))
+        expect(graph.canvas).to_have_attribute("data-drawn", re.compile(r"\d+"))
+        return graph
+
+    @property
+    def canvas(self) -> Locator:
+        return self.section.locator(".main-stage canvas")
+
+    @property
+    def tooltip(self) -> Locator:
+        return self.page.get_by_role("tooltip")
+
+    @property
+    def crumbs(self) -> Locator:
+        return self.section.get_by_role("navigation", name="Breadcrumbs").get_by_role("button")
+
+    @property
+    def spoken(self) -> Locator:
+        return self.section.locator("[aria-live]")
+
+    @property
+    def described(self) -> Locator:
+        return self.section.locator(".function h4")
+
+    @property
+    def search(self) -> Locator:
+        return self.section.get_by_role("searchbox", name="Search frames")
+
+    def node(self, *names: str) -> int:
+        """The node of a path's last names; the widest where there are several."""
+        tail = list(names)
+        found = [n for n in range(len(self.tree)) if [f.name for f in self.tree.stack(n)][-len(tail) :] == tail]
+        assert found, f"no {names} in the tree"
+        return max(found, key=lambda n: int(self.tree.widest[n]))
+
+    def name(self, node: int) -> str:
+        return self.tree.frames[self.tree.frame[node]].name
+
+    def look(self, view: str | None = None, shape: str | None = None) -> None:
+        for wanted, group in ((view, "view"), (shape, "shape")):
+            if wanted and wanted != getattr(self, group):
+                self.redrawn(lambda name=wanted: self.section.get_by_role("radio", name=name, exact=True).check())
+                setattr(self, group, wanted)
+
+    def redrawn(self, act: Callable[[], object]) -> None:
+        """Does something and waits until the canvas has been drawn anew for it."""
+        before = int(self.canvas.get_attribute("data-drawn") or 0)
+        act()
+        self.page.wait_for_function(
+            "([canvas, before]) => Number(canvas.dataset.drawn) > before", arg=[self.canvas.element_handle(), before]
+        )
+
+    def box(self, node: int) -> tuple[float, float, float]:
+        """Left edge, width and top of a node on the screen, computed from the tree alone."""
+        bounds = self.bounds()
+        weight, left = self.tree.weight(VIEWS[self.view]), self.tree.left(VIEWS[self.view])
+        whole = self.tree.total(VIEWS[self.view]) if self.zoom < 0 else int(weight[self.zoom])
+        start = 0 if self.zoom < 0 else int(left[self.zoom])
+        data = self.canvas.evaluate("canvas => ({...canvas.dataset})")
+        row, depth = float(data["row"]), int(self.tree.depth[node])
+        level = int(data["levels"]) - 1 - depth if self.shape == "Flame" else depth
+        scale = bounds["width"] / whole
+        y = bounds["y"] + level * row - float(data["top"])
+        return bounds["x"] + (int(left[node]) - start) * scale, int(weight[node]) * scale, y
+
+    def bounds(self) -> FloatRect:
+        bounds = self.canvas.bounding_box()
+        assert bounds
+        return bounds
+
+    def middle(self, node: int) -> tuple[float, float]:
+        x, width, y = self.box(node)
+        return x + width / 2, y + float(self.canvas.get_attribute("data-row") or 0) / 2
+
+    def hover(self, node: int) -> None:
+        self.page.mouse.move(*self.middle(node))
+
+    def click(self, node: int) -> None:
+        """Zooms to a node."""
+        self.redrawn(lambda: self.page.mouse.click(*self.middle(node)))
+        self.zoom = node
+
+    def colour(self, x: float, y: float) -> tuple[int, int, int]:
+        """Of one point of the canvas, in pixels of the page."""
+        bounds = self.bounds()
+        red, green, blue, _ = self.canvas.evaluate(
+            """(canvas, [x, y]) => {
+                const ratio = canvas.width / canvas.clientWidth;
+                return [...canvas.getContext("2d").getImageData(x * ratio, y * ratio, 1, 1).data];
+            }""",
+            [x - bounds["x"], y - bounds["y"]],
+        )
+        return red, green, blue
+
+    def fill(self, node: int) -> tuple[int, int, int]:
+        """The colour of a node's box, taken near its upper right corner, where no text is."""
+        x, width, y = self.box(node)
+        return self.colour(x + width - min(4, width / 4), y + 3)
