@@ -24,7 +24,7 @@ function factsTable(facts, tree, node) {
       const change = after - before;
       rows.push(make("tr", {},
         make("th", { scope: "row" }, name), make("td", {}, amount.of(before)), make("td", {}, amount.of(after)),
-        make("td", { class: direction(change, facts.real(frame)) }, amount.signed(change)),
+        make("td", { class: direction(change, name === "self" ? facts.ownReal(frame) : facts.real(frame)) }, amount.signed(change)),
         make("td", {}, profile.base > 0 ? signedPercent(change / profile.base) : ""),
       ));
     }

@@ -96,34 +96,32 @@ class Graph {
     context.font = FACE;
     context.textBaseline = "alphabetic";
     this.advance ||= context.measureText("0".repeat(50)).width / 50;
-    const outlined = [];
-    for (let i = zoom < 0 ? -1 : tree.parent[zoom]; i >= 0; i = tree.parent[i]) this.box(i, 0, width, this.top(tree.depth[i]) - scroll, outlined, true);
-    const painted = new Int32Array(this.levels).fill(-1), thin = THIN / scale;
+    for (let i = zoom < 0 ? -1 : tree.parent[zoom]; i >= 0; i = tree.parent[i]) this.box(i, 0, width, this.top(tree.depth[i]) - scroll, true);
+    const painted = new Int32Array(this.levels).fill(-1), strength = new Float64Array(this.levels), thin = THIN / scale;
     for (let i = Math.max(zoom, 0), stop = zoom < 0 ? tree.size : tree.end[zoom]; i < stop;) {
       const depth = tree.depth[i];
       if (depth >= this.levels) { i = tree.end[i]; continue; }
       const y = this.top(depth) - scroll, at = (x[i] - left) * scale;
       if (this.flame ? y < -ROW : y > height) { i = tree.end[i]; continue; }
       if (w[i] < thin) {
-        // Boxes too thin to see, as one column of pixels with the colour of the first of them.
+        // Boxes too thin to see, as one column of pixels with the strongest of their colours.
         const column = Math.floor(at);
-        if (w[i] > 0 && painted[depth] !== column && y < height && y > -ROW) {
-          painted[depth] = column;
-          context.fillStyle = this.painter.fill(tree, i);
-          context.fillRect(column, y, 1, BOX);
+        if (w[i] > 0 && y < height && y > -ROW) {
+          const strong = this.strength(i);
+          if (painted[depth] !== column || strong > strength[depth]) {
+            painted[depth] = column;
+            strength[depth] = strong;
+            context.fillStyle = this.matched?.[tree.frame[i]] ? colours.match : this.painter.fill(tree, i);
+            context.fillRect(column, y, 1, BOX);
+          }
         }
         i = tree.end[i];
         continue;
       }
-      if (y < height && y > -ROW) this.box(i, at, w[i] * scale, y, outlined, false);
+      if (y < height && y > -ROW) this.box(i, at, w[i] * scale, y, false);
       i += 1;
     }
-    for (const [i, at, wide, y] of outlined) {
-      context.strokeStyle = colours.ink;
-      context.lineWidth = 2;
-      context.strokeRect(at + 1, y + 1, Math.max(wide - 2.6, 1), BOX - 2);
-      if (wide < 3 * this.advance) this.pointer(at + wide / 2, y, colours);
-    }
+    if (this.painter.by === "change") this.outlines(colours);
     this.frameBox(this.focusBox, this.focus);
     this.frameBox(this.hoverBox, this.hover);
     const data = this.canvas.dataset;
@@ -132,7 +130,27 @@ class Graph {
     data.levels = this.levels;
   }
 
-  box(node, at, wide, y, outlined, beneath) {
+  /** How much a box too thin to see has to say. */
+  strength(node) {
+    const { tree, painter } = this;
+    if (this.matched?.[tree.frame[node]]) return Infinity;
+    return painter.by === "change" && painter.facts.real(tree.frame[node]) ? Math.abs(tree.head[node] - tree.base[node]) : 0;
+  }
+
+  /** Culprits stand out whatever their width: an outline, and a pointer where that would be lost. */
+  outlines(colours) {
+    const { context } = this;
+    for (const node of this.painter.facts.blamed(this.tree)) {
+      const at = this.rectangle(node);
+      if (!at || at.y < -ROW || at.y > this.height || at.x + at.width < 0 || at.x > this.width) continue;
+      context.strokeStyle = colours.ink;
+      context.lineWidth = 2;
+      context.strokeRect(at.x + 1, at.y + 1, Math.max(at.width - 2.6, 0.5), BOX - 2);
+      if (at.width < 3 * this.advance) this.pointer(at.x + at.width / 2, at.y, colours);
+    }
+  }
+
+  box(node, at, wide, y, beneath) {
     const { context, tree, painter } = this, colours = painter.colours, frame = tree.frame[node];
     const shown = wide > 2 ? wide - 0.6 : wide, hit = this.matched && this.matched[frame];
     const dim = beneath || (this.matched && !hit);
@@ -150,7 +168,6 @@ class Graph {
       }
     }
     const culprit = painter.by === "change" && painter.facts.culprit(frame) && tree.head[node] > tree.base[node];
-    if (culprit) outlined.push([node, at, wide, y]);
     if (shown < 3 * this.advance + 2 * PADDING) return;
     const start = Math.max(at, 0), room = Math.floor((Math.min(at + shown, this.width) - start - 2 * PADDING) / this.advance);
     const text = this.text(frame, mark, culprit, room);

@@ -118,7 +118,7 @@ class Viewer {
     const zoom = this.nodeOf(this.state.at);
     const moved = graph.zoom !== zoom;
     graph.zoom = zoom;
-    this.search(before.find !== this.state.find || reshaped);
+    this.search();
     graph.show({ reveal: moved || reshaped });
     if (moved && zoom >= 0) graph.focusOn(zoom);
     this.crumbs();
@@ -187,7 +187,8 @@ class Viewer {
 
   frameNamed(name) {
     if (name === undefined) return -1;
-    if (!this.byName) {
+    if (this.named !== this.facts.frames) {
+      this.named = this.facts.frames; // folding adds some
       this.byName = new Map();
       for (let frame = this.facts.frames - 1; frame >= 0; frame -= 1) this.byName.set(this.facts.name(frame), frame);
     }
@@ -197,7 +198,6 @@ class Viewer {
   nodeOf(at, tree = this.tree) {
     const names = decodePath(at);
     if (!names || !names.length) return -1;
-    this.byName = undefined; // folding may have added some
     const path = names.map(name => this.frameNamed(name));
     return path.includes(-1) ? -1 : tree.find(path);
   }
@@ -231,9 +231,9 @@ class Viewer {
     this.one(".notice").textContent = [text, this.problem, cut].filter(Boolean).join(" ");
   }
 
-  search(anew) {
+  search() {
     const text = decodePath(this.state.find)?.[0] ?? "", output = this.one("output");
-    if (anew || this.searched !== text || this.searchedFrames !== this.facts.frames) {
+    if (this.searched !== text || this.searchedFrames !== this.facts.frames) {
       this.searched = text;
       this.searchedFrames = this.facts.frames;
       this.found = null;
@@ -245,10 +245,10 @@ class Viewer {
         this.problem = `Not a regular expression: ${error.message.replace(/^Invalid regular expression: /, "")}.`;
       }
       this.find.setAttribute("aria-invalid", String(this.problem !== ""));
-      this.at = -1;
       this.table.filter(this.found ? this.found.frames : null);
     }
     this.graph.matched = this.found ? this.found.frames : null;
+    this.at = -1;
     this.matches = this.found ? this.found.over(this.tree, this.column) : { nodes: [], share: 0 };
     const { functions } = this.found ?? {};
     output.textContent = !this.found ? "" : `${percent(this.matches.share)} matched, ${functions} ${functions === 1 ? "function" : "functions"}`;
@@ -291,6 +291,9 @@ class Viewer {
 
   legend() {
     const { facts, profile } = this, legend = this.one(".legend"), colours = palette();
+    const key = [this.colour(), this.column, this.tree.totals[this.column], colours.paper].join(" ");
+    if (this.legendKey === key) return;
+    this.legendKey = key;
     const sample = (fill, text, kind = "") => {
       const swatch = make("i", { class: kind });
       swatch.style.background = fill;
