@@ -70,10 +70,12 @@ class CpuProfile:
 
     def svg(self, title: str) -> str:
         """A flame graph, root at the bottom."""
+        from pytest_flame.render import units
         from pytest_flame.render.svg import profile_svg
 
         profile = Profile({stack: cost * PS_PER_NS for stack, cost in self.costs().items()})
-        return profile_svg(profile, title, subtitle=self.summary(), width="CPU time", of="the profile")
+        with units.counted_in(units.Amount("CPU time")):
+            return profile_svg(profile, title, subtitle=self.summary(), of="the profile")
 
     def table(self, rows: int = 15) -> str:
         """The functions with the most CPU of their own, a line each: share and time alone, and with what they call."""

@@ -160,5 +160,6 @@ def linear(channel: float) -> float:
     """An sRGB channel, 0 to 1, as light."""
     return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)
 
+
 PAPER, INK, QUIET_INK, GREY = LIGHT.paper, LIGHT.ink, LIGHT.quiet, LIGHT.grey
 DARK_RED, DARK_BLUE = LIGHT.own_red, LIGHT.own_blue

@@ -26,11 +26,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_flame.fold import recording_profile
-from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Recording, SourceLine
+from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, SourceLine
 from pytest_flame.render import colour, units, words
+from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.homes import home_of
-from pytest_flame.render.layout import Tree, build_tree
+from pytest_flame.render.listing import Listing
 from pytest_flame.render.text import printable
 
 _MOST_UNITS: Final = 10**12
@@ -50,18 +50,12 @@ class Block:
     nodes: int
 
 
-def judgement_tree(judgement: Judgement) -> Tree | None:
-    """Both sides where they were compared, else head alone, else nothing."""
-    if judgement.head is None:
-        return None
-    base = judgement.base if judgement.comparison is not None else None
-    return build_tree(recording_profile(base).costs if base else {}, recording_profile(judgement.head).costs)
-
-
-def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[str, Any]] = ()) -> Block:
-    """``listings`` are the sources to show, as ``listing.source_rows`` gives them, by the name of their frame."""
-    comparison = judgement.comparison if judgement.base is not None else None
-    lines = _lines(judgement.base if comparison else None, judgement.head)
+def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listing] = ()) -> Block:
+    """One test's graph; ``listings`` are the sources to show."""
+    comparison, tree = drawn.comparison, drawn.tree
+    if tree is None:
+        raise ValueError(f"{judgement.test_id}: there is no recording to draw")
+    lines = _lines(judgement)
     total = max(int(tree.widest[tree.parent < 0].sum()), 1)
     unit = 1
     while total // unit > _MOST_UNITS:
@@ -74,6 +68,7 @@ def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[
     paths = sorted({lines[frame].path for frame in tree.frames if frame in lines})
     path_index = {path: number + 1 for number, path in enumerate(paths)}
     functions, said = _functions(comparison, index)
+    culprits = [delta.frame for delta in comparison.culprits] if comparison else []
     head = {
         "unit": unit,
         "profile": {
@@ -82,7 +77,7 @@ def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[
             "tested": comparison is not None and comparison.tested,
             "base": comparison.base_ps if comparison else 0,
             "head": comparison.head_ps if comparison else int(tree.head[tree.parent < 0].sum()),
-            "culprits": [index[delta.frame] for delta in comparison.culprits if delta.frame in index] if comparison else [],
+            "culprits": [index[frame] for frame in culprits if frame in index],
             "sourceless": "The source of this function is not in this report.",
         },
         "modules": pack_names(modules),
@@ -92,7 +87,7 @@ def graph_block(judgement: Judgement, tree: Tree, *, listings: Sequence[Mapping[
         "paths": pack_names(paths),
         "words": said,
         "functions": functions,
-        "sources": [{**listing, "frame": index[listing["frame"]]} for listing in listings if listing["frame"] in index],
+        "sources": [_source(listing, index[listing.frame]) for listing in listings if listing.frame in index],
         "nodes": len(tree),
     }
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
@@ -153,9 +148,12 @@ def _steps(values: list[int]) -> NDArray[np.int64]:
     return np.diff(np.asarray(values, np.int64), prepend=0)
 
 
-def _lines(base: Recording | None, head: Recording | None) -> dict[Frame, SourceLine]:
-    """Head's places, and base's of what head does not have."""
-    return {**(base.lines if base else {}), **(head.lines if head else {})}
+def _lines(judgement: Judgement) -> dict[Frame, SourceLine]:
+    """Head's places, and base's of what head does not have; what was compared may know others."""
+    sides = [side.lines for side in (judgement.base, judgement.head) if side is not None]
+    deltas = judgement.comparison.frames if judgement.comparison is not None else ()
+    known = {delta.frame: delta.line for delta in deltas if delta.line is not None}
+    return {**known, **{frame: line for lines in sides for frame, line in lines.items()}}
 
 
 def _functions(comparison: Comparison | None, index: Mapping[Frame, int]) -> tuple[dict[str, list[Any]], list[str]]:
@@ -188,6 +186,11 @@ def _flags(delta: FrameDelta, culprits: set[Frame]) -> int:
     real = delta.significant or delta.over_threshold
     moved = delta.change is Change.MOVED
     return _REAL * real | _CULPRIT * (delta.frame in culprits) | _MOVED * moved
+
+
+def _source(listing: Listing, frame: int) -> dict[str, Any]:
+    rows = [[one.before, one.after, one.text, one.base_ps, one.head_ps, one.tag] for one in listing.lines]
+    return {"frame": frame, "note": printable(listing.note), "rows": rows}
 
 
 def _number(value: float) -> float | None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from pytest_flame.fold import recording_profile
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
 from pytest_flame.render import colour, units, words
@@ -78,8 +80,11 @@ _NOTHING: Final = Known()
 _CHANGED: Final = Known(real=True)
 
 
-def differential_picture(judgement: Judgement, *, width: Width = Width.MAX) -> Picture:
-    """Base against head. Raises ValueError without both sides and a comparison."""
+def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree: Tree | None = None) -> Picture:
+    """Base against head; ``tree`` is that of both profiles where it is known already.
+
+    Raises ValueError without both sides and a comparison.
+    """
     comparison, base, head = judgement.comparison, judgement.base, judgement.head
     if comparison is None or base is None or head is None:
         raise ValueError(f"{judgement.test_id}: a differential picture needs both sides and their comparison")
@@ -89,7 +94,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX) -> P
         title=f"{judgement.test_id}: {_outcome(judgement, comparison)}",
         description=_description(comparison),
         headings=_headings(judgement, comparison),
-        tree=build_tree(recording_profile(base).costs, recording_profile(head).costs),
+        tree=tree or build_tree(recording_profile(base).costs, recording_profile(head).costs),
         differential=True,
         whole=comparison.base_ps,
         whole_name="the test",
@@ -100,9 +105,11 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX) -> P
     )
 
 
-def profile_picture(profile: Profile, title: str, *, subtitle: str = "", of: str = "the test") -> Picture:
+def profile_picture(
+    profile: Profile, title: str, *, subtitle: str = "", of: str = "the test", tree: Tree | None = None
+) -> Picture:
     """One side, coloured by where the code lives. ``of`` is what a share is a share of."""
-    tree = build_tree({}, profile.costs)
+    tree = tree or build_tree({}, profile.costs)
     total = units.duration(profile.total_ps)
     return Picture(
         title=title,
@@ -194,7 +201,23 @@ class Face:
     """Own change as a signed share of ``whole``, drawn as a dark bar."""
 
 
-def face(picture: Picture, box: Box, palette: Palette = LIGHT) -> Face:
+def culprit_nodes(picture: Picture) -> frozenset[int]:
+    """The tree's nodes that are pointed at: culprits where they grew, a recursive one at its outermost call."""
+    tree, culprits = picture.tree, picture.culprits
+    if not culprits:
+        return frozenset()
+    ends: dict[int, int] = {}
+    found = []
+    blamed = np.array([frame in culprits for frame in tree.frames], bool)[tree.frame] & (tree.head > tree.base)
+    for node in np.flatnonzero(blamed).tolist():
+        frame = int(tree.frame[node])
+        if node >= ends.get(frame, 0):
+            ends[frame] = int(tree.end[node])
+            found.append(node)
+    return frozenset(found)
+
+
+def face(picture: Picture, box: Box, *, culprit: bool = False, palette: Palette = LIGHT) -> Face:
     if not picture.differential:
         return Face(colour.of_frame(box.frame, palette))
     known = picture.of(box.frame)
@@ -205,7 +228,7 @@ def face(picture: Picture, box: Box, palette: Palette = LIGHT) -> Face:
         mark=_mark(box, known),
         change=units.signed_duration(box.delta_ps) if box.delta_ps else "",
         hatched=not box.head_ps,
-        culprit=known.culprit and box.delta_ps > 0,
+        culprit=culprit,
         own_share=change_share(picture, box.self_delta_ps),
     )
 
@@ -230,13 +253,13 @@ def tooltip(picture: Picture, box: Box) -> str:
     if not picture.differential:
         share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
         own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
-        return f"{box.frame.name}\n{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"
+        return f"{frame_name(box.frame)}\n{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"
     change = units.signed_duration(box.delta_ps)
     if picture.whole > 0:
         share = units.signed_percent(box.delta_ps / picture.whole)
         change += f" ({share} of {picture.whole_name})"
     lines = [
-        box.frame.name,
+        frame_name(box.frame),
         f"{units.change(box.base_ps, box.head_ps)}, {change}",
         f"self {units.change(box.base_self_ps, box.head_self_ps)}",
     ]

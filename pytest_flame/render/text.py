@@ -38,8 +38,8 @@ def cells(text: str) -> int:
 
 
 def frame_name(frame: Frame) -> str:
-    """``module:qualname``, printable; the bare name of a frame other tools gave no module."""
-    return printable(frame.name if frame.module and frame.qualname else frame.qualname or frame.module)
+    """``module:qualname``, printable."""
+    return printable(frame.name if frame.qualname else frame.module)
 
 
 def fit(frame: Frame, room: int) -> str:

@@ -139,6 +139,22 @@ def count(number: int, noun: str = "", plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def ticks(total: int, most: int = 8) -> list[tuple[float, str]]:
+    """Round amounts from 0 to ``total`` for a ruler, and what stands at them: ``(0, "0"), (2000000000, "2 ms")``."""
+    if total <= 0:
+        return []
+    scale, unit = _unit(total)
+    least = total / scale / most
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+    marks = [i * step for i in range(int(total / scale / step * (1 + 1e-9)) + 1)]
+    return [(mark * scale, f"{_trimmed(mark)} {unit}" if mark else "0") for mark in marks]
+
+
+def _trimmed(value: float) -> str:
+    return f"{value:,.6g}" if amount().noun else f"{value:.6g}"
+
+
 def _unit(ps: float) -> tuple[int, str]:
     counted = amount()
     if counted.noun:
@@ -161,9 +177,9 @@ def _percent_decimals(fraction: float) -> int:
 
 def _number(value: float, decimals: int) -> str:
     text = f"{abs(value):,.{decimals}f}" if amount().noun else f"{abs(value):.{decimals}f}"
-    return MINUS + text if value < 0 and float(text) else text
+    return MINUS + text if value < 0 and round(value, decimals) else text
 
 
 def _signed(value: float, decimals: int) -> str:
     text = _number(value, decimals)
-    return f"+{text}" if value > 0 and float(text) else text
+    return f"+{text}" if value > 0 and round(value, decimals) else text

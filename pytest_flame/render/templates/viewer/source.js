@@ -4,16 +4,16 @@ function fillTemplate(template, values) {
 }
 
 /** Links to a line of a file: in the repository as the page was told, and in an editor where the page lies on a disk. */
-function sourceLinks(profile, path, line) {
+function sourceLinks(path, line) {
   const { links } = SETTINGS, found = [];
   if (!path || !line || path.startsWith("/") || path.startsWith("<")) return found;
-  if (links.source) {
-    const commit = profile.commit || "HEAD";
-    found.push(make("a", { href: fillTemplate(links.source, { path, line, commit }), rel: "noreferrer", target: "_blank" }, "Open source"));
+  if (links.source && (links.commit || !links.source.includes("{commit}"))) {
+    const href = fillTemplate(links.source, { path: links.prefix + path, line, commit: links.commit });
+    found.push(make("a", { href, rel: "noreferrer", target: "_blank" }, "Open source"));
   }
   if (links.editor && links.root !== null && location.protocol === "file:") {
-    const file = decodeURIComponent(new URL(`${links.root}/${path.split("/").map(encodeURIComponent).join("/")}`, location.href).pathname);
-    found.push(make("a", { href: fillTemplate(links.editor, { file, line }) }, "Open in editor"));
+    const url = new URL(`${links.root}/${path.split("/").map(encodeURIComponent).join("/")}`, location.href);
+    found.push(make("a", { href: fillTemplate(links.editor, { file: decodeURIComponent(url.pathname), line }) }, "Open in editor"));
   }
   return found;
 }
@@ -29,10 +29,11 @@ function sourceTable(facts, source) {
   const heads = two ? ["line before", "line", "CPU before", "CPU after", "change", "source"] : ["line", "CPU", "source"];
   const rows = source.rows.map(([before, after, text, baseCost, headCost, tag]) => {
     const change = headCost - baseCost;
-    const code = make("td", { class: "code" }, tag === " " ? "" : make("span", { class: "tag" }, tag === "+" ? "+" : MINUS), make("code", {}, text || " "));
+    const code = make("td", { class: "code" }, tag !== "+" && tag !== "-" ? "" : make("span", { class: "tag" }, tag === "+" ? "+" : MINUS), make("code", {}, text || " "));
+    if (tag === "…") code.classList.add("quiet");
     const cells = two
       ? [make("td", { class: "line" }, before ? String(before) : ""), make("td", { class: "line" }, after ? String(after) : ""), bar(baseCost, "before"), bar(headCost, "after"), make("td", { class: "num" }, change ? amount.signed(change) : "")]
-      : [make("td", { class: "line" }, String(after)), bar(headCost, "after")];
+      : [make("td", { class: "line" }, after ? String(after) : ""), bar(headCost, "after")];
     return make("tr", { class: tag === "+" ? "added" : tag === "-" ? "removed" : "" }, ...cells, code);
   });
   return make("table", { class: "source" },

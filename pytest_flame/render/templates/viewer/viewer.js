@@ -330,7 +330,7 @@ class Viewer {
     const happened = facts.profile.tested && facts.real(frame) ? facts.happened(frame) : "";
     this.one(".function .happened").textContent = happened ? `${facts.culprit(frame) ? "◆ culprit: " : ""}${happened}` : "";
     const at = this.profile.path[frame];
-    this.one(".function .links").replaceChildren(...(at ? sourceLinks(this.profile, this.profile.paths[at - 1], this.profile.line[frame]) : []));
+    this.one(".function .links").replaceChildren(...(at ? sourceLinks(this.profile.paths[at - 1], this.profile.line[frame]) : []));
     this.one(".to-callers").disabled = library;
     this.one(".to-source").disabled = !this.profile.sources.has(frame);
     if (this.state.tab !== "functions") this.tabs();
