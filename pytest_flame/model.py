@@ -414,7 +414,7 @@ class RunResult:
 
     judgements: tuple[Judgement, ...]
     mode: str
-    """``stored`` or ``interleaved``."""
+    """``stored``, ``interleaved``, or ``files``: nothing was measured, profiles were read."""
     seed: int
     limits: Limits
     sampler: SamplerInfo | None = None

@@ -111,6 +111,7 @@ def _scaled(sides: Sides, arguments: Namespace) -> Sides:
 def _writers(arguments: Namespace, sides: Sides, judgement: Judgement, limits: Limits) -> Writers:
     unit = sides.before[0].unit
     names = [side[0].name if len(side) == 1 else f"{side[0].name} and {len(side) - 1} more" for side in _both(sides)]
+    shown = f"before: {names[0]}; after: {names[1]}"
 
     def svg() -> str:
         from pytest_flame.render.picture import differential_picture
@@ -120,12 +121,12 @@ def _writers(arguments: Namespace, sides: Sides, judgement: Judgement, limits: L
     def html() -> str:
         from pytest_flame.cli.pages import comparison_page
 
-        return comparison_page(judgement, limits, names[0], names[1])
+        return comparison_page(judgement, limits, shown)
 
     def markdown() -> str:
         from pytest_flame.cli.pages import comparison_markdown
 
-        return comparison_markdown(judgement, limits, names[0], names[1])
+        return comparison_markdown(judgement, limits, shown)
 
     def as_speedscope() -> str:
         from pytest_flame.formats import speedscope

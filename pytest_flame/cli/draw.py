@@ -47,7 +47,7 @@ def _writers(arguments: Namespace, title: str, sources: Sequence[Source]) -> Wri
         from pytest_flame.cli.pages import profile_page
         from pytest_flame.cli.replicates import recording
 
-        return profile_page(recording(title, [whole]), whole.name)
+        return profile_page(recording(title, [whole]))
 
     def as_speedscope() -> str:
         from pytest_flame.formats import speedscope

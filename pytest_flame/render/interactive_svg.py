@@ -17,8 +17,9 @@ from pytest_flame.render.colour import DARK, LIGHT, Colour, Palette
 from pytest_flame.render.layout import Layout, lay_out
 from pytest_flame.render.legend import FONT as SMALL
 from pytest_flame.render.legend import legend
-from pytest_flame.render.picture import Known, Picture
-from pytest_flame.render.text import frame_name, printable, printable_lines
+from pytest_flame.render.picture import Known, Picture, facts
+from pytest_flame.render.recursion import fold_recursion
+from pytest_flame.render.text import frame_name, printable
 
 MAX_BOXES: Final = 20_000
 """Boxes one can zoom to: some megabytes at most."""
@@ -60,14 +61,17 @@ def interactive_svg(picture: Picture) -> str:
 
 def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
     """All the script knows. Costs are whole numbers of ``step``, callers before callees."""
-    layout = lay_out(picture.tree, width=picture.width, max_boxes=MAX_BOXES, min_width=_THINNEST, keep=picture.culprits)
+    folded = fold_recursion(
+        lay_out(picture.tree, width=picture.width, max_boxes=MAX_BOXES, min_width=_THINNEST, keep=picture.culprits)
+    )
+    layout = folded.layout
     used = {box.frame: index for index, box in enumerate({box.frame: box for box in layout.boxes}.values())}
     frames = list(used)
     step = -(-max(layout.total_ps, 1) // _EXACT)
     return {
         "differential": picture.differential,
         "tested": picture.tested,
-        "amount": {"noun": picture.amount.noun, "per": picture.amount.per},
+        "amount": {"axis": picture.amount.axis, "noun": picture.amount.noun, "per": picture.amount.per},
         "step": step,
         "whole": picture.whole / step,
         "wholeName": picture.whole_name,
@@ -77,6 +81,8 @@ def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
         **_known(picture, frames),
         **_columns(picture, layout, used, step),
         "levels": layout.levels,
+        "calls": folded.repeats,
+        "notes": svg.captions(picture, folded)[1:],
         "width": svg.WIDTH,
         "margin": svg.MARGIN,
         "padding": svg.PADDING,
@@ -102,13 +108,13 @@ def _known(picture: Picture, frames: Iterable[Frame]) -> dict[str, Any]:
     known = {}
     for index, frame in enumerate(frames):
         if (of := picture.known.get(frame)) is not None:
-            known[str(index)] = _facts(of)
+            known[str(index)] = _told(of, facts(picture, frame))
     return {"known": known}
 
 
-def _facts(known: Known) -> dict[str, Any]:
+def _told(known: Known, facts: list[str]) -> dict[str, Any]:
     flags = {"real": known.real, "moved": known.moved, "culprit": known.culprit}
-    return {"facts": "\n".join(printable_lines(known.facts)), **{name: 1 for name, flag in flags.items() if flag}}
+    return {"facts": [printable(fact) for fact in facts], **{name: 1 for name, flag in flags.items() if flag}}
 
 
 def _columns(picture: Picture, layout: Layout, used: Mapping[Frame, int], step: int) -> dict[str, list[int]]:
@@ -138,6 +144,7 @@ def _palette(palette: Palette) -> dict[str, Any]:
     return {
         "paper": rgb(palette.paper),
         "ink": rgb(palette.ink),
+        "quiet": rgb(palette.quiet),
         "grey": rgb(palette.grey),
         "paleRed": rgb(palette.pale_red),
         "red": rgb(palette.red),

@@ -31,8 +31,7 @@ class Known:
     """It changed for certain, or nobody asked: its boxes have the colour of their change."""
     moved: bool = False
     culprit: bool = False
-    facts: str = ""
-    """Lines for the tooltip."""
+    delta: FrameDelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ _CHANGED: Final = Known(real=True)
 
 
 def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree: Tree | None = None) -> Picture:
-    """Base against head; ``tree`` is that of both profiles where it is known already.
+    """Base against head. ``tree`` is that of both sides, where it is known already.
 
     Raises ValueError without both sides and a comparison.
     """
@@ -94,7 +93,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree
         title=f"{judgement.test_id}: {_outcome(judgement, comparison)}",
         description=_description(comparison),
         headings=_headings(judgement, comparison),
-        tree=tree or build_tree(recording_profile(base).costs, recording_profile(head).costs),
+        tree=tree if tree is not None else build_tree(recording_profile(base).costs, recording_profile(head).costs),
         differential=True,
         whole=comparison.base_ps,
         whole_name="the test",
@@ -109,7 +108,7 @@ def profile_picture(
     profile: Profile, title: str, *, subtitle: str = "", of: str = "the test", tree: Tree | None = None
 ) -> Picture:
     """One side, coloured by where the code lives. ``of`` is what a share is a share of."""
-    tree = tree or build_tree({}, profile.costs)
+    tree = tree if tree is not None else build_tree({}, profile.costs)
     total = units.duration(profile.total_ps)
     return Picture(
         title=title,
@@ -169,20 +168,28 @@ def _description(comparison: Comparison) -> str:
 
 
 def _known(delta: FrameDelta, comparison: Comparison, culprit: bool) -> Known:
+    real = not comparison.tested or delta.significant or delta.over_threshold
+    return Known(real, comparison.tested and delta.change is Change.MOVED, culprit, delta)
+
+
+def facts(picture: Picture, frame: Frame) -> list[str]:
+    """What is known of a function, line by line; not yet printable."""
+    known = picture.of(frame)
+    if (delta := known.delta) is None:
+        return []
     change = units.signed_duration(delta.delta_ps)
-    if not comparison.tested:
-        return Known(real=True, facts=f"function: {change}, not tested")
-    real = delta.significant or delta.over_threshold
+    if not picture.tested:
+        return [f"function: {change}, not tested"]
     interval = units.duration_interval(delta.low_ps, delta.high_ps)
-    happened = words.what_happened(delta) if real else "no significant change"
-    facts = [f"function: {change} {interval}, {happened}"]
-    if real and delta.p_adjusted < 1:
-        facts.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")
-    if not real and (blind := words.blind(delta)):
-        facts.append(f"a growth of {blind} would have been named")
+    happened = words.what_happened(delta) if known.real else "no significant change"
+    lines = [f"function: {change} {interval}, {happened}"]
+    if known.real and delta.p_adjusted < 1:
+        lines.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")
+    if not known.real and (blind := words.blind(delta)):
+        lines.append(f"a growth of {blind} would have been named")
     if place := words.place(delta):
-        facts.append(place)
-    return Known(real, delta.change is Change.MOVED, culprit, "\n".join(facts))
+        lines.append(place)
+    return lines
 
 
 # --- how a box looks ---------------------------------------------------------------------------------------
@@ -199,6 +206,8 @@ class Face:
     culprit: bool = False
     own_share: float = 0.0
     """Own change as a signed share of ``whole``, drawn as a dark bar."""
+    calls: int = 1
+    """Nested calls the box stands for."""
 
 
 def culprit_nodes(picture: Picture) -> frozenset[int]:
@@ -217,12 +226,12 @@ def culprit_nodes(picture: Picture) -> frozenset[int]:
     return frozenset(found)
 
 
-def face(picture: Picture, box: Box, *, culprit: bool = False, palette: Palette = LIGHT) -> Face:
+def face(picture: Picture, box: Box, *, culprit: bool = False, calls: int = 1, palette: Palette = LIGHT) -> Face:
     if not picture.differential:
-        return Face(colour.of_frame(box.frame, palette))
+        return Face(colour.of_frame(box.frame, palette), calls=calls)
     known = picture.of(box.frame)
     if not known.real:
-        return Face(palette.grey)
+        return Face(palette.grey, calls=calls)
     return Face(
         fill=colour.of_change(change_share(picture, box.delta_ps), palette),
         mark=_mark(box, known),
@@ -230,6 +239,7 @@ def face(picture: Picture, box: Box, *, culprit: bool = False, palette: Palette 
         hatched=not box.head_ps,
         culprit=culprit,
         own_share=change_share(picture, box.self_delta_ps),
+        calls=calls,
     )
 
 
@@ -248,12 +258,18 @@ def _mark(box: Box, known: Known) -> str:
     return "+" if box.delta_ps > 0 else units.MINUS if box.delta_ps < 0 else ""
 
 
-def tooltip(picture: Picture, box: Box) -> str:
+def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
     """Name, then costs, then what is known of the function; some lines, not yet printable."""
+    return "\n".join(
+        [*_lines(picture, box), *([f"the first of {units.count(calls)} nested calls"] if calls > 1 else [])]
+    )
+
+
+def _lines(picture: Picture, box: Box) -> list[str]:
     if not picture.differential:
         share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
         own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
-        return f"{frame_name(box.frame)}\n{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"
+        return [frame_name(box.frame), f"{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"]
     change = units.signed_duration(box.delta_ps)
     if picture.whole > 0:
         share = units.signed_percent(box.delta_ps / picture.whole)
@@ -265,5 +281,4 @@ def tooltip(picture: Picture, box: Box) -> str:
     ]
     if not (box.base_self_ps or box.head_self_ps):
         lines.pop()
-    facts = picture.of(box.frame).facts
-    return "\n".join([*lines, facts] if facts else lines)
+    return [*lines, *facts(picture, box.frame)]

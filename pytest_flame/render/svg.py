@@ -28,6 +28,7 @@ from pytest_flame.render.picture import (
     profile_picture,
     tooltip,
 )
+from pytest_flame.render.recursion import Folded, fold_recursion
 from pytest_flame.render.text import cells, fit, fit_start, fit_tail, frame_name, printable
 
 WIDTH: Final = 1000
@@ -40,9 +41,9 @@ COLUMN: Final = 7.3
 PADDING: Final = 4
 MONO: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
-_TALLEST: Final = 2400
+_TALLEST: Final = 1600
 """Rows of deeper graphs are thinner and bear no text: a picture of 20,000 px is no use to anyone."""
-_THINNEST_ROW: Final = 3
+_THINNEST_ROW: Final = 2
 _TEXT_ROW: Final = 14
 _THINNEST: Final = 0.3 / INNER
 
@@ -103,14 +104,16 @@ class Drawing:
 
 def draw(picture: Picture, palette: Palette, *, header: bool = True, prefix: str = "") -> Drawing:
     """Call it where ``units`` counts in the picture's amount."""
-    layout = lay_out(picture.tree, width=picture.width, max_boxes=MAX_BOXES, min_width=_THINNEST, keep=picture.culprits)
+    folded = fold_recursion(
+        lay_out(picture.tree, width=picture.width, max_boxes=MAX_BOXES, min_width=_THINNEST, keep=picture.culprits)
+    )
     hatch = attribute(f"{prefix}gone")
     y, lines = MARGIN, []
     for heading in picture.headings if header else ():
         y += heading.size + 8
         lines.append(_heading(heading, y - 6))
-    graph, graph_height = _graph(picture, layout, palette, hatch)
-    captions = _captions(picture, layout)
+    graph, graph_height = _graph(picture, folded, palette, hatch)
+    notes = captions(picture, folded)
     return Drawing(
         definitions=f"<defs>{_hatch(hatch, palette)}</defs>" if picture.differential else "",
         header="\n".join(lines),
@@ -119,9 +122,9 @@ def draw(picture: Picture, palette: Palette, *, header: bool = True, prefix: str
         graph_height=graph_height,
         legend=legend(picture, palette, hatch),
         captions="".join(
-            f'<text class="ink" y="{38 + 16 * i}">{content(caption)}</text>' for i, caption in enumerate(captions)
+            f'<text class="ink caption" y="{34 + 16 * i}">{content(caption)}</text>' for i, caption in enumerate(notes)
         ),
-        footer_height=24 + 16 * len(captions) + MARGIN,
+        footer_height=20 + 16 * len(notes) + MARGIN,
     )
 
 
@@ -168,18 +171,23 @@ def _heading(line: Heading, y: float) -> str:
     return f"<g>{hint}{shapes}{text}</g>"
 
 
-def _captions(picture: Picture, layout: Layout) -> list[str]:
+def captions(picture: Picture, folded: Folded) -> list[str]:
+    """What the width means, then what was left out or put together."""
+    layout = folded.layout
     if not layout.boxes:
         return ["no samples: nothing to draw"]
     side = f", {picture.width.value} for every stack" if picture.differential else ""
-    captions = [f"width: {picture.amount.axis}{side}; the full width is {units.duration(layout.total_ps)}"]
+    notes = [f"width: {picture.amount.axis}{side}; the full width is {units.duration(layout.total_ps)}"]
     if layout.hidden:
-        drawn, every = len(layout.boxes), len(layout.boxes) + layout.hidden
-        captions.append(
+        drawn = len(layout.boxes) + sum(folded.repeats.values()) - len(folded.repeats)
+        every = drawn + layout.hidden
+        notes.append(
             f"{units.count(drawn)} of {units.count(every)} boxes drawn; the {units.count(layout.hidden)} smallest, "
             f"left out, hold {units.percent(layout.hidden_share)} of the width"
         )
-    return captions
+    if folded.repeats:
+        notes.append(f"{units.count(folded.levels, 'level')} of recursion folded: ×N stands for N calls in a row")
+    return notes
 
 
 # --- boxes -------------------------------------------------------------------------------------------------
@@ -190,13 +198,15 @@ def row_height(levels: int) -> int:
     return min(ROW, max(_THINNEST_ROW, _TALLEST // max(levels, 1)))
 
 
-def _graph(picture: Picture, layout: Layout, palette: Palette, hatch: str) -> tuple[str, int]:
+def _graph(picture: Picture, folded: Folded, palette: Palette, hatch: str) -> tuple[str, int]:
+    layout = folded.layout
     row = row_height(layout.levels)
     bottom = layout.levels * row
     levels: dict[int, list[tuple[Box, Face]]] = defaultdict(list)
     culprits = culprit_nodes(picture)
-    for box in layout.boxes:
-        look = face(picture, box, culprit=box.node in culprits, palette=palette)
+    for index, box in enumerate(layout.boxes):
+        calls = folded.repeats.get(index, 1)
+        look = face(picture, box, culprit=box.node in culprits, calls=calls, palette=palette)
         levels[box.depth].append((box, look))
     parts: list[str] = []
     outlines: list[str] = []
@@ -226,7 +236,7 @@ def _extent(box: Box, culprit: bool) -> tuple[float, float]:
 def _box(box: Box, look: Face, picture: Picture, palette: Palette, row: int) -> str:
     x, width = _extent(box, look.culprit)
     fill = f' fill="{look.fill}"' if look.fill != palette.grey else ""
-    hint = content(tooltip(picture, box))
+    hint = content(tooltip(picture, box, look.calls))
     height = row - 1 if row > 4 else row
     return f'<rect x="{px(x)}" width="{px(width)}" height="{height}"{fill}><title>{hint}</title></rect>'
 
@@ -256,16 +266,20 @@ def _over(box: Box, look: Face, palette: Palette, hatch: str, row: int, total: i
 
 def label(box: Box, look: Face, room: int) -> str:
     """What stands on a box of ``room`` columns: marks, name, the change in figures, as far as they fit."""
-    if not look.mark and not look.culprit:
+    times = f"×{look.calls}" if look.calls > 1 else ""
+    if not look.mark and not look.culprit and not times:
         return fit(box.frame, room) if room >= 3 else ""
     sign = "" if look.change.startswith(look.mark) else look.mark
-    figures = " ".join(part for part in (CULPRIT if look.culprit else "", sign, look.change) if part)
-    whole = f"{figures} {frame_name(box.frame)}"
+    whole = _spaced(CULPRIT if look.culprit else "", sign, look.change, frame_name(box.frame), times)
     if cells(whole) <= room:
         return whole
-    mark = " ".join(part for part in (CULPRIT if look.culprit else "", look.mark) if part)
+    mark = _spaced(CULPRIT if look.culprit else "", look.mark, times)
     name = fit(box.frame, room - cells(mark) - 1)
     return f"{mark} {name}" if name else mark if cells(mark) <= room else ""
+
+
+def _spaced(*parts: str) -> str:
+    return " ".join(filter(None, parts))
 
 
 def _outline(box: Box, y: float, row: int, palette: Palette) -> str:

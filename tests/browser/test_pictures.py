@@ -21,9 +21,11 @@ def test_labels_fit_into_their_boxes(visit: Visit, pictures: list[Path]) -> None
     for picture in pictures:
         page = visit(picture)
         boxes = page.evaluate(
-            """() => [...document.querySelectorAll("g > rect ~ text")].map(text => {
-                const box = text.parentNode.querySelector("rect").getBBox(), words = text.getBBox();
-                return [text.textContent, words.x + words.width - box.x - box.width];
+            """() => [...document.querySelectorAll("g[pointer-events] > text")].map(text => {
+                const words = text.getBoundingClientRect(), row = text.parentNode.previousElementSibling;
+                const box = [...row.querySelectorAll("rect")].map(rect => rect.getBoundingClientRect())
+                    .find(rect => rect.left <= words.left && words.left < rect.right);
+                return [text.textContent, words.right - box.right];
             })"""
         )
         assert [text for text, over in boxes if over > 0.5] == []

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flame.fold import recording_profile
@@ -74,7 +74,7 @@ def test_the_culprits_and_what_is_known_of_them(regressed: Judgement) -> None:
     assert culprits == ["orders.parse:tokenize"]
     facts = known["known"][str(known["names"].index("orders.parse:tokenize"))]
     assert facts["real"] == 1
-    assert "[+1.57, +1.67] ms, 62 % slower under every caller" in facts["facts"]
+    assert "[+1.57, +1.67] ms, 62 % slower under every caller" in facts["facts"][0]
 
 
 def test_samples_stay_samples() -> None:
@@ -83,7 +83,7 @@ def test_samples_stay_samples() -> None:
         picture = profile_picture(Profile({(root,): 5000, (root, Frame("", "f;g")): 7000}), "perf", of="the profile")
     svg = interactive_svg(picture)  # outside of the block: the picture remembers
     assert "12 samples, 100 % of the profile, self 5 samples" in svg
-    assert data(svg)["amount"] == {"noun": "sample", "per": 1000}
+    assert data(svg)["amount"] == {"axis": "samples", "noun": "sample", "per": 1000}
     assert not re.search(r"\d (s|ms|µs|ns|ps)\b", svg)
 
 
@@ -132,9 +132,10 @@ def test_no_name_becomes_markup_or_script(regressed: Judgement, name: str) -> No
     assert_inert(interactive_svg(renamed(regressed, name)), interactive_svg(differential_picture(regressed)))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=30))
 def test_any_name_gives_well_formed_xml_with_the_same_elements(regressed: Judgement, name: str) -> None:
-    assert_inert(interactive_svg(renamed(regressed, name)), interactive_svg(differential_picture(regressed)))
+    assert_inert(interactive_svg(renamed(regressed, name)), interactive_svg(renamed(regressed, "honest")))
 
 
 def assert_inert(svg: str, honest: str) -> None:

@@ -118,10 +118,12 @@ function draw() {
     }
   }
   const ring = element("rect", {id: "ring", fill: "none", "pointer-events": "none"});
-  graph.replaceChildren(boxes, over, outlines, ring);
-  const height = top_ + bottom + 12;
+  graph.replaceChildren(boxes, over, outlines, ruler(whole, bottom, palette), ring);
+  const height = top_ + bottom + 28;
   footer.setAttribute("transform", `translate(${margin} ${height})`);
-  const all = height + data.footerHeight;
+  captions(whole);
+  // As tall as the window at least: a tooltip needs room.
+  const all = Math.max(height + data.footerHeight, innerHeight - 4);
   for (const one of [svg, document.getElementById("paper")]) {
     one.setAttribute("width", width);
     one.setAttribute("height", all);
@@ -129,6 +131,33 @@ function draw() {
   svg.setAttribute("viewBox", `0 0 ${width} ${all}`);
   showFocus();
   svg.dataset.drawn = Number(svg.dataset.drawn || 0) + 1;
+}
+
+/** Round amounts below the graph, as far as they do not run into each other. */
+function ruler(whole, bottom, palette) {
+  const made = element("g", {transform: `translate(0 ${bottom})`, "font-size": 9, fill: mix(palette.ink, palette.ink, 0)});
+  let lines = `M0 .5h${px(inner)}`, free = 0;
+  for (const [amount, text] of ticks(whole)) {
+    const x = amount / whole * inner, half = cells(text) * data.column * 0.75 / 2;
+    lines += `M${px(x)} 0v4`;
+    const left = Math.min(Math.max(x - half, 0), inner - 2 * half);
+    if (left < free) continue;
+    element("text", {x: px(left), y: 14}, made).textContent = text;
+    free = left + 2 * half + 6;
+  }
+  element("path", {d: lines, fill: "none", stroke: mix(palette.quiet, palette.quiet, 0)}, made);
+  return made;
+}
+
+function captions(whole) {
+  const side = {max: ", the larger of base and head for every stack", base: " in base", head: " in head"}[state.view];
+  const [first, ...others] = footer.querySelectorAll("text.caption");
+  if (!first) return;
+  first.textContent = `width: ${data.amount.axis}${data.differential ? side : ""}; the full width is ${duration(whole)}`;
+  for (const other of others) other.remove();
+  data.notes.forEach((note, k) => {
+    element("text", {class: "ink caption", y: 50 + 16 * k}, footer).textContent = note;
+  });
 }
 
 function showFocus() {

@@ -117,10 +117,32 @@ function percent(share, plus = "") {
   return `${sign}${digits} %`;
 }
 
+/** Round amounts from 0 to ``most`` steps for a ruler: [value, text]. */
+function ticks(whole, most = 8) {
+  if (!(whole > 0)) return [];
+  const [scale, unit] = unitOf(whole), least = whole * data.step / scale / most;
+  const power = 10 ** Math.floor(Math.log10(least));
+  const size = [1, 2, 5, 10].map(factor => factor * power).find(one => one >= least * (1 - 1e-9));
+  const found = [];
+  for (let i = 0; i * size <= whole * data.step / scale * (1 + 1e-9); i++) {
+    const text = Number((i * size).toPrecision(6)).toLocaleString("en-US", {useGrouping: Boolean(data.amount.noun)});
+    found.push([i * size * scale / data.step, i ? `${text} ${unit}` : "0"]);
+  }
+  return found;
+}
+
 // --- words
+
+/** Nested calls a box stands for. */
+const callsOf = i => data.calls[i] || 1;
 
 /** Name and figures of a box, line by line. */
 function describe(i) {
+  const nested = callsOf(i) > 1 ? [`the first of ${callsOf(i).toLocaleString("en-US")} nested calls`] : [];
+  return [...figures(i), ...nested];
+}
+
+function figures(i) {
   const lines = [name(i)];
   if (!data.differential) {
     const own = headSelf[i] ? `, self ${duration(headSelf[i])}` : "";
@@ -131,7 +153,7 @@ function describe(i) {
   const share = data.whole > 0 ? ` (${percent(delta / data.whole, "+")} of ${data.wholeName})` : "";
   lines.push(`${change(base[i], head[i])}, ${signed(delta)}${share}`);
   if (baseSelf[i] || headSelf[i]) lines.push(`self ${change(baseSelf[i], headSelf[i])}`);
-  if (known(i).facts) lines.push(...known(i).facts.split("\n"));
+  if (known(i).facts) lines.push(...known(i).facts);
   return lines;
 }
 
@@ -155,7 +177,7 @@ function cells(text) {
 /** A name in at most so many columns; its tail tells it apart. */
 function fit(i, room) {
   const whole = name(i);
-  if (whole.length > 2 * room + 200 ? false : cells(whole) <= room) return whole;
+  if (cells(whole) <= room) return whole;
   const tail = whole.slice(data.tail[data.frame[i]]), parts = tail.split(".");
   for (let start = 0; start < parts.length; start++) {
     const shown = "…" + parts.slice(start).join(".");
@@ -174,12 +196,13 @@ function fit(i, room) {
 }
 
 function label(i, face, room) {
-  if (!face.mark && !face.culprit) return room >= 3 ? fit(i, room) : "";
-  const culprit = face.culprit ? "◆" : "";
+  const spaced = (...parts) => parts.filter(Boolean).join(" ");
+  const times = callsOf(i) > 1 ? `×${callsOf(i)}` : "", culprit = face.culprit ? "◆" : "";
+  if (!face.mark && !culprit && !times) return room >= 3 ? fit(i, room) : "";
   const sign = face.change.startsWith(face.mark) ? "" : face.mark;
-  const whole = [culprit, sign, face.change, name(i)].filter(Boolean).join(" ");
+  const whole = spaced(culprit, sign, face.change, name(i), times);
   if (cells(whole) <= room) return whole;
-  const mark = [culprit, face.mark].filter(Boolean).join(" ");
+  const mark = spaced(culprit, face.mark, times);
   const shown = fit(i, room - cells(mark) - 1);
   if (shown) return `${mark} ${shown}`;
   return cells(mark) <= room ? mark : "";
