@@ -193,7 +193,8 @@ class Graph {
   text(frame, mark, culprit, room) {
     const signs = [culprit ? "◆" : "", mark].filter(Boolean).join(" ");
     const left = signs ? room - signs.length - 1 : room, facts = this.painter.facts;
-    let name = left >= 3 ? fitName(facts.name(frame), facts.qualname(frame), left) : "";
+    const whole = facts.name(frame);
+    let name = left < 3 ? "" : facts.box(frame) && whole.length > left ? `${whole.slice(0, left - 1)}…` : fitName(whole, facts.qualname(frame), left);
     // Other scripts' characters may be wider than a column.
     if (/[^\0-\u02ff…]/.test(name)) {
       while (name && this.context.measureText(name).width > left * this.advance) name = name.length > 3 ? `…${name.slice(2)}` : "";

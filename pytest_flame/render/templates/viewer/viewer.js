@@ -320,7 +320,7 @@ class Viewer {
       const ramp = make("i", { class: "ramp" });
       ramp.style.background = `linear-gradient(to right, ${steps.map((fill, i) => `${fill} ${i * 100 / 11}% ${(i + 1) * 100 / 11}%`).join(", ")})`;
       const most = percent(SETTINGS.saturation).replace(".0", "");
-      legend.replaceChildren(make("span", {}, `${MINUS}${most}`, ramp, `+${most} of the test before`),
+      legend.replaceChildren(make("span", {}, `${MINUS}${most}`, ramp, `+${most} of ${profile.amount.noun ? "all" : "the test"} before`),
         profile.tested ? sample(colours.grey, "no significant change") : make("span", {}, "not tested"), sample(`repeating-linear-gradient(135deg, ${colours.paper} 0 2px, ${colours.blue} 2px 6px)`, "gone"),
         sample(`linear-gradient(to top, ${colours.own_red} 4px, ${colours.pale_red} 4px)`, "own change"),
         profile.tested ? sample(colours.pale_red, "◆ culprit", "outlined") : "");
