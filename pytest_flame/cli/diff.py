@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -20,9 +21,8 @@ from pytest_flame.formats import collapsed
 from pytest_flame.judge import outcome
 from pytest_flame.model import Judgement, Limits
 from pytest_flame.render import units
-from pytest_flame.render.ansi import paint, wants_colour
 from pytest_flame.render.layout import Width
-from pytest_flame.render.terminal_tree import terminal_width
+from pytest_flame.render.lines import paint, wants_colour
 
 KNOWN: Final = ("svg", "html", "markdown", "speedscope", "folded")
 REGRESSED: Final = 1
@@ -149,5 +149,5 @@ def _both(sides: Sides) -> tuple[Sequence[Source], Sequence[Source]]:
 
 
 def _summarise(judgement: Judgement) -> None:
-    lines = summary_lines(judgement, width=terminal_width())
+    lines = summary_lines(judgement, width=shutil.get_terminal_size((80, 24)).columns)
     sys.stdout.write(paint(lines, colour=wants_colour(sys.stdout, os.environ)))

@@ -32,6 +32,8 @@ class Output:
 
 def outputs(paths: Sequence[str], asked: str | None, known: Sequence[str]) -> list[Output]:
     """Which file becomes what. Raises ``UsageError`` before anything is read or written."""
+    if asked is not None and asked not in known:
+        raise UsageError(f"--format {asked} is not for this command", why=f"expected one of {', '.join(known)}")
     found = [Output(path, asked or _by_suffix(path, known)) for path in paths]
     if [output.path for output in found].count(STDOUT) > 1:
         raise UsageError("-o - is standard output, which takes one result")

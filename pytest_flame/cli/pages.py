@@ -7,6 +7,7 @@ from pytest_flame.render.html import result_html
 from pytest_flame.render.markdown import result_markdown
 from pytest_flame.render.words import FILES
 
+
 def profile_page(recording: Recording) -> str:
     """One side alone."""
     judgement = Judgement(recording.test_id, Verdict.NEW, "one profile: nothing to compare with", head=recording)

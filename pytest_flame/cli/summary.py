@@ -7,7 +7,7 @@ from typing import Final
 from pytest_flame.judge import Outcome, outcome
 from pytest_flame.model import Comparison, Judgement
 from pytest_flame.render import words
-from pytest_flame.render.terminal import Line, Markup
+from pytest_flame.render.lines import Line, Markup
 from pytest_flame.render.terminal_tree import tree_lines
 from pytest_flame.render.text import printable
 

@@ -173,7 +173,6 @@ def test_files_of_each_side(flame, sampled):
         (["old.folded", "gone.folded"], "gone.folded can't be read"),
         (["--before", "old.folded", "--after", "new.folded", "old.folded", "--paired"], "1 profiles before and 2"),
         (["--two-counts", "old.folded"], "old.folded, line 1 has one count, and two were asked for"),
-        (["old.folded", "new.folded", "--static"], "--static"),
     ],
 )
 def test_errors_say_what_and_why(flame, two, arguments, what):

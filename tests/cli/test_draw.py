@@ -137,7 +137,7 @@ def test_two_counts_are_noticed_and_not_guessed(flame, tmp_path):
         (["-", "-", "-o", "a.svg"], "standard input, which can be read once"),
         (["p.folded", "-o", "-", "-o", "-", "--format", "svg"], "standard output, which takes one result"),
         (["p.folded", "-o", "a.md"], "no format belongs to that name"),
-        (["p.folded", "-o", "x", "--format", "markdown"], "flame draw writes no markdown"),
+        (["p.folded", "-o", "x", "--format", "markdown"], "--format markdown is not for this command"),
     ],
 )
 def test_errors_say_what_and_why(flame, profile, tmp_path, arguments, what):
