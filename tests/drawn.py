@@ -106,8 +106,13 @@ class Graph:
         return bounds["x"] + (int(left[node]) - start) * scale, int(weight[node]) * scale, y
 
     def bounds(self) -> FloatRect:
-        bounds = self.canvas.bounding_box()
-        assert bounds
+        """Of the canvas in the window, into which it is scrolled first."""
+        bounds: FloatRect = self.canvas.evaluate(
+            """canvas => {
+                canvas.scrollIntoView({ block: "nearest" });
+                return canvas.getBoundingClientRect().toJSON();
+            }"""
+        )
         return bounds
 
     def middle(self, node: int) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import os
 import re
 import resource
@@ -88,7 +89,7 @@ def tools(options: argparse.Namespace) -> Iterator[Tool]:
         )
     for name, suffix, more, count in (
         ("svg, static", "svg", ["--static"], boxes),
-        ("svg", "svg", [], boxes),
+        ("svg", "svg", [], scripted),
         ("html", "html", [], carried),
     ):
         draw, diff = [*ours, "draw", *more], [*ours, "diff", *more]
@@ -113,7 +114,13 @@ def titles(text: str) -> int:
 
 
 def boxes(text: str) -> int:
-    return len(re.findall(r"<rect[^>]*[^/]><title>|<g[^>]*><title>[^<]*</title><rect[^>]* height=\"19\"", text))
+    return len(re.findall(r"<rect[^>]*[^/]><title>", text))
+
+
+def scripted(text: str) -> int:
+    """What can be zoomed to, not only what is drawn at first."""
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    return len(json.loads(data[1])["depth"]) if data else boxes(text)
 
 
 def lines(text: str) -> int:
@@ -122,6 +129,10 @@ def lines(text: str) -> int:
 
 def carried(text: str) -> int:
     return sum(int(nodes) for nodes in re.findall(r' data-nodes="(\d+)"', text))
+
+
+class Broken(Exception):
+    """A tool that did not draw; its last words."""
 
 
 # --- measuring -----------------------------------------------------------------------------------------------
@@ -139,7 +150,8 @@ def measure(tool: Tool, of: Input, folder: Path, repeats: int) -> Cost:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         if done.returncode:
-            raise RuntimeError(f"{tool.name}: exit status {done.returncode}\n{done.stderr.decode()[-2000:]}")
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            raise Broken(f"exit status {done.returncode}: {said[-1] if said else 'without a word'}")
         if result.exists():
             Path(f"{result}.out").unlink()
         else:
@@ -183,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         inputs = [made_up(nodes, folder) for nodes in options.nodes]
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, CPython {sys.version.split()[0]}")
+    failed = False
     for of in inputs:
         size = of.head.stat().st_size
         print(f"\n{of.name}: {of.nodes:,} functions in the tree, {size / 1e6:.1f} MB folded a side")
@@ -190,14 +203,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for tool in sorted(tools(options), key=lambda tool: tool.two_sided):
             if (tool.two_sided and not of.base) or not re.search(options.only, tool.name):
                 continue
-            cost = measure(tool, of, folder, options.repeats)
+            try:
+                cost = measure(tool, of, folder, options.repeats)
+            except Broken as broken:
+                failed = True
+                print(f"{tool.name:32}{broken}")
+                continue
             every = of.nodes if tool.two_sided else of.head_nodes
             print(
                 f"{tool.name:32}{cost.cpu_s:8.2f}{cost.wall_s:8.2f}{cost.size / 1e6:8.2f}{cost.packed / 1e6:9.2f}"
                 f"{cost.boxes:10,}{every:10,}",
                 flush=True,
             )
-    return 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ class Pictures:
     diff: str | None = None
     base: str | None = None
     head: str | None = None
+    interactive: str | None = None
+    """The difference again, to click in."""
     drawn: Drawn | None = None
     """What they were drawn from, to save doing it again."""
 

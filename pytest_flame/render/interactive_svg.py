@@ -17,9 +17,9 @@ from pytest_flame.render.colour import DARK, LIGHT, Colour, Palette
 from pytest_flame.render.layout import Layout, lay_out
 from pytest_flame.render.legend import FONT as SMALL
 from pytest_flame.render.legend import legend
-from pytest_flame.render.picture import Known, Picture
+from pytest_flame.render.picture import Known, Picture, facts
 from pytest_flame.render.recursion import fold_recursion
-from pytest_flame.render.text import frame_name, printable, printable_lines
+from pytest_flame.render.text import frame_name, printable
 
 MAX_BOXES: Final = 20_000
 """Boxes one can zoom to: some megabytes at most."""
@@ -108,13 +108,13 @@ def _known(picture: Picture, frames: Iterable[Frame]) -> dict[str, Any]:
     known = {}
     for index, frame in enumerate(frames):
         if (of := picture.known.get(frame)) is not None:
-            known[str(index)] = _facts(of)
+            known[str(index)] = _told(of, facts(picture, frame))
     return {"known": known}
 
 
-def _facts(known: Known) -> dict[str, Any]:
+def _told(known: Known, facts: list[str]) -> dict[str, Any]:
     flags = {"real": known.real, "moved": known.moved, "culprit": known.culprit}
-    return {"facts": "\n".join(printable_lines(known.facts)), **{name: 1 for name, flag in flags.items() if flag}}
+    return {"facts": [printable(fact) for fact in facts], **{name: 1 for name, flag in flags.items() if flag}}
 
 
 def _columns(picture: Picture, layout: Layout, used: Mapping[Frame, int], step: int) -> dict[str, list[int]]:

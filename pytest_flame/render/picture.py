@@ -31,8 +31,7 @@ class Known:
     """It changed for certain, or nobody asked: its boxes have the colour of their change."""
     moved: bool = False
     culprit: bool = False
-    facts: str = ""
-    """Lines for the tooltip."""
+    delta: FrameDelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +168,28 @@ def _description(comparison: Comparison) -> str:
 
 
 def _known(delta: FrameDelta, comparison: Comparison, culprit: bool) -> Known:
+    real = not comparison.tested or delta.significant or delta.over_threshold
+    return Known(real, comparison.tested and delta.change is Change.MOVED, culprit, delta)
+
+
+def facts(picture: Picture, frame: Frame) -> list[str]:
+    """What is known of a function, line by line; not yet printable."""
+    known = picture.of(frame)
+    if (delta := known.delta) is None:
+        return []
     change = units.signed_duration(delta.delta_ps)
-    if not comparison.tested:
-        return Known(real=True, facts=f"function: {change}, not tested")
-    real = delta.significant or delta.over_threshold
+    if not picture.tested:
+        return [f"function: {change}, not tested"]
     interval = units.duration_interval(delta.low_ps, delta.high_ps)
-    happened = words.what_happened(delta) if real else "no significant change"
-    facts = [f"function: {change} {interval}, {happened}"]
-    if real and delta.p_adjusted < 1:
-        facts.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")
-    if not real and (blind := words.blind(delta)):
-        facts.append(f"a growth of {blind} would have been named")
+    happened = words.what_happened(delta) if known.real else "no significant change"
+    lines = [f"function: {change} {interval}, {happened}"]
+    if known.real and delta.p_adjusted < 1:
+        lines.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")
+    if not known.real and (blind := words.blind(delta)):
+        lines.append(f"a growth of {blind} would have been named")
     if place := words.place(delta):
-        facts.append(place)
-    return Known(real, delta.change is Change.MOVED, culprit, "\n".join(facts))
+        lines.append(place)
+    return lines
 
 
 # --- how a box looks ---------------------------------------------------------------------------------------
@@ -274,5 +281,4 @@ def _lines(picture: Picture, box: Box) -> list[str]:
     ]
     if not (box.base_self_ps or box.head_self_ps):
         lines.pop()
-    facts = picture.of(box.frame).facts
-    return [*lines, facts] if facts else lines
+    return [*lines, *facts(picture, box.frame)]

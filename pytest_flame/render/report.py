@@ -15,13 +15,14 @@ from pytest_flame.model import Judgement, Profile, Recording, RunResult
 from pytest_flame.render import units
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.html import Pictures, result_html
+from pytest_flame.render.interactive_svg import interactive_svg
 from pytest_flame.render.listing import Texts
 from pytest_flame.render.picture import differential_picture
 from pytest_flame.render.svg import profile_svg, static_svg
 
 INDEX: Final = "index.html"
 MANIFEST: Final = ".flame-report.json"
-_OWN_NAME: Final = re.compile(r"index\.html|[\w.-]+\.(diff|base|head)\.svg", re.ASCII)
+_OWN_NAME: Final = re.compile(r"index\.html|[\w.-]+\.(diff|base|head|interactive)\.svg", re.ASCII)
 
 
 def write_report(result: RunResult, directory: Path, *, texts: Texts | None = None, links: Links = NO_LINKS) -> Path:
@@ -65,16 +66,17 @@ def _documents(result: RunResult) -> tuple[dict[str, str], dict[str, Pictures]]:
         stem = slug(judgement.test_id)
         drawn = Drawn.of(judgement)
         svgs = _svgs(judgement, drawn)
-        names = {side: f"{stem}.{side}.svg" if side in svgs else None for side in ("diff", "base", "head")}
-        documents |= {f"{stem}.{side}.svg": svg for side, svg in svgs.items()}
+        names = {kind: f"{stem}.{kind}.svg" for kind in svgs}
+        documents |= {names[kind]: svg for kind, svg in svgs.items()}
         pictures[judgement.test_id] = Pictures(**names, drawn=drawn)
     return documents, pictures
 
 
 def _svgs(judgement: Judgement, drawn: Drawn) -> dict[str, str]:
-    svgs = {}
+    svgs: dict[str, str] = {}
     if drawn.comparison is not None:
-        svgs["diff"] = static_svg(differential_picture(judgement, tree=drawn.tree))
+        picture = differential_picture(judgement, tree=drawn.tree)
+        svgs |= {"diff": static_svg(picture), "interactive": interactive_svg(picture)}
     for side, profile, recording in (("base", drawn.base, judgement.base), ("head", drawn.head, judgement.head)):
         if profile is not None and recording is not None:
             svgs[side] = _side_svg(judgement.test_id, side, profile, recording)

@@ -153,7 +153,7 @@ function figures(i) {
   const share = data.whole > 0 ? ` (${percent(delta / data.whole, "+")} of ${data.wholeName})` : "";
   lines.push(`${change(base[i], head[i])}, ${signed(delta)}${share}`);
   if (baseSelf[i] || headSelf[i]) lines.push(`self ${change(baseSelf[i], headSelf[i])}`);
-  if (known(i).facts) lines.push(...known(i).facts.split("\n"));
+  if (known(i).facts) lines.push(...known(i).facts);
   return lines;
 }
 
