@@ -20,10 +20,11 @@ from pytest_flame.render.picture import differential_picture, profile_picture
 from pytest_flame.render.svg import static_svg
 from pytest_flame.render.text import printable, printable_lines
 
-PICTURES_BUDGET: Final = 3_000_000
+PICTURES_BUDGET: Final = 2_000_000
 """Characters of static pictures inside the page, worst tests first; the others are shown from their files."""
-ROWS_BUDGET: Final = 2_000
-"""Rows of static tables inside the page, worst tests first; later tests have a few each."""
+ROWS_BUDGET: Final = 1_000
+"""Rows of static tables inside the page, worst tests first; later tests have a few each, that browsers with scripts
+need not read."""
 _FEWEST_ROWS: Final = 5
 FILES: Final = "files"
 """The mode of a run over profiles of any tool: nothing was measured, and there is one test."""
@@ -124,6 +125,8 @@ class _Test:
     files: Pictures
     picture: Markup
     table: rows.FrameTable
+    aside: bool
+    """The static parts are for browsers without scripts: there is no room for them to be in everybody's way."""
     notes: tuple[str, ...]
     details: tuple[str, ...]
     graph: Block | None
@@ -133,6 +136,7 @@ def _test(number: int, judgement: Judgement, files: Pictures, scale: float, room
     comparison = judgement.comparison
     tested = comparison is not None and comparison.tested
     drawn = files.drawn or Drawn.of(judgement)
+    aside = room.rows < rows.FRAMES_SHOWN
     shown = listings(judgement, texts) if texts is not None and drawn.tree is not None else ()
     return _Test(
         anchor=f"test-{number}",
@@ -155,6 +159,7 @@ def _test(number: int, judgement: Judgement, files: Pictures, scale: float, room
         files=files,
         picture=_picture(number, judgement, drawn, room),
         table=_table(drawn, room),
+        aside=aside,
         notes=(*judgement.notes, *(comparison.notes if comparison else ())),
         details=tuple(printable_lines(judgement.details)),
         graph=graph_block(judgement, drawn, listings=shown) if drawn.tree is not None and len(drawn.tree) else None,
@@ -172,6 +177,7 @@ def _picture(number: int, judgement: Judgement, drawn: Drawn, room: _Room) -> Ma
         picture = profile_picture(side, judgement.test_id, tree=drawn.tree)
     svg = static_svg(picture, header=False, prefix=f"t{number}-")
     if len(svg) > room.pictures:
+        room.pictures = 0  # those that follow matter less
         return Markup()
     room.pictures -= len(svg)
     return Markup(svg)

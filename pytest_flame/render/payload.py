@@ -9,17 +9,18 @@ columns of unsigned LEB128 numbers, one after the other:
   cost before and after.
 
 Names are sorted and share beginnings: each starts with one character whose code less 32 says how many characters it
-takes from the name before. Costs are whole numbers of ``unit`` picoseconds, the smallest power of ten that keeps
-the whole below 2**40 or so; they are rounded along the tree, so that every subtree is within one unit of its exact
-cost and the whole is not rounded further.
+takes from the name before. Costs are whole numbers of ``unit`` picoseconds: of times a power of ten, so that the
+whole has eight or nine digits; they are rounded along the tree, so that every subtree is within one unit of its exact
+cost. Counts of other tools are exact.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,10 +31,13 @@ from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement,
 from pytest_flame.render import colour, units, words
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.homes import home_of
+from pytest_flame.render.layout import Tree
 from pytest_flame.render.listing import Listing
 from pytest_flame.render.text import printable
 
-_MOST_UNITS: Final = 10**12
+_DIGITS: Final = 8
+"""Of the whole cost; samples know fewer."""
+_INTERVAL_DIGITS: Final = 4
 _SHARED: Final = 94
 """Longest beginning two names share here: one printable ASCII character says how long it is."""
 _REAL, _CULPRIT, _MOVED = 1, 2, 4
@@ -56,10 +60,7 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
     if tree is None:
         raise ValueError(f"{judgement.test_id}: there is no recording to draw")
     lines = _lines(judgement)
-    total = max(int(tree.widest[tree.parent < 0].sum()), 1)
-    unit = 1
-    while total // unit > _MOST_UNITS:
-        unit *= 10
+    unit = _unit(tree)
     index = {frame: number for number, frame in enumerate(tree.frames)}
     modules = sorted({frame.module for frame in tree.frames})
     module_index = {module: number for number, module in enumerate(modules)}
@@ -83,7 +84,7 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
         "modules": pack_names(modules),
         "qualnames": pack_names([frame.qualname for frame in tree.frames]),
         "homes": [home_of(first_of[module], placed.get(module)).value for module in modules],
-        "tones": [colour.tone(first_of[module]) for module in modules],
+        "tones": "".join(str(colour.tone(frame)) for frame in tree.frames),
         "paths": pack_names(paths),
         "words": said,
         "functions": functions,
@@ -105,6 +106,13 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
     packer = zlib.compressobj(6, zlib.DEFLATED, -15)
     packed = packer.compress(data) + packer.flush()
     return Block(base64.b64encode(packed).decode("ascii"), len(data), len(tree))
+
+
+def _unit(tree: Tree) -> int:
+    if units.amount() is not units.TIME:
+        return int(np.gcd.reduce(np.concatenate((tree.base_self, tree.head_self)))) or 1
+    total = int(tree.widest[tree.parent < 0].sum())
+    return int(10 ** max(0, len(str(total)) - _DIGITS - 1))
 
 
 def pack_names(names: Iterable[str]) -> str:
@@ -159,7 +167,9 @@ def _lines(judgement: Judgement) -> dict[Frame, SourceLine]:
 def _functions(comparison: Comparison | None, index: Mapping[Frame, int]) -> tuple[dict[str, list[Any]], list[str]]:
     """What is known of each function, as columns, and the sentences they refer to."""
     deltas = comparison.frames[:_FUNCTIONS_KNOWN] if comparison else ()
-    culprits = {delta.frame for delta in comparison.culprits} if comparison else set()
+    # Of culprits more is known.
+    culprits = {delta.frame: delta for delta in comparison.culprits} if comparison else {}
+    deltas = tuple(culprits.get(delta.frame, delta) for delta in deltas)
     known = sorted(((index[delta.frame], delta) for delta in deltas if delta.frame in index), key=lambda row: row[0])
     sentences: dict[str, int] = {}
 
@@ -170,19 +180,19 @@ def _functions(comparison: Comparison | None, index: Mapping[Frame, int]) -> tup
     columns: dict[str, list[Any]] = {
         "frame": [number for number, _ in known],
         "flags": [_flags(delta, culprits) for _, delta in known],
-        "low": [_number(delta.low_ps) for _, delta in known],
-        "high": [_number(delta.high_ps) for _, delta in known],
-        "self_low": [_number(delta.self_low_ps) for _, delta in known],
-        "self_high": [_number(delta.self_high_ps) for _, delta in known],
+        "low": [_short(delta.low_ps) for _, delta in known],
+        "high": [_short(delta.high_ps) for _, delta in known],
+        "self_low": [_short(delta.self_low_ps) for _, delta in known],
+        "self_high": [_short(delta.self_high_ps) for _, delta in known],
         "p": [round(delta.p_adjusted, 4) for _, delta in known],
-        "blind": [delta.blind_ps for _, delta in known],
+        "blind": [None if delta.blind_ps is None else _short(delta.blind_ps) for _, delta in known],
         "calls": [None for _ in known],
         "words": [sentence(delta) for _, delta in known],
     }
     return columns, list(sentences)
 
 
-def _flags(delta: FrameDelta, culprits: set[Frame]) -> int:
+def _flags(delta: FrameDelta, culprits: Collection[Frame]) -> int:
     real = delta.significant or delta.over_threshold
     moved = delta.change is Change.MOVED
     return _REAL * real | _CULPRIT * (delta.frame in culprits) | _MOVED * moved
@@ -193,6 +203,9 @@ def _source(listing: Listing, frame: int) -> dict[str, Any]:
     return {"frame": frame, "note": printable(listing.note), "rows": rows}
 
 
-def _number(value: float) -> float | None:
-    """None for what is not finite: JSON has no word for it."""
-    return value if np.isfinite(value) else None
+def _short(value: float) -> int | None:
+    """With the digits that are shown; None for what is not finite: JSON has no word for it."""
+    if not math.isfinite(value):
+        return None
+    digits = len(str(abs(int(value))))
+    return round(int(value), min(0, _INTERVAL_DIGITS - digits))

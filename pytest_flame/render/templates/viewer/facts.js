@@ -12,6 +12,11 @@ class Facts {
     this.boxReal = [];
   }
 
+  /** Costs of each function over the whole test. */
+  get costsOf() {
+    return (this.whole ||= this.profile.tree.functions(this.profile.pool));
+  }
+
   get frames() {
     return this.profile.pool + this.boxes.length;
   }
@@ -51,7 +56,7 @@ class Facts {
   }
 
   tone(frame) {
-    return this.box(frame) ? 0 : this.profile.tones[this.profile.module[frame]];
+    return this.box(frame) ? 0 : Number(this.profile.tones[frame]);
   }
 
   place(frame) {
@@ -70,6 +75,28 @@ class Facts {
 
   culprit(frame) {
     return (this.of(frame)?.flags & 2) === 2;
+  }
+
+  /** Nodes that are pointed at: culprits where they grew, a recursive one at its outermost call. */
+  blamed(tree) {
+    if (!tree.blamed) {
+      tree.blamed = [];
+      const until = new Map();
+      for (let i = 0; this.profile.culprits.length && i < tree.size; i += 1) {
+        const frame = tree.frame[i];
+        if (!this.culprit(frame) || tree.head[i] <= tree.base[i] || i < (until.get(frame) ?? 0)) continue;
+        until.set(frame, tree.end[i]);
+        tree.blamed.push(i);
+      }
+    }
+    return tree.blamed;
+  }
+
+  /** Whether its own code changed for certain: only its own interval can tell. */
+  ownReal(frame) {
+    const known = this.of(frame);
+    if (!this.profile.tested) return this.profile.sides === 2;
+    return known !== undefined && (known.self_low > 0 || known.self_high < 0);
   }
 
   moved(frame) {
@@ -100,7 +127,7 @@ class Facts {
   statistics(frame) {
     const known = this.of(frame), { amount, profile } = this, lines = [];
     if (known) {
-      const change = this.change ||= profile.tree.functions(profile.pool);
+      const change = this.costsOf;
       const whole = change.head[frame] - change.base[frame], own = change.headSelf[frame] - change.baseSelf[frame];
       if (profile.tested) {
         lines.push(["function", `${amount.signed(whole)} ${amount.interval(known.low, known.high)}`]);

@@ -15,7 +15,7 @@ class FunctionTable {
       const button = head.querySelector("button");
       button.addEventListener("click", () => {
         const key = head.dataset.key;
-        this.sort = { key, down: this.sort.key === key ? !this.sort.down : key !== "name" };
+        this.sort = { key, down: this.sort.key === key ? !this.sort.down : key !== "name" && key !== "p" };
         this.fill();
       });
     }
@@ -25,7 +25,7 @@ class FunctionTable {
       this.fill();
       this.body.rows[first]?.querySelector("button").focus();
     });
-    const costs = facts.profile.tree.functions(facts.profile.pool), { profile } = facts;
+    const costs = facts.costsOf, { profile } = facts;
     this.rows = [];
     for (let frame = 0; frame < profile.pool; frame += 1) {
       const base = costs.base[frame], head = costs.head[frame];
@@ -33,7 +33,7 @@ class FunctionTable {
         this.rows.push({
           frame, name: profile.names[frame], base, head, change: head - base,
           baseSelf: costs.baseSelf[frame], headSelf: costs.headSelf[frame], changeSelf: costs.headSelf[frame] - costs.baseSelf[frame],
-          p: facts.of(frame)?.p ?? 2,
+          p: facts.of(frame)?.p ?? 2, happened: facts.real(frame) ? facts.happened(frame) : "",
         });
       }
     }
@@ -51,7 +51,7 @@ class FunctionTable {
     const value = row => (absolute ? Math.abs(row[key]) : row[key]);
     const shown = this.matched ? this.rows.filter(row => this.matched[row.frame]) : [...this.rows];
     shown.sort((a, b) => {
-      const order = key === "name" ? (a.name < b.name ? -1 : 1) : value(a) - value(b);
+      const order = typeof a[key] === "string" ? (a[key] < b[key] ? -1 : a[key] > b[key] ? 1 : 0) : value(a) - value(b);
       return (down ? -order : order) || a.frame - b.frame;
     });
     for (const head of this.heads) {
@@ -75,10 +75,10 @@ class FunctionTable {
     const interval = known && profile.tested ? amount.interval(known.low, known.high) : "";
     const own = known && profile.tested && (known.self_low || known.self_high) ? amount.interval(known.self_low, known.self_high) : "";
     return make("tr", { class: facts.culprit(frame) ? "culprit" : "" }, name,
-      make("td", { class: direction(row.change, real) }, profile.tested ? (real ? facts.happened(frame) : "not significant") : ""),
+      make("td", { class: direction(row.change, real) }, real ? facts.happened(frame) : "not significant"),
       cell(amount.of(row.base)), cell(amount.of(row.head)), cell(amount.signed(row.change), interval, direction(row.change, real)),
-      cell(amount.of(row.baseSelf)), cell(amount.of(row.headSelf)), cell(amount.signed(row.changeSelf), own, direction(row.changeSelf, real)),
-      cell(known && profile.tested ? pValue(known.p) : ""),
+      cell(amount.of(row.baseSelf)), cell(amount.of(row.headSelf)), cell(amount.signed(row.changeSelf), own, direction(row.changeSelf, facts.ownReal(frame))),
+      profile.tested ? cell(known ? pValue(known.p) : "") : "",
     );
   }
 }

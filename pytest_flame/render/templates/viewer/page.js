@@ -30,16 +30,25 @@ async function follow({ scroll }) {
   if (!viewer.state || address(anchor, viewer.state) !== address(anchor, state)) viewer.apply(state);
 }
 
+async function draw(section) {
+  const viewer = await viewerOf(section);
+  if (!viewer) return;
+  const { anchor, state } = readAddress();
+  if (!viewer.state) viewer.apply(anchor === section.id ? state : { ...DEFAULTS });
+  else viewer.graph.show();
+}
+
+// Of many open tests only those near the screen are decoded.
+const near = new IntersectionObserver(entries => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting || !target.open) continue;
+    near.unobserve(target);
+    draw(target);
+  }
+}, { rootMargin: "300px" });
 for (const section of document.querySelectorAll("details.test")) {
-  section.addEventListener("toggle", async () => {
-    if (!section.open) return;
-    const viewer = await viewerOf(section);
-    if (!viewer) return;
-    const { anchor, state } = readAddress();
-    if (!viewer.state) viewer.apply(anchor === section.id ? state : { ...DEFAULTS });
-    else viewer.graph.show();
-  });
-  if (section.open) section.dispatchEvent(new Event("toggle"));
+  section.addEventListener("toggle", () => { if (section.open) near.observe(section); });
+  if (section.open) near.observe(section);
 }
 addEventListener("hashchange", () => follow({ scroll: false }));
 follow({ scroll: true });
@@ -59,10 +68,10 @@ addEventListener("keydown", async event => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target instanceof Element && event.target.matches("input:not([type=radio], [type=checkbox]), textarea, select")) return;
   const sections = [...document.querySelectorAll("details.test.drawn[open]")];
-  const near = sections.find(section => section.contains(event.target)) ?? sections.find(section => section.getBoundingClientRect().bottom > 60);
-  if (!near) return;
+  const meant = sections.find(section => section.contains(event.target)) ?? sections.find(section => section.getBoundingClientRect().bottom > 60);
+  if (!meant) return;
   event.preventDefault();
-  const viewer = await open.get(near);
+  const viewer = await open.get(meant);
   viewer.find.focus();
   viewer.find.select();
 });

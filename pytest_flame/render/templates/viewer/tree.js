@@ -1,30 +1,30 @@
 // Trees of calls as columns: callers before callees, so that a subtree is a range, siblings in the order of the pool.
 class Tree {
   constructor(frame, parent, baseSelf, headSelf) {
-    const n = (this.size = frame.length);
-    Object.assign(this, { frame, parent, baseSelf, headSelf });
-    this.depth = new Int32Array(n);
-    this.end = new Int32Array(n);
-    this.base = Float64Array.from(baseSelf);
-    this.head = Float64Array.from(headSelf);
-    this.widest = new Float64Array(n);
+    const n = frame.length, depth = new Int32Array(n), end = new Int32Array(n);
+    const base = Float64Array.from(baseSelf), head = Float64Array.from(headSelf), widest = new Float64Array(n);
+    const totals = { base: 0, head: 0, widest: 0 };
+    let levels = 0;
     for (let i = 0; i < n; i += 1) {
-      this.depth[i] = parent[i] < 0 ? 0 : this.depth[parent[i]] + 1;
-      this.widest[i] = Math.max(baseSelf[i], headSelf[i]);
-      this.end[i] = i + 1;
+      depth[i] = parent[i] < 0 ? 0 : depth[parent[i]] + 1;
+      if (depth[i] >= levels) levels = depth[i] + 1;
+      widest[i] = baseSelf[i] > headSelf[i] ? baseSelf[i] : headSelf[i];
+      end[i] = i + 1;
     }
-    this.totals = { base: 0, head: 0, widest: 0 };
-    this.levels = 0;
     for (let i = n - 1; i >= 0; i -= 1) {
       const p = parent[i];
-      this.levels = Math.max(this.levels, this.depth[i] + 1);
-      for (const column of ["base", "head", "widest"]) {
-        if (p < 0) this.totals[column] += this[column][i];
-        else this[column][p] += this[column][i];
+      if (p < 0) {
+        totals.base += base[i];
+        totals.head += head[i];
+        totals.widest += widest[i];
+        continue;
       }
-      if (p >= 0 && this.end[p] < this.end[i]) this.end[p] = this.end[i];
+      base[p] += base[i];
+      head[p] += head[i];
+      widest[p] += widest[i];
+      if (end[p] < end[i]) end[p] = end[i];
     }
-    this.placed = {};
+    Object.assign(this, { size: n, frame, parent, depth, end, levels, baseSelf, headSelf, base, head, widest, totals, placed: {} });
   }
 
   /** Left edge of each node where widths are ``base``, ``head`` or ``widest``. */
@@ -76,18 +76,17 @@ class Tree {
 
   /** Self and inclusive cost by frame; of a recursive function the outermost call counts. */
   functions(pool) {
-    const sums = () => new Float64Array(pool);
-    const found = { baseSelf: sums(), headSelf: sums(), base: sums(), head: sums(), widest: sums() };
-    const until = new Int32Array(pool);
+    const [baseSelf, headSelf, base, head] = [0, 0, 0, 0].map(() => new Float64Array(pool)), until = new Int32Array(pool);
     for (let i = 0; i < this.size; i += 1) {
       const f = this.frame[i];
-      found.baseSelf[f] += this.baseSelf[i];
-      found.headSelf[f] += this.headSelf[i];
+      baseSelf[f] += this.baseSelf[i];
+      headSelf[f] += this.headSelf[i];
       if (i < until[f]) continue;
       until[f] = this.end[i];
-      for (const column of ["base", "head", "widest"]) found[column][f] += this[column][i];
+      base[f] += this.base[i];
+      head[f] += this.head[i];
     }
-    return found;
+    return { baseSelf, headSelf, base, head };
   }
 
   /** Calls of ``frame`` that lie in no other call of it. */
