@@ -80,7 +80,6 @@ function search(expression) {
     }
   }
   update();
-  draw();
 }
 
 const hits = () => state.matched
@@ -123,6 +122,7 @@ function recall() {
   state.root = follow(parts.getAll("zoom"));
   box.value = parts.get("search") || "";
   search(box.value);
+  draw();
 }
 
 // --- the tooltip
@@ -161,10 +161,17 @@ graph.addEventListener("click", event => {
   tell(-1);
   zoom(i === state.root && parent[i] < 0 ? -1 : i);
 });
-box.addEventListener("input", () => { search(box.value); remember(); });
+function find(expression) {
+  box.value = expression;
+  search(expression);
+  recolour();
+  remember();
+}
+
+box.addEventListener("input", () => find(box.value));
 box.addEventListener("keydown", event => {
   if (event.key === "Enter") step(hits(), event.shiftKey ? -1 : 1);
-  if (event.key === "Escape") { box.value = ""; search(""); remember(); graph.focus({preventScroll: true}); }
+  if (event.key === "Escape") { find(""); graph.focus({preventScroll: true}); }
   event.stopPropagation();
 });
 
@@ -197,7 +204,7 @@ document.addEventListener("keydown", event => {
     zoom(state.focus);
     focus(state.focus);
   } else if (key === "Escape") {
-    if (state.search) { box.value = ""; search(""); remember(); } else zoom(-1);
+    if (state.search) find(""); else zoom(-1);
   } else if (key === "/" || key === "Ctrl+f") {
     box.focus();
     box.select();
