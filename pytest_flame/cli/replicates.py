@@ -1,8 +1,4 @@
-"""Profiles as the recordings that the gate compares: each file is one process, one replicate.
-
-Nothing is made up: a file's sum is its process's cost, its stacks are that process's samples. What a file can't tell
-(rounds, clocks, the machine) stays empty, and the rules that need it do not apply.
-"""
+"""Two sides of profiles, compared and judged as the gate does it; too few of them are compared and not judged."""
 
 from __future__ import annotations
 
@@ -11,25 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pytest_flame.cli.sources import Source, earliest_lines
+from pytest_flame.cli.recordings import recording
+from pytest_flame.cli.sources import Source
 from pytest_flame.compare import compare, compare_interleaved
 from pytest_flame.errors import UsageError
 from pytest_flame.judge import Case, judge
-from pytest_flame.model import (
-    PS_PER_NS,
-    Change,
-    Comparison,
-    FrameDelta,
-    Judgement,
-    Limits,
-    Process,
-    Recording,
-    Round,
-    SampleCounts,
-    SamplerInfo,
-    StackSample,
-    Verdict,
-)
+from pytest_flame.model import Change, Comparison, FrameDelta, Judgement, Limits, Verdict
 from pytest_flame.render import units
 
 FEWEST: Final = 3
@@ -43,27 +26,6 @@ class Terms:
     limits: Limits
     paired: bool = False
     """Profile ``i`` of either side were recorded beside each other."""
-
-
-def recording(title: str, sources: Sequence[Source]) -> Recording:
-    """One side."""
-    return Recording(
-        test_id=title,
-        processes=tuple(map(_process, sources)),
-        sampler=SamplerInfo(rung="other", event=sources[0].unit.name, kernel=True, frequency_hz=0),
-        fingerprint={},
-        lines=earliest_lines(sources),
-    )
-
-
-def _process(source: Source) -> Process:
-    total = sum(source.costs.values())
-    return Process(
-        # A thousand iterations in nanoseconds: one in picoseconds.
-        rounds=(Round(iterations=PS_PER_NS, cpu_ns=total, wall_ns=0, sampled=True),),
-        stacks={stack: StackSample(source.samples[stack], cost) for stack, cost in source.costs.items()},
-        counts=SampleCounts(taken=sum(source.samples.values())),
-    )
 
 
 def compared(title: str, before: Sequence[Source], after: Sequence[Source], terms: Terms) -> Judgement:

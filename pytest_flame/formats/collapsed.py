@@ -27,8 +27,8 @@ PER_COUNT: Final = 1000
 """Counts are whole numbers of thousandths: decimals beyond the third are rounded."""
 
 _NUMBER: Final = r"(?:[0-9]{1,18}(?:\.[0-9]*)?|\.[0-9]+)"
-_ONE: Final = re.compile(rf"(.*\S)[ \t]+({_NUMBER})", re.DOTALL)
-_TWO: Final = re.compile(rf"(.*\S)[ \t]+({_NUMBER})[ \t]+({_NUMBER})", re.DOTALL)
+_ONE: Final = re.compile(rf"(.*\S|)[ \t]+({_NUMBER})", re.DOTALL)
+_TWO: Final = re.compile(rf"(.*\S|)[ \t]+({_NUMBER})[ \t]+({_NUMBER})", re.DOTALL)
 _COMMENT: Final = re.compile(r"#(?:[\s!].*)?", re.DOTALL)
 _BLANK: Final = " \t\r\f\v"
 _MARKS: Final = (
@@ -99,7 +99,7 @@ def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapse
         if match is None:
             raise _refused(text, name, number, line, columns)
         maybe_pairs = maybe_pairs and _TWO.fullmatch(line) is not None
-        stack = namer.stack(match[1].split(";"))
+        stack = namer.stack(match[1].lstrip(_BLANK).split(";"))
         for column, written in zip(counts, match.groups()[1:], strict=True):
             column[stack] += _thousandths(written)
     if not counts[0]:
@@ -114,8 +114,9 @@ def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapse
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines to be read, numbered from 1. Names may hold what ``str.splitlines`` takes for the end of a line."""
     for number, line in enumerate(text.split("\n"), start=1):
-        line = line.strip(_BLANK)
-        if line and not _COMMENT.fullmatch(line):
+        # A count behind nothing but a space is that of a thread without frames: py-spy writes such lines.
+        line = line.rstrip(_BLANK)
+        if line and not _COMMENT.fullmatch(line.lstrip(_BLANK)):
             yield number, line
 
 

@@ -84,7 +84,7 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
         "modules": pack_names(modules),
         "qualnames": pack_names([frame.qualname for frame in tree.frames]),
         "homes": [home_of(first_of[module], placed.get(module)).value for module in modules],
-        "tones": [colour.tone(first_of[module]) for module in modules],
+        "tones": "".join(str(colour.tone(frame)) for frame in tree.frames),
         "paths": pack_names(paths),
         "words": said,
         "functions": functions,

@@ -82,6 +82,10 @@ def test_empty_frames():
     assert read("a;;b 1\n;c 2\na;b; 3\na;b;; 4\n") == {"a;[unnamed];b": 1, "[unnamed];c": 2, "a;b": 7}
 
 
+def test_a_thread_without_frames():
+    assert read(" 11\nmain 2\n\t 5\n") == {"[no frames]": 16, "main": 2}
+
+
 def test_two_counts_only_on_request():
     text = b"main;f 3 5\nmain;g 0 2\n"
     assert read(text) == {"main;f 3": 5, "main;g 0": 2}

@@ -19,7 +19,7 @@ function direction(change, real) {
 function factsTable(facts, tree, node) {
   const { amount, profile } = facts, frame = tree.frame[node], rows = [];
   if (profile.sides === 2) {
-    rows.push(make("tr", {}, ...["", "before", "after", "change", "of test"].map(text => make("th", { scope: "col" }, text))));
+    rows.push(make("tr", {}, ...["", "before", "after", "change", profile.amount.noun ? "of all" : "of test"].map(text => make("th", { scope: "col" }, text))));
     for (const [name, before, after] of facts.costs(tree, node)) {
       const change = after - before;
       rows.push(make("tr", {},

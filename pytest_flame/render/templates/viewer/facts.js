@@ -56,7 +56,7 @@ class Facts {
   }
 
   tone(frame) {
-    return this.box(frame) ? 0 : this.profile.tones[this.profile.module[frame]];
+    return this.box(frame) ? 0 : Number(this.profile.tones[frame]);
   }
 
   place(frame) {

@@ -18,14 +18,23 @@ class Graph {
     this.matched = null;
     this.drawings = 0;
     this.canvas.dataset.row = ROW;
-    stage.addEventListener("scroll", () => this.soon(), { passive: true });
+    // Reading these after the page was changed would lay it out anew at every step.
+    this.width = this.scroll = 0;
+    stage.addEventListener("scroll", () => {
+      this.scroll = stage.scrollTop;
+      this.soon();
+    }, { passive: true });
     this.canvas.addEventListener("pointermove", event => this.point(this.hit(event), event));
     this.canvas.addEventListener("pointerleave", () => this.point(-1));
     this.canvas.addEventListener("click", event => {
       const node = this.hit(event);
       if (node >= 0) host.chosen(node);
     });
-    new ResizeObserver(() => { if (this.tree && stage.clientWidth !== this.width) this.show(); }).observe(stage);
+    new ResizeObserver(() => {
+      if (stage.clientWidth === this.width) return;
+      this.width = stage.clientWidth;
+      if (this.tree) this.show();
+    }).observe(stage);
   }
 
   set(tree, column, painter) {
@@ -37,17 +46,19 @@ class Graph {
   /** Fits the window to the tree and draws. */
   show({ reveal = false } = {}) {
     const { tree, zoom } = this;
-    this.width = this.stage.clientWidth;
+    this.width ||= this.stage.clientWidth;
     if (!this.width || !tree) return;
     this.left = zoom < 0 ? 0 : this.x[zoom];
     this.scale = this.width / ((zoom < 0 ? this.total : this.w[zoom]) || 1);
     this.levels = this.visibleLevels();
     const whole = this.levels * ROW, most = printing ? 4000 : this.host.tallest();
-    this.height = Math.max(ROW, Math.min(whole, most));
-    const pixels = window.devicePixelRatio || 1;
-    this.stage.style.height = `${this.height}px`;
-    this.pane.style.height = `${this.height}px`;
-    this.filler.style.height = `${Math.max(0, whole - this.height)}px`;
+    const height = Math.max(ROW, Math.min(whole, most)), pixels = window.devicePixelRatio || 1;
+    if (height !== this.height || whole !== this.whole) {
+      Object.assign(this, { height, whole });
+      this.stage.style.height = this.pane.style.height = `${height}px`;
+      this.filler.style.height = `${Math.max(0, whole - height)}px`;
+      this.scrollTo(this.scroll);
+    }
     const wide = Math.round(this.width * pixels), high = Math.round(this.height * pixels);
     if (this.canvas.width !== wide || this.canvas.height !== high) Object.assign(this.canvas, { width: wide, height: high });
     this.canvas.style.height = `${this.height}px`;
@@ -71,10 +82,13 @@ class Graph {
   }
 
   reveal(node) {
-    const y = this.top(node < 0 ? 0 : this.tree.depth[node]), { scrollTop } = this.stage;
-    if (y < scrollTop + ROW || y > scrollTop + this.height - 2 * ROW) {
-      this.stage.scrollTop = this.flame ? y - this.height + 3 * ROW : y - 2 * ROW;
-    }
+    const y = this.top(node < 0 ? 0 : this.tree.depth[node]), { scroll } = this;
+    if (y < scroll + ROW || y > scroll + this.height - 2 * ROW) this.scrollTo(this.flame ? y - this.height + 3 * ROW : y - 2 * ROW);
+  }
+
+  scrollTo(wanted) {
+    const scroll = Math.max(0, Math.min(wanted, this.whole - this.height));
+    if (scroll !== this.scroll) this.stage.scrollTop = this.scroll = scroll;
   }
 
   soon() {
@@ -89,7 +103,7 @@ class Graph {
   draw() {
     if (!this.tree || !this.width) return;
     const { context, tree, x, w, zoom, scale, left, height, width } = this;
-    const colours = this.painter.colours, scroll = this.stage.scrollTop;
+    const { painter: { colours }, scroll } = this;
     context.setTransform(this.pixels, 0, 0, this.pixels, 0, 0);
     context.fillStyle = colours.paper;
     context.fillRect(0, 0, width, height);
@@ -179,7 +193,8 @@ class Graph {
   text(frame, mark, culprit, room) {
     const signs = [culprit ? "◆" : "", mark].filter(Boolean).join(" ");
     const left = signs ? room - signs.length - 1 : room, facts = this.painter.facts;
-    let name = left >= 3 ? fitName(facts.name(frame), facts.qualname(frame), left) : "";
+    const whole = facts.name(frame);
+    let name = left < 3 ? "" : facts.box(frame) && whole.length > left ? `${whole.slice(0, left - 1)}…` : fitName(whole, facts.qualname(frame), left);
     // Other scripts' characters may be wider than a column.
     if (/[^\0-\u02ff…]/.test(name)) {
       while (name && this.context.measureText(name).width > left * this.advance) name = name.length > 3 ? `…${name.slice(2)}` : "";
@@ -225,7 +240,7 @@ class Graph {
   rectangle(node) {
     const { tree, zoom } = this;
     if (node < 0) return null;
-    const depth = tree.depth[node], y = this.top(depth) - this.stage.scrollTop;
+    const depth = tree.depth[node], y = this.top(depth) - this.scroll;
     if (depth >= this.levels) return null;
     if (zoom >= 0 && node < zoom && tree.end[node] > zoom) return { x: 0, y, width: this.width };
     if (zoom >= 0 && (node < zoom || node >= tree.end[zoom])) return null;
@@ -244,7 +259,7 @@ class Graph {
     const { tree } = this;
     if (!tree || !this.width) return -1;
     const bounds = this.canvas.getBoundingClientRect();
-    const row = Math.floor((event.clientY - bounds.top + this.stage.scrollTop) / ROW);
+    const row = Math.floor((event.clientY - bounds.top + this.scroll) / ROW);
     const depth = this.flame ? this.levels - 1 - row : row;
     if (depth < 0 || depth >= this.levels) return -1;
     if (this.zoom >= 0 && depth < tree.depth[this.zoom]) {
@@ -278,9 +293,9 @@ class Graph {
   focusOn(node, { scroll = true } = {}) {
     this.focus = node;
     if (scroll && node >= 0) {
-      const y = this.top(this.tree.depth[node]), { scrollTop } = this.stage;
-      if (y < scrollTop) this.stage.scrollTop = y - ROW;
-      else if (y + ROW > scrollTop + this.height) this.stage.scrollTop = y + 2 * ROW - this.height;
+      const y = this.top(this.tree.depth[node]), { scroll } = this;
+      if (y < scroll) this.scrollTo(y - ROW);
+      else if (y + ROW > scroll + this.height) this.scrollTo(y + 2 * ROW - this.height);
     }
     this.frameBox(this.focusBox, node);
   }

@@ -1,7 +1,8 @@
 // One test's graph with everything around it. What is shown follows from ``state``, which is the page's address.
 const COLUMNS = { difference: "widest", before: "base", after: "head" };
 const LIBRARIES = ["stdlib", "installed", "pytest"];
-let viewers = 0;
+let viewers = 0, windowHeight = innerHeight;
+addEventListener("resize", () => { windowHeight = innerHeight; });
 
 class Viewer {
   constructor(section, profile) {
@@ -30,7 +31,7 @@ class Viewer {
       left: () => (this.state.find && this.graph.zoom < 0 ? this.change({ find: "" }) : this.change({ at: "" })),
       moved: node => this.describe(this.graph.tree.frame[node]),
       key: event => this.key(event),
-    }, () => Math.max(160, Math.round(innerHeight * 0.62)));
+    }, () => Math.max(160, Math.round(windowHeight * 0.62)));
     this.graph = this.pane.graph;
     this.sides = ["callers", "callees"].map(which => new Pane(this.one(`.${which}-stage`), this.facts, say, {
       chosen: node => this.choose(this.sides.find(pane => pane.graph.canvas === document.activeElement || pane.which === which).graph.tree.frame[node], "callers"),
@@ -108,7 +109,6 @@ class Viewer {
     const before = this.state ?? {};
     this.state = { ...state };
     const unknown = this.correct(this.state);
-    this.controls();
     this.tree = this.treeOf(this.state.fold, this.state.inverted);
     this.column = this.profile.sides === 1 ? "head" : COLUMNS[this.state.view];
     const { graph } = this;
@@ -118,9 +118,12 @@ class Viewer {
     const zoom = this.nodeOf(this.state.at);
     const moved = graph.zoom !== zoom;
     graph.zoom = zoom;
-    this.search();
+    const anew = this.search();
     graph.show({ reveal: moved || reshaped });
     if (moved && zoom >= 0) graph.focusOn(zoom);
+    // The page changes after the graph, which reads what it needs of it.
+    this.controls();
+    this.results(anew);
     this.crumbs();
     this.legend();
     const named = this.frameNamed(decodePath(this.state.of)?.[0]);
@@ -231,9 +234,11 @@ class Viewer {
     this.one(".notice").textContent = [text, this.problem, cut].filter(Boolean).join(" ");
   }
 
+  /** Finds; true where something else is looked for than before. */
   search() {
-    const text = decodePath(this.state.find)?.[0] ?? "", output = this.one("output");
-    if (this.searched !== text || this.searchedFrames !== this.facts.frames) {
+    const text = decodePath(this.state.find)?.[0] ?? "";
+    const anew = this.searched !== text || this.searchedFrames !== this.facts.frames;
+    if (anew) {
       this.searched = text;
       this.searchedFrames = this.facts.frames;
       this.found = null;
@@ -244,14 +249,21 @@ class Viewer {
         if (!(error instanceof SyntaxError)) throw error;
         this.problem = `Not a regular expression: ${error.message.replace(/^Invalid regular expression: /, "")}.`;
       }
-      this.find.setAttribute("aria-invalid", String(this.problem !== ""));
-      this.table.filter(this.found ? this.found.frames : null);
     }
     this.graph.matched = this.found ? this.found.frames : null;
     this.at = -1;
     this.matches = this.found ? this.found.over(this.tree, this.column) : { nodes: [], share: 0 };
+    return anew;
+  }
+
+  /** Says what was found. */
+  results(anew) {
+    if (anew) {
+      this.find.setAttribute("aria-invalid", String(this.problem !== ""));
+      this.table.filter(this.found ? this.found.frames : null);
+    }
     const { functions } = this.found ?? {};
-    output.textContent = !this.found ? "" : `${percent(this.matches.share)} matched, ${functions} ${functions === 1 ? "function" : "functions"}`;
+    this.one("output").textContent = !this.found ? "" : `${percent(this.matches.share)} matched, ${functions} ${functions === 1 ? "function" : "functions"}`;
     for (const button of [this.one(".next"), this.one(".previous")]) button.disabled = !this.matches.nodes.length;
   }
 
@@ -308,7 +320,7 @@ class Viewer {
       const ramp = make("i", { class: "ramp" });
       ramp.style.background = `linear-gradient(to right, ${steps.map((fill, i) => `${fill} ${i * 100 / 11}% ${(i + 1) * 100 / 11}%`).join(", ")})`;
       const most = percent(SETTINGS.saturation).replace(".0", "");
-      legend.replaceChildren(make("span", {}, `${MINUS}${most}`, ramp, `+${most} of the test before`),
+      legend.replaceChildren(make("span", {}, `${MINUS}${most}`, ramp, `+${most} of ${profile.amount.noun ? "all" : "the test"} before`),
         profile.tested ? sample(colours.grey, "no significant change") : make("span", {}, "not tested"), sample(`repeating-linear-gradient(135deg, ${colours.paper} 0 2px, ${colours.blue} 2px 6px)`, "gone"),
         sample(`linear-gradient(to top, ${colours.own_red} 4px, ${colours.pale_red} 4px)`, "own change"),
         profile.tested ? sample(colours.pale_red, "◆ culprit", "outlined") : "");
