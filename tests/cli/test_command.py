@@ -72,7 +72,10 @@ def test_nothing_of_pytest_is_imported(tmp_path):
     (tmp_path / "a.folded").write_text("a;b 3\na;c 4\n")
     (tmp_path / "b.folded").write_text("a;b 5\na;c 4\n")
     outputs = [f"-o{tmp_path}/x.{suffix}" for suffix in ("svg", "html", "md", "folded", "speedscope.json")]
-    calls = [["draw", f"{tmp_path}/a.folded", *outputs[:2]], ["diff", *(f"{tmp_path}/{s}.folded" for s in "ab"), *outputs]]
+    calls = [
+        ["draw", f"{tmp_path}/a.folded", *outputs[:2]],
+        ["diff", *(f"{tmp_path}/{s}.folded" for s in "ab"), *outputs],
+    ]
     code = f"from pytest_flame.cli.command import main\nfor call in {calls!r}: assert main(call) == 0, call"
     assert not {m for m in imported(code) if m.partition(".")[0] in ("pytest", "_pytest", "pluggy", "cffi")}
 
