@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_flame.errors import UsageError
+from pytest_flame.links import EDITORS, editor_template, source_template
 from pytest_flame.quantities import parse_duration, parse_percent
 
 if TYPE_CHECKING:
@@ -159,6 +160,22 @@ OPTIONS: Final = (
     Option("report", "DIR", Path("flame-report"), Path, "a directory", "where the HTML report and the pictures go"),
     Option("json", "FILE", None, Path, "a file name", "write the machine-readable result to FILE"),
     Option("markdown", "FILE", None, Path, "a file name", "write a summary for a pull request to FILE"),
+    Option(
+        "source-url",
+        "URL",
+        "",
+        source_template,
+        "an address such as https://github.com/me/shop/blob/{commit}/{path}#L{line}",
+        "the report links source lines to this address; {path} is relative to the repository",
+    ),
+    Option(
+        "editor",
+        "NAME",
+        EDITORS["vscode"],
+        editor_template,
+        f"one of {', '.join(EDITORS)}",
+        "the report, opened from this checkout, links source lines to this editor",
+    ),
 )
 
 
@@ -192,6 +209,9 @@ class Settings:
     report: Path
     json: Path | None
     markdown: Path | None
+    source_url: str
+    """Template, empty for none; so is ``editor``."""
+    editor: str
     worker_args: tuple[str, ...]
     root: Path
 
@@ -257,7 +277,7 @@ def add_options(parser: pytest.Parser) -> None:
         ini = text.removeprefix("--").replace("-", "_")
         parser.addini(ini, f"always run with {text}", type="bool", default=False)
     for option in OPTIONS:
-        shown = "" if option.default in (None, ()) else f" (default: {_shown(option)})"
+        shown = "" if option.default in (None, (), "") else f" (default: {_shown(option)})"
         text = (option.help + shown).replace("%", "%%")  # argparse fills in % as in its own formats
         group.addoption(option.flag, metavar=option.metavar, default=None, help=text)
         parser.addini(option.ini, f"{option.help}; like {option.flag}", default=None)
@@ -267,6 +287,8 @@ def add_options(parser: pytest.Parser) -> None:
 def _shown(option: Option) -> str:
     if option.parse is parse_percent:
         return f"{option.default:.0%}"
+    if option.parse is editor_template:
+        return next(name for name, template in EDITORS.items() if template == option.default)
     return f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
 
 
@@ -347,6 +369,8 @@ def read_settings(config: pytest.Config) -> Settings:
         report=config.invocation_params.dir / values["report"],
         json=values["json"] and config.invocation_params.dir / values["json"],
         markdown=values["markdown"] and config.invocation_params.dir / values["markdown"],
+        source_url=values["source-url"],
+        editor=values["editor"],
         worker_args=tuple(config.getini("flame_worker_args")),
         root=root,
     )

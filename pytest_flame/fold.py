@@ -7,9 +7,12 @@ the process's exact cost.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
-from pytest_flame.model import PS_PER_NS, Process, Profile, Recording, Stack
+from pytest_flame.model import PS_PER_NS, Frame, FrameKind, Process, Profile, Recording, Stack
+
+Key = TypeVar("Key", Stack, int)
 
 
 def cost_ps(process: Process) -> int:
@@ -53,20 +56,51 @@ def recording_profile(recording: Recording) -> Profile:
     return Profile(scale(weights, round(_median([cost_ps(p) for p in recording.processes]))))
 
 
-def scale(weights: Mapping[Stack, int], total: int) -> dict[Stack, int]:
+def scale(weights: Mapping[Key, int], total: int) -> dict[Key, int]:
     """Split ``total`` in proportion to ``weights``, in whole numbers that add up to it (largest remainder).
 
-    Ties go to the stack that sorts first, so equal data gives equal files.
+    Ties go to the key that sorts first, so equal data gives equal files.
     """
     whole = sum(weights.values())
     if whole <= 0:
         return {}
-    parts = {stack: weight * total // whole for stack, weight in sorted(weights.items())}
-    missing = total - sum(parts.values())
-    by_remainder = sorted(parts, key=lambda s: -(weights[s] * total % whole))
-    for stack in by_remainder[:missing]:
-        parts[stack] += 1
-    return {stack: part for stack, part in parts.items() if part}
+    # By position: stacks are long keys, and of those that tie only a few ever have to be put in order.
+    parts, remainders = map(list, zip(*(divmod(weight * total, whole) for weight in weights.values()), strict=True))
+    missing = total - sum(parts)
+    if missing:
+        last = sorted(remainders, reverse=True)[missing - 1]
+        certain = [i for i, remainder in enumerate(remainders) if remainder > last]
+        tied = [
+            (stack, i)
+            for i, (stack, remainder) in enumerate(zip(weights, remainders, strict=True))
+            if remainder == last
+        ]
+        for i in certain + [i for _, i in sorted(tied)[: missing - len(certain)]]:
+            parts[i] += 1
+    return {stack: part for stack, part in zip(weights, parts, strict=True) if part}
+
+
+def pooled_lines(recorded: Iterable[Mapping[Frame, Mapping[int, int]]]) -> dict[Frame, dict[int, int]]:
+    """``line_weights`` of several recordings of one side together."""
+    pooled: dict[Frame, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for weights in recorded:
+        for frame, lines in weights.items():
+            for line, weight in lines.items():
+                pooled[frame][line] += weight
+    return {frame: dict(lines) for frame, lines in pooled.items()}
+
+
+def line_costs(recording: Recording) -> dict[Frame, dict[int, int]]:
+    """Picoseconds per iteration by function and source line, with the C code a line calls.
+
+    The lines of a function add up to what ``recording_profile`` says of it and of the native frames right below it.
+    """
+    own: dict[Frame, int] = defaultdict(int)
+    for stack, cost in recording_profile(recording).costs.items():
+        innermost = next((frame for frame in reversed(stack) if frame.kind is FrameKind.PYTHON), None)
+        if innermost is not None:
+            own[innermost] += cost
+    return {frame: scale(weights, own[frame]) for frame, weights in recording.line_weights.items() if own[frame]}
 
 
 def inclusive(costs: Mapping[Stack, int]) -> dict[Stack, int]:

@@ -7,7 +7,7 @@ that may have grown while it moved, the answer is another one.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final, Literal
@@ -47,6 +47,7 @@ class Case:
     base: Recording
     head: Recording
     time_s: float | None = None
+    advise: Advise | None = None
 
     @property
     def together(self) -> bool:
@@ -55,11 +56,23 @@ class Case:
 
 
 Ruling = tuple[Verdict, str]
+Advise = Callable[[Case, float], str]
+"""What would settle an undecided case: this many times the present measuring, or never where it is inf."""
 
 
-def judge(comparison: Comparison, base: Recording, head: Recording, *, time_s: float | None = None) -> Judgement:
-    """The verdict on two compared recordings: that of the first rule that has one."""
-    case = Case(comparison, base, head, time_s)
+def judge(
+    comparison: Comparison,
+    base: Recording,
+    head: Recording,
+    *,
+    time_s: float | None = None,
+    advise: Advise | None = None,
+) -> Judgement:
+    """The verdict on two compared recordings: that of the first rule that has one.
+
+    ``advise`` words what would settle an undecided one, where the options of the gate would not.
+    """
+    case = Case(comparison, base, head, time_s, advise)
     verdict, reason = next(ruling for rule in RULES if (ruling := rule(case)) is not None)
     return Judgement(comparison.test_id, verdict, reason, comparison, base, head)
 
@@ -234,6 +247,8 @@ def _advice(case: Case, distance: float) -> str:
     fixed = session**2 + (noise / 2 if c.session_sd else 0.0)
     room = distance**2 - fixed
     longer = 2.0 if math.isinf(distance) else (noise + session**2 - fixed) / room if room > 0 else math.inf
+    if case.advise is not None:
+        return case.advise(case, max(longer, 1.2) if longer <= MAX_LONGER else math.inf)
     if longer > MAX_LONGER and not case.together:
         return "measuring base and head together (--flame-against=REF) would settle it"
     if longer > MAX_LONGER:

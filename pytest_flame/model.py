@@ -11,7 +11,7 @@ import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from pytest_flame.errors import IntegrityError
 
@@ -27,11 +27,14 @@ class FrameKind(enum.Enum):
     KERNEL = "kernel"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Frame:
+class Frame(NamedTuple):
     """A function's identity: module and qualified name, never a line number or a checkout path.
 
-    Written ``module:qualname``; native frames are ``library:symbol`` and kernel frames ``kernel:symbol``.
+    Written ``module:qualname``; native frames are ``library:symbol`` and kernel frames ``kernel:symbol``. A frame of
+    another tool's profile may have no module and is written as it stands there.
+
+    A named tuple because nearly all work on large profiles is hashing and comparing frames, which a tuple does
+    several times as fast as a dataclass.
     """
 
     module: str
@@ -39,7 +42,7 @@ class Frame:
 
     @property
     def name(self) -> str:
-        return f"{self.module}:{self.qualname}"
+        return f"{self.module}:{self.qualname}" if self.module else self.qualname
 
     @property
     def kind(self) -> FrameKind:
@@ -51,7 +54,7 @@ class Frame:
 
     @classmethod
     def parse(cls, name: str) -> Frame:
-        """Inverse of ``name``: split at the first colon (module names hold none)."""
+        """Inverse of ``name`` for frames with a module: split at the first colon (module names hold none)."""
         module, _, qualname = name.partition(":")
         return cls(module, qualname)
 
@@ -231,6 +234,9 @@ class Recording:
     """When, ISO 8601 with the offset from UTC; empty where unknown."""
     sessions: tuple[Session, ...] = ()
     """Earlier recordings of the same code on the same machine, oldest first."""
+    line_weights: Mapping[Frame, Mapping[int, int]] = field(default_factory=dict)
+    """Python function → source line → weight of the samples there (ns, all processes), with the C code the line calls.
+    Only proportions within a function mean something; nothing is decided by them. Empty where unknown."""
 
     def check(self) -> None:
         if not self.processes:
@@ -239,6 +245,9 @@ class Recording:
             p.check()
         for session in self.sessions:
             session.check()
+        for frame, weights in self.line_weights.items():
+            if not weights or min(weights) < 0 or min(weights.values()) < 1:
+                raise IntegrityError(f"impossible lines of {frame}: {weights}")
 
 
 # --- comparing ---------------------------------------------------------------------------------------------
@@ -356,6 +365,8 @@ class Comparison:
     """Sd (log scale) between recordings of the same code that the interval allows for; 0 where measured together."""
     sessions: int = 0
     """Recordings of base that ``session_sd`` was estimated from; 0 where it is assumed."""
+    tested: bool = True
+    """False where there are too few profiles to know their noise: costs and deltas hold, intervals and p do not."""
 
     def check(self) -> None:
         if not self.low <= self.ratio <= self.high:
@@ -403,7 +414,7 @@ class RunResult:
 
     judgements: tuple[Judgement, ...]
     mode: str
-    """``stored`` or ``interleaved``."""
+    """``stored``, ``interleaved``, or ``files``: nothing was measured, profiles were read."""
     seed: int
     limits: Limits
     sampler: SamplerInfo | None = None

@@ -20,7 +20,8 @@ from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_b
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.model import Judgement
 from pytest_flame.progress import TerminalProgress
-from pytest_flame.render.terminal import failure_text, summary_lines
+from pytest_flame.render.lines import Line
+from pytest_flame.render.terminal import failure_lines, summary_lines
 
 VERDICT_PROPERTY: Final = "flame_verdict"
 _FORWARDED: Final = (
@@ -34,15 +35,15 @@ _NEVER_FORWARDED: Final = ("no:terminal", "no:tmpdir", "xdist", "pytest_cov", "p
 class FlameFailure(TerminalRepr):
     """What a failed test shows instead of a traceback, in the terminal and in JUnit files."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.lines = lines
 
     def toterminal(self, tw: TerminalWriter) -> None:
-        for line in self.text.splitlines():
-            tw.line(line)
+        for line in self.lines:
+            tw.line(line.text, **line.markup)
 
     def __str__(self) -> str:
-        return self.text
+        return "\n".join(line.text for line in self.lines)
 
 
 class Gate:
@@ -182,7 +183,7 @@ class Gate:
             picture = None
             if outcome.report is not None and judgement.comparison is not None:
                 picture = _relative(outcome.report.parent / f"{slug(judgement.test_id)}.diff.svg", self.config)
-            longrepr = FlameFailure(failure_text(judgement, picture=picture))
+            longrepr = FlameFailure(failure_lines(judgement, picture=picture, width=self._width()))
         elif state == "skipped":
             path, line, _ = item.location
             longrepr = (path, (line or 0) + 1, f"{judgement.verdict.value}: {judgement.reason}")
@@ -193,6 +194,10 @@ class Gate:
             properties += [("flame_ratio", f"{c.ratio:.4f}"), ("flame_interval", f"{c.low:.4f}..{c.high:.4f}")]
             properties += [("flame_culprit", culprit.frame.name) for culprit in c.culprits[:1]]
         return self._report(item, "call", state, longrepr, outcome.wall_s.get(item.nodeid, 0.0), properties)
+
+    def _width(self) -> int:
+        """Columns of the terminal, as pytest knows them."""
+        return int(self.config.get_terminal_writer().fullwidth)
 
     def _unmeasured(self, item: pytest.Item, result: WorkerResult) -> pytest.TestReport:
         path, line, _ = item.location

@@ -11,9 +11,11 @@ import pytest
 from pytest_flame import config as flame_config
 from pytest_flame.config import OPTIONS, Settings, read_settings
 from pytest_flame.errors import UsageError
+from pytest_flame.links import EDITORS
 from pytest_flame.model import Limits
 from pytest_flame.sampling import ladder
 
+PAGES = ("https://git.example/{path}?l={line}", "http://git.example/{commit}/{path}#L{line}")
 VALUES = {
     "threshold": ("7%", 0.07, "8%", 0.08),
     "frame-threshold": ("3%", 0.03, "4%", 0.04),
@@ -33,6 +35,8 @@ VALUES = {
     "report": ("r1", Path("r1"), "r2", Path("r2")),
     "json": ("a.json", Path("a.json"), "b.json", Path("b.json")),
     "markdown": ("a.md", Path("a.md"), "b.md", Path("b.md")),
+    "source-url": (PAGES[0], PAGES[0], PAGES[1], PAGES[1]),
+    "editor": ("pycharm", EDITORS["pycharm"], "none", ""),
 }
 """Name → text and value for the ini file, text and value for the command line."""
 CPU = min(os.sched_getaffinity(0)) if sys.platform == "linux" else 0

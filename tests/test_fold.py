@@ -56,6 +56,16 @@ def test_scaling_loses_and_invents_nothing(weights: dict, total: int) -> None:
     assert scaled.keys() <= weights.keys()
 
 
+@given(WEIGHTS, st.integers(0, 100))
+def test_what_is_left_over_goes_to_the_largest_remainders_and_then_by_name(weights: dict, total: int) -> None:
+    whole = sum(weights.values())
+    exact = {stack: divmod(weight * total, whole) for stack, weight in weights.items()} if whole else {}
+    first = sorted(exact, key=lambda stack: (-exact[stack][1], stack))
+    left = total - sum(part for part, _ in exact.values())
+    expected = {stack: exact[stack][0] + (stack in first[:left]) for stack in exact}
+    assert fold.scale(weights, total) == {stack: cost for stack, cost in expected.items() if cost}
+
+
 @given(WEIGHTS)
 def test_inclusive_cost_of_the_roots_is_everything(weights: dict) -> None:
     totals = fold.inclusive(weights)
@@ -69,3 +79,21 @@ def test_a_recordings_profile_is_scaled_to_the_median_process() -> None:
     profile.check()
     assert profile.total_ps == 110_000
     assert profile.costs[(ROOT, F)] == 77_000
+
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_a_function_add_up_to_its_own_cost_and_its_native_callees() -> None:
+    info = SamplerInfo("timer", "cpu-clock-looks", True, 997)
+    native = (ROOT, F, Frame("libc.so.6", "memcpy"))
+    samples = {(ROOT,): StackSample(3, 30), (ROOT, F): StackSample(5, 50), native: StackSample(2, 20)}
+    one = Process((Round(1, 1000, 1, True),), samples)
+    lines = {ROOT: {3: 7}, F: {10: 2, 12: 5}, G: {1: 9}}
+    costs = fold.line_costs(Recording("t", (one,), info, {}, line_weights=lines))
+    assert costs == {ROOT: {3: 300_000}, F: {10: 200_000, 12: 500_000}}
+
+
+def test_lines_of_several_recordings_are_pooled() -> None:
+    pooled = fold.pooled_lines([{F: {1: 2, 3: 4}}, {F: {3: 5}, G: {8: 1}}, {}])
+    assert pooled == {F: {1: 2, 3: 9}, G: {8: 1}}

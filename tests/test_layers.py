@@ -14,7 +14,7 @@ PACKAGE = Path(pytest_flame.__file__).parent
 
 # Lowest first. A module may import its own layer and those above it in this list.
 LAYERS = (
-    {"errors", "quantities", "atomic", "git"},
+    {"errors", "quantities", "atomic", "git", "links"},
     {"model"},
     {"fold", "fixture", "stats", "formats", "sampling"},
     {"baseline", "measure", "doctor"},
@@ -24,11 +24,12 @@ LAYERS = (
     {"render"},
     {"profiling"},
     {"gate.request", "progress"},
-    {"gate.remarks"},
+    {"gate.remarks", "gate.sources"},
     {"gate.screening", "gate.interleaving"},
     {"gate.confirming"},
     {"gate"},
     {"reporting", "plugin"},
+    {"cli"},
 )
 KNOW_PYTEST = {"plugin", "reporting", "progress", "hookspecs", "config", "measure.worker"}
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.

@@ -2,9 +2,9 @@
 
 Schema ``pytest-flame/baseline/1``. Frames stand once, as in the folded file; stacks are lists of indexes into
 ``frames``, root first; the samples of a process are ``[stack, count, weight_ns]`` and its rounds ``[iterations,
-cpu_ns, wall_ns, sampled, spin_ns]``. Counts that are 0 are left out, and so is what is unknown. ``content_sha256``
-covers everything but itself, in canonical form (sorted keys, no white space), so reformatting the file is not an edit;
-``folded_sha256`` ties the folded file to it.
+cpu_ns, wall_ns, sampled, spin_ns]``; source lines are ``[frame, line, weight_ns]``. Counts that are 0 are left out,
+and so is what is unknown. ``content_sha256`` covers everything but itself, in canonical form (sorted keys, no white
+space), so reformatting the file is not an edit; ``folded_sha256`` ties the folded file to it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Document = dict[str, Any]
 def encode(recording: Recording, folded_sha256: str) -> str:
     """The text of the JSON file. ``decode(parse(text))`` gives back an equal recording."""
     stacks = sorted({stack for process in recording.processes for stack in process.stacks})
-    frames = sorted({frame for stack in stacks for frame in stack} | set(recording.lines))
+    frames = sorted({frame for stack in stacks for frame in stack} | set(recording.lines) | set(recording.line_weights))
     frame_index = {frame: index for index, frame in enumerate(frames)}
     stack_index = {stack: index for index, stack in enumerate(stacks)}
     document: Document = {
@@ -62,6 +62,12 @@ def encode(recording: Recording, folded_sha256: str) -> str:
         "stacks": [[frame_index[frame] for frame in stack] for stack in stacks],
         "processes": [_encode_process(process, stack_index) for process in recording.processes],
     }
+    if recording.line_weights:
+        document["lines"] = sorted(
+            [frame_index[frame], line, weight]
+            for frame, weights in recording.line_weights.items()
+            for line, weight in weights.items()
+        )
     if recording.sessions:
         document["sessions"] = [dataclasses.asdict(session) for session in recording.sessions]
     document["content_sha256"] = content_sha256(document)
@@ -106,7 +112,7 @@ def decode(document: Document) -> Recording:
     root.keys(
         *("schema", "test", "content_sha256", "folded_sha256", "fresh", "seed", "sampler", "fingerprint"),
         *("sources", "frames", "stacks", "processes"),
-        optional=("recorded_at", "sessions"),
+        optional=("recorded_at", "sessions", "lines"),
     )
     frames: list[Frame] = []
     lines: dict[Frame, SourceLine] = {}
@@ -129,6 +135,7 @@ def decode(document: Document) -> Recording:
         seed=root["seed"].integer(low=None),
         recorded_at=root["recorded_at"].text() if "recorded_at" in root.value else "",
         sessions=tuple(map(_decode_session, root["sessions"].items())) if "sessions" in root.value else (),
+        line_weights=_decode_lines(root["lines"], frames) if "lines" in root.value else {},
     )
     try:
         recording.check()
@@ -162,6 +169,18 @@ def _decode_stack(entry: Field, frames: list[Frame]) -> Stack:
     if not indexes:
         entry.fail("is an empty stack")
     return tuple(frames[index] for index in indexes)
+
+
+def _decode_lines(entry: Field, frames: list[Frame]) -> dict[Frame, dict[int, int]]:
+    found: dict[Frame, dict[int, int]] = {}
+    for part in entry.items():
+        index, line, weight = part.items(3)
+        lines = found.setdefault(frames[index.integer(high=len(frames) - 1)], {})
+        number = line.integer()
+        if number in lines:
+            part.fail("repeats a line of this function")
+        lines[number] = weight.integer(low=1)
+    return found
 
 
 def _encode_process(process: Process, stack_index: Mapping[Stack, int]) -> Document:

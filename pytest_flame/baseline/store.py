@@ -202,7 +202,8 @@ def _encode(recording: Recording) -> tuple[str, str]:
 def _without_places_of_libraries(recording: Recording) -> Recording:
     """Where a library lies on this machine says nothing on another one, and may say who its user is."""
     lines = {frame: line for frame, line in recording.lines.items() if not line.path.startswith("/")}
-    return dataclasses.replace(recording, lines=lines)
+    weights = {frame: weight for frame, weight in recording.line_weights.items() if frame in lines}
+    return dataclasses.replace(recording, lines=lines, line_weights=weights)
 
 
 def _read(path: Path, test_id: str | None) -> str | None:

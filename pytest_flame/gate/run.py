@@ -16,7 +16,9 @@ from pytest_flame.gate.confirming import Confirmed, Suspect, confirm, is_suspici
 from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.screening import Bases, load_bases, screen
+from pytest_flame.gate.sources import SourceTexts
 from pytest_flame.judge import error, outcome
+from pytest_flame.links import Links, relative_root
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.model import Judgement, RunResult, Verdict
 from pytest_flame.render.json import result_json
@@ -146,6 +148,14 @@ def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, 
     """The page, and why something could not be written: the verdicts stand all the same."""
     report: Path | None = None
     unwritten: list[FlameError] = []
+    texts = SourceTexts.of(settings.root)
+    links = Links(
+        source=settings.source_url,
+        editor=settings.editor,
+        commit=texts.head_commit or "",
+        prefix=texts.prefix,
+        root=relative_root(settings.report, settings.root),
+    )
     document = json.dumps(result_json(result), indent=1, ensure_ascii=False) + "\n"
     for path, text in ((settings.json, document), (settings.markdown, result_markdown(result))):
         if path is None:
@@ -156,7 +166,7 @@ def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, 
         except OSError as e:
             unwritten.append(FlameError(f"{path} cannot be written", why=str(e)))
     try:
-        report = write_report(result, settings.report)
+        report = write_report(result, settings.report, texts=texts, links=links)
     except FlameError as e:
         unwritten.append(e)
     except OSError as e:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from pytest_flame import fold
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.rounds import MAX_ROUNDS
@@ -306,4 +307,5 @@ def _pooled(recordings: list[Recording]) -> Recording | None:
         processes=tuple(p for r in recordings for p in r.processes),
         lines=lines,
         source_hashes=sources,
+        line_weights=fold.pooled_lines(r.line_weights for r in recordings),
     )

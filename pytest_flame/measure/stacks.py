@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +18,7 @@ from pytest_flame.model import (
     Stack,
     StackSample,
 )
+from pytest_flame.sampling.lines import line_weights
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.sampler import RawFrame, RawSamples
 
@@ -44,6 +46,8 @@ class Folded:
     stacks: dict[Stack, StackSample]
     counts: SampleCounts
     lines: dict[Frame, SourceLine]
+    line_weights: dict[Frame, dict[int, int]]
+    """As ``Recording.line_weights``, of the Python functions in ``stacks``."""
 
 
 def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clocks, sampler: SamplerInfo) -> Folded:
@@ -90,7 +94,17 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
         # As many samples as it would have had: the clock's figure is better than that, never worse.
         period_ns = clocks.cpu_ns / clocks.ticks_due if clocks.ticks_due > 0 else _TICK_NS
         stacks[(root, CHILDREN_NOT_SAMPLED)] = StackSample(max(1, round(clocks.child_ns / period_ns)), clocks.child_ns)
-    return Folded(stacks, counts, lines)
+    return Folded(stacks, counts, lines, _line_weights(raw, namer, stacks))
+
+
+def _line_weights(raw: RawSamples, namer: FrameNamer, stacks: Mapping[Stack, object]) -> dict[Frame, dict[int, int]]:
+    shown = {frame for stack in stacks for frame in stack}
+    found: dict[Frame, dict[int, int]] = {}
+    for frame, weights in line_weights(raw, namer).items():
+        sampled = {line: weight for line, weight in weights.items() if weight > 0 and line >= 0}
+        if frame in shown and frame.kind is FrameKind.PYTHON and sampled:
+            found[frame] = sampled
+    return found
 
 
 def _is_own(stack: Stack) -> bool:

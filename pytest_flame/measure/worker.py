@@ -342,6 +342,7 @@ class Worker:
             lines=folded.lines,
             fresh=job.fresh,
             seed=job.seed,
+            line_weights=folded.line_weights,
         )
         return WorkerResult(Status.MEASURED, recording=recording)
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
 
-from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
-from pytest_flame.render import units, words
-from pytest_flame.render.svg import differential_svg
+from pytest_flame.links import NO_LINKS, Links
+from pytest_flame.model import Judgement, RunResult, Verdict
+from pytest_flame.render import assets, rows, units, words
+from pytest_flame.render.drawn import Drawn
+from pytest_flame.render.listing import Texts, listings
+from pytest_flame.render.payload import Block, graph_block
+from pytest_flame.render.picture import differential_picture, profile_picture
+from pytest_flame.render.svg import static_svg
 from pytest_flame.render.text import printable, printable_lines
 
-FRAMES_SHOWN: Final = 50
-INLINE_BUDGET: Final = 8_000_000
-"""Characters of pictures inside the page, worst tests first; the others are shown from their files."""
-
-_SMALLEST_SCALE: Final = 0.02
-_BAR: Final = 180
+PICTURES_BUDGET: Final = 2_000_000
+"""Characters of static pictures inside the page, worst tests first; the others are shown from their files."""
+ROWS_BUDGET: Final = 1_000
+"""Rows of static tables inside the page, worst tests first; later tests have a few each, that browsers with scripts
+need not read."""
+_FEWEST_ROWS: Final = 5
+FILES: Final = "files"
+"""The mode of a run over profiles of any tool: nothing was measured, and there is one test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +37,50 @@ class Pictures:
     diff: str | None = None
     base: str | None = None
     head: str | None = None
+    interactive: str | None = None
+    """The difference again, to click in."""
+    drawn: Drawn | None = None
+    """What they were drawn from, to save doing it again."""
 
 
-def result_html(result: RunResult, pictures: Mapping[str, Pictures] | None = None) -> str:
-    """The whole page. ``pictures`` maps test ids to the files it may link to."""
+def result_html(
+    result: RunResult,
+    pictures: Mapping[str, Pictures] | None = None,
+    *,
+    texts: Texts | None = None,
+    links: Links = NO_LINKS,
+) -> str:
+    """The whole page. ``pictures`` maps test ids to the files it may link to; ``texts`` is where sources come from."""
     pictures = pictures or {}
     ordered = words.worst_first(result)
-    scale = _scale(ordered)
-    room = INLINE_BUDGET
-    tests = []
-    for number, judgement in enumerate(ordered, 1):
-        test = _test(number, judgement, pictures.get(judgement.test_id, Pictures()), scale, room)
-        room -= len(test.picture)
-        tests.append(test)
-    style, script = _asset("report.css"), _asset("report.js")
-    policy = f"default-src 'none'; img-src 'self' file: data:; style-src {_digest(style)}; script-src {_digest(script)}"
+    scale = rows.bar_scale(ordered)
+    room = _Room()
+    tests = [
+        _test(number, judgement, pictures.get(judgement.test_id, Pictures()), scale, room, texts)
+        for number, judgement in enumerate(ordered, 1)
+    ]
+    style, script = assets.style(), assets.script()
+    policy = (
+        "default-src 'none'; img-src 'self' file: data:; "
+        f"style-src {assets.digest(style)}; script-src {assets.digest(script)}"
+    )
     return (
         _environment()
         .get_template("index.html.j2")
         .render(
-            figures=FIGURES,
+            alone=result.mode == FILES,
             conclusion=words.conclusion(result),
             headline=words.headline(result),
             counts=[(verdict.value, words.LABELS[verdict], n) for verdict, n in words.counts(result)],
             base=words.base_line(result),
+            axis=units.amount().axis,
             conditions=_conditions(result),
             notes=result.notes,
             interrupted=result.interrupted,
             tests=tests,
             scale=units.setting(scale),
             level=units.setting(words.level(result.limits.alpha)),
+            settings=assets.inert_json(assets.settings(links)),
             style=style,
             script=script,
             policy=policy,
@@ -73,31 +91,15 @@ def result_html(result: RunResult, pictures: Mapping[str, Pictures] | None = Non
 # --- one test ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Culprit:
-    name: str
-    growth: str
-    what: str
-    place: str
+@dataclass(slots=True)
+class _Room:
+    """What is left of the budgets."""
 
+    pictures: int = -1
+    rows: int = -1
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    shown: str
-    value: float
-    """What the column sorts by."""
-    below: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _FrameRow:
-    name: str
-    place: str
-    change: str
-    direction: str
-    """``grew``, ``shrank`` or empty where the change is not significant."""
-    culprit: bool
-    figures: tuple[_Cell, ...]
+    def __post_init__(self) -> None:
+        self.pictures, self.rows = PICTURES_BUDGET, ROWS_BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,11 @@ class _Test:
     anchor: str
     id: str
     verdict: str
-    label: str
+    badge: str
     open: bool
     reason: str
     times: str
+    tested: bool
     effect: str
     interval: str
     ratio: float
@@ -118,116 +121,79 @@ class _Test:
     bar: Markup
     measured: str
     """Against what base, and how much of it."""
-    culprits: tuple[_Culprit, ...]
+    culprits: tuple[rows.Culprit, ...]
     files: Pictures
     picture: Markup
-    frames: tuple[_FrameRow, ...]
-    frames_left: int
+    table: rows.FrameTable
+    aside: bool
+    """The static parts are for browsers without scripts: there is no room for them to be in everybody's way."""
     notes: tuple[str, ...]
     details: tuple[str, ...]
+    graph: Block | None
 
 
-FIGURES: Final = ("base → head", "Δ", "Δ of test", "self base → head", "self Δ", "p, blind below")
-
-
-def _test(number: int, judgement: Judgement, pictures: Pictures, scale: float, room: int) -> _Test:
+def _test(number: int, judgement: Judgement, files: Pictures, scale: float, room: _Room, texts: Texts | None) -> _Test:
     comparison = judgement.comparison
-    drawable = comparison is not None and judgement.base is not None and judgement.head is not None
-    picture = differential_svg(judgement, header=False, prefix=f"t{number}-") if drawable and room > 0 else ""
-    frames = comparison.frames if comparison else ()
+    tested = comparison is not None and comparison.tested
+    drawn = files.drawn or Drawn.of(judgement)
+    aside = room.rows < rows.FRAMES_SHOWN
+    shown = listings(judgement, texts) if texts is not None and drawn.tree is not None else ()
     return _Test(
         anchor=f"test-{number}",
         id=judgement.test_id,
         verdict=judgement.verdict.value,
-        label=words.LABELS[judgement.verdict],
+        badge=words.badge(judgement),
         open=judgement.verdict in (Verdict.REGRESSED, Verdict.ERROR),
         reason=judgement.reason,
         times=words.times(comparison) if comparison else "",
+        tested=tested,
         effect=units.signed_percent(comparison.ratio - 1) if comparison else "",
-        interval=units.percent_interval(comparison.low - 1, comparison.high - 1) if comparison else "",
+        interval=units.percent_interval(comparison.low - 1, comparison.high - 1) if comparison and tested else "",
         ratio=comparison.ratio if comparison else 0.0,
         base_ps=comparison.base_ps if comparison else 0,
-        detectable=words.detectable(comparison) if comparison else "",
-        mde=comparison.mde if comparison else math.inf,
-        bar=_interval_bar(comparison, scale) if comparison else Markup(),
-        measured=words.measured_with(judgement),
-        culprits=tuple(_culprit(comparison, delta) for delta in comparison.culprits) if comparison else (),
-        files=pictures,
-        picture=Markup(picture if len(picture) <= room else ""),
-        frames=_frame_rows(comparison) if comparison else (),
-        frames_left=max(0, len(frames) - FRAMES_SHOWN),
+        detectable=words.detectable(comparison) if comparison and tested else "",
+        mde=comparison.mde if comparison and tested else math.inf,
+        bar=rows.interval_bar(comparison, scale) if comparison and tested else Markup(),
+        measured=words.measured_with(judgement) if tested else "",
+        culprits=tuple(rows.culprit(comparison, delta) for delta in comparison.culprits) if comparison else (),
+        files=files,
+        picture=_picture(number, judgement, drawn, room),
+        table=_table(drawn, room),
+        aside=aside,
         notes=(*judgement.notes, *(comparison.notes if comparison else ())),
         details=tuple(printable_lines(judgement.details)),
+        graph=graph_block(judgement, drawn, listings=shown) if drawn.tree is not None and len(drawn.tree) else None,
     )
 
 
-def _culprit(comparison: Comparison, delta: FrameDelta) -> _Culprit:
-    return _Culprit(
-        name=delta.frame.name,
-        growth=words.growth(comparison, delta),
-        what=words.what_happened(delta),
-        place=words.place(delta),
-    )
+def _picture(number: int, judgement: Judgement, drawn: Drawn, room: _Room) -> Markup:
+    """The static picture, as far as there is room for it; without its heading, which the page has."""
+    side = drawn.head or drawn.base
+    if side is None or room.pictures <= 0:
+        return Markup()
+    if drawn.comparison is not None:
+        picture = differential_picture(judgement, tree=drawn.tree)
+    else:
+        picture = profile_picture(side, judgement.test_id, tree=drawn.tree)
+    svg = static_svg(picture, header=False, prefix=f"t{number}-")
+    if len(svg) > room.pictures:
+        room.pictures = 0  # those that follow matter less
+        return Markup()
+    room.pictures -= len(svg)
+    return Markup(svg)
 
 
-def _frame_rows(comparison: Comparison) -> tuple[_FrameRow, ...]:
-    culprits = {delta.frame for delta in comparison.culprits}
-    largest = sorted(comparison.frames, key=lambda delta: -abs(delta.delta_ps))[:FRAMES_SHOWN]
-    return tuple(_frame_row(delta, comparison.base_ps, delta.frame in culprits) for delta in largest)
-
-
-def _frame_row(delta: FrameDelta, test_ps: int, culprit: bool) -> _FrameRow:
-    base, head = units.before_after(delta.base_ps, delta.head_ps)
-    self_base, self_head = units.before_after(delta.base_self_ps, delta.head_self_ps)
-    interval = units.duration_interval(delta.low_ps, delta.high_ps)
-    known = delta.self_low_ps or delta.self_high_ps
-    own_interval = units.duration_interval(delta.self_low_ps, delta.self_high_ps) if known else ""
-    share = delta.delta_ps / test_ps if test_ps > 0 else math.inf
-    direction = ("grew" if delta.delta_ps > 0 else "shrank") if delta.significant and delta.delta_ps else ""
-    figures = (
-        _Cell(f"{base} → {head}", delta.head_ps),
-        _Cell(units.signed_duration(delta.delta_ps), delta.delta_ps, interval),
-        _Cell(units.signed_percent(share), delta.delta_ps),
-        _Cell(f"{self_base} → {self_head}", delta.head_self_ps),
-        _Cell(units.signed_duration(delta.self_delta_ps), delta.self_delta_ps, own_interval),
-        _Cell(units.p_value(delta.p_adjusted), delta.p_adjusted, words.blind(delta)),
-    )
-    change = words.what_happened(delta) if culprit else delta.change.value
-    return _FrameRow(delta.frame.name, words.place(delta), change, direction, culprit, figures)
-
-
-# --- the interval bar --------------------------------------------------------------------------------------
-
-
-def _scale(judgements: Iterable[Judgement]) -> float:
-    """Half the range all bars share, so that tests can be compared by eye: four times the largest threshold."""
-    thresholds = (j.comparison.limits.threshold for j in judgements if j.comparison)
-    return max(_SMALLEST_SCALE, 4 * max(thresholds, default=0.0))
-
-
-def _interval_bar(comparison: Comparison, scale: float) -> Markup:
-    """The interval against zero (solid) and the threshold to both sides (dashed); arrows where it leaves the bar."""
-
-    def x(effect: float) -> float:
-        inside = min(max(effect, -scale), scale) if math.isfinite(effect) else scale
-        return round(_BAR / 2 + inside / scale * (_BAR / 2 - 6), 1)
-
-    low, middle, high = (x(ratio - 1) for ratio in (comparison.low, comparison.ratio, comparison.high))
-    threshold = comparison.limits.threshold
-    lines = "".join(
-        f'<line x1="{x(at)}" x2="{x(at)}" y1="2" y2="20" stroke="#888" stroke-dasharray="3 2"/>'
-        for at in (-threshold, threshold)
-        if threshold < scale
-    )
-    arrows = '<path d="M6 6L0 11L6 16z" fill="currentColor"/>' if comparison.low - 1 < -scale else ""
-    if not comparison.high - 1 <= scale:
-        arrows += f'<path d="M{_BAR - 6} 6L{_BAR} 11L{_BAR - 6} 16z" fill="currentColor"/>'
-    return Markup(
-        f'<svg class="bar" width="{_BAR}" height="22" viewBox="0 0 {_BAR} 22" role="img" aria-label="interval">'
-        f'<line x1="{_BAR / 2}" x2="{_BAR / 2}" y1="0" y2="22" stroke="#888"/>{lines}'
-        f'<rect x="{low}" y="7" width="{max(round(high - low, 1), 1)}" height="8" rx="2" fill="currentColor" '
-        f'fill-opacity="0.45"/><rect x="{middle - 1.5}" y="4" width="3" height="14" fill="currentColor"/>{arrows}</svg>'
-    )
+def _table(drawn: Drawn, room: _Room) -> rows.FrameTable:
+    shown = rows.FRAMES_SHOWN if room.rows >= rows.FRAMES_SHOWN else _FEWEST_ROWS
+    side = drawn.head or drawn.base
+    if drawn.comparison is not None:
+        table = rows.comparison_table(drawn.comparison, shown)
+    elif side is not None:
+        table = rows.profile_table(side, shown)
+    else:
+        return rows.NO_TABLE
+    room.rows -= len(table.rows)
+    return table
 
 
 # --- the page ----------------------------------------------------------------------------------------------
@@ -270,13 +236,3 @@ def _environment() -> jinja2.Environment:
 def _shown(value: Any) -> Any:
     """Every text that enters the page passes here; only what this module marked as HTML is left alone."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _asset(name: str) -> Markup:
-    text = files("pytest_flame.render").joinpath("templates", name).read_text(encoding="utf-8")
-    return Markup(text)
-
-
-def _digest(text: str) -> str:
-    """The policy source that admits exactly this inline style or script."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

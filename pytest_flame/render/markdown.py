@@ -142,8 +142,9 @@ def _conditions(result: RunResult) -> str:
     parts = [
         f"threshold {units.setting(result.limits.threshold)}",
         f"intervals {units.setting(words.level(result.limits.alpha))}",
-        f"seed {result.seed}",
     ]
+    if result.mode != words.FILES:
+        parts.append(f"seed {result.seed}")
     if result.overhead is not None:
         parts.append(f"overhead {units.percent(result.overhead)}")
     return ", ".join(parts)

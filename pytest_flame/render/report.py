@@ -10,18 +10,22 @@ from typing import Final
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline.names import slug
 from pytest_flame.errors import UsageError
-from pytest_flame.fold import recording_profile
-from pytest_flame.model import Judgement, Recording, RunResult
+from pytest_flame.links import NO_LINKS, Links
+from pytest_flame.model import Judgement, Profile, Recording, RunResult
 from pytest_flame.render import units
+from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.html import Pictures, result_html
-from pytest_flame.render.svg import differential_svg, profile_svg
+from pytest_flame.render.interactive_svg import interactive_svg
+from pytest_flame.render.listing import Texts
+from pytest_flame.render.picture import differential_picture
+from pytest_flame.render.svg import profile_svg, static_svg
 
 INDEX: Final = "index.html"
 MANIFEST: Final = ".flame-report.json"
-_OWN_NAME: Final = re.compile(r"index\.html|[\w.-]+\.(diff|base|head)\.svg", re.ASCII)
+_OWN_NAME: Final = re.compile(r"index\.html|[\w.-]+\.(diff|base|head|interactive)\.svg", re.ASCII)
 
 
-def write_report(result: RunResult, directory: Path) -> Path:
+def write_report(result: RunResult, directory: Path, *, texts: Texts | None = None, links: Links = NO_LINKS) -> Path:
     """Write ``index.html`` and, for each test, the pictures there is data for; return the page's path.
 
     A manifest remembers which files are the report's. Those of an earlier run that are not written again are
@@ -29,7 +33,7 @@ def write_report(result: RunResult, directory: Path) -> Path:
     before anything is changed. Every file appears at once or not at all.
     """
     documents, pictures = _documents(result)
-    documents[INDEX] = result_html(result, pictures)
+    documents[INDEX] = result_html(result, pictures, texts=texts, links=links)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -60,25 +64,26 @@ def _documents(result: RunResult) -> tuple[dict[str, str], dict[str, Pictures]]:
     pictures: dict[str, Pictures] = {}
     for judgement in result.judgements:
         stem = slug(judgement.test_id)
-        drawn = {f"{stem}.{side}.svg": svg for side, svg in _svgs(judgement).items()}
-        documents |= drawn
-        names = {side: name if (name := f"{stem}.{side}.svg") in drawn else None for side in ("diff", "base", "head")}
-        pictures[judgement.test_id] = Pictures(**names)
+        drawn = Drawn.of(judgement)
+        svgs = _svgs(judgement, drawn)
+        names = {kind: f"{stem}.{kind}.svg" for kind in svgs}
+        documents |= {names[kind]: svg for kind, svg in svgs.items()}
+        pictures[judgement.test_id] = Pictures(**names, drawn=drawn)
     return documents, pictures
 
 
-def _svgs(judgement: Judgement) -> dict[str, str]:
-    svgs = {}
-    if judgement.comparison and judgement.base and judgement.head:
-        svgs["diff"] = differential_svg(judgement)
-    for side, recording in (("base", judgement.base), ("head", judgement.head)):
-        if recording:
-            svgs[side] = _side_svg(judgement.test_id, side, recording)
+def _svgs(judgement: Judgement, drawn: Drawn) -> dict[str, str]:
+    svgs: dict[str, str] = {}
+    if drawn.comparison is not None:
+        picture = differential_picture(judgement, tree=drawn.tree)
+        svgs |= {"diff": static_svg(picture), "interactive": interactive_svg(picture)}
+    for side, profile, recording in (("base", drawn.base, judgement.base), ("head", drawn.head, judgement.head)):
+        if profile is not None and recording is not None:
+            svgs[side] = _side_svg(judgement.test_id, side, profile, recording)
     return svgs
 
 
-def _side_svg(test_id: str, side: str, recording: Recording) -> str:
-    profile = recording_profile(recording)
+def _side_svg(test_id: str, side: str, profile: Profile, recording: Recording) -> str:
     processes = units.count(len(recording.processes), "process", "processes")
     return profile_svg(
         profile, test_id, subtitle=f"{side}: {units.duration(profile.total_ps)} per iteration, {processes}"

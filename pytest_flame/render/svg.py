@@ -5,384 +5,323 @@ Classes on a few elements let a surrounding page recolour paper and ink for dark
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from pytest_flame.fold import recording_profile
-from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
-from pytest_flame.render import colour, units, words
-from pytest_flame.render.layout import Box, Layout, Width, lay_out
-from pytest_flame.render.text import cells, fit, fit_start, fit_tail, printable
+from pytest_flame.model import Judgement, Profile
+from pytest_flame.render import units
+from pytest_flame.render.colour import LIGHT, WHITE, Palette
+from pytest_flame.render.layout import MAX_BOXES, Box, Layout, Width, lay_out
+from pytest_flame.render.legend import FONT as SMALL
+from pytest_flame.render.legend import legend
+from pytest_flame.render.picture import (
+    CULPRIT,
+    Face,
+    Heading,
+    Picture,
+    culprit_nodes,
+    differential_picture,
+    face,
+    profile_picture,
+    tooltip,
+)
+from pytest_flame.render.recursion import Folded, fold_recursion
+from pytest_flame.render.text import cells, fit, fit_start, fit_tail, frame_name, printable
 
 WIDTH: Final = 1000
-_MARGIN: Final = 12
-_INNER: Final = WIDTH - 2 * _MARGIN
-_ROW: Final = 20
-_BOX: Final = 19
-_FONT: Final = 12
-_COLUMN: Final = 7.3
+MARGIN: Final = 12
+INNER: Final = WIDTH - 2 * MARGIN
+ROW: Final = 20
+FONT: Final = 12
+COLUMN: Final = 7.3
 """Advance of one character at 12 px in the widest of the usual monospaced fonts (0.602 em), and a little."""
-_PADDING: Final = 4
-_SMALL: Final = 9
-_SMALL_COLUMN: Final = _COLUMN * _SMALL / _FONT
-_THINNEST: Final = 0.3 / _INNER
-_CULPRITS_NAMED: Final = 3
-_MONO: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
-_CULPRIT_MARK: Final = "◆"
+PADDING: Final = 4
+MONO: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+
+_TALLEST: Final = 1600
+"""Rows of deeper graphs are thinner and bear no text: a picture of 20,000 px is no use to anyone."""
+_THINNEST_ROW: Final = 2
+_TEXT_ROW: Final = 14
+_THINNEST: Final = 0.3 / INNER
+
+
+def static_svg(picture: Picture, *, palette: Palette = LIGHT, header: bool = True, prefix: str = "") -> str:
+    """The picture with its root at the bottom, the widest boxes only, and what share was left out.
+
+    ``header=False`` leaves out the lines above the graph, for a page that says them itself; ``prefix`` keeps ids
+    apart where several pictures stand in one document.
+    """
+    with units.counted_in(picture.amount):
+        drawing = draw(picture, palette, header=header, prefix=prefix)
+    top = drawing.header_height
+    below = top + drawing.graph_height
+    return document(
+        picture,
+        palette,
+        below + drawing.footer_height,
+        [
+            drawing.definitions,
+            drawing.header,
+            f'<g transform="translate({MARGIN} {top})">{drawing.graph}</g>',
+            f'<g transform="translate({MARGIN} {below})" font-size="{SMALL}">{drawing.legend}{drawing.captions}</g>',
+        ],
+        prefix=prefix,
+    )
 
 
 def differential_svg(judgement: Judgement, *, width: Width = Width.MAX, header: bool = True, prefix: str = "") -> str:
-    """Base against head as one flame graph, root at the bottom: grey unless significant, red grew, blue shrank.
+    """Base against head as one flame graph: grey unless significant, red grew, blue shrank.
 
-    ``header=False`` leaves out the lines above the picture, for a page that says them itself; ``prefix`` keeps
-    ids apart where several pictures stand in one document. Raises ValueError without both sides and a comparison.
+    Raises ValueError without both sides and a comparison.
     """
-    comparison, base, head = judgement.comparison, judgement.base, judgement.head
-    if comparison is None or base is None or head is None:
-        raise ValueError(f"{judgement.test_id}: a differential picture needs both sides and their comparison")
-    culprits = frozenset(delta.frame for delta in comparison.culprits)
-    layout = lay_out(recording_profile(base), recording_profile(head), width=width, min_width=_THINNEST, keep=culprits)
-    deltas = {delta.frame: delta for delta in comparison.frames}
-    hatch = f"{prefix}gone"
-    lines = _differential_header(judgement, comparison) if header else []
-    return _document(
-        title=f"{judgement.test_id}: {words.outcome(judgement)}",
-        definitions=_hatch_pattern(hatch),
-        header=lines,
-        layout=layout,
-        face=lambda box: _differential_face(box, deltas.get(box.frame), comparison, culprits, layout.total_ps),
-        hatch=hatch,
-        legend=_differential_legend(hatch),
-        footer=[
-            f"width: CPU time per iteration, {width.value} for every stack; the full width is "
-            f"{units.duration(layout.total_ps)}",
-            *_hidden(layout),
-        ],
-    )
+    return static_svg(differential_picture(judgement, width=width), header=header, prefix=prefix)
 
 
-def profile_svg(
-    profile: Profile, title: str, *, subtitle: str = "", width: str = "CPU time per iteration", of: str = "the test"
-) -> str:
-    """One side as a flame graph, root at the bottom, coloured by where the code lives.
-
-    ``width`` says what a box's width means, ``of`` what its share is a share of.
-    """
-    layout = lay_out(Profile({}), profile, min_width=_THINNEST)
-    lines = [_title_line(title), *([_Line(subtitle)] if subtitle else [])]
-    return _document(
-        title=title,
-        definitions="",
-        header=lines,
-        layout=layout,
-        face=lambda box: _profile_face(box, layout.total_ps, of),
-        hatch="",
-        legend=_profile_legend(),
-        footer=[
-            f"width: {width}; the full width is {units.duration(layout.total_ps)}",
-            *_hidden(layout),
-        ],
-    )
-
-
-# --- what a box looks like ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Face:
-    fill: colour.Colour
-    tooltip: str
-    mark: str = ""
-    hatched: bool = False
-    culprit: bool = False
-    own_share: float = 0.0
-    """Own change as a signed share of the picture's width, drawn as a dark bar."""
-
-
-def _differential_face(
-    box: Box, delta: FrameDelta | None, comparison: Comparison, culprits: frozenset[Frame], total_ps: int
-) -> _Face:
-    real = delta is not None and (delta.significant or delta.over_threshold)
-    share = box.delta_ps / comparison.base_ps if comparison.base_ps > 0 else float(box.delta_ps > 0)
-    return _Face(
-        fill=colour.of_change(share) if real else colour.GREY,
-        tooltip=_differential_tooltip(box, delta, comparison),
-        mark=_mark(box, delta) if delta is not None and real else "",
-        hatched=real and not box.head_ps,
-        culprit=box.frame in culprits and box.delta_ps > 0,
-        own_share=box.self_delta_ps / total_ps if real else 0.0,
-    )
-
-
-def _mark(box: Box, delta: FrameDelta) -> str:
-    if delta.change is Change.MOVED:
-        return "MOVED"
-    if not box.head_ps:
-        return "GONE"
-    if not box.base_ps:
-        return "NEW"
-    return "+" if box.delta_ps > 0 else units.MINUS if box.delta_ps < 0 else ""
-
-
-def _differential_tooltip(box: Box, delta: FrameDelta | None, comparison: Comparison) -> str:
-    change = units.signed_duration(box.delta_ps)
-    if comparison.base_ps > 0:
-        change += f" ({units.signed_percent(box.delta_ps / comparison.base_ps)} of the test)"
-    base, head = units.before_after(box.base_ps, box.head_ps)
-    own_base, own_head = units.before_after(box.base_self_ps, box.head_self_ps)
-    lines = [box.frame.name, f"here: {base} → {head}, {change}", f"self here: {own_base} → {own_head}"]
-    if delta is None:
-        return "\n".join(lines)
-    interval = units.duration_interval(delta.low_ps, delta.high_ps)
-    lines.append(f"function: {units.signed_duration(delta.delta_ps)} {interval}, {words.what_happened(delta)}")
-    lines.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")
-    if not delta.significant:
-        lines.append("no significant change")
-    if blind := words.blind(delta):
-        lines.append(f"a growth of {blind} would have been named")
-    if place := words.place(delta):
-        lines.append(place)
-    return "\n".join(lines)
-
-
-def _profile_face(box: Box, total_ps: int, of: str) -> _Face:
-    own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
-    share = units.percent(box.head_ps / total_ps)
-    return _Face(colour.of_frame(box.frame), f"{box.frame.name}\n{units.duration(box.head_ps)}, {share} of {of}{own}")
-
-
-# --- header, legend, footer --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    text: str
-    size: int = _FONT
-    bold: bool = False
-    badge: str = ""
-    badge_fill: str = ""
-    full: str = ""
-    """What a cut line says in whole, as its tooltip."""
-
-
-def _title_line(title: str, size: int = 14) -> _Line:
-    room = int(_INNER / (_COLUMN * size / _FONT))
-    return _Line(fit_tail(printable(title), room), size=size, bold=True, full=title)
-
-
-def _differential_header(judgement: Judgement, comparison: Comparison) -> list[_Line]:
-    verdict = judgement.verdict
-    effect = " · ".join(
-        [words.times(comparison), words.effect(comparison), f"{units.setting(comparison.level)} interval"]
-    )
-    lines = [
-        _title_line(judgement.test_id),
-        _Line(effect, badge=verdict.value, badge_fill=str(colour.VERDICTS[verdict])),
-    ]
-    for delta in comparison.culprits[:_CULPRITS_NAMED]:
-        facts = [words.growth(comparison, delta), words.what_happened(delta), words.place(delta)]
-        text = f"{_CULPRIT_MARK} " + " · ".join([fit(delta.frame, 48), *(printable(fact) for fact in facts if fact)])
-        lines.append(_Line(fit_start(text, int(_INNER / _COLUMN)), bold=True, full=f"{delta.frame}, {facts[1]}"))
-    if (more := len(comparison.culprits) - _CULPRITS_NAMED) > 0:
-        lines.append(_Line(f"and {units.count(more, 'more culprit')}, outlined in the picture"))
-    return lines
-
-
-def _hatch_pattern(name: str) -> str:
-    return (
-        f'<pattern id="{_attribute(name)}" width="6" height="6" patternUnits="userSpaceOnUse" '
-        f'patternTransform="rotate(45)">'
-        f'<rect width="2.5" height="6" fill="{colour.PAPER}" fill-opacity="0.65"/></pattern>'
-    )
-
-
-def _differential_legend(hatch: str) -> list[str]:
-    """One row of samples, each followed by its meaning; a string is drawn after the previous one's end."""
-    saturation = f"{colour.SATURATION:.0%}".replace("%", " %")
-    steps = [colour.of_change(colour.SATURATION * step / 5) for step in range(-5, 6)]
-    ramp = "".join(f'<rect x="{i * 14}" width="14" height="12" fill="{step}"/>' for i, step in enumerate(steps))
-    flow = _Flow()
-    flow.words(f"{units.MINUS}{saturation}")
-    flow.sample(ramp, 14 * len(steps))
-    flow.words(f"+{saturation} of the test's base cost", gap=18)
-    flow.sample(f'<rect width="20" height="12" fill="{colour.GREY}"/>', 20)
-    flow.words("no significant change", gap=18)
-    gone = colour.of_change(-colour.SATURATION / 2)
-    flow.sample(f'<rect width="20" height="12" fill="{gone}"/><rect width="20" height="12" fill="url(#{hatch})"/>', 20)
-    flow.words("gone", gap=18)
-    grown = colour.of_change(colour.SATURATION / 2)
-    flow.sample(
-        f'<rect width="20" height="12" fill="{grown}"/><rect y="9" width="20" height="3" fill="{colour.DARK_RED}"/>', 20
-    )
-    flow.words("own change", gap=18)
-    flow.sample(
-        f'<rect x="1" width="18" height="12" fill="{grown}" stroke="{colour.INK}" stroke-width="2" class="outline"/>',
-        20,
-    )
-    flow.words(f"{_CULPRIT_MARK} culprit")
-    return flow.parts
-
-
-def _profile_legend() -> list[str]:
-    flow = _Flow()
-    for frame, meaning in (
-        (Frame("app", "f"), "Python, toned by module"),
-        (Frame("lib.so", "f"), "native"),
-        (Frame("kernel", "f"), "kernel"),
-    ):
-        flow.sample(f'<rect width="20" height="12" fill="{colour.of_frame(frame)}"/>', 20)
-        flow.words(meaning, gap=18)
-    return flow.parts
-
-
-class _Flow:
-    """Samples and words set one after the other on one line."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self._x = 0.0
-
-    def sample(self, shapes: str, width: float) -> None:
-        self.parts.append(f'<g transform="translate({_px(self._x)} 0)">{shapes}</g>')
-        self._x += width + 6
-
-    def words(self, text: str, gap: float = 6) -> None:
-        self.parts.append(f'<text class="ink" x="{_px(self._x)}" y="10.5">{_content(text)}</text>')
-        self._x += cells(text) * _COLUMN * 11 / _FONT + gap
-
-
-def _hidden(layout: Layout) -> list[str]:
-    if not layout.boxes:
-        return ["no samples: nothing to draw"]
-    if not layout.hidden:
-        return []
-    drawn, every = len(layout.boxes), len(layout.boxes) + layout.hidden
-    return [
-        f"{units.count(drawn)} of {units.count(every)} boxes drawn; the {units.count(layout.hidden)} smallest, "
-        f"left out, hold {units.percent(layout.hidden_share)} of the width"
-    ]
+def profile_svg(profile: Profile, title: str, *, subtitle: str = "", of: str = "the test") -> str:
+    """One side as a flame graph, coloured by where the code lives. ``of`` is what a share is a share of."""
+    return static_svg(profile_picture(profile, title, subtitle=subtitle, of=of))
 
 
 # --- the document ------------------------------------------------------------------------------------------
 
 
-def _document(
-    *,
-    title: str,
-    definitions: str,
-    header: list[_Line],
-    layout: Layout,
-    face: Callable[[Box], _Face],
-    hatch: str,
-    legend: list[str],
-    footer: list[str],
-) -> str:
-    parts: list[str] = []
-    y = _MARGIN
-    for line in header:
-        y += line.size + 8
-        parts.append(_header_line(line, y - 6))
-    top = y + (8 if header else 0)
-    bottom = top + layout.levels * _ROW
-    parts += _boxes(layout, face, hatch, bottom)
-    parts.append(f'<g transform="translate({_MARGIN} {bottom + 10})" font-size="11">{"".join(legend)}</g>')
-    y = bottom + 10 + 14
-    for text in footer:
-        y += 16
-        parts.append(f'<text class="ink" x="{_MARGIN}" y="{y - 2}" font-size="11">{_content(text)}</text>')
-    height = y + _MARGIN
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The parts of a picture as SVG. ``graph`` and ``footer`` have their top left corner at the origin."""
+
+    definitions: str
+    header: str
+    header_height: int
+    graph: str
+    graph_height: int
+    legend: str
+    captions: str
+    footer_height: int
+
+
+def draw(picture: Picture, palette: Palette, *, header: bool = True, prefix: str = "") -> Drawing:
+    """Call it where ``units`` counts in the picture's amount."""
+    folded = fold_recursion(
+        lay_out(picture.tree, width=picture.width, max_boxes=MAX_BOXES, min_width=_THINNEST, keep=picture.culprits)
+    )
+    hatch = attribute(f"{prefix}gone")
+    y, lines = MARGIN, []
+    for heading in picture.headings if header else ():
+        y += heading.size + 8
+        lines.append(_heading(heading, y - 6))
+    graph, graph_height = _graph(picture, folded, palette, hatch)
+    notes = captions(picture, folded)
+    return Drawing(
+        definitions=f"<defs>{_hatch(hatch, palette)}</defs>" if picture.differential else "",
+        header="\n".join(lines),
+        header_height=y + (8 if lines else 0),
+        graph=graph,
+        graph_height=graph_height,
+        legend=legend(picture, palette, hatch),
+        captions="".join(
+            f'<text class="ink caption" y="{34 + 16 * i}">{content(caption)}</text>' for i, caption in enumerate(notes)
+        ),
+        footer_height=20 + 16 * len(notes) + MARGIN,
+    )
+
+
+def document(picture: Picture, palette: Palette, height: float, parts: Iterable[str], *, prefix: str = "") -> str:
+    """A whole SVG file of these parts on paper."""
+    description = attribute(f"{prefix}about")
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-            f'role="img" aria-label="{_attribute(title)}" font-family="{_MONO}" font-size="{_FONT}" '
-            f'fill="{colour.INK}">',
-            f"<title>{_content(title)}</title>",
-            *([f"<defs>{definitions}</defs>"] if definitions else []),
-            f'<rect class="paper" width="{WIDTH}" height="{height}" rx="6" fill="{colour.PAPER}"/>',
-            *parts,
+            f'role="img" aria-label="{attribute(picture.title)}" aria-describedby="{description}" '
+            f'font-family="{MONO}" font-size="{FONT}" fill="{palette.ink}">',
+            f'<title>{content(picture.title)}</title><desc id="{description}">{content(picture.description)}</desc>',
+            f'<rect class="paper" id="{attribute(prefix)}paper" width="{WIDTH}" height="{height}" rx="6" '
+            f'fill="{palette.paper}"/>',
+            *filter(None, parts),
             "</svg>\n",
         ]
     )
 
 
-def _header_line(line: _Line, y: float) -> str:
-    x, shapes = float(_MARGIN), ""
+def _hatch(name: str, palette: Palette) -> str:
+    return (
+        f'<pattern id="{name}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        f'<rect width="2.5" height="6" fill="{palette.paper}" fill-opacity=".6"/></pattern>'
+    )
+
+
+def _heading(line: Heading, y: float) -> str:
+    x, shapes = float(MARGIN), ""
     if line.badge:
-        width = cells(line.badge) * _COLUMN + 14
+        width = cells(line.badge) * COLUMN + 14
         shapes = (
-            f'<rect x="{_px(x)}" y="{_px(y - 13)}" width="{_px(width)}" height="18" rx="3" fill="{line.badge_fill}"/>'
-            f'<text x="{_px(x + 7)}" y="{_px(y)}" font-weight="bold" fill="{colour.PAPER}">'
-            f"{_content(line.badge)}</text>"
+            f'<rect x="{px(x)}" y="{px(y - 13)}" width="{px(width)}" height="18" rx="3" fill="{line.badge_fill}"/>'
+            f'<text x="{px(x + 7)}" y="{px(y)}" font-weight="bold" fill="{WHITE}">{content(line.badge)}</text>'
         )
         x += width + 10
+    room = int((WIDTH - MARGIN - x) / (COLUMN * line.size / FONT))
+    text = printable(line.text)
+    # Of a test's id the end tells it apart; a sentence begins with what matters.
+    shown = fit_tail(text, room) if line.text == line.full else fit_start(text, room)
     weight = ' font-weight="bold"' if line.bold else ""
-    tooltip = f"<title>{_content(line.full)}</title>" if line.full else ""
-    text = f'<text class="ink" x="{_px(x)}" y="{_px(y)}" font-size="{line.size}"{weight}>{_content(line.text)}</text>'
-    return f"<g>{tooltip}{shapes}{text}</g>"
+    hint = f"<title>{content(line.full)}</title>" if line.full else ""
+    text = f'<text class="ink" x="{px(x)}" y="{px(y)}" font-size="{line.size}"{weight}>{content(shown)}</text>'
+    return f"<g>{hint}{shapes}{text}</g>"
 
 
-def _boxes(layout: Layout, face: Callable[[Box], _Face], hatch: str, bottom: float) -> Iterable[str]:
-    plain: list[str] = []
-    outlined: list[str] = []
-    for box in layout.boxes:
-        look = face(box)
-        (outlined if look.culprit else plain).append(_box(box, look, hatch, bottom))
-    return [*plain, *outlined]  # outlines lie on top of their neighbours
-
-
-def _box(box: Box, face: _Face, hatch: str, bottom: float) -> str:
-    x, y = _MARGIN + box.x * _INNER, bottom - (box.depth + 1) * _ROW
-    width = box.width * _INNER
-    width = max(width - (0.6 if width > 2 else 0.0), 2.0 if face.culprit else 0.3)
-    place = f'x="{_px(x)}" y="{_px(y)}" width="{_px(width)}" height="{_BOX}"'
-    outline = f' stroke="{colour.INK}" stroke-width="2.5" class="outline"' if face.culprit else ""
-    parts = [f"<g><title>{_content(face.tooltip)}</title>", f'<rect {place} fill="{face.fill}"{outline}/>']
-    if face.hatched:
-        parts.append(f'<rect {place} fill="url(#{_attribute(hatch)})"/>')
-    own = min(abs(face.own_share) * _INNER, width)
-    if own >= 1:
-        dark = colour.DARK_RED if face.own_share > 0 else colour.DARK_BLUE
-        parts.append(
-            f'<rect x="{_px(x + width - own)}" y="{_px(y + _BOX - 3)}" width="{_px(own)}" height="3" fill="{dark}"/>'
+def captions(picture: Picture, folded: Folded) -> list[str]:
+    """What the width means, then what was left out or put together."""
+    layout = folded.layout
+    if not layout.boxes:
+        return ["no samples: nothing to draw"]
+    side = f", {picture.width.value} for every stack" if picture.differential else ""
+    notes = [f"width: {picture.amount.axis}{side}; the full width is {units.duration(layout.total_ps)}"]
+    if layout.hidden:
+        drawn = len(layout.boxes) + sum(folded.repeats.values()) - len(folded.repeats)
+        every = drawn + layout.hidden
+        notes.append(
+            f"{units.count(drawn)} of {units.count(every)} boxes drawn; the {units.count(layout.hidden)} smallest, "
+            f"left out, hold {units.percent(layout.hidden_share)} of the width"
         )
-    label = _label(box.frame, face, width)
-    if label:
-        weight = ' font-weight="bold"' if face.culprit else ""
-        parts.append(f'<text x="{_px(x + _PADDING)}" y="{_px(y + 13)}"{weight}>{_content(label)}</text>')
-    elif not face.culprit and face.mark and cells(face.mark) * _SMALL_COLUMN + 2 <= width:
-        parts.append(f'<text x="{_px(x + 1)}" y="{_px(y + 12)}" font-size="{_SMALL}">{face.mark}</text>')
-    elif face.culprit:
-        parts.append(_pointer(x + width / 2, y))
-    parts.append("</g>")
-    return "".join(parts)
+    if folded.repeats:
+        notes.append(f"{units.count(folded.levels, 'level')} of recursion folded: ×N stands for N calls in a row")
+    return notes
 
 
-def _label(frame: Frame, face: _Face, width: float) -> str:
-    room = int((width - 2 * _PADDING) / _COLUMN)
-    mark = " ".join(part for part in (_CULPRIT_MARK if face.culprit else "", face.mark) if part)
-    if not mark:
-        return fit(frame, room) if room >= 3 else ""
-    name = fit(frame, room - cells(mark) - 1)
-    if name:
-        return f"{mark} {name}"
-    return mark if cells(mark) <= room else ""
+# --- boxes -------------------------------------------------------------------------------------------------
 
 
-def _pointer(x: float, y: float) -> str:
-    """A triangle above a culprit too narrow for its mark."""
-    points = f"{_px(x - 6)},{_px(y - 11)} {_px(x + 6)},{_px(y - 11)} {_px(x)},{_px(y - 1)}"
-    return f'<polygon points="{points}" fill="{colour.INK}" stroke="{colour.PAPER}" stroke-width="1"/>'
+def row_height(levels: int) -> int:
+    """Pixels of one level."""
+    return min(ROW, max(_THINNEST_ROW, _TALLEST // max(levels, 1)))
 
 
-def _px(value: float) -> str:
+def _graph(picture: Picture, folded: Folded, palette: Palette, hatch: str) -> tuple[str, int]:
+    layout = folded.layout
+    row = row_height(layout.levels)
+    bottom = layout.levels * row
+    levels: dict[int, list[tuple[Box, Face]]] = defaultdict(list)
+    culprits = culprit_nodes(picture)
+    for index, box in enumerate(layout.boxes):
+        calls = folded.repeats.get(index, 1)
+        look = face(picture, box, culprit=box.node in culprits, calls=calls, palette=palette)
+        levels[box.depth].append((box, look))
+    parts: list[str] = []
+    outlines: list[str] = []
+    for depth, boxes in sorted(levels.items()):
+        y = bottom - (depth + 1) * row
+        rects = "".join(_box(box, look, picture, palette, row) for box, look in boxes)
+        parts.append(f'<g transform="translate(0 {y})" fill="{palette.grey}">{rects}</g>')
+        over = "".join(part for box, look in boxes for part in _over(box, look, palette, hatch, row, layout.total_ps))
+        if over:
+            parts.append(f'<g transform="translate(0 {y})" pointer-events="none">{over}</g>')
+        outlines += (_outline(box, y, row, palette) for box, look in boxes if look.culprit)
+    if outlines:  # on top of the neighbours
+        parts.append(
+            f'<g fill="none" stroke="{palette.ink}" stroke-width="2.5" pointer-events="none" class="outline">'
+            f"{''.join(outlines)}</g>"
+        )
+    parts += _ruler(layout, bottom, palette)
+    return "\n".join(parts), bottom + (28 if layout.boxes else 0)
+
+
+def _extent(box: Box, culprit: bool) -> tuple[float, float]:
+    """Left edge and width in pixels; neighbours wide enough have a gap between them."""
+    width = box.width * INNER
+    return box.x * INNER, max(width - (0.6 if width > 2 else 0.0), 2.0 if culprit else 0.3)
+
+
+def _box(box: Box, look: Face, picture: Picture, palette: Palette, row: int) -> str:
+    x, width = _extent(box, look.culprit)
+    fill = f' fill="{look.fill}"' if look.fill != palette.grey else ""
+    hint = content(tooltip(picture, box, look.calls))
+    height = row - 1 if row > 4 else row
+    return f'<rect x="{px(x)}" width="{px(width)}" height="{height}"{fill}><title>{hint}</title></rect>'
+
+
+def _over(box: Box, look: Face, palette: Palette, hatch: str, row: int, total: int) -> Iterator[str]:
+    """What lies on a box: hatching, the bar of its own change, its label."""
+    x, width = _extent(box, look.culprit)
+    height = row - 1 if row > 4 else row
+    if look.hatched and width >= 1:
+        yield f'<rect x="{px(x)}" width="{px(width)}" height="{height}" fill="url(#{hatch})"/>'
+    own = min(abs(box.self_delta_ps) / total * INNER, width) if look.own_share else 0
+    if own >= 1:
+        dark = palette.own_red if look.own_share > 0 else palette.own_blue
+        thick = 3 if row > 8 else 1
+        yield (
+            f'<rect x="{px(x + width - own)}" y="{height - thick}" width="{px(own)}" height="{thick}" fill="{dark}"/>'
+        )
+    if row < _TEXT_ROW:
+        return
+    text = label(box, look, int((width - 2 * PADDING) / COLUMN))
+    if text:
+        weight = ' font-weight="bold"' if look.culprit else ""
+        yield f'<text x="{px(x + PADDING)}" y="13"{weight}>{content(text)}</text>'
+    elif look.mark and not look.culprit and cells(look.mark) * COLUMN * 0.75 + 2 <= width:
+        yield f'<text x="{px(x + 1)}" y="12" font-size="9">{look.mark}</text>'
+
+
+def label(box: Box, look: Face, room: int) -> str:
+    """What stands on a box of ``room`` columns: marks, name, the change in figures, as far as they fit."""
+    times = f"×{look.calls}" if look.calls > 1 else ""
+    if not look.mark and not look.culprit and not times:
+        return fit(box.frame, room) if room >= 3 else ""
+    sign = "" if look.change.startswith(look.mark) else look.mark
+    whole = _spaced(CULPRIT if look.culprit else "", sign, look.change, frame_name(box.frame), times)
+    if cells(whole) <= room:
+        return whole
+    mark = _spaced(CULPRIT if look.culprit else "", look.mark, times)
+    name = fit(box.frame, room - cells(mark) - 1)
+    return f"{mark} {name}" if name else mark if cells(mark) <= room else ""
+
+
+def _spaced(*parts: str) -> str:
+    return " ".join(filter(None, parts))
+
+
+def _outline(box: Box, y: float, row: int, palette: Palette) -> str:
+    """Around a culprit; one too narrow for its mark is pointed at as well."""
+    x, width = _extent(box, culprit=True)
+    height = row - 1 if row > 4 else row
+    outline = f'<rect x="{px(x)}" y="{y}" width="{px(width)}" height="{height}"/>'
+    if width >= COLUMN + 2 * PADDING and row >= _TEXT_ROW:
+        return outline
+    middle = x + width / 2
+    points = f"{px(middle - 6)},{y - 11} {px(middle + 6)},{y - 11} {px(middle)},{y - 1}"
+    return f'{outline}<polygon points="{points}" fill="{palette.ink}" stroke="{palette.paper}" stroke-width="1"/>'
+
+
+def _ruler(layout: Layout, bottom: int, palette: Palette) -> list[str]:
+    """Round amounts below the root, as far as they do not run into each other."""
+    marks = units.ticks(layout.total_ps)
+    if not marks:
+        return []
+    texts, lines, free = [], [], 0.0
+    for amount, text in marks:
+        x, half = amount / layout.total_ps * INNER, cells(text) * COLUMN * 0.75 / 2
+        lines.append(f"M{px(x)} 0v4")
+        left = min(max(x - half, 0), INNER - 2 * half)
+        if left >= free:
+            texts.append(f'<text class="ink" x="{px(left)}" y="14">{content(text)}</text>')
+            free = left + 2 * half + 6
+    return [
+        f'<g transform="translate(0 {bottom})" font-size="9"><path d="M0 .5h{INNER}{"".join(lines)}" fill="none" '
+        f'stroke="{palette.quiet}"/>{"".join(texts)}</g>'
+    ]
+
+
+def px(value: float) -> str:
+    """Tenths of a pixel are fine enough for any screen."""
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _content(text: str) -> str:
+def content(text: str) -> str:
+    """Text between tags, each line of it printable."""
     return "\n".join(escape(printable(line), quote=False) for line in text.split("\n"))
 
 
-def _attribute(text: str) -> str:
+def attribute(text: str) -> str:
     return escape(printable(text), quote=True)

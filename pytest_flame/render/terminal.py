@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
 from pytest_flame.render import units, words
+from pytest_flame.render.lines import Line, Markup
+from pytest_flame.render.terminal_tree import WIDTH as _TREE_WIDTH
+from pytest_flame.render.terminal_tree import tree_lines
 from pytest_flame.render.text import cells, printable, printable_lines
 
-Markup = Mapping[str, bool]
-
-_PLAIN: Final[Markup] = {}
 _MARKUP: Final[Mapping[Verdict, Markup]] = {
     Verdict.PASS: {"green": True},
     Verdict.IMPROVED: {"green": True, "bold": True},
@@ -26,13 +26,6 @@ _NOTE: Final[Markup] = {"yellow": True}
 _WIDTH: Final = 120
 _OUTCOME_ROOM: Final = 30
 _INDENT: Final = "    "
-
-
-class Line(NamedTuple):
-    """One line and pytest's markup for it: ``terminalreporter.write_line(line.text, **line.markup)``."""
-
-    text: str
-    markup: Markup = _PLAIN
 
 
 def summary_lines(result: RunResult, report: Path | str | None = None, *, width: int = _WIDTH) -> list[Line]:
@@ -52,33 +45,44 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
     return lines
 
 
-def failure_text(judgement: Judgement, *, picture: Path | str | None = None) -> str:
-    """The body of a failed test's own report: the verdict, how much, who is to blame, where to look."""
+def failure_lines(judgement: Judgement, *, picture: Path | str | None = None, width: int = _TREE_WIDTH) -> list[Line]:
+    """The body of a failed test's own report: the verdict, how much, who is to blame, where, where to look.
+
+    The tree of changed functions keeps to ``width`` columns; sentences are left to the terminal to wrap.
+    """
     comparison = judgement.comparison
-    lines = [f"{judgement.verdict.value}: {printable(judgement.reason)}"]
+    lines = [Line(f"{judgement.verdict.value}: {printable(judgement.reason)}")]
     if comparison is not None:
         limits = comparison.limits
-        lines += [
+        lines += _plain(
             "",
-            f"{words.times(comparison)}  {words.effect(comparison)}  CPU time per iteration",
+            f"{words.times(comparison)}  {words.effect(comparison)}  {units.amount().axis}",
             f"{units.setting(comparison.level)} interval, threshold {units.setting(limits.threshold)}, "
             f"frame threshold {units.setting(limits.frame_threshold)}, "
             f"{_replicates(judgement, comparison)}",
-        ]
+        )
         if comparison.culprits:
-            lines += ["", "culprit:" if len(comparison.culprits) == 1 else "culprits:"]
+            lines += _plain("", "culprit:" if len(comparison.culprits) == 1 else "culprits:")
             for delta in comparison.culprits:
-                lines += _accusation(comparison, delta)
+                lines += _plain(*_accusation(comparison, delta))
         elif judgement.verdict is Verdict.REGRESSED and not comparison.alike:
-            lines += ["", "no single frame stands out: the growth is spread over more frames than could be told apart"]
+            lines += _plain(
+                "", "no single frame stands out: the growth is spread over more frames than could be told apart"
+            )
+        if tree := tree_lines(judgement, width=width):
+            lines += [Line(""), *tree]
     notes = [*judgement.notes, *(comparison.notes if comparison else ())]
     if notes:
-        lines += ["", *(f"note: {printable(note)}" for note in notes)]
+        lines += _plain("", *(f"note: {printable(note)}" for note in notes))
     if judgement.details:
-        lines += ["", *printable_lines(judgement.details)]
+        lines += _plain("", *printable_lines(judgement.details))
     if picture is not None:
-        lines += ["", f"picture: {picture}"]
-    return "\n".join(lines)
+        lines += _plain("", f"picture: {picture}")
+    return lines
+
+
+def _plain(*texts: str) -> list[Line]:
+    return [Line(text) for text in texts]
 
 
 def _replicates(judgement: Judgement, comparison: Comparison) -> str:

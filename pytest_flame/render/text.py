@@ -37,12 +37,17 @@ def cells(text: str) -> int:
     return sum(_cell(character) for character in text)
 
 
+def frame_name(frame: Frame) -> str:
+    """``module:qualname``, printable."""
+    return printable(frame.name if frame.qualname else frame.module)
+
+
 def fit(frame: Frame, room: int) -> str:
     """The frame's name in at most ``room`` columns, keeping its tail: the function tells frames apart.
 
     Empty where less than a readable piece would be left.
     """
-    name, qualname = printable(frame.name), printable(frame.qualname)
+    name, qualname = frame_name(frame), printable(frame.qualname or frame.module)
     if cells(name) <= room:
         return name
     parts = qualname.split(".")

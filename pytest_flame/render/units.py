@@ -1,8 +1,15 @@
-"""Numbers as people read them. Times come in as picoseconds, effects as fractions (0.05 is 5 %)."""
+"""Numbers as people read them. Costs come in as picoseconds, effects as fractions (0.05 is 5 %).
+
+Profiles of other tools hold samples or bytes instead of times: ``counted_in`` says so for a while.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final
 
 _UNITS: Final = ((10**12, "s"), (10**9, "ms"), (10**6, "µs"), (10**3, "ns"), (1, "ps"))
@@ -10,8 +17,43 @@ _UNKNOWN: Final = "unknown"
 MINUS: Final = "−"
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What costs are costs of."""
+
+    axis: str
+    """What a width means: ``CPU time per iteration``, ``samples``."""
+    noun: str = ""
+    """One of what is counted, ``sample``; empty for times."""
+    per: int = 1
+    """How much of a cost one of them is."""
+
+
+TIME: Final = Amount("CPU time per iteration")
+SAMPLES: Final = Amount("samples", "sample", per=1000)
+_CURRENT: Final[ContextVar[Amount]] = ContextVar("amount", default=TIME)
+
+
+def amount() -> Amount:
+    """What costs are just now."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def counted_in(amount: Amount) -> Iterator[None]:
+    """Within the block, costs read as this (as ``decimal.localcontext`` does it for precision)."""
+    token = _CURRENT.set(amount)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
 def duration(ps: float) -> str:
-    """``12.31 ms``: the unit that leaves one to three digits before the point, about four in all."""
+    """``12.31 ms``: the unit that leaves one to three digits before the point, about four in all.
+
+    ``1,234 samples`` where that is what costs are.
+    """
     if not math.isfinite(ps):
         return _UNKNOWN
     scale, unit = _unit(ps)
@@ -31,6 +73,13 @@ def before_after(base_ps: float, head_ps: float) -> tuple[str, str]:
         return duration(base_ps), duration(head_ps)
     decimals = _decimals(larger, scale)
     return f"{_number(base_ps / scale, decimals)} {unit}", f"{_number(head_ps / scale, decimals)} {unit}"
+
+
+def change(base_ps: float, head_ps: float) -> str:
+    """``2.62 → 4.23 ms``: both, and the unit once where they share it."""
+    base, head = before_after(base_ps, head_ps)
+    number, _, unit = base.rpartition(" ")
+    return f"{number} → {head}" if number and head.endswith(f" {unit}") else f"{base} → {head}"
 
 
 def duration_interval(low_ps: float, high_ps: float) -> str:
@@ -90,7 +139,26 @@ def count(number: int, noun: str = "", plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def ticks(total: int, most: int = 8) -> list[tuple[float, str]]:
+    """Round amounts from 0 to ``total`` for a ruler, and what stands at them: ``(0, "0"), (2000000000, "2 ms")``."""
+    if total <= 0:
+        return []
+    scale, unit = _unit(total)
+    least = total / scale / most
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+    marks = [i * step for i in range(int(total / scale / step * (1 + 1e-9)) + 1)]
+    return [(mark * scale, f"{_trimmed(mark)} {unit}" if mark else "0") for mark in marks]
+
+
+def _trimmed(value: float) -> str:
+    return f"{value:,.6g}" if amount().noun else f"{value:.6g}"
+
+
 def _unit(ps: float) -> tuple[int, str]:
+    counted = amount()
+    if counted.noun:
+        return counted.per, counted.noun if abs(ps) == counted.per else f"{counted.noun}s"
     if ps == 0 or not math.isfinite(ps):
         return 10**3, "ns"
     rounded = abs(float(f"{ps:.4g}"))  # 999.96 µs is 1.00 ms
@@ -98,7 +166,7 @@ def _unit(ps: float) -> tuple[int, str]:
 
 
 def _decimals(ps: float, scale: int) -> int:
-    if scale == 1 or ps == 0:
+    if scale == 1 or ps == 0 or (amount().noun and abs(ps) >= scale):
         return 0
     return 2 if abs(ps) / scale < 99.995 else 1
 
@@ -108,10 +176,10 @@ def _percent_decimals(fraction: float) -> int:
 
 
 def _number(value: float, decimals: int) -> str:
-    text = f"{abs(value):.{decimals}f}"
-    return MINUS + text if value < 0 and float(text) else text
+    text = f"{abs(value):,.{decimals}f}" if amount().noun else f"{abs(value):.{decimals}f}"
+    return MINUS + text if value < 0 and round(value, decimals) else text
 
 
 def _signed(value: float, decimals: int) -> str:
     text = _number(value, decimals)
-    return f"+{text}" if value > 0 and float(text) else text
+    return f"+{text}" if value > 0 and round(value, decimals) else text

@@ -18,6 +18,9 @@ WORST_FIRST: Final = (
     Verdict.PASS,
 )
 
+FILES: Final = "files"
+"""The mode of a run that measured nothing itself."""
+
 LABELS: Final = {
     Verdict.REGRESSED: "regressed",
     Verdict.ERROR: "could not be measured",
@@ -36,7 +39,9 @@ def counts(result: RunResult) -> list[tuple[Verdict, int]]:
 
 
 def headline(result: RunResult) -> str:
-    """``12 tests: 1 regressed, 1 not judged, 10 passed``."""
+    """``12 tests: 1 regressed, 1 not judged, 10 passed``; of profiles what they are: ``old → new: not tested``."""
+    if result.mode == FILES:
+        return "; ".join(f"{j.test_id}: {_of_files(j)}" for j in result.judgements)
     tests = units.count(len(result.judgements), "test")
     parts = ", ".join(f"{n} {LABELS[verdict]}" for verdict, n in counts(result))
     text = f"{tests}: {parts}" if parts else "no tests were measured"
@@ -45,6 +50,8 @@ def headline(result: RunResult) -> str:
 
 def conclusion(result: RunResult) -> str:
     """The run in one short sentence: ``2 of 8 tests regressed, 4 were not judged``."""
+    if result.mode == FILES:
+        return headline(result)
     number = dict(counts(result))
     whole, regressed = len(result.judgements), number.get(Verdict.REGRESSED, 0)
     judged = regressed + number.get(Verdict.PASS, 0) + number.get(Verdict.IMPROVED, 0)
@@ -53,6 +60,15 @@ def conclusion(result: RunResult) -> str:
     found = f"{regressed} of {units.count(whole, 'test')} regressed" if regressed else "No regression found"
     left = whole - judged
     return f"{found}, {left} {'was' if left == 1 else 'were'} not judged" if left else found
+
+
+def _of_files(judgement: Judgement) -> str:
+    comparison = judgement.comparison
+    if comparison is None:
+        return "flame graph"
+    if not comparison.tested:
+        return f"{times(comparison)}, {effect(comparison)}"
+    return f"{LABELS[judgement.verdict]}, {times(comparison)}, {effect(comparison)}"
 
 
 def worst_first(result: RunResult) -> list[Judgement]:
@@ -77,7 +93,9 @@ def times(comparison: Comparison) -> str:
 
 
 def effect(comparison: Comparison) -> str:
-    """``+13.9 % [11.8, 16.0]``."""
+    """``+13.9 % [11.8, 16.0]``; ``+13.9 %, not tested`` where the noise is not known."""
+    if not comparison.tested:
+        return f"{units.signed_percent(comparison.ratio - 1)}, not tested"
     interval = units.percent_interval(comparison.low - 1, comparison.high - 1)
     return f"{units.signed_percent(comparison.ratio - 1)} {interval}"
 
@@ -97,9 +115,18 @@ def replicates(judgement: Judgement) -> str:
     return units.count(comparison.head_processes, "process", "processes")
 
 
+def badge(judgement: Judgement) -> str:
+    """The verdict, or ``NOT TESTED``."""
+    if judgement.comparison is not None and not judgement.comparison.tested:
+        return "NOT TESTED"
+    return str(judgement.verdict.value)
+
+
 def outcome(judgement: Judgement) -> str:
     """How a test's line ends: ``REGRESSED``, ``pass (would have caught +7.1 %)``, ``not judged: too noisy``."""
     verdict, comparison = judgement.verdict, judgement.comparison
+    if comparison is not None and not comparison.tested:
+        return judgement.reason
     if verdict is Verdict.PASS:
         tolerated = ", slower within the threshold" if comparison and comparison.low > 1 else ""
         caught = f" (would have caught {detectable(comparison)})" if comparison else ""
@@ -193,6 +220,8 @@ def base_line(result: RunResult) -> str:
 
     ``base flame-baselines, as stored, and measured again for 2 of 9 tests``.
     """
+    if result.mode == FILES:
+        return result.base_source or ""
     commit = (result.base_commit or "")[:7]
     source = result.base_source or ""
     name = f"{commit} ({source})" if commit and source and source != result.base_commit else commit or source

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import strategies as st
 
@@ -93,7 +95,8 @@ def recordings() -> st.SearchStrategy[Recording]:
         hash_seed=small,
         outside=st.none() | st.builds(Outside, small, *[st.none() | small] * 5),
     )
-    return st.builds(
+    weights = st.dictionaries(small, st.integers(1, 2**63 - 1), min_size=1, max_size=3)
+    recordings = st.builds(
         Recording,
         test_id=texts,
         processes=st.lists(processes, min_size=1, max_size=3).map(tuple),
@@ -107,4 +110,9 @@ def recordings() -> st.SearchStrategy[Recording]:
         sessions=st.lists(
             st.builds(Session, st.lists(small, min_size=1, max_size=3).map(tuple), seeds, texts), max_size=2
         ).map(tuple),
+    )
+    return st.builds(
+        lambda recording, found: replace(recording, line_weights=dict(zip(recording.lines, found, strict=False))),
+        recordings,
+        st.lists(weights, max_size=3),
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED, Clocks, Folded, fold_samples
 from pytest_flame.model import KERNEL_NOT_SAMPLED, Frame, SampleCounts, SamplerInfo, SourceLine, StackSample
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -225,3 +225,15 @@ def test_the_timers_missing_ticks_follow_the_weight_they_should_have(seen_ns: in
     sampled = RawStack((BODY, PARSE), True, 700, seen_ns)
     folded = fold(sampled, sampler=TIMER, clocks=Clocks(S, 0, 0, 1000.0))
     assert folded.counts.throttled == throttled
+
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+
+
+def test_lines_are_those_of_the_functions_that_are_shown() -> None:
+    stacks = (stack(RUNNER, BODY, PARSE, count=3),)
+    sampled = [(PARSE, 12, 2), (PARSE, 14, 1), (RUNNER, 5, 4), (METER, 7, 1), (TOKEN, 41, 1)]
+    lines = tuple(RawLine(frame, line, count, count * MS) for frame, line, count in sampled)
+    raw = RawSamples(stacks, SampleCounts(taken=3), 3 * MS, lines)
+    folded = fold_samples(raw, Namer(), BODY, Clocks(3 * MS, 0, 0, 3.0), PERF)
+    assert folded.line_weights == {Frame("orders.parse", "parse"): {12: 2 * MS, 14: MS}}

@@ -1,15 +1,21 @@
+"""The picture: which boxes are drawn, and where. The tree they come from has its own tests in test_tree.py."""
+
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import pairwise
+from random import Random
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.model import Frame, Profile, Stack
-from pytest_flame.render.layout import Box, Layout, Width, lay_out
+from pytest_flame.render.layout import Box, Layout, Width, build_tree
+from pytest_flame.render.layout import lay_out as lay_out_tree
 
 Parse = Callable[[str], tuple[Profile, Profile]]
 
@@ -17,6 +23,10 @@ frames = st.builds(Frame, st.sampled_from(["a", "b", "é;"]), st.sampled_from(["
 profiles = st.builds(
     Profile, st.dictionaries(st.lists(frames, min_size=1, max_size=6).map(tuple), st.integers(1, 10**12), max_size=25)
 )
+
+
+def lay_out(base: Profile, head: Profile, **options: Any) -> Layout:
+    return lay_out_tree(build_tree(base.costs, head.costs), **options)
 
 
 def path(layout: Layout, box: Box) -> Stack:
@@ -107,8 +117,38 @@ def test_pruned_trees_are_whole_branches(base: Profile, head: Profile, most: int
     assert len(pruned.boxes) + pruned.hidden == len(whole.boxes)
 
 
+@given(profiles, profiles, st.sampled_from(Width), st.integers(0, 12))
+def test_what_is_left_out_is_counted_and_weighed(base: Profile, head: Profile, width: Width, most: int) -> None:
+    tree = build_tree(base.costs, head.costs)
+    layout = lay_out_tree(tree, width=width, max_boxes=most)
+    assert len(layout.boxes) + layout.hidden == np.count_nonzero(tree.weight(width))
+    pick = {Width.MAX: max, Width.BASE: lambda base, _: base, Width.HEAD: lambda _, head: head}[width]
+    shown = sum(pick(box.base_self_ps, box.head_self_ps) for box in layout.boxes)
+    assert layout.hidden_share * layout.total_ps == pytest.approx(layout.total_ps - shown)
+
+
+@given(profiles, profiles)
+def test_swapped_sides_give_the_same_boxes_with_their_costs_swapped(base: Profile, head: Profile) -> None:
+    there, back = lay_out(base, head), lay_out(head, base)
+    assert len(there.boxes) == len(back.boxes)
+    for one, other in zip(there.boxes, back.boxes, strict=True):
+        assert (one.frame, one.parent, one.x, one.width) == (other.frame, other.parent, other.x, other.width)
+        assert (one.delta_ps, one.self_delta_ps) == (-other.delta_ps, -other.self_delta_ps)
+
+
 @given(profiles, profiles, st.randoms())
-def test_order_of_the_input_does_not_matter(base: Profile, head: Profile, random: object) -> None:
+def test_order_of_the_input_does_not_matter(base: Profile, head: Profile, random: Random) -> None:
     shuffled = list(base.costs.items())
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert lay_out(Profile(dict(shuffled)), head) == lay_out(base, head)
+
+
+def test_of_equally_wide_boxes_those_nearer_to_the_root_are_drawn() -> None:
+    one = Frame("m", "f")
+    layout = lay_out(Profile({(Frame("m", "a"), one, one): 1, (Frame("m", "b"), one): 1}), Profile({}), max_boxes=4)
+    assert [(box.frame.qualname, box.depth) for box in layout.boxes] == [("a", 0), ("f", 1), ("b", 0), ("f", 1)]
+
+
+def test_own_cost_lies_right_of_the_callees(parse_tree: Parse) -> None:
+    layout = lay_out(*parse_tree("m:r 50 50\n  m:a 20 20\n  m:b 30 30\n"))
+    assert [box.x for box in layout.boxes] == pytest.approx([0.0, 0.0, 0.2])

@@ -1,6 +1,5 @@
-
-"use strict";
-(() => {
+// The list of tests: filter and sort.
+{
   const tests = [...document.querySelectorAll("[data-test]")];
   const bar = document.querySelector(".filter");
   if (bar) {
@@ -49,14 +48,4 @@
       });
     });
   }
-
-  const open = () => {
-    const target = location.hash && document.getElementById(location.hash.slice(1));
-    if (target instanceof HTMLDetailsElement) {
-      target.open = true;
-      target.scrollIntoView();
-    }
-  };
-  addEventListener("hashchange", open);
-  open();
-})();
+}

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Draws docs/gallery anew: measures its programs before and after their changes, checks that the gate says about each
+# what docs/gallery/expected.toml says, and puts the pictures there. Takes about five minutes on a quiet machine.
+# FLAME_GALLERY_OPTIONS: further options of the measuring run.
+set -eu
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+. "$ROOT/ci/env.sh"
+command -v git >/dev/null && command -v patch >/dev/null || { echo "needs git and patch" >&2; exit 1; }
+use_environment demo "$ROOT"
+GALLERY=$ROOT/docs/gallery
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+cp -R "$GALLERY/project" "$work/desk"
+cd "$work/desk"
+find . -name __pycache__ -prune -exec rm -rf {} +
+git init --quiet .
+git add .
+git -c user.name=gallery -c user.email=gallery@localhost -c commit.gpgsign=false commit --quiet -m "The desk"
+for change in "$GALLERY"/changes/*.patch; do
+    patch -s -p1 <"$change"
+done
+status=0
+"$VENV/bin/python" -m pytest -q --flame-against=HEAD ${FLAME_GALLERY_OPTIONS:-} \
+    --flame-report="$work/report" --flame-json="$work/result.json" || status=$?
+# 1: some tests regressed, as they should.
+[ "$status" -le 1 ] || exit "$status"
+"$VENV/bin/python" "$ROOT/ci/gallery.py" "$work/result.json" "$work/report" "$GALLERY"

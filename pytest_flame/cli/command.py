@@ -1,0 +1,240 @@
+"""The command line: what ``flame --help`` says, and what each command runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from pytest_flame.errors import FlameError
+from pytest_flame.quantities import parse_percent
+
+TROUBLE: Final = 2
+"""Exit status where nothing could be drawn or compared."""
+
+_DESCRIPTION: Final = "Flame graphs of profiles, and of what changed between them."
+_EPILOG: Final = """\
+Profiles are folded stacks, one line a stack: frame;frame;frame count. They come from perf with stackcollapse-perf.pl
+or inferno, py-spy --format raw, Austin, CPython's profiling.sampling --collapsed, async-profiler, FLAME_PROFILE and
+the baselines of pytest-flame. - is standard input.
+
+examples:
+  flame draw out.folded -o out.svg
+  perf script | stackcollapse-perf.pl | flame draw - -o out.html
+  flame diff before.folded after.folded -o diff.html
+  flame diff --before main/*.folded --after branch/*.folded -o diff.html --fail-on-regression
+"""
+_DRAW: Final = """\
+examples:
+  flame draw out.folded -o out.svg                       interactive, opens in a browser
+  flame draw out.folded -o out.svg --static              without script, for a pull request
+  flame draw run1.folded run2.folded -o out.html         added up, as a page
+  flame draw runs/ -o out.speedscope.json                every profile of a folder, for speedscope
+  py-spy record --format raw -o p.txt -- python app.py && flame draw p.txt -o p.svg
+  FLAME_PROFILE=p.folded python app.py && flame draw p.folded --unit ns -o p.svg
+  perf script | stackcollapse-perf.pl --all | flame draw - -o out.svg -o out.html
+"""
+_DIFF: Final = """\
+One profile a side is drawn and not tested: nothing is known of its noise. From three a side on, each profile counts as
+one process, and total and functions are tested as pytest-flame tests them. Profiles have to be of the same work: the
+same program, the same input.
+
+examples:
+  flame diff before.folded after.folded -o diff.svg      what differs, not tested
+  flame diff before/ after/ -o diff.html                 all profiles of two folders, tested
+  flame diff --before b1.txt b2.txt b3.txt --after a1.txt a2.txt a3.txt --paired
+  flame diff before/ after/ --threshold 10% --fail-on-regression
+  difffolded.pl b.folded a.folded | flame diff --two-counts - -o diff.svg
+
+exit status: 0; 1 with --fail-on-regression where something is slower (with --strict also where that is not clear);
+2 where nothing could be compared
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; errors are said on stderr."""
+    parsed = parser().parse_args(arguments)
+    try:
+        status: int = parsed.run(parsed)
+        sys.stdout.flush()
+        return status
+    except FlameError as e:
+        print(f"flame {parsed.command}: error: {e}", file=sys.stderr)
+        return TROUBLE
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return TROUBLE
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser("flame", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=_Formatter)
+    whole.add_argument("--version", action=_Version)
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_draw(commands)
+    _add_diff(commands)
+    return whole
+
+
+def _add_draw(commands: Any) -> None:
+    text = "draw a flame graph of a profile, or of several added up"
+    draw = commands.add_parser(
+        "draw", help=text, description=f"{_sentence(text)}", epilog=_DRAW, formatter_class=_Formatter
+    )
+    draw.add_argument("files", nargs="+", metavar="FILE", help="folded stacks; a folder: all in it; -: standard input")
+    _add_output(draw, "svg, html, speedscope, folded", required=True)
+    _add_reading(draw, threads="shown")
+    draw.set_defaults(run=_lazily("draw"))
+
+
+def _add_diff(commands: Any) -> None:
+    text = "compare profiles before and after a change"
+    diff = commands.add_parser("diff", help=text, description=_sentence(text), epilog=_DIFF, formatter_class=_Formatter)
+    diff.add_argument("sides", nargs="*", metavar="BEFORE AFTER", help="a profile each, or a folder of profiles each")
+    diff.add_argument("--before", nargs="+", metavar="FILE", help="several profiles of the side before")
+    diff.add_argument("--after", nargs="+", metavar="FILE", help="several profiles of the side after")
+    diff.add_argument(
+        "--two-counts", metavar="FILE", help="one file for both: every line ends in two counts, before and after"
+    )
+    _add_output(diff, "svg, html, md, speedscope, folded", required=False)
+    diff.add_argument(
+        "--width",
+        choices=("max", "before", "after"),
+        default="max",
+        help="what a box's width is in a picture (default: max, the larger of both, which also shows what has gone)",
+    )
+    _add_reading(diff, threads="left out")
+    tests = diff.add_argument_group("tests")
+    tests.add_argument(
+        "--threshold", type=_percent, default=0.05, metavar="PCT", help="tolerated slowdown of the whole (default: 5%%)"
+    )
+    tests.add_argument(
+        "--frame-threshold",
+        type=_percent,
+        default=0.02,
+        metavar="PCT",
+        help="tolerated growth of one function, in percent of the whole before (default: 2%%)",
+    )
+    tests.add_argument(
+        "--alpha", type=_alpha, default=0.01, metavar="P", help="accepted rate of false alarms (default: 0.01)"
+    )
+    tests.add_argument(
+        "--paired", action="store_true", help="the first profiles of both sides were recorded in turns, and so on"
+    )
+    tests.add_argument(
+        "--shares",
+        action="store_true",
+        help="scale all profiles to one sum, for those that took the same time and not the same work; tests no total",
+    )
+    tests.add_argument("--fail-on-regression", action="store_true", help="exit status 1 where something is slower")
+    tests.add_argument(
+        "--strict", action="store_true", help="with --fail-on-regression: also where it could not be told"
+    )
+    diff.set_defaults(run=_lazily("diff"))
+
+
+def _add_output(command: argparse.ArgumentParser, known: str, *, required: bool) -> None:
+    group = command.add_argument_group("results")
+    group.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        required=required,
+        default=None if required else [],
+        metavar="FILE",
+        help=f"where to write; its suffix says what: {known}; several -o write several; - is standard output",
+    )
+    group.add_argument(
+        "--format", choices=("svg", "html", "speedscope", "folded", "markdown"), help="whatever the suffix says"
+    )
+    group.add_argument("--static", action="store_true", help="an SVG without script, as a pull request shows it anyway")
+    group.add_argument("--title", help="what stands above the picture (default: the file's name)")
+
+
+def _add_reading(command: argparse.ArgumentParser, *, threads: str) -> None:
+    group = command.add_argument_group("reading")
+    group.add_argument(
+        "--unit",
+        type=_unit,
+        help="what counts count: samples, ns, us, ms, s, or a word such as bytes (default: samples; "
+        "a baseline of pytest-flame is known as such)",
+    )
+    group.add_argument(
+        "--names",
+        choices=("function", "written"),
+        default="function",
+        help="function (default): line numbers and addresses are no part of a name, so that a function is one frame; "
+        "written: as it stands in the file",
+    )
+    group.add_argument(
+        "--threads",
+        action=argparse.BooleanOptionalAction,
+        help=f"frames that name a thread or a process by its number (default: {threads})",
+    )
+    group.add_argument(
+        "--strip",
+        action="append",
+        metavar="DIR",
+        help="take paths relative to this folder, such as a checkout; may be repeated",
+    )
+
+
+def _lazily(module: str) -> Callable[[argparse.Namespace], int]:
+    """The command, with what it imports: ``--help`` needs none of that."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        from importlib import import_module
+
+        status: int = import_module(f"pytest_flame.cli.{module}").run(arguments)
+        return status
+
+    return run
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Examples as they are written."""
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"flame {version('pytest-flame')}")
+        parser.exit()
+
+
+def _unit(text: str) -> object:
+    from pytest_flame.cli.counted import parse_unit
+
+    try:
+        return parse_unit(text)
+    except FlameError as e:
+        raise argparse.ArgumentTypeError(f"{e.what}; {e.why}") from e
+
+
+def _percent(text: str) -> float:
+    try:
+        return parse_percent(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{e}; expected one such as 5%") from e
+
+
+def _alpha(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 0.5")
+    return value
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,153 @@
+"""``flame diff``: two sides of profiles compared, drawn and, where there are enough of them, judged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pytest_flame import fold
+from pytest_flame.cli.names import naming, title_of
+from pytest_flame.cli.outputs import STDOUT, Writers, outputs, svg_text, write
+from pytest_flame.cli.replicates import FEWEST, Terms, compared
+from pytest_flame.cli.sources import Reading, Source, added, common_unit, expand, read, read_pair
+from pytest_flame.cli.summary import summary_lines
+from pytest_flame.errors import UsageError
+from pytest_flame.formats import collapsed
+from pytest_flame.judge import outcome
+from pytest_flame.model import Judgement, Limits
+from pytest_flame.render import units
+from pytest_flame.render.layout import Width
+from pytest_flame.render.lines import paint, wants_colour
+
+KNOWN: Final = ("svg", "html", "markdown", "speedscope", "folded")
+REGRESSED: Final = 1
+"""Exit status."""
+_WIDTHS: Final = {"max": Width.MAX, "before": Width.BASE, "after": Width.HEAD}
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    before: Sequence[Source]
+    after: Sequence[Source]
+    title: str
+
+
+def run(arguments: Namespace) -> int:
+    """The exit status. Raises ``FlameError``."""
+    results = outputs(arguments.output or (), arguments.format, KNOWN)
+    sides = _read(arguments)
+    if arguments.fail_on_regression and min(len(sides.before), len(sides.after)) < FEWEST:
+        raise UsageError(
+            f"--fail-on-regression: {len(sides.before)} before and {len(sides.after)} after are too few to be tested",
+            why="a difference between single profiles may be noise, so that it never failed, or failed for nothing",
+            fix=f"give {FEWEST} or more profiles of each side",
+        )
+    limits = Limits(arguments.threshold, arguments.frame_threshold, arguments.alpha)
+    unit = common_unit([*sides.before, *sides.after])
+    with units.counted_in(unit.amount):
+        judgement = compared(sides.title, sides.before, sides.after, Terms(limits, arguments.paired))
+        if arguments.shares:
+            judgement = replace(judgement, notes=(*judgement.notes, _SHARES))
+        write(results, _writers(arguments, sides, judgement, limits))
+        if not any(output.path == STDOUT for output in results):
+            _summarise(judgement)
+    if not arguments.fail_on_regression:
+        return 0
+    return REGRESSED if outcome(judgement.verdict, arguments.strict) == "failed" else 0
+
+
+_SHARES: Final = (
+    "every profile is scaled to the same sum: functions are compared by their shares, the total says nothing"
+)
+
+
+def _read(arguments: Namespace) -> Sides:
+    reading = Reading(naming(arguments, threads=False), arguments.unit)
+    asked = [bool(arguments.sides), bool(arguments.before or arguments.after), bool(arguments.two_counts)]
+    if sum(asked) != 1:
+        raise UsageError(
+            "name two sides" if not any(asked) else "name the two sides in one way",
+            why="either BEFORE AFTER, or --before FILE… --after FILE…, or --two-counts FILE",
+        )
+    if arguments.two_counts:
+        before, after = read_pair(arguments.two_counts, reading)
+        return _scaled(Sides([before], [after], arguments.title or title_of([arguments.two_counts])), arguments)
+    if arguments.sides:
+        if len(arguments.sides) != 2:
+            raise UsageError(
+                f"{units.count(len(arguments.sides), 'profile')} given, two are compared: BEFORE AFTER",
+                fix="name several a side with --before FILE… --after FILE…, or give a folder for each side",
+            )
+        named = [[side] for side in arguments.sides]
+    else:
+        named = [arguments.before or [], arguments.after or []]
+        if not all(named):
+            raise UsageError("--before and --after belong together")
+    files = [expand(side) for side in named]
+    if sum(side.count("-") for side in files) > 1:
+        raise UsageError("- stands for standard input, which can be read once")
+    title = arguments.title or f"{title_of(named[0])} → {title_of(named[1])}"
+    before_after = [[read(name, reading) for name in side] for side in files]
+    return _scaled(Sides(before_after[0], before_after[1], title), arguments)
+
+
+def _scaled(sides: Sides, arguments: Namespace) -> Sides:
+    if not arguments.shares:
+        return sides
+    totals = [sum(source.costs.values()) for source in sides.before]
+    whole = max(1, round(sum(totals) / len(totals)))
+    before, after = (
+        [replace(source, costs=fold.scale(source.costs, whole)) for source in side]
+        for side in (sides.before, sides.after)
+    )
+    return replace(sides, before=before, after=after)
+
+
+def _writers(arguments: Namespace, sides: Sides, judgement: Judgement, limits: Limits) -> Writers:
+    unit = sides.before[0].unit
+    names = [side[0].name if len(side) == 1 else f"{side[0].name} and {len(side) - 1} more" for side in _both(sides)]
+    shown = f"before: {names[0]}; after: {names[1]}"
+
+    def svg() -> str:
+        from pytest_flame.render.picture import differential_picture
+
+        return svg_text(differential_picture(judgement, width=_WIDTHS[arguments.width]), static=arguments.static)
+
+    def html() -> str:
+        from pytest_flame.cli.pages import comparison_page
+
+        return comparison_page(judgement, limits, shown)
+
+    def markdown() -> str:
+        from pytest_flame.cli.pages import comparison_markdown
+
+        return comparison_markdown(judgement, limits, shown)
+
+    def as_speedscope() -> str:
+        from pytest_flame.formats import speedscope
+
+        wholes = [added(side[0].name, side) for side in _both(sides)]
+        profiles = [
+            speedscope.Named(f"{s}: {n}", w.costs) for s, n, w in zip(("before", "after"), names, wholes, strict=True)
+        ]
+        lines = {**wholes[0].lines, **wholes[1].lines}
+        return speedscope.dumps(speedscope.Document(sides.title, profiles, unit.speedscope, lines=lines))
+
+    def folded() -> str:
+        return collapsed.dumps([added(sides.title, side).costs for side in _both(sides)], unit.scale)
+
+    return {"svg": svg, "html": html, "markdown": markdown, "speedscope": as_speedscope, "folded": folded}
+
+
+def _both(sides: Sides) -> tuple[Sequence[Source], Sequence[Source]]:
+    return sides.before, sides.after
+
+
+def _summarise(judgement: Judgement) -> None:
+    lines = summary_lines(judgement, width=shutil.get_terminal_size((80, 24)).columns)
+    sys.stdout.write(paint(lines, colour=wants_colour(sys.stdout, os.environ)))

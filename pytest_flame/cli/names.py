@@ -1,0 +1,31 @@
+"""What a picture is called, and how its frames get their names."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from pytest_flame.cli.sources import STDIN, SUFFIXES
+from pytest_flame.formats.labels import Naming
+
+
+def naming(arguments: Namespace, *, threads: bool) -> Naming:
+    """As the options say; ``threads`` where they say nothing."""
+    return Naming(
+        functions=arguments.names == "function",
+        threads=threads if arguments.threads is None else arguments.threads,
+        strip=tuple(folder.replace("\\", "/") for folder in arguments.strip or ()),
+    )
+
+
+def title_of(files: Sequence[str]) -> str:
+    """The first file's name without its suffix, and how many more there are."""
+    first = "profile" if files[0] == STDIN else stem(files[0])
+    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
+
+
+def stem(path: str) -> str:
+    name = PurePath(path).name
+    suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s) and name != s), "")
+    return name.removesuffix(suffix) or path

@@ -1,0 +1,81 @@
+"""Where results go: the suffix of a file's name, or ``--format``, says what it becomes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pytest_flame import atomic
+from pytest_flame.errors import UsageError
+from pytest_flame.render.picture import Picture
+
+STDOUT: Final = "-"
+FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
+    "svg": (".svg",),
+    "html": (".html", ".htm"),
+    "speedscope": (".speedscope.json", ".speedscope"),
+    "folded": (".folded", ".collapsed", ".txt"),
+    "markdown": (".md",),
+}
+Writers = Mapping[str, Callable[[], str]]
+"""What makes each format's text, for the formats that a command can write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    path: str
+    format: str
+
+
+def outputs(paths: Sequence[str], asked: str | None, known: Sequence[str]) -> list[Output]:
+    """Which file becomes what. Raises ``UsageError`` before anything is read or written."""
+    if asked is not None and asked not in known:
+        raise UsageError(f"--format {asked} is not for this command", why=f"expected one of {', '.join(known)}")
+    found = [Output(path, asked or _by_suffix(path, known)) for path in paths]
+    if [output.path for output in found].count(STDOUT) > 1:
+        raise UsageError("-o - is standard output, which takes one result")
+    return found
+
+
+def write(results: Sequence[Output], writers: Writers) -> None:
+    """Write each result, a file at once or not at all. Raises ``UsageError`` where one can't be written."""
+    for output in results:
+        text = writers[output.format]()
+        if output.path == STDOUT:
+            sys.stdout.buffer.write(text.encode("utf-8"))
+            sys.stdout.buffer.flush()
+            continue
+        try:
+            atomic.write_bytes(Path(output.path), text.encode("utf-8"), durable=False)
+        except OSError as e:
+            raise UsageError(f"{output.path} can't be written", why=e.strerror or str(e)) from e
+
+
+def svg_text(picture: Picture, *, static: bool) -> str:
+    """A picture with its script, which viewers that take it out show as a static one; or without."""
+    if static:
+        from pytest_flame.render.svg import static_svg
+
+        return static_svg(picture)
+    from pytest_flame.render.interactive_svg import interactive_svg
+
+    return interactive_svg(picture)
+
+
+def _by_suffix(path: str, known: Sequence[str]) -> str:
+    expected = f"expected one that ends in {_listed(known)}"
+    if path == STDOUT:
+        raise UsageError("-o - leaves open what to write", fix=f"add --format {'|'.join(known)}")
+    for name in known:
+        if path.lower().endswith(FORMATS[name]):
+            return name
+    if path.lower().endswith(".json"):
+        raise UsageError(f"-o {path}: no format belongs to that name", why=expected, fix="name it ….speedscope.json")
+    raise UsageError(f"-o {path}: no format belongs to that name", why=expected, fix="or say --format")
+
+
+def _listed(known: Sequence[str]) -> str:
+    return ", ".join(FORMATS[name][0] for name in known)

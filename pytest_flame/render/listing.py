@@ -1,0 +1,209 @@
+"""A function's source on both sides, line by line, with what each line costs."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from pytest_flame import fold
+from pytest_flame.model import Frame, Judgement, Recording
+from pytest_flame.render.text import printable
+
+MOST_FUNCTIONS: Final = 40
+"""Per test: culprits first, then those with the largest own cost."""
+_SHORT: Final = 80
+_AROUND: Final = 6
+"""Of functions with more than so many lines, those around what costs or changed are shown."""
+_LONGEST_LINE: Final = 400
+_ELISION: Final = "…"
+
+Costs = Mapping[int, int]
+
+
+class Texts(Protocol):
+    """Where the text of a source file comes from; None where it is not what was measured, or not to be had."""
+
+    def base(self, judgement: Judgement, path: str) -> str | None: ...
+
+    def head(self, judgement: Judgement, path: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the function, of base (``before``), head (``after``) or both; costs in picoseconds per iteration."""
+
+    before: int
+    """Line number; 0: not there."""
+    after: int
+    text: str
+    base_ps: int
+    head_ps: int
+    tag: str
+    """`` ``, ``+``, ``-``, or ``…`` for lines that are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    frame: Frame
+    note: str
+    lines: tuple[Line, ...]
+
+
+def listings(judgement: Judgement, texts: Texts) -> tuple[Listing, ...]:
+    """Sources of the functions that matter most, as far as they can be had."""
+    base = judgement.base if judgement.comparison is not None else None
+    sides = [_Side(recording) for recording in (base, judgement.head)]
+    culprits = [delta.frame for delta in judgement.comparison.culprits] if judgement.comparison else []
+    found: list[Listing] = []
+    for frame in _most_important(culprits, *sides):
+        pieces = [
+            _function(text, frame.qualname, side.first_line(frame)) if text is not None else None
+            for side, text in zip(sides, _texts(judgement, texts, frame, *sides), strict=True)
+        ]
+        if pieces == [None, None]:
+            continue
+        before, after = pieces
+        lines = _aligned(before, after, sides[0].costs.get(frame, {}), sides[1].costs.get(frame, {}))
+        found.append(Listing(frame, _note(frame, *sides, *pieces), tuple(_shortened(lines))))
+        if len(found) == MOST_FUNCTIONS:
+            break
+    return tuple(found)
+
+
+class _Side:
+    def __init__(self, recording: Recording | None) -> None:
+        self.recording = recording
+        self.costs = fold.line_costs(recording) if recording is not None else {}
+
+    def path(self, frame: Frame) -> str | None:
+        line = self.recording.lines.get(frame) if self.recording is not None else None
+        return line.path if line is not None else None
+
+    def first_line(self, frame: Frame) -> int:
+        line = self.recording.lines.get(frame) if self.recording is not None else None
+        return line.line if line is not None else 0
+
+
+def _most_important(culprits: list[Frame], base: _Side, head: _Side) -> list[Frame]:
+    def cost(frame: Frame) -> int:
+        return max(sum(side.costs.get(frame, {}).values()) for side in (base, head))
+
+    others = sorted((base.costs.keys() | head.costs.keys()) - set(culprits), key=lambda frame: (-cost(frame), frame))
+    return [*culprits, *others]
+
+
+def _texts(judgement: Judgement, texts: Texts, frame: Frame, base: _Side, head: _Side) -> tuple[str | None, str | None]:
+    before, after = base.path(frame), head.path(frame)
+    return (
+        texts.base(judgement, before) if before is not None else None,
+        texts.head(judgement, after) if after is not None else None,
+    )
+
+
+def _note(frame: Frame, base: _Side, head: _Side, before: _Piece | None, after: _Piece | None) -> str:
+    path = head.path(frame) or base.path(frame) or ""
+    notes = [f"{path}: CPU time per iteration of each line, with the C code it calls and without the functions."]
+    if base.recording is not None:
+        if before is None and base.path(frame) is not None:
+            notes.append("The source before is not to be had.")
+        if after is None and head.path(frame) is not None:
+            notes.append("The source after is not to be had.")
+        if not base.recording.line_weights:
+            notes.append("The baseline does not know lines.")
+    return " ".join(notes)
+
+
+# --- the lines of one function ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """``lines`` of a file from line ``first`` on."""
+
+    first: int
+    lines: list[str] = field(default_factory=list)
+
+
+def _function(text: str, qualname: str, first: int) -> _Piece | None:
+    """A function's lines, decorators first. None where the text holds no such function."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    lines = text.splitlines()
+    if qualname == "<module>":
+        return _Piece(1, lines)
+    ends = [last for name, start, last in _definitions(tree) if start == first and name in (qualname, "")]
+    if not ends or first > len(lines):
+        return None
+    return _Piece(first, lines[first - 1 : max(ends)])
+
+
+def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, int, int]]:
+    """Qualified name (empty for what has none of its own in the source), first and last line of all code."""
+    waiting: list[tuple[ast.AST, str]] = [(tree, prefix)]
+    while waiting:
+        node, outer = waiting.pop()
+        inner = outer
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            yield outer + node.name, start, node.end_lineno or node.lineno
+            inner = f"{outer}{node.name}.<locals>."
+        elif isinstance(node, ast.ClassDef):
+            yield outer + node.name, node.lineno, node.end_lineno or node.lineno
+            inner = f"{outer}{node.name}."
+        elif isinstance(node, (ast.Lambda, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)):
+            yield "", node.lineno, node.end_lineno or node.lineno
+        waiting.extend((child, inner) for child in ast.iter_child_nodes(node))
+
+
+def _aligned(before: _Piece | None, after: _Piece | None, base: Costs, head: Costs) -> list[Line]:
+    old, new = before or _Piece(0), after or _Piece(0)
+    found: list[Line] = []
+
+    def removed(start: int, stop: int) -> None:
+        for at in range(start, stop):
+            number = old.first + at
+            found.append(Line(number, 0, _shown(old.lines[at]), base.get(number, 0), 0, "-"))
+
+    def added(start: int, stop: int) -> None:
+        for at in range(start, stop):
+            number = new.first + at
+            found.append(Line(0, number, _shown(new.lines[at]), 0, head.get(number, 0), "+"))
+
+    matcher = difflib.SequenceMatcher(None, old.lines, new.lines, autojunk=False)
+    for kind, old_start, old_stop, new_start, new_stop in matcher.get_opcodes():
+        if kind != "equal":
+            removed(old_start, old_stop)
+            added(new_start, new_stop)
+            continue
+        for one, other in zip(range(old_start, old_stop), range(new_start, new_stop), strict=True):
+            number, now = old.first + one, new.first + other
+            found.append(Line(number, now, _shown(new.lines[other]), base.get(number, 0), head.get(now, 0), " "))
+    if before is None or after is None:
+        found = [Line(one.before, one.after, one.text, one.base_ps, one.head_ps, " ") for one in found]
+    return found
+
+
+def _shown(text: str) -> str:
+    return printable(text.expandtabs(4).rstrip())[:_LONGEST_LINE]
+
+
+def _shortened(lines: list[Line]) -> Iterator[Line]:
+    if len(lines) <= _SHORT:
+        yield from lines
+        return
+    kept = set(range(2))
+    for at, line in enumerate(lines):
+        if line.base_ps or line.head_ps or line.tag != " ":
+            kept.update(range(max(0, at - _AROUND), min(len(lines), at + _AROUND + 1)))
+    elided = False
+    for at, line in enumerate(lines):
+        if at in kept:
+            yield line
+        elif not elided:
+            yield Line(0, 0, _ELISION, 0, 0, _ELISION)
+        elided = at not in kept

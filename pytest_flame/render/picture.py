@@ -1,0 +1,284 @@
+"""What a flame graph shows, before anything is drawn: its tree, its heading, and how each box looks.
+
+Pictures of every kind (static, interactive) ask here, so they agree about colours, marks and words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pytest_flame.fold import recording_profile
+from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
+from pytest_flame.render import colour, units, words
+from pytest_flame.render.colour import LIGHT, Colour, Palette
+from pytest_flame.render.layout import Box, Tree, Width, build_tree
+from pytest_flame.render.text import fit, frame_name, printable
+from pytest_flame.render.units import Amount
+
+CULPRIT: Final = "◆"
+_CULPRITS_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a function over the whole test; its boxes show it."""
+
+    real: bool = False
+    """It changed for certain, or nobody asked: its boxes have the colour of their change."""
+    moved: bool = False
+    culprit: bool = False
+    delta: FrameDelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """One line above the graph."""
+
+    text: str
+    size: int = 12
+    bold: bool = False
+    badge: str = ""
+    badge_fill: Colour = colour.WHITE
+    full: str = ""
+    """What a line that may be cut says in whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One flame graph. Without ``differential`` it is of the head side alone."""
+
+    title: str
+    description: str
+    """For those who cannot see it."""
+    headings: tuple[Heading, ...]
+    tree: Tree
+    differential: bool
+    whole: int
+    """What changes and shares are shares of: cost of the base, or of the only side."""
+    whole_name: str
+    """``the test``."""
+    known: Mapping[Frame, Known]
+    amount: Amount
+    tested: bool = True
+    """Grey means "no significant change"; otherwise every difference has a colour."""
+    width: Width = Width.MAX
+
+    def of(self, frame: Frame) -> Known:
+        return self.known.get(frame, _CHANGED if self.differential and not self.tested else _NOTHING)
+
+    @property
+    def culprits(self) -> frozenset[Frame]:
+        return frozenset(frame for frame, known in self.known.items() if known.culprit)
+
+
+_NOTHING: Final = Known()
+_CHANGED: Final = Known(real=True)
+
+
+def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree: Tree | None = None) -> Picture:
+    """Base against head. ``tree`` is that of both sides, where it is known already.
+
+    Raises ValueError without both sides and a comparison.
+    """
+    comparison, base, head = judgement.comparison, judgement.base, judgement.head
+    if comparison is None or base is None or head is None:
+        raise ValueError(f"{judgement.test_id}: a differential picture needs both sides and their comparison")
+    culprits = {delta.frame for delta in comparison.culprits}
+    known = {delta.frame: _known(delta, comparison, delta.frame in culprits) for delta in comparison.frames}
+    return Picture(
+        title=f"{judgement.test_id}: {_outcome(judgement, comparison)}",
+        description=_description(comparison),
+        headings=_headings(judgement, comparison),
+        tree=tree if tree is not None else build_tree(recording_profile(base).costs, recording_profile(head).costs),
+        differential=True,
+        whole=comparison.base_ps,
+        whole_name="the test",
+        known=known,
+        amount=units.amount(),
+        tested=comparison.tested,
+        width=width,
+    )
+
+
+def profile_picture(
+    profile: Profile, title: str, *, subtitle: str = "", of: str = "the test", tree: Tree | None = None
+) -> Picture:
+    """One side, coloured by where the code lives. ``of`` is what a share is a share of."""
+    tree = tree if tree is not None else build_tree({}, profile.costs)
+    total = units.duration(profile.total_ps)
+    return Picture(
+        title=title,
+        description=f"Flame graph of {total}, {units.count(len(tree), 'box', 'boxes')}. A box is a function, "
+        "its width its cost with all it calls, and it stands on its caller.",
+        headings=(_title(title), *([Heading(subtitle)] if subtitle else [])),
+        tree=tree,
+        differential=False,
+        whole=profile.total_ps,
+        whole_name=of,
+        known={},
+        amount=units.amount(),
+        width=Width.HEAD,
+    )
+
+
+# --- words -------------------------------------------------------------------------------------------------
+
+
+def _title(text: str) -> Heading:
+    return Heading(text, size=14, bold=True, full=text)
+
+
+def _outcome(judgement: Judgement, comparison: Comparison) -> str:
+    return words.outcome(judgement) if comparison.tested else "not tested"
+
+
+def _headings(judgement: Judgement, comparison: Comparison) -> tuple[Heading, ...]:
+    effect = [words.times(comparison), words.effect(comparison)]
+    if comparison.tested:
+        effect.append(f"{units.setting(comparison.level)} interval")
+    fill = colour.VERDICTS[judgement.verdict] if comparison.tested else LIGHT.quiet
+    lines = [
+        _title(judgement.test_id),
+        Heading(" · ".join(effect), badge=words.badge(judgement), badge_fill=fill),
+    ]
+    for delta in comparison.culprits[:_CULPRITS_NAMED]:
+        what = words.what_happened(delta)
+        facts = [fit(delta.frame, 48), words.growth(comparison, delta), what, words.place(delta)]
+        text = f"{CULPRIT} " + " · ".join(printable(fact) for fact in facts if fact)
+        lines.append(Heading(text, bold=True, full=f"{frame_name(delta.frame)}, {what}"))
+    if (more := len(comparison.culprits) - _CULPRITS_NAMED) > 0:
+        lines.append(Heading(f"and {units.count(more, 'more culprit')}, outlined in the picture"))
+    return tuple(lines)
+
+
+def _description(comparison: Comparison) -> str:
+    culprits = "".join(
+        f" Culprit: {frame_name(delta.frame)}, {words.growth(comparison, delta)}, {words.what_happened(delta)}."
+        for delta in comparison.culprits
+    )
+    return (
+        f"Differential flame graph, base against head: {words.times(comparison)}, {words.effect(comparison)}."
+        f"{culprits} A box is a function, its width its cost with all it calls, and it stands on its caller; "
+        "red grew, blue shrank, grey did not change for certain."
+    )
+
+
+def _known(delta: FrameDelta, comparison: Comparison, culprit: bool) -> Known:
+    real = not comparison.tested or delta.significant or delta.over_threshold
+    return Known(real, comparison.tested and delta.change is Change.MOVED, culprit, delta)
+
+
+def facts(picture: Picture, frame: Frame) -> list[str]:
+    """What is known of a function, line by line; not yet printable."""
+    known = picture.of(frame)
+    if (delta := known.delta) is None:
+        return []
+    change = units.signed_duration(delta.delta_ps)
+    if not picture.tested:
+        return [f"function: {change}, not tested"]
+    interval = units.duration_interval(delta.low_ps, delta.high_ps)
+    happened = words.what_happened(delta) if known.real else "no significant change"
+    lines = [f"function: {change} {interval}, {happened}"]
+    if known.real and delta.p_adjusted < 1:
+        lines.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")
+    if not known.real and (blind := words.blind(delta)):
+        lines.append(f"a growth of {blind} would have been named")
+    if place := words.place(delta):
+        lines.append(place)
+    return lines
+
+
+# --- how a box looks ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    fill: Colour
+    mark: str = ""
+    """The change in a sign or a word: ``+``, ``−``, ``NEW``, ``GONE``, ``MOVED``."""
+    change: str = ""
+    """And in figures, where there is room for them."""
+    hatched: bool = False
+    culprit: bool = False
+    own_share: float = 0.0
+    """Own change as a signed share of ``whole``, drawn as a dark bar."""
+    calls: int = 1
+    """Nested calls the box stands for."""
+
+
+def culprit_nodes(picture: Picture) -> frozenset[int]:
+    """The tree's nodes that are pointed at: culprits where they grew, a recursive one at its outermost call."""
+    tree, culprits = picture.tree, picture.culprits
+    if not culprits:
+        return frozenset()
+    ends: dict[int, int] = {}
+    found = []
+    blamed = np.array([frame in culprits for frame in tree.frames], bool)[tree.frame] & (tree.head > tree.base)
+    for node in np.flatnonzero(blamed).tolist():
+        frame = int(tree.frame[node])
+        if node >= ends.get(frame, 0):
+            ends[frame] = int(tree.end[node])
+            found.append(node)
+    return frozenset(found)
+
+
+def face(picture: Picture, box: Box, *, culprit: bool = False, calls: int = 1, palette: Palette = LIGHT) -> Face:
+    if not picture.differential:
+        return Face(colour.of_frame(box.frame, palette), calls=calls)
+    known = picture.of(box.frame)
+    if not known.real:
+        return Face(palette.grey, calls=calls)
+    return Face(
+        fill=colour.of_change(change_share(picture, box.delta_ps), palette),
+        mark=_mark(box, known),
+        change=units.signed_duration(box.delta_ps) if box.delta_ps else "",
+        hatched=not box.head_ps,
+        culprit=culprit,
+        own_share=change_share(picture, box.self_delta_ps),
+        calls=calls,
+    )
+
+
+def change_share(picture: Picture, delta: int) -> float:
+    """Of the base's cost; a whole one where the base cost nothing."""
+    return delta / picture.whole if picture.whole > 0 else float((delta > 0) - (delta < 0))
+
+
+def _mark(box: Box, known: Known) -> str:
+    if known.moved:
+        return "MOVED"
+    if not box.head_ps:
+        return "GONE"
+    if not box.base_ps:
+        return "NEW"
+    return "+" if box.delta_ps > 0 else units.MINUS if box.delta_ps < 0 else ""
+
+
+def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
+    """Name, then costs, then what is known of the function; some lines, not yet printable."""
+    return "\n".join(
+        [*_lines(picture, box), *([f"the first of {units.count(calls)} nested calls"] if calls > 1 else [])]
+    )
+
+
+def _lines(picture: Picture, box: Box) -> list[str]:
+    if not picture.differential:
+        share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
+        own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
+        return [frame_name(box.frame), f"{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"]
+    change = units.signed_duration(box.delta_ps)
+    if picture.whole > 0:
+        share = units.signed_percent(box.delta_ps / picture.whole)
+        change += f" ({share} of {picture.whole_name})"
+    lines = [
+        frame_name(box.frame),
+        f"{units.change(box.base_ps, box.head_ps)}, {change}",
+        f"self {units.change(box.base_self_ps, box.head_self_ps)}",
+    ]
+    if not (box.base_self_ps or box.head_self_ps):
+        lines.pop()
+    return [*lines, *facts(picture, box.frame)]

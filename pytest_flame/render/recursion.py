@@ -1,0 +1,85 @@
+"""Recursion folded for pictures that would be taller than anyone reads: repeated calls share one row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pytest_flame.render.layout import Box, Layout
+
+FROM_LEVELS: Final = 60
+"""Pictures of fewer levels show every call."""
+
+_FEWEST: Final = 8
+"""Calls that share a row; fewer stay apart."""
+_CHANGED: Final = 0.005
+"""Own change, as a share of the picture, that keeps a call in sight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    layout: Layout
+    repeats: dict[int, int]
+    """Calls that share a box, by its place in the layout; only those of two or more."""
+    levels: int
+    """Fewer than there were."""
+
+
+def fold_recursion(layout: Layout) -> Folded:
+    """Without the calls that only repeat what their callers are, where a function leads to itself again and again.
+
+    A call is left out when, on a way without branches and without changes of its own, its function was passed
+    before; what it calls then stands on its caller.
+    """
+    if layout.levels < FROM_LEVELS:
+        return Folded(layout, {}, 0)
+    boxes = layout.boxes
+    callees = _callees(boxes)
+    stands_for: list[int] = []
+    """For each box: itself, or the one it shares."""
+    passed: list[dict[object, int]] = []
+    """Functions on the way without branches that leads to it, and which box is theirs."""
+    for index, box in enumerate(boxes):
+        before = {} if box.parent is None or callees[box.parent] != 1 else passed[box.parent]
+        changed = abs(box.self_delta_ps) > _CHANGED * layout.total_ps
+        if changed or callees[index] != 1:
+            stands_for.append(index)
+            passed.append({})
+        elif box.frame in before:
+            stands_for.append(before[box.frame])
+            passed.append(before)
+        else:
+            stands_for.append(index)
+            passed.append({**before, box.frame: index})
+    calls = Counter(stands_for)
+    return _without(layout, [one if calls[one] >= _FEWEST else index for index, one in enumerate(stands_for)])
+
+
+def _callees(boxes: Sequence[Box]) -> list[int]:
+    count = [0] * len(boxes)
+    for box in boxes:
+        if box.parent is not None:
+            count[box.parent] += 1
+    return count
+
+
+def _without(layout: Layout, stands_for: list[int]) -> Folded:
+    place: dict[int, int] = {}
+    repeats: dict[int, int] = {}
+    nearest: list[int | None] = []
+    """The box that is drawn for each one, or the nearest drawn below it."""
+    kept: list[Box] = []
+    for index, box in enumerate(layout.boxes):
+        below = None if box.parent is None else nearest[box.parent]
+        if stands_for[index] != index:
+            shared = place[stands_for[index]]
+            repeats[shared] = repeats.get(shared, 1) + 1
+            nearest.append(below)
+            continue
+        place[index] = len(kept)
+        nearest.append(len(kept))
+        kept.append(replace(box, parent=below, depth=0 if below is None else kept[below].depth + 1))
+    levels = 1 + max((box.depth for box in kept), default=-1)
+    return Folded(replace(layout, boxes=tuple(kept), levels=levels), repeats, layout.levels - levels)

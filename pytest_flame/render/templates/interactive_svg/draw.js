@@ -1,0 +1,187 @@
+// From the tree and what is looked at to boxes.
+
+const SVG = "http://www.w3.org/2000/svg";
+const ROW = 20, GAP = 0.6, THINNEST = 0.5;
+const svg = document.documentElement;
+const graph = document.getElementById("graph"), footer = document.getElementById("footer");
+const top_ = data.top, margin = data.margin;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** What is looked at. ``root`` is the zoomed node, -1 for all of them. */
+const state = {view: "max", icicle: data.levels > 60, root: -1, search: "", matched: null, focus: -1};
+/** What is on the screen: the nodes in drawing order and where they are. */
+let shown = [], places = new Map(), inner = 0;
+
+function element(tag, attributes, parent_) {
+  const made = document.createElementNS(SVG, tag);
+  for (const key in attributes) made.setAttribute(key, attributes[key]);
+  if (parent_) parent_.append(made);
+  return made;
+}
+
+const px = value => String(Math.round(value * 10) / 10);
+
+function mix(pale, full, share) {
+  const channels = [0, 1, 2].map(k => Math.round(pale[k] + (full[k] - pale[k]) * share));
+  return `rgb(${channels.join(",")})`;
+}
+
+function faceOf(i, palette) {
+  const matched = state.matched && state.matched[data.frame[i]];
+  const match = matched && mix(palette.match, palette.match, 0);
+  if (!data.differential) {
+    const fill = palette.tones[data.tone[data.frame[i]]];
+    return {fill: match || mix(fill, fill, 0), mark: "", change: "", own: 0};
+  }
+  if (!isReal(i)) return {fill: match || mix(palette.grey, palette.grey, 0), mark: "", change: "", own: 0};
+  const delta = head[i] - base[i], own = headSelf[i] - baseSelf[i];
+  const share = data.whole > 0 ? delta / data.whole : Math.sign(delta);
+  const [pale, full] = share > 0 ? [palette.paleRed, palette.red] : [palette.paleBlue, palette.blue];
+  const fill = share ? mix(pale, full, Math.min(Math.abs(share) / data.saturation, 1)) : mix(palette.grey, palette.grey, 0);
+  return {
+    fill: match || fill,
+    mark: markOf(i),
+    change: delta ? signed(delta) : "",
+    gone: !head[i],
+    culprit: culprit[i],
+    own,
+  };
+}
+
+/** Nodes worth drawing with their left edge and width, in pixels. */
+function arrange(weight) {
+  const found = [], whole = total(weight, state.root), unit = whole ? inner / whole : 0;
+  if (state.root >= 0) for (const i of path(state.root).slice(0, -1)) found.push([i, 0, inner, true]);
+  const place = (at, x) => {
+    for (const i of children(at)) {
+      const width = weight[i] * unit;
+      if (width >= THINNEST || (width > 0 && culprit[i])) waiting.push([i, x]);
+      x += width;
+    }
+  };
+  const waiting = [];
+  if (state.root >= 0) waiting.push([state.root, 0]);
+  else place(-1, 0);
+  while (waiting.length) {
+    const [i, x] = waiting.pop();
+    found.push([i, x, weight[i] * unit, false]);
+    place(i, x);
+  }
+  return found;
+}
+
+function draw() {
+  while (state.root >= 0 && !weights[state.view][state.root]) state.root = parent[state.root];
+  const width = Math.max(data.width, innerWidth), palette = dark.matches ? data.dark : data.light;
+  const ink = mix(palette.ink, palette.ink, 0), paper = mix(palette.paper, palette.paper, 0);
+  inner = width - 2 * margin;
+  shown = arrange(weights[state.view]);
+  places = new Map();
+  const levels = shown.reduce((most, [i]) => Math.max(most, data.depth[i] + 1), 1), bottom = levels * ROW;
+  const whole = total(weights[state.view], state.root);
+  const boxes = element("g", {}), over = element("g", {"pointer-events": "none"}), outlines = element("g", {
+    fill: "none", stroke: ink, "stroke-width": 2.5, "pointer-events": "none",
+  });
+  for (const [i, x, full, above] of shown) {
+    const face = faceOf(i, palette), depth = data.depth[i];
+    const y = state.icicle ? depth * ROW : bottom - (depth + 1) * ROW;
+    const broad = Math.max(full - (full > 2 ? GAP : 0), face.culprit ? 2 : 0.3);
+    const box = element("rect", {x: px(x), y, width: px(broad), height: ROW - 1, fill: face.fill}, boxes);
+    box.node = i;
+    box.fill = face.fill;
+    places.set(i, {x, y, width: broad});
+    if (above) box.setAttribute("class", "above");
+    if (face.gone && broad >= 1) {
+      element("rect", {x: px(x), y, width: px(broad), height: ROW - 1, fill: "url(#gone)"}, over);
+    }
+    const own = whole && !above ? Math.min(Math.abs(face.own) / whole * inner, broad) : 0;
+    if (own >= 1) {
+      const fill = face.own > 0 ? palette.ownRed : palette.ownBlue;
+      element("rect", {
+        x: px(x + broad - own), y: y + ROW - 4, width: px(own), height: 3, fill: mix(fill, fill, 0),
+      }, over);
+    }
+    const text = label(i, face, Math.floor((broad - 2 * data.padding) / data.column));
+    if (text) {
+      const written = element("text", {x: px(x + data.padding), y: y + 13, fill: ink}, over);
+      if (face.culprit) written.setAttribute("font-weight", "bold");
+      written.textContent = text;
+    } else if (face.mark && !face.culprit && cells(face.mark) * data.column * 0.75 + 2 <= broad) {
+      element("text", {x: px(x + 1), y: y + 12, "font-size": 9, fill: ink}, over).textContent = face.mark;
+    }
+    if (face.culprit) {
+      element("rect", {x: px(x), y, width: px(broad), height: ROW - 1}, outlines);
+      if (broad < data.column + 2 * data.padding) {
+        const middle = x + broad / 2;
+        const points = `${px(middle - 6)},${y - 11} ${px(middle + 6)},${y - 11} ${px(middle)},${y - 1}`;
+        element("polygon", {points, fill: ink, stroke: paper, "stroke-width": 1}, outlines);
+      }
+    }
+  }
+  const ring = element("rect", {id: "ring", fill: "none", "pointer-events": "none"});
+  graph.replaceChildren(boxes, over, outlines, ruler(whole, bottom, palette), ring);
+  const height = top_ + bottom + 28;
+  footer.setAttribute("transform", `translate(${margin} ${height})`);
+  captions(whole);
+  // As tall as the window at least: a tooltip needs room.
+  const all = Math.max(height + data.footerHeight, innerHeight - 4);
+  for (const one of [svg, document.getElementById("paper")]) {
+    one.setAttribute("width", width);
+    one.setAttribute("height", all);
+  }
+  svg.setAttribute("viewBox", `0 0 ${width} ${all}`);
+  showFocus();
+  drawn();
+}
+
+/** As ``draw``, where only what was found has changed. */
+function recolour() {
+  const palette = dark.matches ? data.dark : data.light;
+  for (const box of graph.firstChild.children) {
+    const {fill} = faceOf(box.node, palette);
+    if (box.fill !== fill) box.setAttribute("fill", box.fill = fill);
+  }
+  drawn();
+}
+
+/** For whoever waits for the picture. */
+function drawn() {
+  svg.dataset.drawn = Number(svg.dataset.drawn || 0) + 1;
+}
+
+/** Round amounts below the graph, as far as they do not run into each other. */
+function ruler(whole, bottom, palette) {
+  const made = element("g", {transform: `translate(0 ${bottom})`, "font-size": 9, fill: mix(palette.ink, palette.ink, 0)});
+  let lines = `M0 .5h${px(inner)}`, free = 0;
+  for (const [amount, text] of ticks(whole)) {
+    const x = amount / whole * inner, half = cells(text) * data.column * 0.75 / 2;
+    lines += `M${px(x)} 0v4`;
+    const left = Math.min(Math.max(x - half, 0), inner - 2 * half);
+    if (left < free) continue;
+    element("text", {x: px(left), y: 14}, made).textContent = text;
+    free = left + 2 * half + 6;
+  }
+  element("path", {d: lines, fill: "none", stroke: mix(palette.quiet, palette.quiet, 0)}, made);
+  return made;
+}
+
+function captions(whole) {
+  const side = {max: ", the larger of base and head for every stack", base: " in base", head: " in head"}[state.view];
+  const [first, ...others] = footer.querySelectorAll("text.caption");
+  if (!first) return;
+  first.textContent = `width: ${data.amount.axis}${data.differential ? side : ""}; the full width is ${duration(whole)}`;
+  for (const other of others) other.remove();
+  data.notes.forEach((note, k) => {
+    element("text", {class: "ink caption", y: 50 + 16 * k}, footer).textContent = note;
+  });
+}
+
+function showFocus() {
+  const ring = document.getElementById("ring"), place = places.get(state.focus);
+  ring.setAttribute("visibility", place && document.activeElement === graph ? "visible" : "hidden");
+  if (!place) return;
+  ring.setAttribute("x", px(place.x + 1));
+  ring.setAttribute("y", place.y + 1);
+  ring.setAttribute("width", px(Math.max(place.width - 2, 1)));
+  ring.setAttribute("height", ROW - 3);
+}

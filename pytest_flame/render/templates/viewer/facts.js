@@ -1,0 +1,151 @@
+// What is known of a profile's functions, in words, and of the boxes that stand for folded library code.
+const HOME_WORDS = {
+  project: "project", stdlib: "standard library", installed: "installed package", pytest: "pytest", native: "native", kernel: "kernel",
+};
+
+class Facts {
+  constructor(profile) {
+    this.profile = profile;
+    this.amount = profile.amount.noun ? counts(profile.amount) : TIME;
+    this.boxes = []; // of folded library code: their frames follow those of the pool
+    this.boxOf = new Map();
+    this.boxReal = [];
+  }
+
+  /** Costs of each function over the whole test. */
+  get costsOf() {
+    return (this.whole ||= this.profile.tree.functions(this.profile.pool));
+  }
+
+  get frames() {
+    return this.profile.pool + this.boxes.length;
+  }
+
+  /** For each frame the box it is folded into where its home is among ``homes``, else -1. */
+  folded(homes) {
+    const { profile } = this;
+    return Int32Array.from({ length: profile.pool }, (_, frame) => {
+      const home = profile.home(frame);
+      if (!homes.has(home)) return -1;
+      const name = profile.modules[profile.module[frame]].split(".")[0], key = `${home} ${name}`;
+      if (!this.boxOf.has(key)) {
+        this.boxOf.set(key, profile.pool + this.boxes.length);
+        this.boxes.push({ name: `${name} …`, home });
+        this.boxReal.push(false);
+      }
+      const box = this.boxOf.get(key);
+      if (this.real(frame)) this.boxReal[box - profile.pool] = true;
+      return box;
+    });
+  }
+
+  box(frame) {
+    return frame < this.profile.pool ? undefined : this.boxes[frame - this.profile.pool];
+  }
+
+  name(frame) {
+    return this.box(frame)?.name ?? this.profile.names[frame];
+  }
+
+  qualname(frame) {
+    return this.box(frame)?.name ?? this.profile.qualnames[frame];
+  }
+
+  home(frame) {
+    return this.box(frame)?.home ?? this.profile.home(frame);
+  }
+
+  tone(frame) {
+    return this.box(frame) ? 0 : Number(this.profile.tones[frame]);
+  }
+
+  place(frame) {
+    return this.box(frame) ? "" : this.profile.place(frame);
+  }
+
+  of(frame) {
+    return this.profile.functions[frame];
+  }
+
+  /** Whether its change is coloured: shown to be real, or nothing could be tested. */
+  real(frame) {
+    if (!this.profile.tested) return this.profile.sides === 2;
+    return this.box(frame) ? this.boxReal[frame - this.profile.pool] : (this.of(frame)?.flags & 1) === 1;
+  }
+
+  culprit(frame) {
+    return (this.of(frame)?.flags & 2) === 2;
+  }
+
+  /** Nodes that are pointed at: culprits where they grew, a recursive one at its outermost call. */
+  blamed(tree) {
+    if (!tree.blamed) {
+      tree.blamed = [];
+      const until = new Map();
+      for (let i = 0; this.profile.culprits.length && i < tree.size; i += 1) {
+        const frame = tree.frame[i];
+        if (!this.culprit(frame) || tree.head[i] <= tree.base[i] || i < (until.get(frame) ?? 0)) continue;
+        until.set(frame, tree.end[i]);
+        tree.blamed.push(i);
+      }
+    }
+    return tree.blamed;
+  }
+
+  /** Whether its own code changed for certain: only its own interval can tell. */
+  ownReal(frame) {
+    const known = this.of(frame);
+    if (!this.profile.tested) return this.profile.sides === 2;
+    return known !== undefined && (known.self_low > 0 || known.self_high < 0);
+  }
+
+  moved(frame) {
+    return (this.of(frame)?.flags & 4) === 4;
+  }
+
+  /** Of the test's base cost, by which changes are coloured. */
+  share(change) {
+    const whole = this.profile.base;
+    return whole > 0 ? change / whole : Math.sign(change);
+  }
+
+  happened(frame) {
+    const known = this.of(frame);
+    if (!known) return this.box(frame) ? "library code, folded" : "";
+    return this.profile.words[known.words];
+  }
+
+  /** Rows of name, before, after and change. */
+  costs(tree, node) {
+    return [
+      ["inclusive", tree.base[node], tree.head[node]],
+      ["self", tree.baseSelf[node], tree.headSelf[node]],
+    ];
+  }
+
+  /** What the statistics say, as lines of label and text. */
+  statistics(frame) {
+    const known = this.of(frame), { amount, profile } = this, lines = [];
+    if (known) {
+      const change = this.costsOf;
+      const whole = change.head[frame] - change.base[frame], own = change.headSelf[frame] - change.baseSelf[frame];
+      if (profile.tested) {
+        lines.push(["function", `${amount.signed(whole)} ${amount.interval(known.low, known.high)}`]);
+        if (known.self_low || known.self_high) lines.push(["its own code", `${amount.signed(own)} ${amount.interval(known.self_low, known.self_high)}`]);
+        lines.push(["verdict", `${known.flags & 1 ? this.happened(frame) : "no significant change"}, p ${pValue(known.p)}`]);
+        if (known.blind !== null) lines.push(["would have named", amount.signed(known.blind)]);
+      }
+      lines.push(["calls", known.calls === null ? "not counted" : known.calls.map(countText).join(" → ")]);
+    } else if (this.box(frame)) lines.push(["library", `${HOME_WORDS[this.home(frame)]}, folded`]);
+    return lines;
+  }
+
+  /** One line for screen readers. */
+  spoken(tree, node) {
+    const { amount, profile } = this, frame = tree.frame[node], name = this.name(frame), level = `level ${tree.depth[node] + 1}`;
+    if (profile.sides === 1) return `${name}, ${level}, ${amount.of(tree.head[node])}, ${percent(tree.head[node] / (tree.totals.head || 1))}`;
+    const change = tree.head[node] - tree.base[node];
+    const real = !profile.tested ? "not tested" : this.real(frame) ? (this.culprit(frame) ? "culprit" : "significant") : "not significant";
+    return `${name}, ${level}, ${amount.of(tree.base[node])} → ${amount.of(tree.head[node])}, ${amount.signed(change)}, ${real}`;
+  }
+}

@@ -1,0 +1,42 @@
+"""axe-core finds nothing serious, however the page is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from chromium import Visit, lacking, open_all
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def findings(page: Page) -> list[str]:
+    """Serious and critical ones, with the elements they are about."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        lacking("no axe-core found", "pip install axe-playwright-python")
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['impact']} {rule['id']}: {rule['help']}: {[node['html'][:200] for node in rule['nodes'][:5]]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page(visit: Visit, report: Path, dark: bool, width: int) -> None:
+    page = visit(report, dark=dark, width=width)
+    open_all(page)
+    assert findings(page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_interactive_svg(visit: Visit, report: Path, dark: bool) -> None:
+    for file in sorted(report.parent.glob("*.interactive.svg"))[:2]:
+        page = visit(file, dark=dark)
+        page.locator("#graph").focus()
+        assert findings(page) == []

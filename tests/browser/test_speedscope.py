@@ -1,0 +1,54 @@
+"""What we write, opened in the real speedscope: it shows our frames with our costs and complains about nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+from chromium import Visit, lacking
+from render.conftest import functions
+
+from pytest_flame.fold import recording_profile
+from pytest_flame.formats import folded
+from pytest_flame.model import Judgement
+
+INSTALLED = Path(__file__).parents[2] / "build/browser/node_modules/speedscope/dist/release/index.html"
+
+
+@pytest.fixture
+def speedscope() -> Path:
+    if not INSTALLED.exists():
+        lacking("no speedscope found", "sh ci/speedscope.sh")
+    return INSTALLED
+
+
+Costs = dict[str, tuple[int, int]]
+"""Inclusive and own cost by name."""
+
+
+def sandwich(visit: Visit, speedscope: Path, tmp_path: Path, name: str, data: bytes) -> Costs:
+    """What the table of speedscope's sandwich view shows."""
+    visit.allow("GPU stall due to ReadPixels")
+    script = tmp_path / "profile.js"
+    words = f"speedscope.loadFileFromBase64({json.dumps(name)}, {json.dumps(base64.b64encode(data).decode())})"
+    script.write_text(words, encoding="utf-8")
+    page = visit(speedscope, f"#localProfilePath={script}", loads=True)
+    page.get_by_text("Sandwich").click()
+    page.wait_for_selector("table")
+    _, *rows = page.locator("table tr").all_inner_texts()
+    cells = [re.split(r"\s*\t", row) for row in rows]
+    return {name.strip(): (number(whole), number(own)) for whole, own, name in cells}
+
+
+def number(shown: str) -> int:
+    return int(shown.partition(" ")[0].replace(",", ""))
+
+
+def test_folded(visit: Visit, speedscope: Path, tmp_path: Path, regressed: Judgement) -> None:
+    assert regressed.head
+    profile = recording_profile(regressed.head)
+    shown = sandwich(visit, speedscope, tmp_path, "head.folded", folded.dumps(profile.costs).encode())
+    assert shown == {folded.encode_frame(frame): (whole, own) for frame, (own, whole) in functions(profile).items()}

@@ -1,0 +1,182 @@
+"""``flame diff``: one profile a side is drawn, several are tested as the gate tests."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+SLOWER = {"main;load;parse": 1.5}
+
+
+@pytest.fixture
+def two(tmp_path):
+    (tmp_path / "old.folded").write_text("main;a 60\nmain;gone 40\n")
+    (tmp_path / "new.folded").write_text("main;a 90\nmain;new 30\n")
+    return "old.folded", "new.folded"
+
+
+# --- one profile a side ---------------------------------------------------------------------------------------
+
+
+def test_one_a_side_is_drawn_and_not_tested(flame, two, tmp_path):
+    said = flame("diff", *two, "-o", "d.svg", "-o", "d.html", "-o", "d.md")
+    assert said.status == 0
+    assert "NOT TESTED  100 samples → 120 samples, +20.0 %, not tested" in said.out
+    assert "one profile a side" in said.out
+    for name in ("d.svg", "d.html"):
+        assert "NOT TESTED" in (tmp_path / name).read_text("utf-8")
+    assert "not tested" in (tmp_path / "d.md").read_text("utf-8")
+
+
+def test_the_summary_shows_what_is_new_gone_and_grew(flame, two):
+    rows = flame("diff", *two).out
+    assert "NEW new" in rows
+    assert "GONE gone" in rows
+    assert "+30 samples" in rows
+
+
+def test_colour_only_on_a_terminal(flame, two):
+    assert "\x1b" not in flame("diff", *two).out
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_a_side_that_counted_nothing(flame, two, tmp_path, empty):
+    (tmp_path / two[empty]).write_text("main;a 0\n")
+    assert flame("diff", *two, "-o", "d.svg").status == 0
+
+
+def test_swapping_the_sides_swaps_the_signs(flame, two):
+    there, back = (flame("diff", *sides, "-o", "-", "--format", "folded").out for sides in (two, two[::-1]))
+    swapped = [line.split() for line in back.splitlines()]
+    assert there.splitlines() == [f"{stack} {after} {before}" for stack, before, after in swapped]
+
+
+def test_two_counts_in_one_file(flame, two, tmp_path, monkeypatch):
+    both = flame("diff", *two, "-o", "-", "--format", "folded").out
+    assert both == "main;a 60 90\nmain;gone 40 0\nmain;new 0 30\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(both.encode())))
+    assert "100 samples → 120 samples" in flame("diff", "--two-counts", "-", "-o", "d.svg").out
+
+
+def test_both_sides_in_one_speedscope_file(flame, two, tmp_path):
+    flame("diff", *two, "-o", "d.speedscope.json")
+    content = json.loads((tmp_path / "d.speedscope.json").read_text())
+    assert [(p["name"], p["endValue"]) for p in content["profiles"]] == [
+        ("before: old.folded", 100),
+        ("after: new.folded", 120),
+    ]
+
+
+def test_threads_of_two_runs_are_not_told_apart(flame, tmp_path):
+    (tmp_path / "a").write_text("P12;T0:1;run.py:main:3 10\n")
+    (tmp_path / "b").write_text("P77;T0:9;run.py:main:4 10\n")
+    assert flame("diff", "a", "b", "-o", "-", "--format", "folded").out == "run:main 10 10\n"
+    shown = flame("diff", "a", "b", "-o", "-", "--format", "folded", "--threads", "--names", "written").out
+    assert shown == "P12;T0%3A1;run.py%3Amain%3A3 10 0\n" or len(shown.splitlines()) == 2
+
+
+def test_checkouts_are_stripped(flame, tmp_path):
+    (tmp_path / "a").write_text("/ci/base/orders.py:main:3 10\n")
+    (tmp_path / "b").write_text("/ci/head/orders.py:main:3 12\n")
+    stripped = flame("diff", "a", "b", "--strip", "/ci/base", "--strip", "/ci/head", "-o", "-", "--format", "folded")
+    assert stripped.out == "orders:main 10 12\n"
+
+
+# --- several profiles a side ----------------------------------------------------------------------------------
+
+
+def test_what_got_slower_is_regressed_and_named(flame, sampled, tmp_path):
+    sampled("before", 8)
+    sampled("after", 8, SLOWER)
+    said = flame("diff", "before", "after", "-o", "d.html", "-o", "d.svg", "-o", "d.md")
+    assert said.status == 0
+    assert "REGRESSED" in said.out
+    assert "culprit parse" in said.out
+    assert "8 profiles before, 8 after" in said.out
+    for name in ("d.html", "d.svg", "d.md"):
+        text = (tmp_path / name).read_text("utf-8").lower()
+        assert "regressed" in text
+        assert "parse" in text
+
+
+@pytest.mark.parametrize(
+    ("factors", "arguments", "status"),
+    [
+        (SLOWER, (), 1),
+        (SLOWER, ("--paired",), 1),
+        (SLOWER, ("--threshold", "40%", "--frame-threshold", "40%"), 0),
+        ({}, (), 0),
+        ({"main;show;dump": 0.5}, (), 0),
+    ],
+)
+def test_exit_status(flame, sampled, factors, arguments, status):
+    sampled("before", 8)
+    sampled("after", 8, factors)
+    assert flame("diff", "before", "after", "--fail-on-regression", *arguments).status == status
+
+
+def test_without_asking_for_it_a_regression_is_no_failure(flame, sampled):
+    sampled("before", 4)
+    sampled("after", 4, SLOWER)
+    assert flame("diff", "before", "after").status == 0
+
+
+def test_what_could_not_be_told_fails_with_strict(flame, sampled):
+    noisy = {"samples": 0.1}
+    sampled("before", 3, **noisy)
+    sampled("after", 3, {"main;load;parse": 1.2}, **noisy)
+    said = flame("diff", "before", "after", "--fail-on-regression")
+    assert said.status == 0
+    assert "INCONCLUSIVE" in said.out
+    assert "more or longer profiles" in said.out or "too few" in said.out or "would settle it" in said.out
+    assert "--flame" not in said.out
+    assert flame("diff", "before", "after", "--fail-on-regression", "--strict").status == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 8), (8, 2)])
+def test_too_few_can_not_fail_and_so_are_refused(flame, sampled, before, after):
+    sampled("before", before)
+    sampled("after", after, SLOWER)
+    said = flame("diff", "before", "after", "--fail-on-regression")
+    assert said.status == 2
+    assert "too few to be tested" in said.err
+
+
+def test_shares_of_profiles_that_took_the_same_time(flame, sampled, tmp_path):
+    sampled("before", 8)
+    sampled("after", 8, dict.fromkeys(["main", "main;load;parse", "main;load;lex", "main;show;dump", "main;show"], 2.0))
+    assert "REGRESSED" in flame("diff", "before", "after").out
+    said = flame("diff", "before", "after", "--shares")
+    assert "REGRESSED" not in said.out
+    assert "the total says nothing" in said.out
+
+
+def test_files_of_each_side(flame, sampled):
+    before, after = sampled("b", 4), sampled("a", 4, SLOWER)
+    said = flame("diff", "--before", *before, "--after", *after, "--paired", "--fail-on-regression")
+    assert said.status == 1
+    assert "4 pairs" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ([], "name two sides"),
+        (["old.folded"], "1 profile given, two are compared"),
+        (["old.folded", "new.folded", "x"], "3 profiles given, two are compared"),
+        (["old.folded", "new.folded", "--before", "x"], "name the two sides in one way"),
+        (["--before", "old.folded"], "--before and --after belong together"),
+        (["-", "-"], "standard input, which can be read once"),
+        (["old.folded", "gone.folded"], "gone.folded can't be read"),
+        (["--before", "old.folded", "--after", "new.folded", "old.folded", "--paired"], "1 profiles before and 2"),
+        (["--two-counts", "old.folded"], "old.folded, line 1 has one count, and two were asked for"),
+    ],
+)
+def test_errors_say_what_and_why(flame, two, arguments, what):
+    said = flame("diff", *arguments)
+    assert said.status == 2
+    assert said.err.startswith("flame diff: error: ")
+    assert what in said.err

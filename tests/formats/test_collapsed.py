@@ -1,0 +1,186 @@
+"""Folded stacks as other tools, editors and shells leave them."""
+
+from __future__ import annotations
+
+import gzip
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flame.errors import FormatError
+from pytest_flame.formats import collapsed
+from pytest_flame.formats.labels import Naming
+from pytest_flame.model import Frame
+
+ONE = Fraction(collapsed.PER_COUNT)
+WRITTEN = Naming(functions=False)
+
+
+def read(text: str | bytes, naming: Naming | None = None) -> dict[str, float]:
+    """Counts by the names of the stack's frames, joined."""
+    data = text.encode() if isinstance(text, str) else text
+    counts = collapsed.loads(data, "p.folded", naming).counts
+    return {";".join(frame.name for frame in stack): n / collapsed.PER_COUNT for stack, n in counts.items()}
+
+
+def test_the_count_follows_the_last_white_space():
+    text = "main;operator new 2;std::vector<int, 3>::at 12\nmain;f(int, char) \t 7\n"
+    assert read(text) == {"main;operator new 2;std::vector<int, 3>::at": 12, "main;f(int, char)": 7}
+
+
+def test_one_stack_on_several_lines_is_added_up():
+    assert read("a;b 1\na 5\na;b 2.5\n") == {"a;b": 3.5, "a": 5}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("3", 3), ("0.5", 0.5), (".25", 0.25), ("1.0004", 1), ("1.9996", 2), ("4.", 4), ("007", 7)]
+)
+def test_decimals_count_to_the_third(written, meant):
+    assert read(f"a;b {written}\n") == {"a;b": meant}
+
+
+def test_a_stack_that_counts_nothing_is_not_in_the_profile():
+    assert read("a 0\nb 1\n") == {"b": 1}
+
+
+ENCODED = {
+    "utf-8": lambda text: text.encode(),
+    "utf-8 with a mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "utf-16-le": lambda text: text.encode("utf-16-le"),
+    "utf-16-be": lambda text: text.encode("utf-16-be"),
+    "utf-16-le with a mark, as PowerShell's > writes it": lambda text: b"\xff\xfe" + text.encode("utf-16-le"),
+    "utf-16-be with a mark": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+    "utf-32-le with a mark": lambda text: b"\xff\xfe\x00\x00" + text.encode("utf-32-le"),
+    "gzip": lambda text: gzip.compress(text.encode()),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODED.values(), ids=ENCODED.keys())
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("last", [True, False], ids=["ended", "open"])
+def test_encodings_and_line_ends(encode, end, last):
+    text = end.join(["main;größe;日本 12", "", "main 3"]) + (end if last else "")
+    assert read(encode(text)) == {"main;größe;日本": 12, "main": 3}
+
+
+def test_names_that_are_not_utf8_keep_their_bytes():
+    assert read(b"caf\xe9;f 1\n") == {"caf\udce9;f": 1}
+
+
+def test_comments_are_not_read_and_names_that_begin_like_one_are():
+    text = "# austin: 4.0.0\n# interval: 100\n#\n#!made by x 3\n#private;f 2\n  # indented 7\n"
+    assert read(text) == {"#private;f": 2}
+
+
+def test_only_a_newline_ends_a_line():
+    assert read("a\u2028b;c\x85d 1\n\n a\x0bb 2\n") == {"a\u2028b;c\x85d": 1, "a\x0bb": 2}
+
+
+def test_empty_frames():
+    assert read("a;;b 1\n;c 2\na;b; 3\na;b;; 4\n") == {"a;[unnamed];b": 1, "[unnamed];c": 2, "a;b": 7}
+
+
+def test_a_thread_without_frames():
+    assert read(" 11\nmain 2\n\t 5\n") == {"[no frames]": 16, "main": 2}
+
+
+def test_two_counts_only_on_request():
+    text = b"main;f 3 5\nmain;g 0 2\n"
+    assert read(text) == {"main;f 3": 5, "main;g 0": 2}
+    before, after = collapsed.loads_pair(text, "p")
+    main, f, g = (Frame("", name) for name in ("main", "f", "g"))
+    assert (before.counts, after.counts) == ({(main, f): 3000}, {(main, f): 5000, (main, g): 2000})
+
+
+@pytest.mark.parametrize(
+    ("text", "maybe"), [("a 3 5\nb 2 7\n", True), ("a 3 5\nb 7\n", False), ("a 3 5\n", False), ("a 1\nb 2\n", False)]
+)
+def test_what_may_have_two_counts_is_noticed(text, maybe):
+    assert collapsed.loads(text.encode(), "p").maybe_pairs is maybe
+
+
+PERF_SCRIPT = """\
+# ========
+perl 1234 [000] 71.5: 250000 cycles:
+\t    7f1c2b main+0x1b (/usr/bin/perl)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem", "why"),
+    [
+        ("a;b 1\n\na;b\n", 3, "does not end in a count", "a line is frames joined by ';'"),
+        ("a;b 1\n12\n", 2, "has a count and no stack", ""),
+        ("a;b -3\n", 1, "has a negative count, -3", ""),
+        ("a;b 1,200\n", 1, "ends in 1,200, which is no whole or decimal number", ""),
+        ("a;b 1e5\n", 1, "ends in 1e5, which is no whole or decimal number", ""),
+        ("a;b nan\n", 1, "does not end in a count", ""),
+        ("a;b ٣\n", 1, "does not end in a count", ""),
+        (f"a {'9' * 40}\n", 1, "ends in 99", ""),
+        ('{"$schema": "https://www.speedscope.app/file-format-schema.json"}', 1, "does not end", "looks like JSON"),
+        ("<svg>\n</svg>", 1, "does not end", "a page or a picture"),
+        (PERF_SCRIPT, 2, "does not end", "what perf script prints"),
+        ("         6 function calls in 0.000 seconds\n", 1, "does not end", "what cProfile prints"),
+    ],
+)
+def test_errors_name_file_line_and_what_was_expected(text, line, problem, why):
+    with pytest.raises(FormatError) as caught:
+        read(text)
+    assert caught.value.what.startswith(f"p.folded, line {line} {problem}")
+    assert why in caught.value.why
+
+
+def test_one_count_where_two_were_asked_for():
+    with pytest.raises(FormatError, match="p, line 2 has one count, and two were asked for: 'a;c 3'"):
+        collapsed.loads_pair(b"a;b 1 2\na;c 3\n", "p")
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "why"),
+    [
+        (b"", "holds no stacks", "it is empty"),
+        (b"\n# austin: 4.0.0\n", "holds no stacks", "only blank lines and comments"),
+        (b"MOJ\x03\x00\x01", "is a binary file", "Austin"),
+        (b"\x1f\x8b\x08\x00 not gzip at all", "can't be decompressed", "it begins as a gzip file"),
+        (b"\xff\xfea\x00 ", "is not text in UTF-16-LE", "truncated"),
+    ],
+)
+def test_what_cannot_be_folded_stacks(data, what, why):
+    with pytest.raises(FormatError) as caught:
+        collapsed.loads(data, "x.bin")
+    assert caught.value.what.startswith(f"x.bin {what}")
+    assert why in caught.value.why
+
+
+def test_a_long_line_is_shortened_in_the_error():
+    with pytest.raises(FormatError) as caught:
+        read("x" * 100_000)
+    assert len(caught.value.what) < 250
+
+
+NAMES = st.text(st.sampled_from(list(";:% \t\n\r\x00\x85\u2028#_[]()/.09é日x")) | st.characters(), max_size=10)
+FRAMES = st.builds(Frame, st.just(""), NAMES.filter(bool))
+COSTS = st.dictionaries(
+    st.lists(FRAMES, min_size=1, max_size=5).map(tuple), st.integers(1, 10**9), min_size=1, max_size=6
+)
+
+
+@given(COSTS)
+def test_any_names_are_written_so_that_lines_hold(costs):
+    text = collapsed.dumps([costs], ONE)
+    assert len(text.splitlines()) == len({collapsed.dumps([{stack: 1}], ONE) for stack in costs})
+    assert sum(read(text.encode(), WRITTEN).values()) == pytest.approx(sum(costs.values()) / 1000)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "a;b", "a;c", "d"]), st.tuples(*[st.integers(0, 9)] * 2), min_size=1))
+def test_two_counts_survive_writing_and_reading(pairs):
+    sides = [{tuple(Frame("", n) for n in names.split(";")): 1000 * p[i] for names, p in pairs.items()} for i in (0, 1)]
+    read_again = collapsed.loads_pair(collapsed.dumps(sides, ONE).encode(), "p")
+    assert [dict(side.counts) for side in read_again] == [{s: n for s, n in side.items() if n} for side in sides]
+
+
+def test_lines_of_equal_profiles_are_equal():
+    a, b = (Frame("", "a"),), (Frame("", "b"),)
+    assert collapsed.dumps([{a: 1500, b: 2000}], ONE) == collapsed.dumps([{b: 2000, a: 1500}], ONE) == "a 1.5\nb 2\n"
