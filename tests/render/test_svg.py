@@ -14,6 +14,7 @@ from pytest_flame.fold import recording_profile
 from pytest_flame.model import Change, Frame, FrameDelta, Judgement, Profile, Stack, Verdict
 from pytest_flame.render import colour
 from pytest_flame.render.colour import Colour
+from pytest_flame.render.layout import Width
 from pytest_flame.render.picture import differential_picture
 from pytest_flame.render.svg import differential_svg, profile_svg, static_svg
 
@@ -272,6 +273,12 @@ def test_a_picture_inside_a_page_has_ids_of_its_own(regressed: Judgement) -> Non
     assert "REGRESSED" not in re.sub(
         r"<title>.*?</title>|<desc.*?</desc>|aria-label=\"[^\"]*\"", "", svg, flags=re.DOTALL
     )
+
+
+def test_the_width_may_be_that_of_one_side(regressed: Judgement) -> None:
+    svg = differential_svg(regressed, width=Width.BASE)
+    assert "width: CPU time per iteration in base; the full width is 10.01 ms" in svg
+    assert "orders.parse:unquote_fast" not in by_name(svg)
 
 
 def test_one_side_alone_is_no_difference(regressed: Judgement) -> None:
