@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chromium import expect
 
@@ -23,6 +23,19 @@ SHAPES = ("Flame", "Icicle")
 def tree_of(judgement: Judgement) -> Tree:
     assert judgement.base and judgement.head
     return build_tree(recording_profile(judgement.base).costs, recording_profile(judgement.head).costs)
+
+
+class Box(NamedTuple):
+    """In pixels of the window."""
+
+    x: float
+    y: float
+    width: float
+    row: float
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.row / 2
 
 
 @dataclass
@@ -92,18 +105,32 @@ class Graph:
             "([canvas, before]) => Number(canvas.dataset.drawn) > before", arg=[self.canvas.element_handle(), before]
         )
 
-    def box(self, node: int) -> tuple[float, float, float]:
-        """Left edge, width and top of a node on the screen, computed from the tree alone."""
-        bounds = self.bounds()
+    def boxes(self) -> list[Box]:
+        """Every node's place on the screen, computed from the tree alone."""
+        seen = self.canvas.evaluate(
+            """canvas => {
+                canvas.scrollIntoView({ block: "nearest" });
+                const { x, y, width } = canvas.getBoundingClientRect();
+                return { x, y, width, ...canvas.dataset };
+            }"""
+        )
+        row, top, levels = float(seen["row"]), float(seen["top"]), int(seen["levels"])
         weight, left = self.tree.weight(VIEWS[self.view]), self.tree.left(VIEWS[self.view])
         whole = self.tree.total(VIEWS[self.view]) if self.zoom < 0 else int(weight[self.zoom])
         start = 0 if self.zoom < 0 else int(left[self.zoom])
-        data = self.canvas.evaluate("canvas => ({...canvas.dataset})")
-        row, depth = float(data["row"]), int(self.tree.depth[node])
-        level = int(data["levels"]) - 1 - depth if self.shape == "Flame" else depth
-        scale = bounds["width"] / whole
-        y = bounds["y"] + level * row - float(data["top"])
-        return bounds["x"] + (int(left[node]) - start) * scale, int(weight[node]) * scale, y
+        scale = seen["width"] / whole
+        return [
+            Box(
+                x=seen["x"] + (int(left[node]) - start) * scale,
+                y=seen["y"] + (levels - 1 - depth if self.shape == "Flame" else depth) * row - top,
+                width=int(weight[node]) * scale,
+                row=row,
+            )
+            for node, depth in enumerate(self.tree.depth.tolist())
+        ]
+
+    def box(self, node: int) -> Box:
+        return self.boxes()[node]
 
     def bounds(self) -> FloatRect:
         """Of the canvas in the window, into which it is scrolled first."""
@@ -115,16 +142,37 @@ class Graph:
         )
         return bounds
 
-    def middle(self, node: int) -> tuple[float, float]:
-        x, width, y = self.box(node)
-        return x + width / 2, y + float(self.canvas.get_attribute("data-row") or 0) / 2
-
     def hover(self, node: int) -> None:
-        self.page.mouse.move(*self.middle(node))
+        self.page.mouse.move(*self.box(node).middle)
+
+    def names(self, points: list[tuple[float, float]], canvas: Locator | None = None) -> list[str | None]:
+        """What the tooltip calls each point of the window; many at once, without a real pointer."""
+        names: list[str | None] = (canvas or self.canvas).evaluate(
+            """(canvas, points) => points.map(([clientX, clientY]) => {
+                canvas.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY, bubbles: true }));
+                const tooltip = document.querySelector("[role=tooltip]");
+                return tooltip.hidden ? null : tooltip.querySelector("b").textContent;
+            })""",
+            points,
+        )
+        return names
+
+    def everything(self, canvas: Locator | None = None, step: int = 3) -> set[str]:
+        """The names of all boxes of a canvas that are a few pixels wide."""
+        canvas = canvas or self.canvas
+        canvas.scroll_into_view_if_needed()
+        bounds = canvas.bounding_box()
+        assert bounds
+        row, levels = (float(canvas.get_attribute(f"data-{name}") or 0) for name in ("row", "levels"))
+        rows = [
+            bounds["y"] + (level + 0.5) * row for level in range(int(levels)) if (level + 0.5) * row < bounds["height"]
+        ]
+        columns = range(int(bounds["x"]) + 1, int(bounds["x"] + bounds["width"]), step)
+        return {name for name in self.names([(x, y) for x in columns for y in rows], canvas) if name}
 
     def click(self, node: int) -> None:
         """Zooms to a node."""
-        self.redrawn(lambda: self.page.mouse.click(*self.middle(node)))
+        self.redrawn(lambda: self.page.mouse.click(*self.box(node).middle))
         self.zoom = node
 
     def colour(self, x: float, y: float) -> tuple[int, int, int]:
@@ -141,5 +189,5 @@ class Graph:
 
     def fill(self, node: int) -> tuple[int, int, int]:
         """The colour of a node's box, taken near its upper right corner, where no text is."""
-        x, width, y = self.box(node)
-        return self.colour(x + width - min(4, width / 4), y + 3)
+        box = self.box(node)
+        return self.colour(box.x + box.width - min(4, box.width / 4), box.y + 3)

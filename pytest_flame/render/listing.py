@@ -55,19 +55,17 @@ class Listing:
 def listings(judgement: Judgement, texts: Texts) -> tuple[Listing, ...]:
     """Sources of the functions that matter most, as far as they can be had."""
     base = judgement.base if judgement.comparison is not None else None
-    sides = [_Side(recording) for recording in (base, judgement.head)]
+    before, after = _Side(base), _Side(judgement.head)
     culprits = [delta.frame for delta in judgement.comparison.culprits] if judgement.comparison else []
     found: list[Listing] = []
-    for frame in _most_important(culprits, *sides):
-        pieces = [
-            _function(text, frame.qualname, side.first_line(frame)) if text is not None else None
-            for side, text in zip(sides, _texts(judgement, texts, frame, *sides), strict=True)
-        ]
-        if pieces == [None, None]:
+    for frame in _most_important(culprits, before, after):
+        old_path, new_path = before.path(frame), after.path(frame)
+        old = _function(texts.base(judgement, old_path), frame, before) if old_path is not None else None
+        new = _function(texts.head(judgement, new_path), frame, after) if new_path is not None else None
+        if old is None and new is None:
             continue
-        before, after = pieces
-        lines = _aligned(before, after, sides[0].costs.get(frame, {}), sides[1].costs.get(frame, {}))
-        found.append(Listing(frame, _note(frame, *sides, *pieces), tuple(_shortened(lines))))
+        lines = _aligned(old, new, before.costs.get(frame, {}), after.costs.get(frame, {}))
+        found.append(Listing(frame, _note(frame, before, after, old, new), tuple(_shortened(lines))))
         if len(found) == MOST_FUNCTIONS:
             break
     return tuple(found)
@@ -95,14 +93,6 @@ def _most_important(culprits: list[Frame], base: _Side, head: _Side) -> list[Fra
     return [*culprits, *others]
 
 
-def _texts(judgement: Judgement, texts: Texts, frame: Frame, base: _Side, head: _Side) -> tuple[str | None, str | None]:
-    before, after = base.path(frame), head.path(frame)
-    return (
-        texts.base(judgement, before) if before is not None else None,
-        texts.head(judgement, after) if after is not None else None,
-    )
-
-
 def _note(frame: Frame, base: _Side, head: _Side, before: _Piece | None, after: _Piece | None) -> str:
     path = head.path(frame) or base.path(frame) or ""
     notes = [f"{path}: CPU time per iteration of each line, with the C code it calls and without the functions."]
@@ -127,8 +117,11 @@ class _Piece:
     lines: list[str] = field(default_factory=list)
 
 
-def _function(text: str, qualname: str, first: int) -> _Piece | None:
-    """A function's lines, decorators first. None where the text holds no such function."""
+def _function(text: str | None, frame: Frame, side: _Side) -> _Piece | None:
+    """A function's lines, decorators first. None where the text is not to be had or holds no such function."""
+    if text is None:
+        return None
+    qualname, first = frame.qualname, side.first_line(frame)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):

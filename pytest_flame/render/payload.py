@@ -134,7 +134,7 @@ def scaled(costs: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
     """Costs in whole units. Any run of them adds up to within one unit of what it was."""
     if unit == 1:
         return costs
-    return np.diff(np.cumsum(costs) // unit, prepend=0)
+    return _steps(np.cumsum(costs) // unit)
 
 
 def leb128(values: NDArray[np.int64]) -> bytes:
@@ -152,8 +152,11 @@ def leb128(values: NDArray[np.int64]) -> bytes:
     return encoded.tobytes()
 
 
-def _steps(values: list[int]) -> NDArray[np.int64]:
-    return np.diff(np.asarray(values, np.int64), prepend=0)
+def _steps(values: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each less the one before it."""
+    steps = np.array(values, np.int64)
+    steps[1:] -= steps[:-1].copy()
+    return steps
 
 
 def _lines(judgement: Judgement) -> dict[Frame, SourceLine]:

@@ -184,7 +184,9 @@ class Graph {
     const culprit = painter.by === "change" && painter.facts.culprit(frame) && tree.head[node] > tree.base[node];
     if (shown < 3 * this.advance + 2 * PADDING) return;
     const start = Math.max(at, 0), room = Math.floor((Math.min(at + shown, this.width) - start - 2 * PADDING) / this.advance);
-    const text = this.text(frame, mark, culprit, room);
+    // Where there is room, the sign has its figure.
+    const figure = mark === "+" || mark === MINUS ? painter.facts.amount.signed(tree.head[node] - tree.base[node]) : mark;
+    const text = this.text(frame, room >= figure.length + 12 ? figure : mark, culprit, room);
     if (!text) return;
     context.fillStyle = colours.ink;
     context.fillText(text, start + PADDING, y + 14);

@@ -18,17 +18,23 @@ class Search {
     }
   }
 
-  /** Outermost matching nodes with a width, and their share of the whole; what matches inside a match counts once. */
+  /** Matching nodes with a width, and their share of the whole; what matches inside a match counts once. */
   over(tree, column) {
     const nodes = [], width = tree[column];
-    let sum = 0;
+    let sum = 0, until = 0;
     for (let i = 0; i < tree.size;) {
-      if (!width[i]) i = tree.end[i];
-      else if (this.frames[tree.frame[i]]) {
-        nodes.push(i);
-        sum += width[i];
+      if (!width[i]) {
         i = tree.end[i];
-      } else i += 1;
+        continue;
+      }
+      if (this.frames[tree.frame[i]]) {
+        nodes.push(i);
+        if (i >= until) {
+          sum += width[i];
+          until = tree.end[i];
+        }
+      }
+      i += 1;
     }
     return { nodes, share: tree.totals[column] ? sum / tree.totals[column] : 0 };
   }

@@ -247,7 +247,7 @@ class Viewer {
         if (text) this.found = new Search(text, this.facts);
       } catch (error) {
         if (!(error instanceof SyntaxError)) throw error;
-        this.problem = `Not a regular expression: ${error.message.replace(/^Invalid regular expression: /, "")}.`;
+        this.problem = `Not a regular expression: ${error.message.replace(/^Invalid regular expression: (.*: )?/s, "")}.`;
       }
     }
     this.graph.matched = this.found ? this.found.frames : null;
