@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pytest_flame.cli.sources import Source, earliest_lines
 from pytest_flame.model import PS_PER_NS, Process, Recording, Round, SampleCounts, SamplerInfo, StackSample
+from pytest_flame.render.words import FILES
 
 
 def recording(title: str, sources: Sequence[Source]) -> Recording:
@@ -17,7 +18,7 @@ def recording(title: str, sources: Sequence[Source]) -> Recording:
     return Recording(
         test_id=title,
         processes=tuple(map(_process, sources)),
-        sampler=SamplerInfo(rung="other", event=sources[0].unit.name, kernel=True, frequency_hz=0),
+        sampler=SamplerInfo(rung=FILES, event=sources[0].unit.name, kernel=True, frequency_hz=0),
         fingerprint={},
         lines=earliest_lines(sources),
     )

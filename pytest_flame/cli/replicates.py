@@ -9,10 +9,10 @@ from typing import Final
 
 from pytest_flame.cli.recordings import recording
 from pytest_flame.cli.sources import Source
-from pytest_flame.compare import compare, compare_interleaved
+from pytest_flame.cli.untested import untested
 from pytest_flame.errors import UsageError
 from pytest_flame.judge import Case, judge
-from pytest_flame.model import Change, Comparison, FrameDelta, Judgement, Limits, Verdict
+from pytest_flame.model import Judgement, Limits, Verdict
 from pytest_flame.render import units
 
 FEWEST: Final = 3
@@ -41,10 +41,12 @@ def compared(title: str, before: Sequence[Source], after: Sequence[Source], term
         )
     few = min(len(before), len(after))
     if few < FEWEST:
-        comparison = _untested(compare(base, head, terms.limits))
+        comparison = untested(base, head, terms.limits)
         side = "one profile a side" if len(before) == len(after) == 1 else f"{units.count(few, 'profile')} on one side"
         reason = f"not tested: {side}; from {FEWEST} a side on their noise is known"
         return Judgement(title, Verdict.INCONCLUSIVE, reason, comparison, base, head)
+    from pytest_flame.compare import compare, compare_interleaved  # takes a second, and drawing does not need it
+
     if terms.paired:
         comparison = compare_interleaved(base, head, terms.limits, alpha=terms.limits.alpha, most=few)
     else:
@@ -62,17 +64,14 @@ def _advise(case: Case, longer: float) -> str:
     return "too close to the threshold to be settled by more of the same"
 
 
-def _untested(comparison: Comparison) -> Comparison:
-    frames = tuple(replace(delta, change=_change(delta)) for delta in comparison.frames)
-    return replace(comparison, frames=frames, culprits=(), moved=(), unclear=(), notes=(), tested=False)
-
-
-def _change(delta: FrameDelta) -> Change:
-    """What the numbers say, significant or not."""
-    if delta.delta_ps == 0:
-        return Change.UNCHANGED
-    if not delta.base_ps:
-        return Change.NEW
-    if not delta.head_ps:
-        return Change.GONE
-    return Change.SLOWER if delta.delta_ps > 0 else Change.FASTER
+def unlike(before: Sequence[Source], after: Sequence[Source]) -> list[str]:
+    """A note where most of the cost before is that of functions nobody saw after: then names differ, not code."""
+    known = {frame for source in after for stack in source.costs for frame in stack}
+    whole = sum(sum(source.costs.values()) for source in before)
+    lost = sum(cost for source in before for stack, cost in source.costs.items() if stack[-1] not in known)
+    if not known or lost <= whole / 2:
+        return []
+    return [
+        f"{units.percent(lost / whole)} of the cost before is in functions that do not occur after; where they are the "
+        "same in another folder, --strip FOLDER takes it off their names"
+    ]

@@ -15,7 +15,6 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 from pytest_flame.errors import FormatError
@@ -68,7 +67,7 @@ def loads_pair(data: bytes, name: str, naming: Naming | None = None) -> tuple[Co
     return before, after
 
 
-def dumps(columns: Sequence[Mapping[Stack, int]], per: Fraction) -> str:
+def dumps(columns: Sequence[Mapping[Stack, int]], per: int) -> str:
     """Write profiles, one count a line for each: the form with one count, or, of before and after, that with two.
 
     ``per`` is what costs of one count are; counts that are not whole have up to three decimals. Sorted, with names
@@ -84,8 +83,8 @@ def _label(frame: Frame) -> str:
     return label.removeprefix(":") or UNNAMED.qualname if not frame.module else label
 
 
-def _count(cost: int, per: Fraction) -> str:
-    return f"{float(cost / per):.3f}".rstrip("0").rstrip(".")
+def _count(cost: int, per: int) -> str:
+    return f"{cost / per:.3f}".rstrip("0").rstrip(".")
 
 
 def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapsed]:

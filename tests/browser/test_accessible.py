@@ -32,3 +32,11 @@ def test_the_page(visit: Visit, report: Path, dark: bool, width: int) -> None:
     page = visit(report, dark=dark, width=width)
     open_all(page)
     assert findings(page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_interactive_svg(visit: Visit, report: Path, dark: bool) -> None:
+    for file in sorted(report.parent.glob("*.interactive.svg"))[:2]:
+        page = visit(file, dark=dark)
+        page.locator("#graph").focus()
+        assert findings(page) == []

@@ -20,7 +20,10 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
 
 
 def options() -> set[str]:
-    return {flag for sub in subcommands().values() for a in sub._actions for flag in a.option_strings} - {"-h", "--help"}
+    return {flag for sub in subcommands().values() for a in sub._actions for flag in a.option_strings} - {
+        "-h",
+        "--help",
+    }
 
 
 @pytest.mark.parametrize("option", sorted(options()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,7 @@ from pytest_flame.formats import collapsed
 from pytest_flame.formats.labels import Naming
 from pytest_flame.model import Frame
 
-ONE = Fraction(collapsed.PER_COUNT)
+ONE = collapsed.PER_COUNT
 WRITTEN = Naming(functions=False)
 
 

@@ -101,7 +101,7 @@ let remembered = location.hash;
 
 function remember(push) {
   const parts = new URLSearchParams();
-  if (state.view !== "max") parts.append("view", state.view);
+  if (state.view !== data.view) parts.append("view", state.view);
   if (state.icicle !== data.levels > 60) parts.append("icicle", String(state.icicle));
   if (state.root >= 0) for (const i of path(state.root)) parts.append("zoom", name(i));
   if (state.search) parts.append("search", state.search);
@@ -117,7 +117,7 @@ function recall() {
   const parts = new URLSearchParams(location.hash.slice(1));
   remembered = location.hash;
   const view = parts.get("view");
-  state.view = data.differential && view in weights ? view : "max";
+  state.view = data.differential && Object.hasOwn(weights, view) ? view : data.view;
   state.icicle = parts.has("icicle") ? parts.get("icicle") === "true" : data.levels > 60;
   state.root = follow(parts.getAll("zoom"));
   box.value = parts.get("search") || "";

@@ -8,7 +8,7 @@ const top_ = data.top, margin = data.margin;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /** What is looked at. ``root`` is the zoomed node, -1 for all of them. */
-const state = {view: "max", icicle: data.levels > 60, root: -1, search: "", matched: null, focus: -1};
+const state = {view: data.view, icicle: data.levels > 60, root: -1, search: "", matched: null, focus: -1};
 /** What is on the screen: the nodes in drawing order and where they are. */
 let shown = [], places = new Map(), inner = 0;
 
