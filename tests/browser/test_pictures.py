@@ -64,7 +64,7 @@ def test_without_scripts_everything_still_stands(visit: Visit, report: Path) -> 
     expect(page.locator("h1")).to_contain_text("2 of 8 tests regressed")
     expect(page.locator(".filter")).to_be_hidden()
     expect(page.locator(".picture svg").first).to_be_visible()
-    expect(page.locator(".picture svg")).to_have_count(5)
+    expect(page.locator(".picture svg")).to_have_count(6)
     expect(page.locator("table.frames").first).to_contain_text("orders.parse:tokenize")
     expect(page.locator("canvas:visible")).to_have_count(0)
 
