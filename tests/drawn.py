@@ -53,6 +53,8 @@ class Graph:
         section = page.locator("details.test", has=page.get_by_text(judgement.test_id, exact=True))
         if section.get_attribute("open") is None:
             section.locator("summary").first.click()
+        # Graphs are decoded when they come near the screen.
+        section.evaluate("element => element.scrollIntoView()")
         graph = cls(page, section, tree_of(judgement))
         expect(graph.canvas).to_have_attribute("data-drawn", re.compile(r"\d+"))
         return graph
