@@ -1,4 +1,4 @@
-"""The pictures of a measured gallery, put where its page shows them: gallery.py RESULT.json REPORT GALLERY
+"""The gallery's page and, of a measured gallery, its pictures: gallery.py GALLERY [RESULT.json REPORT]
 
 Exit status 1 where the gate said something else about a change than ``expected.toml`` says.
 """
@@ -10,11 +10,31 @@ import shutil
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
+
+HEAD = """\
+# Gallery
+
+Small real programs before and after a change, measured, compared and drawn by pytest-flame. The programs are in
+[project](project), the changes in [changes](changes); `sh ci/gallery.sh` measures them and draws everything here anew.
+Red grew, blue shrank, grey did not change significantly; `+`, `−`, `NEW` and `GONE` say it without colour. Widths are
+the larger of before and after. Click a picture for its titles: each box has one.
+"""
 
 
-def main(result_file: str, report: str, gallery: str) -> int:
-    cases = tomllib.loads((Path(gallery) / "expected.toml").read_text(encoding="utf-8"))["case"]
-    tests = {test["id"]: test for test in json.loads(Path(result_file).read_text(encoding="utf-8"))["tests"]}
+def page(gallery: Path, cases: list[dict[str, Any]]) -> str:
+    parts = [HEAD]
+    for case in cases:
+        name, change = case["name"], (gallery / f"changes/{case['name']}.patch").read_text(encoding="utf-8")
+        parts.append(f"## {case['title']}\n\n{case['says']}\n\n```diff\n{change}```\n")
+        parts.append(f"![{case['verdict']}: {case['title']}]({name}.svg)\n")
+        parts += [f"![In the page]({file.name})\n" for file in sorted(gallery.glob(f"{name}-*.png"))]
+    return "\n".join(parts)
+
+
+def take(gallery: Path, cases: list[dict[str, Any]], result_file: Path, report: Path) -> int:
+    """Copies each case's picture; how many were judged otherwise than expected."""
+    tests = {test["id"]: test for test in json.loads(result_file.read_text(encoding="utf-8"))["tests"]}
     wrong = 0
     for case in cases:
         test = tests[f"test_desk.py::test_{case['name']}"]
@@ -22,8 +42,16 @@ def main(result_file: str, report: str, gallery: str) -> int:
         right = (test["verdict"], named) == (case["verdict"], case.get("culprit"))
         print(f"{case['name']}: {test['verdict']}, culprit {named}", "" if right else f"(expected {case})")
         wrong += not right
-        (picture,) = Path(report).glob(f"test_desk-test_{case['name']}-*.diff.svg")
-        shutil.copy(picture, Path(gallery) / f"{case['name']}.svg")
+        (picture,) = report.glob(f"test_desk-test_{case['name']}-*.diff.svg")
+        shutil.copy(picture, gallery / f"{case['name']}.svg")
+    return wrong
+
+
+def main(gallery: str, *measured: str) -> int:
+    folder = Path(gallery)
+    cases = tomllib.loads((folder / "expected.toml").read_text(encoding="utf-8"))["case"]
+    wrong = take(folder, cases, *map(Path, measured)) if measured else 0
+    (folder / "README.md").write_text(page(folder, cases), encoding="utf-8")
     return 1 if wrong else 0
 
 

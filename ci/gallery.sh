@@ -24,4 +24,14 @@ status=0
     --flame-report="$work/report" --flame-json="$work/result.json" || status=$?
 # 1: some tests regressed, as they should.
 [ "$status" -le 1 ] || exit "$status"
-"$VENV/bin/python" "$ROOT/ci/gallery.py" "$work/result.json" "$work/report" "$GALLERY"
+"$VENV/bin/python" -m pip install --quiet --disable-pip-version-check playwright
+anchor() {
+    "$VENV/bin/python" -c 'import re, sys
+page = open(sys.argv[1], encoding="utf-8").read()
+print(re.search(rf"id=\"(test-\d+)\"[^>]*data-test=\"test_desk.py::test_{sys.argv[2]}[ \"]", page)[1])' "$work/report/index.html" "$1"
+}
+for name in deep_recursion wide; do
+    "$VENV/bin/python" "$ROOT/ci/photograph.py" "$work/report/index.html" "$GALLERY/$name-page.png" \
+        --at="#$(anchor $name)" --height=860
+done
+"$VENV/bin/python" "$ROOT/ci/gallery.py" "$GALLERY" "$work/result.json" "$work/report"

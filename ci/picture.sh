@@ -1,11 +1,16 @@
 #!/bin/sh
-# Draws docs/report.png anew: the report of the demo, as chromium shows it.
+# Draws the pictures of README and docs anew: the report of the demonstration, as Chromium shows it.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 command -v chromium >/dev/null || { echo "needs chromium: apt-get install chromium" >&2; exit 1; }
 sh "$ROOT/ci/demo.sh"
-profile=$(mktemp -d)
-trap 'rm -rf "$profile"' EXIT INT TERM
-chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync \
-    --hide-scrollbars --user-data-dir="$profile" --window-size=1200,1000 \
-    --screenshot="$ROOT/docs/report.png" "file://$ROOT/flame-report/index.html" 2>/dev/null
+. "$ROOT/ci/env.sh"
+use_environment demo "$ROOT"
+"$VENV/bin/python" -m pip install --quiet --disable-pip-version-check playwright
+photograph() {
+    "$VENV/bin/python" "$ROOT/ci/photograph.py" "$ROOT/flame-report/index.html" "$@"
+}
+photograph "$ROOT/docs/report.png" --height=1000
+photograph "$ROOT/docs/report-graph.png" --at='#test-1' --height=820 --hover=shop.intake:unquote
+photograph "$ROOT/docs/report-dark.png" --at='#test-1' --height=820 --dark
+photograph "$ROOT/docs/report-narrow.png" --at='#test-1' --width=375 --height=800

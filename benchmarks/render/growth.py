@@ -1,11 +1,12 @@
 """What a two-sided profile costs to draw, from a thousand functions in the tree to a million: time, memory, bytes.
 
-    python benchmarks/render/growth.py [--nodes 1000 10000 100000 1000000] [--repeats 3]
+    python benchmarks/render/growth.py [--nodes 1000 10000 100000 1000000] [--tests 1000] [--keep build/render]
 
 Profiles are made up (profiles.py), each size in a fresh process. ``tree`` is profiles to tree, ``boxes`` the layout of
 a static picture, ``svg`` and ``page`` the whole way from the recordings of both sides to the text of the file. Times
-are CPU seconds, the smallest of the repeats. Exit status 1 where ten times as many functions cost more than ``--most``
-times as much.
+are CPU seconds, the smallest of the repeats. The last line is a report of many tests, five of them regressed, each
+with a small graph of its own. ``--keep`` names a folder for the pages, which latency.py opens in a browser. Exit
+status 1 where ten times as many functions cost more than ``--most`` times as much.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TypeVar
 
 from profiles import judged, make_pair, run_of
 
+from pytest_flame.model import Verdict
 from pytest_flame.render.html import result_html
 from pytest_flame.render.layout import build_tree, lay_out
 from pytest_flame.render.svg import differential_svg
 
 T = TypeVar("T")
 STEPS = ("tree", "boxes", "svg", "page")
+FUNCTIONS_A_TEST = 200
 SETTLED = 10_000
 """Below this size what does not depend on it weighs too much to say anything about growth."""
 
@@ -43,13 +48,15 @@ def timed(work: Callable[[], T], repeats: int) -> tuple[float, T]:
     return best, result
 
 
-def measure(nodes: int, repeats: int) -> dict[str, float]:
+def measure(nodes: int, repeats: int, keep: Path | None) -> dict[str, float]:
     pair = make_pair(nodes)
     tree_s, tree = timed(lambda: build_tree(pair.base, pair.head), repeats)
     boxes_s, _ = timed(lambda: lay_out(tree), repeats)
     judgement = judged(pair)
     svg_s, svg = timed(lambda: differential_svg(judgement), repeats)
     page_s, page = timed(lambda: result_html(run_of(judgement)), repeats)
+    if keep:
+        (keep / f"{nodes}.page.html").write_text(page, encoding="utf-8")
     return {
         "nodes": len(tree),
         "stacks": len(pair.base) + len(pair.head),
@@ -64,15 +71,39 @@ def measure(nodes: int, repeats: int) -> dict[str, float]:
     }
 
 
+def report(tests: int, keep: Path | None) -> str:
+    """A run of many tests: what its page costs."""
+    judgements = [judged(make_pair(FUNCTIONS_A_TEST, seed)) for seed in range(10)]
+    run = run_of(
+        *(
+            replace(
+                judgements[i % 10],
+                test_id=f"tests/test_made_up.py::test_{i}",
+                verdict=Verdict.REGRESSED if i < 5 else Verdict.PASS,
+            )
+            for i in range(tests)
+        )
+    )
+    seconds, page = timed(lambda: result_html(run), 1)
+    if keep:
+        (keep / f"{tests}.tests.html").write_text(page, encoding="utf-8")
+    size = len(page.encode()) / 1e6
+    return f"report of {tests:,} tests, {FUNCTIONS_A_TEST} functions each: {seconds:.1f} s, {size:.1f} MB"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--most", type=float, default=15.0, help="most growth of time for ten times the functions")
+    parser.add_argument("--tests", type=int, default=1000)
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     if options.one:
-        print(json.dumps(measure(options.nodes[0], options.repeats)))
+        print(json.dumps(measure(options.nodes[0], options.repeats, options.keep)))
         return 0
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, CPython {sys.version.split()[0]}")
     print(
@@ -85,6 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for nodes in options.nodes:
         command = [sys.executable, __file__, "--one", "--nodes", str(nodes), "--repeats", str(options.repeats)]
+        command += ["--keep", str(options.keep)] if options.keep else []
         row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         rows.append(row)
         print(
@@ -102,6 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         steep |= max(tenfold[STEPS.index("tree")], tenfold[STEPS.index("page")]) > options.most
         grown = ", ".join(f"{step} × {factor:.1f}" for step, factor in zip(STEPS, tenfold, strict=True))
         print(f"ten times as many functions, {small['nodes']:,} to {large['nodes']:,}: {grown}")
+    if options.tests:
+        print(report(options.tests, options.keep))
     return 1 if steep else 0
 
 

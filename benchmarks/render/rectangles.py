@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from profiles import make_pair
 
-from pytest_flame.formats import folded
+from pytest_flame.formats import collapsed, folded
 from pytest_flame.model import Frame, Stack
 from pytest_flame.render.layout import Tree, Width, build_tree
 
@@ -116,13 +116,18 @@ def read_picture(svg: str) -> list[Rectangle]:
 
 def shown(frame: Frame) -> str:
     """A frame's name in flamegraph.pl's picture: as in the file, without the suffixes that choose a colour."""
-    return _ANNOTATION.sub("", f"{frame.module}:{frame.qualname}" if frame.qualname else frame.module)
+    return _ANNOTATION.sub("", f"{frame.module}:{frame.qualname}" if frame.module and frame.qualname else max(frame))
 
 
-def drawn_by_us(tree: Tree, width: Width) -> list[Rectangle]:
+def shown_foreign(frame: Frame) -> str:
+    """The same of a file in which a suffix says what is the kernel's."""
+    return shown(Frame("", frame.qualname) if frame.module == "kernel" else frame)
+
+
+def drawn_by_us(tree: Tree, width: Width, name: Callable[[Frame], str] = shown) -> list[Rectangle]:
     """The boxes of a tree, own cost left of the callees as flamegraph.pl has it."""
     weight, own = tree.weight(width), tree.self_weight(width)
-    names = [shown(frame) for frame in tree.frames]
+    names = [name(frame) for frame in tree.frames]
     start = np.cumsum(own) - own
     paths: list[Path_] = []
     for node, parent in enumerate(tree.parent.tolist()):
@@ -176,6 +181,14 @@ def check(script: Path, text: str) -> Outcome:
     tree = build_tree({}, costs)
     tree.check()
     return compare(drawn_by_us(tree, Width.HEAD), drawn_by(script, text, sum(costs.values())))
+
+
+def check_foreign(script: Path, text: str) -> Outcome:
+    """Likewise of another tool's file, as the ``flame`` command reads it."""
+    counts = collapsed.loads(text.encode(), "").counts
+    tree = build_tree({}, {stack: count // collapsed.PER_COUNT for stack, count in counts.items()})
+    ours = drawn_by_us(tree, Width.HEAD, shown_foreign)
+    return compare(ours, drawn_by(script, text, tree.total(Width.HEAD)))
 
 
 def check_pair(script: Path, base: Costs, head: Costs) -> Outcome:

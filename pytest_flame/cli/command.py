@@ -61,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except FlameError as e:
-        print(f"flame {parsed.command}: error: {e}", file=sys.stderr)
+        from pytest_flame.render.text import printable_lines
+
+        print("\n".join(printable_lines(f"flame {parsed.command}: error: {e}")), file=sys.stderr)
         return TROUBLE
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python would complain again when it closes stdout.

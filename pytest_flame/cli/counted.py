@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 from pytest_flame.errors import UsageError
 from pytest_flame.formats.collapsed import PER_COUNT
 from pytest_flame.render.units import SAMPLES, Amount
 
-_CPU_TIME: Final = Amount("time")
+_TIME: Final = Amount("time")
 _PER_ITERATION: Final = Amount("CPU time per iteration")
-_SECONDS: Final = {
-    "ps": ("picosecond", Fraction(1)),
-    "ns": ("nanosecond", Fraction(10**3)),
-    "us": ("microsecond", Fraction(10**6)),
-    "ms": ("millisecond", Fraction(10**9)),
-    "s": ("second", Fraction(10**12)),
+_TIMES: Final = {
+    "ps": 1,
+    "ns": 10**3,
+    "us": 10**6,
+    "ms": 10**9,
+    "s": 10**12,
 }
 
 
@@ -28,18 +27,17 @@ class Unit:
 
     name: str
     amount: Amount
-    scale: Fraction
+    scale: int
     speedscope: str = "none"
-    """What speedscope calls it; ``per`` of the cost is one of these."""
-    speedscope_per: int = 1000
+    """What speedscope calls a thousand of the cost."""
 
     def cost(self, thousandths: int) -> int:
         """The nearest whole cost; what was there is never nothing."""
-        return max(1, round(thousandths * self.scale / PER_COUNT)) if thousandths else 0
+        return max(1, (thousandths * self.scale + PER_COUNT // 2) // PER_COUNT) if thousandths else 0
 
 
-SAMPLE: Final = Unit("samples", SAMPLES, Fraction(1000))
-BASELINE: Final = Unit("ps", _PER_ITERATION, Fraction(1), "nanoseconds")
+SAMPLE: Final = Unit("samples", SAMPLES, PER_COUNT)
+BASELINE: Final = Unit("ps", _PER_ITERATION, 1, "nanoseconds")
 """A baseline of pytest-flame."""
 
 
@@ -48,12 +46,12 @@ def parse_unit(text: str) -> Unit:
     name = {"µs": "us", "μs": "us", "sample": "samples"}.get(text, text)
     if name == SAMPLE.name:
         return SAMPLE
-    if name in _SECONDS:
-        return Unit(name, _CPU_TIME, _SECONDS[name][1], "nanoseconds")
+    if name in _TIMES:
+        return Unit(name, _TIME, _TIMES[name], "nanoseconds")
     if not re.fullmatch(r"[^\W\d][\w .-]{0,30}", name):
         raise UsageError(
             f"--unit={text} names nothing that can be counted",
             why="expected samples, a time (ns, us, ms, s) or a word such as bytes or cycles",
         )
     noun = name.removesuffix("s")
-    return Unit(name, Amount(f"{noun}s", noun, per=1000), Fraction(1000), "bytes" if noun == "byte" else "none")
+    return Unit(name, Amount(f"{noun}s", noun, per=1000), PER_COUNT, "bytes" if noun == "byte" else "none")

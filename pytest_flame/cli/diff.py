@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pytest_flame import fold
-from pytest_flame.cli.names import naming, title_of
+from pytest_flame.cli.names import naming, title_of, title_of_sides
 from pytest_flame.cli.outputs import STDOUT, Writers, outputs, svg_text, write
-from pytest_flame.cli.replicates import FEWEST, Terms, compared
+from pytest_flame.cli.replicates import FEWEST, Terms, compared, unlike
 from pytest_flame.cli.sources import Reading, Source, added, common_unit, expand, read, read_pair
 from pytest_flame.cli.summary import summary_lines
 from pytest_flame.errors import UsageError
@@ -51,8 +51,8 @@ def run(arguments: Namespace) -> int:
     unit = common_unit([*sides.before, *sides.after])
     with units.counted_in(unit.amount):
         judgement = compared(sides.title, sides.before, sides.after, Terms(limits, arguments.paired))
-        if arguments.shares:
-            judgement = replace(judgement, notes=(*judgement.notes, _SHARES))
+        notes = [_SHARES] if arguments.shares else []
+        judgement = replace(judgement, notes=(*judgement.notes, *notes, *unlike(sides.before, sides.after)))
         write(results, _writers(arguments, sides, judgement, limits))
         if not any(output.path == STDOUT for output in results):
             _summarise(judgement)
@@ -91,7 +91,7 @@ def _read(arguments: Namespace) -> Sides:
     files = [expand(side) for side in named]
     if sum(side.count("-") for side in files) > 1:
         raise UsageError("- stands for standard input, which can be read once")
-    title = arguments.title or f"{title_of(named[0])} → {title_of(named[1])}"
+    title = arguments.title or title_of_sides(named[0], named[1])
     before_after = [[read(name, reading) for name in side] for side in files]
     return _scaled(Sides(before_after[0], before_after[1], title), arguments)
 

@@ -45,7 +45,7 @@ def _writers(arguments: Namespace, title: str, sources: Sequence[Source]) -> Wri
 
     def html() -> str:
         from pytest_flame.cli.pages import profile_page
-        from pytest_flame.cli.replicates import recording
+        from pytest_flame.cli.recordings import recording
 
         return profile_page(recording(title, [whole]))
 

@@ -25,6 +25,14 @@ def title_of(files: Sequence[str]) -> str:
     return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
 
 
+def title_of_sides(before: Sequence[str], after: Sequence[str]) -> str:
+    """``old → new``; with their folders where the files have one name."""
+    short = title_of(before), title_of(after)
+    if short[0] != short[1]:
+        return f"{short[0]} → {short[1]}"
+    return f"{PurePath(before[0]).with_name(short[0])} → {PurePath(after[0]).with_name(short[1])}"
+
+
 def stem(path: str) -> str:
     name = PurePath(path).name
     suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s) and name != s), "")

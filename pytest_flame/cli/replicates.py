@@ -1,8 +1,4 @@
-"""Profiles as the recordings that the gate compares: each file is one process, one replicate.
-
-Nothing is made up: a file's sum is its process's cost, its stacks are that process's samples. What a file can't tell
-(rounds, clocks, the machine) stays empty, and the rules that need it do not apply.
-"""
+"""Two sides of profiles, compared and judged as the gate does it; too few of them are compared and not judged."""
 
 from __future__ import annotations
 
@@ -11,25 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pytest_flame.cli.sources import Source, earliest_lines
-from pytest_flame.compare import compare, compare_interleaved
+from pytest_flame.cli.recordings import recording
+from pytest_flame.cli.sources import Source
+from pytest_flame.cli.untested import untested
 from pytest_flame.errors import UsageError
 from pytest_flame.judge import Case, judge
-from pytest_flame.model import (
-    PS_PER_NS,
-    Change,
-    Comparison,
-    FrameDelta,
-    Judgement,
-    Limits,
-    Process,
-    Recording,
-    Round,
-    SampleCounts,
-    SamplerInfo,
-    StackSample,
-    Verdict,
-)
+from pytest_flame.model import Judgement, Limits, Verdict
 from pytest_flame.render import units
 
 FEWEST: Final = 3
@@ -45,27 +28,6 @@ class Terms:
     """Profile ``i`` of either side were recorded beside each other."""
 
 
-def recording(title: str, sources: Sequence[Source]) -> Recording:
-    """One side."""
-    return Recording(
-        test_id=title,
-        processes=tuple(map(_process, sources)),
-        sampler=SamplerInfo(rung="other", event=sources[0].unit.name, kernel=True, frequency_hz=0),
-        fingerprint={},
-        lines=earliest_lines(sources),
-    )
-
-
-def _process(source: Source) -> Process:
-    total = sum(source.costs.values())
-    return Process(
-        # A thousand iterations in nanoseconds: one in picoseconds.
-        rounds=(Round(iterations=PS_PER_NS, cpu_ns=total, wall_ns=0, sampled=True),),
-        stacks={stack: StackSample(source.samples[stack], cost) for stack, cost in source.costs.items()},
-        counts=SampleCounts(taken=sum(source.samples.values())),
-    )
-
-
 def compared(title: str, before: Sequence[Source], after: Sequence[Source], terms: Terms) -> Judgement:
     """The verdict; of fewer than three profiles a side there is none, only what differs.
 
@@ -79,10 +41,12 @@ def compared(title: str, before: Sequence[Source], after: Sequence[Source], term
         )
     few = min(len(before), len(after))
     if few < FEWEST:
-        comparison = _untested(compare(base, head, terms.limits))
+        comparison = untested(base, head, terms.limits)
         side = "one profile a side" if len(before) == len(after) == 1 else f"{units.count(few, 'profile')} on one side"
         reason = f"not tested: {side}; from {FEWEST} a side on their noise is known"
         return Judgement(title, Verdict.INCONCLUSIVE, reason, comparison, base, head)
+    from pytest_flame.compare import compare, compare_interleaved  # takes a second, and drawing does not need it
+
     if terms.paired:
         comparison = compare_interleaved(base, head, terms.limits, alpha=terms.limits.alpha, most=few)
     else:
@@ -100,17 +64,14 @@ def _advise(case: Case, longer: float) -> str:
     return "too close to the threshold to be settled by more of the same"
 
 
-def _untested(comparison: Comparison) -> Comparison:
-    frames = tuple(replace(delta, change=_change(delta)) for delta in comparison.frames)
-    return replace(comparison, frames=frames, culprits=(), moved=(), unclear=(), notes=(), tested=False)
-
-
-def _change(delta: FrameDelta) -> Change:
-    """What the numbers say, significant or not."""
-    if delta.delta_ps == 0:
-        return Change.UNCHANGED
-    if not delta.base_ps:
-        return Change.NEW
-    if not delta.head_ps:
-        return Change.GONE
-    return Change.SLOWER if delta.delta_ps > 0 else Change.FASTER
+def unlike(before: Sequence[Source], after: Sequence[Source]) -> list[str]:
+    """A note where most of the cost before is that of functions nobody saw after: then names differ, not code."""
+    known = {frame for source in after for stack in source.costs for frame in stack}
+    whole = sum(sum(source.costs.values()) for source in before)
+    lost = sum(cost for source in before for stack, cost in source.costs.items() if stack[-1] not in known)
+    if not known or lost <= whole / 2:
+        return []
+    return [
+        f"{units.percent(lost / whole)} of the cost before is in functions that do not occur after; where they are the "
+        "same in another folder, --strip FOLDER takes it off their names"
+    ]

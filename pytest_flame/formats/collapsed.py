@@ -15,7 +15,6 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 from pytest_flame.errors import FormatError
@@ -27,8 +26,8 @@ PER_COUNT: Final = 1000
 """Counts are whole numbers of thousandths: decimals beyond the third are rounded."""
 
 _NUMBER: Final = r"(?:[0-9]{1,18}(?:\.[0-9]*)?|\.[0-9]+)"
-_ONE: Final = re.compile(rf"(.*\S)[ \t]+({_NUMBER})", re.DOTALL)
-_TWO: Final = re.compile(rf"(.*\S)[ \t]+({_NUMBER})[ \t]+({_NUMBER})", re.DOTALL)
+_ONE: Final = re.compile(rf"(.*\S|)[ \t]+({_NUMBER})", re.DOTALL)
+_TWO: Final = re.compile(rf"(.*\S|)[ \t]+({_NUMBER})[ \t]+({_NUMBER})", re.DOTALL)
 _COMMENT: Final = re.compile(r"#(?:[\s!].*)?", re.DOTALL)
 _BLANK: Final = " \t\r\f\v"
 _MARKS: Final = (
@@ -68,7 +67,7 @@ def loads_pair(data: bytes, name: str, naming: Naming | None = None) -> tuple[Co
     return before, after
 
 
-def dumps(columns: Sequence[Mapping[Stack, int]], per: Fraction) -> str:
+def dumps(columns: Sequence[Mapping[Stack, int]], per: int) -> str:
     """Write profiles, one count a line for each: the form with one count, or, of before and after, that with two.
 
     ``per`` is what costs of one count are; counts that are not whole have up to three decimals. Sorted, with names
@@ -84,8 +83,8 @@ def _label(frame: Frame) -> str:
     return label.removeprefix(":") or UNNAMED.qualname if not frame.module else label
 
 
-def _count(cost: int, per: Fraction) -> str:
-    return f"{float(cost / per):.3f}".rstrip("0").rstrip(".")
+def _count(cost: int, per: int) -> str:
+    return f"{cost / per:.3f}".rstrip("0").rstrip(".")
 
 
 def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapsed]:
@@ -99,7 +98,7 @@ def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapse
         if match is None:
             raise _refused(text, name, number, line, columns)
         maybe_pairs = maybe_pairs and _TWO.fullmatch(line) is not None
-        stack = namer.stack(match[1].split(";"))
+        stack = namer.stack(match[1].lstrip(_BLANK).split(";"))
         for column, written in zip(counts, match.groups()[1:], strict=True):
             column[stack] += _thousandths(written)
     if not counts[0]:
@@ -114,8 +113,9 @@ def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapse
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines to be read, numbered from 1. Names may hold what ``str.splitlines`` takes for the end of a line."""
     for number, line in enumerate(text.split("\n"), start=1):
-        line = line.strip(_BLANK)
-        if line and not _COMMENT.fullmatch(line):
+        # A count behind nothing but a space is that of a thread without frames: py-spy writes such lines.
+        line = line.rstrip(_BLANK)
+        if line and not _COMMENT.fullmatch(line.lstrip(_BLANK)):
             yield number, line
 
 

@@ -63,6 +63,8 @@ class Namer:
         self.naming = naming
         self.lines: dict[Frame, SourceLine] = {}
         """The smallest line seen of each function whose file is known."""
+        self._folders = tuple(f"{folder.rstrip('/')}/" for folder in (*naming.strip, str(naming.root.absolute())))
+        self._modules: dict[str, tuple[str, str]] = {}
         self._frames: dict[str, Frame] = {}
         self._exists: dict[str, bool] = {}
 
@@ -97,8 +99,12 @@ class Namer:
         return Frame("", _ADDRESS.sub("0x…", decode_frame(f":{label}").qualname))
 
     def _of_file(self, match: re.Match[str]) -> Frame:
-        path = self._relative(match["file"])
-        frame = Frame(module_name(path), match["name"])
+        file = match["file"]
+        if file not in self._modules:
+            path = self._relative(file.replace("\\", "/"))
+            self._modules[file] = path, module_name(path)
+        path, module = self._modules[file]
+        frame = Frame(module, match["name"])
         if match["line"] and self._is_known(path):
             line = int(match["line"])
             if frame not in self.lines or line < self.lines[frame].line:
@@ -106,11 +112,9 @@ class Namer:
         return frame
 
     def _relative(self, path: str) -> str:
-        path = path.replace("\\", "/")
-        for folder in (*self.naming.strip, str(self.naming.root.absolute())):
-            prefix = folder.rstrip("/") + "/"
-            if path.startswith(prefix) and path != prefix:
-                return path[len(prefix) :]
+        for folder in self._folders:
+            if path.startswith(folder) and path != folder:
+                return path[len(folder) :]
         return path
 
     def _is_known(self, path: str) -> bool:

@@ -69,13 +69,14 @@ class CpuProfile:
         atomic.write_text(target, self.svg(target.stem) if target.suffix == ".svg" else self.folded())
 
     def svg(self, title: str) -> str:
-        """A flame graph, root at the bottom."""
+        """A flame graph, root at the bottom, to click in when it is opened by itself."""
         from pytest_flame.render import units
-        from pytest_flame.render.svg import profile_svg
+        from pytest_flame.render.interactive_svg import interactive_svg
+        from pytest_flame.render.picture import profile_picture
 
         profile = Profile({stack: cost * PS_PER_NS for stack, cost in self.costs().items()})
         with units.counted_in(units.Amount("CPU time")):
-            return profile_svg(profile, title, subtitle=self.summary(), of="the profile")
+            return interactive_svg(profile_picture(profile, title, subtitle=self.summary(), of="the profile"))
 
     def table(self, rows: int = 15) -> str:
         """The functions with the most CPU of their own, a line each: share and time alone, and with what they call."""

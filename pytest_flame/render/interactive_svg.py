@@ -14,7 +14,7 @@ from typing import Any, Final
 from pytest_flame.model import Frame, FrameKind
 from pytest_flame.render import colour, svg, units
 from pytest_flame.render.colour import DARK, LIGHT, Colour, Palette
-from pytest_flame.render.layout import Layout, lay_out
+from pytest_flame.render.layout import Layout, Width, lay_out
 from pytest_flame.render.legend import FONT as SMALL
 from pytest_flame.render.legend import legend
 from pytest_flame.render.picture import Known, Picture, facts
@@ -62,7 +62,13 @@ def interactive_svg(picture: Picture) -> str:
 def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
     """All the script knows. Costs are whole numbers of ``step``, callers before callees."""
     folded = fold_recursion(
-        lay_out(picture.tree, width=picture.width, max_boxes=MAX_BOXES, min_width=_THINNEST, keep=picture.culprits)
+        lay_out(
+            picture.tree,
+            width=Width.MAX if picture.differential else picture.width,
+            max_boxes=MAX_BOXES,
+            min_width=_THINNEST,
+            keep=picture.culprits,
+        )
     )
     layout = folded.layout
     used = {box.frame: index for index, box in enumerate({box.frame: box for box in layout.boxes}.values())}
@@ -71,6 +77,7 @@ def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
     return {
         "differential": picture.differential,
         "tested": picture.tested,
+        "view": picture.width.name.lower() if picture.differential else "max",
         "amount": {"axis": picture.amount.axis, "noun": picture.amount.noun, "per": picture.amount.per},
         "step": step,
         "whole": picture.whole / step,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,6 +12,8 @@ from pytest_flame.render.layout import Box, Layout
 FROM_LEVELS: Final = 60
 """Pictures of fewer levels show every call."""
 
+_FEWEST: Final = 8
+"""Calls that share a row; fewer stay apart."""
 _CHANGED: Final = 0.005
 """Own change, as a share of the picture, that keeps a call in sight."""
 
@@ -50,7 +53,8 @@ def fold_recursion(layout: Layout) -> Folded:
         else:
             stands_for.append(index)
             passed.append({**before, box.frame: index})
-    return _without(layout, stands_for)
+    calls = Counter(stands_for)
+    return _without(layout, [one if calls[one] >= _FEWEST else index for index, one in enumerate(stands_for)])
 
 
 def _callees(boxes: Sequence[Box]) -> list[int]:

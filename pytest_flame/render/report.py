@@ -11,7 +11,7 @@ from pytest_flame.atomic import write_text
 from pytest_flame.baseline.names import slug
 from pytest_flame.errors import UsageError
 from pytest_flame.links import NO_LINKS, Links
-from pytest_flame.model import Judgement, Profile, Recording, RunResult
+from pytest_flame.model import Judgement, Profile, Recording, RunResult, Verdict
 from pytest_flame.render import units
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.html import Pictures, result_html
@@ -76,7 +76,9 @@ def _svgs(judgement: Judgement, drawn: Drawn) -> dict[str, str]:
     svgs: dict[str, str] = {}
     if drawn.comparison is not None:
         picture = differential_picture(judgement, tree=drawn.tree)
-        svgs |= {"diff": static_svg(picture), "interactive": interactive_svg(picture)}
+        svgs["diff"] = static_svg(picture)
+        if judgement.verdict is not Verdict.PASS:
+            svgs["interactive"] = interactive_svg(picture)
     for side, profile, recording in (("base", drawn.base, judgement.base), ("head", drawn.head, judgement.head)):
         if profile is not None and recording is not None:
             svgs[side] = _side_svg(judgement.test_id, side, profile, recording)

@@ -176,7 +176,8 @@ def captions(picture: Picture, folded: Folded) -> list[str]:
     layout = folded.layout
     if not layout.boxes:
         return ["no samples: nothing to draw"]
-    side = f", {picture.width.value} for every stack" if picture.differential else ""
+    side = f", {picture.width.value} for every stack" if picture.width is Width.MAX else f" in {picture.width.value}"
+    side = side if picture.differential else ""
     notes = [f"width: {picture.amount.axis}{side}; the full width is {units.duration(layout.total_ps)}"]
     if layout.hidden:
         drawn = len(layout.boxes) + sum(folded.repeats.values()) - len(folded.repeats)

@@ -45,11 +45,6 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
     return lines
 
 
-def failure_text(judgement: Judgement, *, picture: Path | str | None = None) -> str:
-    """The body of a failed test's own report, without markup."""
-    return "\n".join(line.text for line in failure_lines(judgement, picture=picture))
-
-
 def failure_lines(judgement: Judgement, *, picture: Path | str | None = None, width: int = _TREE_WIDTH) -> list[Line]:
     """The body of a failed test's own report: the verdict, how much, who is to blame, where, where to look.
 

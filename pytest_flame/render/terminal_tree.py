@@ -173,8 +173,11 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
 
 def _figures(picture: Picture, node: int) -> tuple[str, str, str]:
     base, head = int(picture.tree.base[node]), int(picture.tree.head[node])
-    one, other = units.before_after(base, head)
-    return one, other, units.signed_duration(head - base)
+    texts = (*units.before_after(base, head), units.signed_duration(head - base))
+    if not picture.amount.noun:
+        return texts
+    one, other, change = (text.rpartition(" ")[0] for text in texts)  # the heading says of what
+    return one, other, change
 
 
 def _name(picture: Picture, row: _Row, room: int, blamed: bool) -> str:

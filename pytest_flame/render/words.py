@@ -106,13 +106,22 @@ def detectable(comparison: Comparison) -> str:
 
 
 def replicates(judgement: Judgement) -> str:
-    """What was measured for the interval: ``10 pairs``, or ``7 processes`` of head alone; or nothing."""
+    """What was measured for the interval: ``10 pairs``, or ``7 processes`` of head alone; or nothing.
+
+    ``7 profiles`` where they were read from files.
+    """
     comparison = judgement.comparison
     if comparison is None:
         return ""
     if judgement.interleaved:
         return units.count(comparison.head_processes, "pair")
+    if _of_other_tools(judgement):
+        return units.count(comparison.head_processes, "profile")
     return units.count(comparison.head_processes, "process", "processes")
+
+
+def _of_other_tools(judgement: Judgement) -> bool:
+    return judgement.head is not None and judgement.head.sampler.rung == FILES
 
 
 def badge(judgement: Judgement) -> str:
@@ -172,7 +181,8 @@ def measured_with(judgement: Judgement) -> str:
     if judgement.comparison is None:
         return ""
     if not judgement.interleaved:
-        return f"{replicates(judgement)} against {judgement.comparison.base_processes} stored ones"
+        stored = "" if _of_other_tools(judgement) else " stored ones"
+        return f"{replicates(judgement)} against {judgement.comparison.base_processes}{stored}"
     commit = f" {judgement.base_commit[:7]}" if judgement.base_commit else ""
     return f"{replicates(judgement)} with base{commit}, measured together"
 

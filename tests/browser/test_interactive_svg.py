@@ -13,6 +13,7 @@ from pytest_flame.fold import recording_profile
 from pytest_flame.model import Frame, Judgement, Profile, Verdict
 from pytest_flame.render import units
 from pytest_flame.render.interactive_svg import interactive_svg
+from pytest_flame.render.layout import Width
 from pytest_flame.render.picture import Picture, differential_picture, profile_picture
 
 if TYPE_CHECKING:
@@ -188,6 +189,16 @@ def test_boxes_as_wide_as_before_and_after(visit: Visit, picture: Picture, file:
     assert new in names() and gone not in names()
     expect(page.get_by_role("button", name="After")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("text.caption").first).to_contain_text("in head; the full width is 11.47 ms")
+
+
+def test_a_picture_of_the_base_opens_as_one(visit: Visit, regressed: Judgement, tmp_path: Path) -> None:
+    page = visit(written(differential_picture(regressed, width=Width.BASE), tmp_path))
+    expect(page.get_by_role("button", name="Before")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("text.caption").first).to_contain_text("in base; the full width is 10.01 ms")
+    before = len(boxes(page))
+    page.get_by_role("button", name="Both").click()
+    assert len(boxes(page)) > before
+    assert "view=max" in page.url
 
 
 def test_the_root_goes_to_the_top(visit: Visit, picture: Picture, file: Path) -> None:

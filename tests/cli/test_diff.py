@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
@@ -35,7 +37,7 @@ def test_the_summary_shows_what_is_new_gone_and_grew(flame, two):
     rows = flame("diff", *two).out
     assert "NEW new" in rows
     assert "GONE gone" in rows
-    assert "+30 samples" in rows
+    assert re.search(r"60 +90 +\+30 .* a$", rows, re.MULTILINE)
 
 
 def test_colour_only_on_a_terminal(flame, two):
@@ -85,6 +87,41 @@ def test_checkouts_are_stripped(flame, tmp_path):
     assert stripped.out == "orders:main 10 12\n"
 
 
+def test_sides_of_one_name_are_told_apart_by_their_folders(flame, sampled):
+    sampled("b", 1)
+    sampled("a", 1)
+    assert flame("diff", "b/run00.folded", "a/run00.folded").out.startswith("b/run00 → a/run00\n")
+
+
+def test_sides_that_have_nothing_in_common_are_noted(flame, tmp_path):
+    (tmp_path / "a").write_text("/ci/base/orders.py:main:3 10\n")
+    (tmp_path / "b").write_text("/ci/head/orders.py:main:3 12\n")
+    assert "--strip" in flame("diff", "a", "b").out
+    assert "--strip" not in flame("diff", "a", "b", "--strip", "/ci/base", "--strip", "/ci/head").out
+
+
+def test_hostile_names_stay_on_their_line(flame, tmp_path):
+    (tmp_path / "a").write_bytes(b"main;\x1b[31mred\x07;caf\xe9;\xe2\x80\xaetxt;<script>alert(1)</script> 10\n")
+    (tmp_path / "b").write_bytes(b"main;\x1b]0;title\x07;`|</svg> 50\n")
+    said = flame(
+        "diff", "a", "b", "-o", "d.svg", "-o", "d.html", "-o", "d.md", "-o", "d.folded", "--title", "\x1b[2Jx\ny"
+    )
+    assert said.status == 0
+    written = [p.read_text("utf-8") for p in tmp_path.glob("d.*")]
+    for text in (said.out, *written):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
+    for suffix in ("svg", "html"):
+        assert "<script>alert(1)" not in (tmp_path / f"d.{suffix}").read_text("utf-8")
+    ElementTree.fromstring((tmp_path / "d.svg").read_text("utf-8"))
+
+
+def test_hostile_lines_in_errors(flame, tmp_path):
+    (tmp_path / "a").write_bytes(b"main;\x1b[31mred\x07\xe2\x80\xae\n")
+    err = flame("diff", "a", "a").err
+    assert err.startswith("flame diff: error: a, line 1 does not end in a count")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", err)
+
+
 # --- several profiles a side ----------------------------------------------------------------------------------
 
 
@@ -100,6 +137,8 @@ def test_what_got_slower_is_regressed_and_named(flame, sampled, tmp_path):
         text = (tmp_path / name).read_text("utf-8").lower()
         assert "regressed" in text
         assert "parse" in text
+        assert "process" not in text or name != "d.md"
+    assert "8 profiles against 8" in (tmp_path / "d.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

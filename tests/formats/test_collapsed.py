@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,7 @@ from pytest_flame.formats import collapsed
 from pytest_flame.formats.labels import Naming
 from pytest_flame.model import Frame
 
-ONE = Fraction(collapsed.PER_COUNT)
+ONE = collapsed.PER_COUNT
 WRITTEN = Naming(functions=False)
 
 
@@ -80,6 +79,10 @@ def test_only_a_newline_ends_a_line():
 
 def test_empty_frames():
     assert read("a;;b 1\n;c 2\na;b; 3\na;b;; 4\n") == {"a;[unnamed];b": 1, "[unnamed];c": 2, "a;b": 7}
+
+
+def test_a_thread_without_frames():
+    assert read(" 11\nmain 2\n\t 5\n") == {"[no frames]": 16, "main": 2}
 
 
 def test_two_counts_only_on_request():

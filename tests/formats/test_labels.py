@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from pytest_flame.formats import collapsed
 from pytest_flame.formats.labels import NO_FRAMES, Namer, Naming, module_name
 from pytest_flame.model import Frame, FrameKind, SourceLine
 
@@ -133,3 +137,28 @@ def test_threads_are_left_out_on_request(labels, kept):
 )
 def test_module_names(path, module):
     assert module_name(path) == module
+
+
+# --- as the tools really write them: parts of recordings of one small program with two threads ------------------
+
+RECORDED = Path(__file__).parent / "recorded"
+TOKENS = Frame("orders.parse", "Tokenizer.tokens")
+
+
+@pytest.mark.parametrize(
+    ("file", "naming", "function"),
+    [
+        ("py-spy.txt", Naming(), TOKENS),  # py-spy 0.4.1 record --format raw
+        ("py-spy-threads.txt", Naming(threads=False), TOKENS),  # …and --threads
+        ("austin.txt", Naming(threads=False, strip=("/home/ci/shop",)), TOKENS),  # Austin 3.7.0
+        ("tachyon.txt", Naming(threads=False), Frame("parse", "Tokenizer.tokens")),  # profiling.sampling of 3.15
+    ],
+)
+def test_recordings_of_other_tools(file, naming, function):
+    data = (RECORDED / file).read_bytes()
+    counts = collapsed.loads(data, file, naming).counts
+    rows = [line.rpartition(b" ") for line in data.splitlines() if line.strip() and not line.startswith(b"#")]
+    assert sum(counts.values()) == 1000 * sum(int(count) for _, _, count in rows)
+    assert len(counts) < len(rows), "stacks that differ in lines only are one"
+    assert function in {frame for stack in counts for frame in stack}
+    assert not any(re.search(r":\d+$|0x|^tid:|^P\d+$|^thread ", f.name) for stack in counts for f in stack)

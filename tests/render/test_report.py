@@ -8,7 +8,7 @@ import pytest
 
 from pytest_flame.baseline.names import slug
 from pytest_flame.errors import UsageError
-from pytest_flame.model import Judgement, RunResult
+from pytest_flame.model import Judgement, RunResult, Verdict
 from pytest_flame.render.report import MANIFEST, write_report
 
 
@@ -103,3 +103,9 @@ def test_a_file_where_the_directory_should_be_is_a_usage_error(tmp_path: Path, r
     (tmp_path / "taken").write_text("")
     with pytest.raises(UsageError, match="--flame-report"):
         write_report(result, tmp_path / "taken")
+
+
+def test_only_tests_that_did_not_pass_have_a_picture_to_click_in(tmp_path: Path, result: RunResult) -> None:
+    write_report(result, tmp_path)
+    drawn = {j.verdict for j in result.judgements if (tmp_path / f"{slug(j.test_id)}.interactive.svg").exists()}
+    assert drawn == {Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE}

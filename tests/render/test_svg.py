@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flame.fold import recording_profile
-from pytest_flame.model import Change, Frame, FrameDelta, Judgement, Profile, Verdict
+from pytest_flame.model import Change, Frame, FrameDelta, Judgement, Profile, Stack, Verdict
 from pytest_flame.render import colour
 from pytest_flame.render.colour import Colour
+from pytest_flame.render.layout import Width
 from pytest_flame.render.picture import differential_picture
 from pytest_flame.render.svg import differential_svg, profile_svg, static_svg
 
@@ -273,6 +275,12 @@ def test_a_picture_inside_a_page_has_ids_of_its_own(regressed: Judgement) -> Non
     )
 
 
+def test_the_width_may_be_that_of_one_side(regressed: Judgement) -> None:
+    svg = differential_svg(regressed, width=Width.BASE)
+    assert "width: CPU time per iteration in base; the full width is 10.01 ms" in svg
+    assert "orders.parse:unquote_fast" not in by_name(svg)
+
+
 def test_one_side_alone_is_no_difference(regressed: Judgement) -> None:
     with pytest.raises(ValueError, match="test_parse: a differential picture needs both sides"):
         differential_svg(replace(regressed, base=None))
@@ -300,3 +308,20 @@ def test_any_name_gives_well_formed_xml(regressed: Judgement, test_id: str, modu
     )
     ET.fromstring(differential_svg(judgement).encode())
     ET.fromstring(profile_svg(recording_profile(renamed), test_id).encode())
+
+
+def test_boxes_are_as_wide_as_they_cost(regressed: Judgement) -> None:
+    """Against the profiles themselves, summed without the tree."""
+    assert regressed.base is not None and regressed.head is not None
+    base, head = (recording_profile(side).costs for side in (regressed.base, regressed.head))
+    widest = {stack: max(base.get(stack, 0), head.get(stack, 0)) for stack in base.keys() | head.keys()}
+    whole = sum(widest.values())
+    expected: Counter[Stack] = Counter()
+    for stack, cost in widest.items():
+        for depth in range(len(stack)):
+            expected[stack[: depth + 1]] += cost
+    widths = sorted((stack[-1].name, cost / whole * 976) for stack, cost in expected.items() if cost / whole * 976 > 3)
+    shown = sorted((box.name, box.width) for box in drawn(differential_svg(regressed)) if box.width > 2.4)
+    assert [name for name, _ in shown] == [name for name, _ in widths]
+    for (_, width), (_, there) in zip(widths, shown, strict=True):
+        assert there == pytest.approx(width - 0.6, abs=0.11)

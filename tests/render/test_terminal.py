@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+import io
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from _pytest._io import TerminalWriter
 
 from pytest_flame.model import Judgement, RunResult, Verdict
-from pytest_flame.render.terminal import failure_text, summary_lines
+from pytest_flame.render.terminal import failure_lines, summary_lines
+from pytest_flame.reporting import FlameFailure
 
 Golden = Callable[[str, str], None]
 
 
 def text(result: RunResult, **options: int) -> str:
     return "\n".join(line.text for line in summary_lines(result, "flame-report/index.html", **options)) + "\n"
+
+
+def failure_text(judgement: Judgement, picture: str | None = None) -> str:
+    return "\n".join(line.text for line in failure_lines(judgement, picture=picture))
 
 
 def test_summary(golden: Golden, result: RunResult) -> None:
@@ -105,3 +113,14 @@ def test_a_slowdown_of_everything_is_not_called_spread_over_frames(regressed: Ju
     assert regressed.comparison is not None
     alike = replace(regressed, comparison=replace(regressed.comparison, culprits=(), alike=True))
     assert "stands out" not in failure_text(alike)
+
+
+def test_a_failure_has_colours_where_pytest_wants_them(regressed: Judgement) -> None:
+    plain, coloured = TerminalWriter(io.StringIO()), TerminalWriter(io.StringIO())
+    coloured.hasmarkup = True  # what pytest decides from the terminal, NO_COLOR and --color
+    for writer in (plain, coloured):
+        FlameFailure(failure_lines(regressed)).toterminal(writer)
+    shown, painted = (writer._file.getvalue() for writer in (plain, coloured))
+    assert shown == failure_text(regressed) + "\n"
+    assert "\x1b[31m\x1b[1m  2.62 ms   4.23 ms   +1.62 ms" in painted
+    assert re.sub(r"\x1b\[\d+m", "", painted) == shown

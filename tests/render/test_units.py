@@ -99,3 +99,41 @@ def test_duration_is_right_to_one_percent(ps: int) -> None:
     number, unit = units.duration(ps).split()
     scale = {"ps": 1, "ns": 10**3, "µs": 10**6, "ms": 10**9, "s": 10**12}[unit]
     assert float(number) * scale == pytest.approx(ps, rel=0.01)
+
+
+def test_ruler_marks_are_round_and_inside() -> None:
+    assert units.ticks(11_870_000_000) == [
+        (0, "0"),
+        (2e9, "2 ms"),
+        (4e9, "4 ms"),
+        (6e9, "6 ms"),
+        (8e9, "8 ms"),
+        (10e9, "10 ms"),
+    ]
+    assert units.ticks(0) == []
+    with units.counted_in(units.SAMPLES):
+        assert units.ticks(45_000)[-1] == (40_000, "40 samples")
+
+
+@given(st.integers(1, 10**15))
+def test_any_ruler_has_few_marks_in_order(total: int) -> None:
+    marks = units.ticks(total)
+    assert 1 <= len(marks) <= 10
+    assert [mark for mark, _ in marks] == sorted({mark for mark, _ in marks})
+    assert marks[0][0] >= 0 and marks[-1][0] <= total * (1 + 1e-6)
+    assert len({text for _, text in marks}) == len(marks)
+
+
+def test_samples_are_counted() -> None:
+    with units.counted_in(units.SAMPLES):
+        assert units.duration(1_000) == "1 sample"
+        assert units.duration(1_234_567_000) == "1,234,567 samples"
+        assert units.signed_duration(-74_028_629_000) == "−74,028,629 samples"
+        assert units.before_after(1_200_000, 34_000) == ("1,200 samples", "34 samples")
+        assert units.change(1_200_000, 34_000) == "1,200 → 34 samples"
+    assert units.duration(1_000) == "1.00 ns"
+
+
+def test_a_change_names_a_shared_unit_once() -> None:
+    assert units.change(2_615_000_000, 4_230_000_000) == "2.62 → 4.23 ms"
+    assert units.change(26_000_000, 4_230_000_000) == "26.00 µs → 4.23 ms"

@@ -80,7 +80,6 @@ function search(expression) {
     }
   }
   update();
-  draw();
 }
 
 const hits = () => state.matched
@@ -102,7 +101,7 @@ let remembered = location.hash;
 
 function remember(push) {
   const parts = new URLSearchParams();
-  if (state.view !== "max") parts.append("view", state.view);
+  if (state.view !== data.view) parts.append("view", state.view);
   if (state.icicle !== data.levels > 60) parts.append("icicle", String(state.icicle));
   if (state.root >= 0) for (const i of path(state.root)) parts.append("zoom", name(i));
   if (state.search) parts.append("search", state.search);
@@ -118,11 +117,12 @@ function recall() {
   const parts = new URLSearchParams(location.hash.slice(1));
   remembered = location.hash;
   const view = parts.get("view");
-  state.view = data.differential && view in weights ? view : "max";
+  state.view = data.differential && Object.hasOwn(weights, view) ? view : data.view;
   state.icicle = parts.has("icicle") ? parts.get("icicle") === "true" : data.levels > 60;
   state.root = follow(parts.getAll("zoom"));
   box.value = parts.get("search") || "";
   search(box.value);
+  draw();
 }
 
 // --- the tooltip
@@ -161,10 +161,17 @@ graph.addEventListener("click", event => {
   tell(-1);
   zoom(i === state.root && parent[i] < 0 ? -1 : i);
 });
-box.addEventListener("input", () => { search(box.value); remember(); });
+function find(expression) {
+  box.value = expression;
+  search(expression);
+  recolour();
+  remember();
+}
+
+box.addEventListener("input", () => find(box.value));
 box.addEventListener("keydown", event => {
   if (event.key === "Enter") step(hits(), event.shiftKey ? -1 : 1);
-  if (event.key === "Escape") { box.value = ""; search(""); remember(); graph.focus({preventScroll: true}); }
+  if (event.key === "Escape") { find(""); graph.focus({preventScroll: true}); }
   event.stopPropagation();
 });
 
@@ -197,7 +204,7 @@ document.addEventListener("keydown", event => {
     zoom(state.focus);
     focus(state.focus);
   } else if (key === "Escape") {
-    if (state.search) { box.value = ""; search(""); remember(); } else zoom(-1);
+    if (state.search) find(""); else zoom(-1);
   } else if (key === "/" || key === "Ctrl+f") {
     box.focus();
     box.select();

@@ -1,14 +1,14 @@
 // From the tree and what is looked at to boxes.
 
 const SVG = "http://www.w3.org/2000/svg";
-const ROW = 20, GAP = 0.6, THINNEST = 0.4;
+const ROW = 20, GAP = 0.6, THINNEST = 0.5;
 const svg = document.documentElement;
 const graph = document.getElementById("graph"), footer = document.getElementById("footer");
 const top_ = data.top, margin = data.margin;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /** What is looked at. ``root`` is the zoomed node, -1 for all of them. */
-const state = {view: "max", icicle: data.levels > 60, root: -1, search: "", matched: null, focus: -1};
+const state = {view: data.view, icicle: data.levels > 60, root: -1, search: "", matched: null, focus: -1};
 /** What is on the screen: the nodes in drawing order and where they are. */
 let shown = [], places = new Map(), inner = 0;
 
@@ -88,6 +88,7 @@ function draw() {
     const broad = Math.max(full - (full > 2 ? GAP : 0), face.culprit ? 2 : 0.3);
     const box = element("rect", {x: px(x), y, width: px(broad), height: ROW - 1, fill: face.fill}, boxes);
     box.node = i;
+    box.fill = face.fill;
     places.set(i, {x, y, width: broad});
     if (above) box.setAttribute("class", "above");
     if (face.gone && broad >= 1) {
@@ -130,6 +131,21 @@ function draw() {
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${all}`);
   showFocus();
+  drawn();
+}
+
+/** As ``draw``, where only what was found has changed. */
+function recolour() {
+  const palette = dark.matches ? data.dark : data.light;
+  for (const box of graph.firstChild.children) {
+    const {fill} = faceOf(box.node, palette);
+    if (box.fill !== fill) box.setAttribute("fill", box.fill = fill);
+  }
+  drawn();
+}
+
+/** For whoever waits for the picture. */
+function drawn() {
   svg.dataset.drawn = Number(svg.dataset.drawn || 0) + 1;
 }
 

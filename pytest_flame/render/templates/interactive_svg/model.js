@@ -168,7 +168,11 @@ const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff
 const NARROW = /\p{M}/u;
 const cell = character => NARROW.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
 
+const ASCII = /^[\x20-\x7e]*$/;
+
+/** Columns the text takes in a monospaced font. */
 function cells(text) {
+  if (ASCII.test(text)) return text.length;
   let sum = 0;
   for (const character of text) sum += cell(character);
   return sum;

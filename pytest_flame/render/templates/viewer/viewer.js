@@ -41,7 +41,10 @@ class Viewer {
       pane.which = ["callers", "callees"][i];
       pane.on.chosen = node => this.choose(pane.graph.tree.frame[node], "callers");
     });
-    this.table = new FunctionTable(this.one(".functions-panel"), this.facts, frame => this.choose(frame));
+    this.table = new FunctionTable(this.one(".functions-panel"), this.facts, frame => {
+      this.choose(frame);
+      this.one(".main-stage").scrollIntoView({ block: "nearest" });
+    });
     this.listen();
   }
 

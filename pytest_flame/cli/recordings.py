@@ -1,0 +1,34 @@
+"""Profiles as the recordings that the gate compares: each file is one process, one replicate.
+
+Nothing is made up: a file's sum is its process's cost, its stacks are that process's samples. What a file can't tell
+(rounds, clocks, the machine) stays empty, and the rules that need it do not apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_flame.cli.sources import Source, earliest_lines
+from pytest_flame.model import PS_PER_NS, Process, Recording, Round, SampleCounts, SamplerInfo, StackSample
+from pytest_flame.render.words import FILES
+
+
+def recording(title: str, sources: Sequence[Source]) -> Recording:
+    """One side."""
+    return Recording(
+        test_id=title,
+        processes=tuple(map(_process, sources)),
+        sampler=SamplerInfo(rung=FILES, event=sources[0].unit.name, kernel=True, frequency_hz=0),
+        fingerprint={},
+        lines=earliest_lines(sources),
+    )
+
+
+def _process(source: Source) -> Process:
+    total = sum(source.costs.values())
+    return Process(
+        # A thousand iterations in nanoseconds: one in picoseconds.
+        rounds=(Round(iterations=PS_PER_NS, cpu_ns=total, wall_ns=0, sampled=True),),
+        stacks={stack: StackSample(source.samples[stack], cost) for stack, cost in source.costs.items()},
+        counts=SampleCounts(taken=sum(source.samples.values())),
+    )

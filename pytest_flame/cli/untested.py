@@ -1,0 +1,72 @@
+"""Two sides of which nothing is known but their costs: what differs, exactly, and no word about its noise."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Final
+
+from pytest_flame.fold import recording_profile
+from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording
+
+_UNKNOWN_PS: Final = 2**63 - 1
+
+
+def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
+    """Every function's own and inclusive cost on both sides; a recursive one counts once. Intervals are infinite."""
+    sides = [recording_profile(side) for side in (base, head)]
+    own: list[dict[Frame, int]] = [defaultdict(int), defaultdict(int)]
+    inclusive: list[dict[Frame, int]] = [defaultdict(int), defaultdict(int)]
+    for profile, alone, total in zip(sides, own, inclusive, strict=True):
+        for stack, cost in profile.costs.items():
+            alone[stack[-1]] += cost
+            for frame in set(stack):
+                total[frame] += cost
+    lines = {**base.lines, **head.lines}
+    deltas = []
+    for frame in inclusive[0].keys() | inclusive[1].keys():
+        before, after = inclusive[0][frame], inclusive[1][frame]
+        deltas.append(
+            FrameDelta(
+                frame=frame,
+                base_self_ps=own[0][frame],
+                head_self_ps=own[1][frame],
+                base_ps=before,
+                head_ps=after,
+                low_ps=-_UNKNOWN_PS,
+                high_ps=_UNKNOWN_PS,
+                p_adjusted=1.0,
+                significant=False,
+                over_threshold=False,
+                change=_change(before, after),
+                line=lines.get(frame),
+            )
+        )
+    base_ps, head_ps = (profile.total_ps for profile in sides)
+    comparison = Comparison(
+        test_id=head.test_id,
+        base_ps=base_ps,
+        head_ps=head_ps,
+        ratio=head_ps / base_ps if base_ps else math.inf if head_ps else 1.0,
+        low=0.0,
+        high=math.inf,
+        level=1 - 2 * limits.alpha,
+        mde=math.inf,
+        base_processes=len(base.processes),
+        head_processes=len(head.processes),
+        limits=limits,
+        frames=tuple(sorted(deltas, key=lambda d: (-abs(d.delta_ps), d.frame))),
+        tested=False,
+    )
+    comparison.check()
+    return comparison
+
+
+def _change(before: int, after: int) -> Change:
+    if before == after:
+        return Change.UNCHANGED
+    if not before:
+        return Change.NEW
+    if not after:
+        return Change.GONE
+    return Change.SLOWER if after > before else Change.FASTER
