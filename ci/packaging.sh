@@ -41,7 +41,7 @@ new_venv() { rm -rf "$work/$1" && "$PYTHON" -m venv "$work/$1"; }
 pip() { "$work/venv/bin/python" -m pip "$@"; }
 reinstall() { pip install --force-reinstall --no-deps --no-cache-dir "$@"; }
 
-# What is installed takes samples and names the function they fell into, in the gate and as FLAME_PROFILE.
+# What is installed takes samples and names the function they fell into, in the gate and as FLAME_PROFILE, and draws them.
 samples() {
     rm -rf "$work/project" && mkdir "$work/project" && cd "$work/project" && cat >test_busy.py <<'EOF' &&
 import pytest
@@ -59,7 +59,8 @@ EOF
         "$work/venv/bin/python" -m pytest -q --flame-update --flame-processes=3 --flame-time=0.3 &&
         grep "test_busy:test_busy;test_busy:busy " flame-baselines/*.folded &&
         FLAME_PROFILE=out.folded "$work/venv/bin/python" -c "import test_busy; [test_busy.busy() for _ in range(200)]" &&
-        grep "test_busy:busy " out.folded
+        grep "test_busy:busy " out.folded &&
+        "$work/venv/bin/flame" draw out.folded --unit ns -o out.svg -o out.html && grep -q "test_busy:busy" out.svg
 }
 
 # fails_with TEXT COMMAND...: the command fails and its output holds the text.

@@ -126,7 +126,7 @@ typedef struct {
     uint64_t last_cpu_ns;         /* under threads_lock */
     uint64_t born_ns;             /* likewise; 0: before it was noticed */
     atomic_uint rest;             /* ticks to leave out, see record_paced() */
-    bool slow;                    /* only the thread itself, in its handler */
+    uint64_t slow_ns;             /* only the thread itself, in its handler; see record_paced() */
 } thread_slot;
 
 /* What the helper's signals carry: generation, mark, slot. */
@@ -177,9 +177,10 @@ void record_sample(flame_sampler *s, const void *context, uint64_t weight_ns);
 uint64_t clock_ns(clockid_t clock);
 /* As record_sample(), and says how many ticks to leave out after it: walking a very deep stack can outlast a period,
  * and a program that is interrupted again at once would never get on; the next sample stands for them. The wall clock
- * costs little to read but includes what other programs took: when by it a sample was too long, `slow` remembers, and
- * the next one is timed on the CPU clock. */
-unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns, uint64_t wall_ns, bool *slow);
+ * costs little to read but includes what other programs took: when by it a sample was too long, `slow_ns` remembers,
+ * and the next ones are timed on the CPU clock. Of two of those the shorter counts: where a machine stands still for a
+ * moment, its clock runs on. */
+unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns, uint64_t wall_ns, uint64_t *slow_ns);
 /* Calls `visit` for each thread of the process; stops at its first non-zero result and returns it; -errno. */
 int each_thread(int (*visit)(flame_sampler *s, pid_t tid), flame_sampler *s);
 /* Who traces this process (a debugger, strace); 0 for nobody. */

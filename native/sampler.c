@@ -16,7 +16,15 @@
 #include "internal.h"
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
-enum { TRAP_PERF_CODE = 6, TRAP_PERF_ASYNC = 1, SPINS = 1 << 10, YIELDS = 1 << 8, UNITS_PER_NS = 3, READ_EVERY = 16 };
+enum {
+    TRAP_PERF_CODE = 6,
+    TRAP_PERF_ASYNC = 1,
+    SPINS = 1 << 10,
+    YIELDS = 1 << 8,
+    UNITS_PER_NS = 3,
+    READ_EVERY = 16,
+    JUST_SLOW = 1
+};
 
 /* The one thing a signal handler cannot be handed: which sampler is started in this process. */
 static _Atomic(flame_sampler *) active;
@@ -39,7 +47,7 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t generation;
     unsigned rest;
-    bool slow; /* the last sample took long by the wall clock */
+    uint64_t slow_ns; /* see record_paced() */
     uint64_t left_out;
 } pace;
 
@@ -183,13 +191,14 @@ static void leave_out(flame_sampler *s) {
     atomic_flag_clear_explicit(&s->lock, memory_order_release);
 }
 
-unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns, uint64_t wall_ns, bool *slow) {
-    bool timed = *slow;
+unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns, uint64_t wall_ns, uint64_t *slow_ns) {
+    bool timed = *slow_ns;
     uint64_t began = timed ? clock_ns(CLOCK_THREAD_CPUTIME_ID) : wall_ns;
     record_sample(s, context, weight_ns);
-    unsigned rest = ticks_to_rest(s, clock_ns(timed ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC) - began);
-    *slow = rest;
-    return timed ? rest : 0;
+    uint64_t took = clock_ns(timed ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC) - began;
+    unsigned rest = timed ? ticks_to_rest(s, took < *slow_ns ? took : *slow_ns) : 0;
+    *slow_ns = !ticks_to_rest(s, took) ? 0 : timed ? took : JUST_SLOW;
+    return rest;
 }
 
 static void take_tick(flame_sampler *s, const void *context, bool held_back) {
@@ -197,7 +206,7 @@ static void take_tick(flame_sampler *s, const void *context, bool held_back) {
     if (pace.generation != s->generation) {
         pace.generation = s->generation;
         pace.rest = 0;
-        pace.slow = false;
+        pace.slow_ns = 0;
         pace.left_out = 0;
     }
     bool ring_counts = perf_has_rings(s);
@@ -211,7 +220,7 @@ static void take_tick(flame_sampler *s, const void *context, bool held_back) {
     ticks += pace.left_out;
     pace.left_out = 0;
     if (!ring_counts) atomic_fetch_add(&s->late, ticks - 1);
-    pace.rest = record_paced(s, context, ticks * s->period, wall_ns, &pace.slow);
+    pace.rest = record_paced(s, context, ticks * s->period, wall_ns, &pace.slow_ns);
 }
 
 /* What C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */

@@ -62,7 +62,7 @@ static int note_thread(flame_sampler *s, pid_t tid) {
     atomic_store(&slot->pending, false);
     atomic_store(&slot->owed_ns, 0);
     atomic_store(&slot->rest, 0);
-    slot->slow = false;
+    slot->slow_ns = 0;
     if (free_slot == s->thread_count) s->thread_count++;
     return 0;
 }
@@ -137,7 +137,7 @@ void timer_tick(flame_sampler *s, uint32_t index, const void *context) {
     thread_slot *slot = &s->threads[index];
     uint64_t weight = atomic_load(&s->enabled) ? atomic_exchange(&slot->owed_ns, 0) : 0;
     if (weight) {
-        atomic_store(&slot->rest, record_paced(s, context, weight, clock_ns(CLOCK_MONOTONIC), &slot->slow));
+        atomic_store(&slot->rest, record_paced(s, context, weight, clock_ns(CLOCK_MONOTONIC), &slot->slow_ns));
     }
     atomic_store(&slot->pending, false);
 }

@@ -58,6 +58,11 @@ def stands_for(weight_ns: int, ns: int, info: SamplerInfo, slack: float = 0.05) 
     return abs(weight_ns - ns) <= chance + max(slack * ns, 2 * MS)
 
 
+def sanitized() -> bool:
+    """Whether AddressSanitizer (ci/sanitize.sh) is in the process: its allocator makes other things cost most."""
+    return "libasan" in Path("/proc/self/maps").read_text()
+
+
 def weights(raw: RawSamples, *names: str) -> dict[str, int]:
     """Inclusive weight of functions that do not call each other, nanoseconds; nested ones by their own name."""
     found = dict.fromkeys(names, 0)

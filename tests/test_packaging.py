@@ -56,6 +56,11 @@ def test_pytest_finds_the_plugin() -> None:
     assert [entry.value for entry in found] == ["pytest_flame.plugin"]
 
 
+def test_the_flame_command_is_installed() -> None:
+    found = [entry for entry in entry_points(group="console_scripts") if entry.name == "flame"]
+    assert [entry.value for entry in found] == ["pytest_flame.cli.command:main"]
+
+
 def test_version_has_a_place_in_the_changelog() -> None:
     assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 

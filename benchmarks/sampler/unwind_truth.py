@@ -27,7 +27,16 @@ from cffi import FFI
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "native"
-SOURCES = ("memory.c", "modules.c", "eh_frame.c", "call_frames.c", "unwind_table.c", "dwarf_expression.c", "unwind.c")
+SOURCES = (
+    "memory.c",
+    "modules.c",
+    "eh_frame.c",
+    "call_frames.c",
+    "unwind_table.c",
+    "dwarf_expression.c",
+    "unwind.c",
+    "process.c",
+)
 LIKE_A_LIBRARY = 0.999
 AT_THE_ROOT = 0.98
 

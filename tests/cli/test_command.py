@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.metadata import entry_points
 
 import pytest
 
@@ -33,11 +32,6 @@ def examples() -> list[str]:
 def test_examples_are_understood(example):
     parsed = command.parser().parse_args(shlex.split(example)[1:])
     assert parsed.command in ("draw", "diff")
-
-
-def test_the_script_is_installed():
-    (script,) = entry_points(group="console_scripts", name="flame")
-    assert script.load() is command.main
 
 
 def test_version(flame):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -183,3 +185,20 @@ def test_two_counts_survive_writing_and_reading(pairs):
 def test_lines_of_equal_profiles_are_equal():
     a, b = (Frame("", "a"),), (Frame("", "b"),)
     assert collapsed.dumps([{a: 1500, b: 2000}], ONE) == collapsed.dumps([{b: 2000, a: 1500}], ONE) == "a 1.5\nb 2\n"
+
+
+def corpus() -> list[Path]:
+    folder = os.environ.get("FLAMEGRAPH_CORPUS")
+    return sorted(Path(folder).glob("*-collapsed-*.txt")) if folder else []
+
+
+@pytest.mark.skipif(not corpus(), reason="FLAMEGRAPH_CORPUS names no folder of FlameGraph's collapsed test results")
+def test_flamegraphs_own_examples():
+    """Sums are exact and names those that flamegraph.pl shows, whatever options stackcollapse-perf.pl had."""
+    for path in corpus():
+        rows = [line.rpartition(" ") for line in path.read_text("utf-8").splitlines() if line]
+        for naming in (Naming(), Naming(threads=False), WRITTEN):
+            counts = collapsed.loads(path.read_bytes(), path.name, naming).counts
+            assert sum(counts.values()) == sum(1000 * int(count) for _, _, count in rows), path.name
+        shown = {tuple(name.removesuffix("_[k]") for name in names.split(";")) for names, _, _ in rows}
+        assert {tuple(frame.qualname for frame in stack) for stack in counts} == shown, path.name
