@@ -111,7 +111,14 @@ OPTIONS: Final = (
     Option(
         "max-time", "SECONDS", None, parse_duration, "a duration such as 300 or 5min", "measuring time of the whole run"
     ),
-    Option("frequency", "HZ", 997, _count, "a whole number of samples per second", "samples per second of CPU time"),
+    Option(
+        "frequency",
+        "HZ",
+        None,
+        _count,
+        "a whole number of samples per second",
+        "samples per second of CPU time (default: 997, or fewer where sampling would take more than 3 % of the CPU)",
+    ),
     Option(
         "seed", "N", None, int, "a whole number", "seed of everything that is drawn at random (default: drawn, printed)"
     ),
@@ -195,7 +202,8 @@ class Settings:
     processes_given: bool
     time_s: float
     max_time_s: float | None
-    frequency_hz: int
+    frequency_hz: int | None
+    """None: chosen once per run, ``gate/rate.py``."""
     seed: int
     cpus: tuple[int, ...]
     sampler: str

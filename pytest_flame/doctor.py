@@ -6,8 +6,6 @@ import dataclasses
 import os
 import platform
 import random
-import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,13 +25,11 @@ from pytest_flame.sampling.ladder import (
     max_sample_rate,
 )
 from pytest_flame.sampling.native import NativeSampler
+from pytest_flame.sampling.rate import BEARABLE, RATES, burn, tick_cost
 from pytest_flame.sampling.symbols import KernelSymbols, Symbolizer, read_mappings
 
 MS: Final = 1_000_000
 TRIAL_NS: Final = 30 * MS
-PAIRS: Final = 9
-BEARABLE: Final = 0.03
-"""Share of the program's CPU that sampling may take."""
 
 _BY_ITSELF: Final = (KERNEL_TIME, USER, TIMER)
 """What ``--flame-sampler=auto`` takes, the first that works."""
@@ -88,17 +84,17 @@ class Diagnosis:
             yield self.cost
 
 
-def diagnose(frequency_hz: int) -> Diagnosis:
+def diagnose(frequency_hz: int | None = None) -> Diagnosis:
     """Tries every step of the ladder with a real load, in about a second. Never raises ``FlameError``."""
     try:
-        with NativeSampler(TIMER.info(frequency_hz)):
+        with NativeSampler(TIMER.info(RATES[0])):
             frames = Step("frames of this Python", True, "read as sys._getframe() shows them")
     except FlameError as e:
         return Diagnosis(_facts(), (Step("frames of this Python", False, _one_line(e), e.fix),))
-    tried = {rung: _tried(rung, frequency_hz) for rung in RUNGS}
+    tried = {rung: _tried(rung) for rung in RUNGS}
     best = next((rung for rung in _BY_ITSELF if tried[rung].works), None)
     steps = [frames, *(dataclasses.replace(step, chosen=rung is best) for rung, step in tried.items())]
-    steps.append(_native_frames(best, frequency_hz))
+    steps.append(_native_frames(best))
     steps.append(_library_names())
     steps.append(_kernel_names())
     return Diagnosis(_facts(), tuple(steps), _cost(best, frequency_hz) if best else "")
@@ -152,20 +148,10 @@ def _privileges() -> str:
 # --- the steps ---------------------------------------------------------------------------------------------------
 
 
-def _burn(cpu_ns: int) -> int:
-    """Uses so much CPU of this thread; how often it went round meanwhile."""
-    turns, end = 0, time.thread_time_ns() + cpu_ns
-    while time.thread_time_ns() < end:
-        for _ in range(500):
-            pass
-        turns += 1
-    return turns
-
-
-def _tried(rung: Rung, frequency_hz: int) -> Step:
+def _tried(rung: Rung) -> Step:
     title = TITLES[rung]
     try:
-        with NativeSampler(rung.info(frequency_hz)) as sampler:
+        with NativeSampler(rung.info(RATES[0])) as sampler:
             count = _sampled(sampler)
             event = sampler.info.event
     except OSError as e:
@@ -182,19 +168,19 @@ def _sampled(sampler: NativeSampler) -> int:
     sampler.start(MS, random.getrandbits(63))
     try:
         sampler.resume()
-        _burn(TRIAL_NS)
+        burn(TRIAL_NS)
         sampler.pause()
     finally:
         sampler.stop()
     return sampler.samples().counts.taken
 
 
-def _native_frames(best: Rung | None, frequency_hz: int) -> Step:
+def _native_frames(best: Rung | None) -> Step:
     title = "native frames            --flame-native"
     if best is None:
         return Step(title, False, "nothing can be sampled")
     try:
-        with NativeSampler(best.info(frequency_hz, native_frames=True)) as sampler:
+        with NativeSampler(best.info(RATES[0], native_frames=True)) as sampler:
             count = _sampled(sampler)
             counts = sampler.samples().counts
     except OSError as e:
@@ -233,30 +219,13 @@ def _kernel_names() -> Step:
     return Step(title, False, symbols.reason, symbols.fix)
 
 
-def _cost(rung: Rung, frequency_hz: int) -> str:
-    """From the same work with and without sampling, in turn."""
-    limit = max_sample_rate() or 10_000
-    period_ns = max(MS // 10, 1_000_000_000 // max(1, limit))
-    ratios, ticks = [], 0
-    with NativeSampler(rung.info(frequency_hz)) as sampler:
-        for _ in range(PAIRS):
-            alone = _burn(5 * MS)
-            sampler.clear()
-            sampler.start(period_ns)
-            try:
-                sampler.resume()
-                sampled = _burn(5 * MS)
-                sampler.pause()
-            finally:
-                sampler.stop()
-            ticks += sampler.samples().counts.taken
-            ratios.append(1 - sampled / max(1, alone))
-    lost_ns = max(0.0, statistics.median(ratios)) * 5 * MS
-    per_tick = lost_ns / max(1.0, ticks / PAIRS)
-    if per_tick < 100:
+def _cost(rung: Rung, frequency_hz: int | None) -> str:
+    with NativeSampler(rung.info(frequency_hz or RATES[0])) as sampler:
+        cost = tick_cost(sampler)
+    if cost.ns < 100:
         return "one tick costs too little to be seen here"
-    share, bearable = per_tick * frequency_hz / 1e9, int(BEARABLE * 1e9 / per_tick)
+    hz = frequency_hz or cost.best_rate()
+    limit = min(int(BEARABLE * 1e9 / cost.ns), max_sample_rate() or 10_000)
     return (
-        f"one tick costs {per_tick / 1000:.1f} µs of CPU: {share:.1%} at {frequency_hz} Hz; "
-        f"{BEARABLE:.0%} at {min(bearable, limit)} Hz"
+        f"one tick costs {cost.ns / 1000:.1f} µs of CPU: {cost.share(hz):.1%} at {hz} Hz; {BEARABLE:.0%} at {limit} Hz"
     )

@@ -60,7 +60,7 @@ def test_a_tick_has_a_cost(here: Diagnosis) -> None:
 
 def test_a_rung_that_opens_and_gives_nothing_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_sampled", lambda sampler: 0)
-    assert not doctor._tried(TIMER, 997).works
+    assert not doctor._tried(TIMER).works
 
 
 def test_a_refusal_comes_with_the_systems_words_and_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_a_refusal_comes_with_the_systems_words_and_the_fix(monkeypatch: pytest.
         raise OSError(errno.EACCES, "perf_event_open: Permission denied")
 
     monkeypatch.setattr(doctor, "_sampled", refuse)
-    step = doctor._tried(KERNEL_TIME, 997)
+    step = doctor._tried(KERNEL_TIME)
     assert (step.works, step.detail) == (False, "perf_event_open: Permission denied")
     assert step.fix == "sudo sysctl kernel.perf_event_paranoid=1"
 

@@ -26,6 +26,7 @@ LAYERS = (
     {"gate.request", "progress"},
     {"gate.remarks", "gate.sources"},
     {"gate.screening", "gate.interleaving"},
+    {"gate.rate"},
     {"gate.confirming"},
     {"gate"},
     {"reporting", "plugin"},

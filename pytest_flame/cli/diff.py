@@ -40,6 +40,8 @@ class Sides:
 def run(arguments: Namespace) -> int:
     """The exit status. Raises ``FlameError``."""
     results = outputs(arguments.output or (), arguments.format, KNOWN)
+    if arguments.strict and not arguments.fail_on_regression:
+        raise UsageError("--strict says what else fails", fix="add --fail-on-regression")
     sides = _read(arguments)
     if arguments.fail_on_regression and min(len(sides.before), len(sides.after)) < FEWEST:
         raise UsageError(

@@ -13,6 +13,7 @@ from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.session import How, Progress
 from pytest_flame.model import Judgement
+from pytest_flame.sampling.rate import RATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,13 @@ class Request:
     progress: Progress
     test_patterns: Sequence[str]
     """pytest's ini value ``python_files``."""
+    frequency_hz: int = RATES[0]
+    """Of all samplers of the run; ``gate/rate.py`` chooses it."""
 
     @property
     def how(self) -> How:
         s = self.settings
-        return How(s.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s, s.kernel, s.native)
+        return How(self.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s, s.kernel, s.native)
 
     def launcher(self, scratch: Scratch) -> Launcher:
         safe_path = not {"", str(self.directory)} & set(sys.path)

@@ -14,6 +14,7 @@ from pytest_flame.config import Settings
 from pytest_flame.errors import FlameError
 from pytest_flame.gate.confirming import Confirmed, Suspect, confirm, is_suspicion
 from pytest_flame.gate.interleaving import measure_against
+from pytest_flame.gate.rate import at_one_rate, remarks
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.screening import Bases, load_bases, screen
 from pytest_flame.gate.sources import SourceTexts
@@ -52,11 +53,13 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     store = Store(settings.baselines)
     bases = Bases({}, {})
     commit: str | None = None
+    if settings.against is None:
+        bases = load_bases(store, selected)
+    request = at_one_rate(request, bases)
     if settings.against is not None:
         against = measure_against(settings.against, selected, request)
         tests, interrupted, notes, commit = against.tests, against.interrupted, against.notes, against.commit
     else:
-        bases = load_bases(store, selected)
         tests, interrupted, notes = _stored(selected, bases, store, request, began)
 
     in_order = [tests[test.test_id] for test in selected]
@@ -78,7 +81,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         processes=settings.processes,
         duration_s=time.monotonic() - began,
         interrupted=interrupted,
-        notes=notes,
+        notes=(*notes, *remarks(request)),
     )
     report, unwritten = _write_reports(result, settings)
     unmeasured = {i: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}

@@ -207,6 +207,7 @@ def test_files_of_each_side(flame, sampled):
         (["old.folded"], "1 profile given, two are compared"),
         (["old.folded", "new.folded", "x"], "3 profiles given, two are compared"),
         (["old.folded", "new.folded", "--before", "x"], "name the two sides in one way"),
+        (["old.folded", "new.folded", "--strict"], "add --fail-on-regression"),
         (["--before", "old.folded"], "--before and --after belong together"),
         (["-", "-"], "standard input, which can be read once"),
         (["old.folded", "gone.folded"], "gone.folded can't be read"),

@@ -132,7 +132,7 @@ def test_no_name_becomes_markup_or_script(regressed: Judgement, name: str) -> No
     assert_inert(interactive_svg(renamed(regressed, name)), interactive_svg(differential_picture(regressed)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=30))
 def test_any_name_gives_well_formed_xml_with_the_same_elements(regressed: Judgement, name: str) -> None:
     assert_inert(interactive_svg(renamed(regressed, name)), interactive_svg(renamed(regressed, "honest")))

@@ -64,7 +64,7 @@ def test_folded_boxes_keep_cost_and_place(parse_tree: Parse) -> None:
 names = st.lists(st.sampled_from("abc"), min_size=FROM_LEVELS, max_size=90)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(names, min_size=1, max_size=4), st.sampled_from(Width))
 def test_what_is_folded_is_a_layout_again(stacks: list[list[str]], width: Width) -> None:
     costs = {tuple(Frame("m", name) for name in stack): 10**6 for stack in stacks}

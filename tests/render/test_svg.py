@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.fold import recording_profile
@@ -289,7 +289,6 @@ def test_one_side_alone_is_no_difference(regressed: Judgement) -> None:
 names = st.text(st.characters(exclude_categories=()), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
 @given(names, names, names)
 def test_any_name_gives_well_formed_xml(regressed: Judgement, test_id: str, module: str, qualname: str) -> None:
     comparison, base = regressed.comparison, regressed.base

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.model import Change, Judgement, Verdict
@@ -108,7 +108,6 @@ def test_a_culprit_is_shown_however_small(make_judgement: Judge) -> None:
     assert "◆ m:thin" in names(tree_lines(judgement, most=5))
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=40), st.integers(40, 100))
 def test_no_name_can_steer_the_terminal_or_break_a_line(make_judgement: Judge, name: str, width: int) -> None:
     text = "m:root 10 10\n  m:stand_in 100 900\n"
