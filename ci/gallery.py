@@ -21,9 +21,16 @@ Red grew, blue shrank, grey did not change significantly; `+`, `−`, `NEW` and 
 the larger of before and after. Click a picture for its titles: each box has one.
 """
 
+SHOTS = {
+    "page-light.png": "The page of a test: the graph, its tooltip, the function and the table",
+    "page-dark.png": "The same on a dark screen",
+    "page-narrow.png": "The same on a telephone",
+}
+
 
 def page(gallery: Path, cases: list[dict[str, Any]]) -> str:
     parts = [HEAD]
+    parts += [f"![{words}]({file})\n" for file, words in SHOTS.items() if (gallery / file).exists()]
     for case in cases:
         name, change = case["name"], (gallery / f"changes/{case['name']}.patch").read_text(encoding="utf-8")
         parts.append(f"## {case['title']}\n\n{case['says']}\n\n```diff\n{change}```\n")

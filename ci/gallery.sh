@@ -30,8 +30,14 @@ anchor() {
 page = open(sys.argv[1], encoding="utf-8").read()
 print(re.search(rf"id=\"(test-\d+)\"[^>]*data-test=\"test_desk.py::test_{sys.argv[2]}[ \"]", page)[1])' "$work/report/index.html" "$1"
 }
+photograph() {
+    "$VENV/bin/python" "$ROOT/ci/photograph.py" "$work/report/index.html" "$@"
+}
+at="--at=#$(anchor new_frame)"
+photograph "$GALLERY/page-light.png" "$at" --height=860 --hover=desk.events:redacted
+photograph "$GALLERY/page-dark.png" "$at" --height=860 --dark
+photograph "$GALLERY/page-narrow.png" "$at" --width=375 --height=800
 for name in deep_recursion wide; do
-    "$VENV/bin/python" "$ROOT/ci/photograph.py" "$work/report/index.html" "$GALLERY/$name-page.png" \
-        --at="#$(anchor $name)" --height=860
+    photograph "$GALLERY/$name-page.png" "--at=#$(anchor $name)" --height=860
 done
 "$VENV/bin/python" "$ROOT/ci/gallery.py" "$GALLERY" "$work/result.json" "$work/report"

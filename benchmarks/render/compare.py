@@ -1,6 +1,6 @@
 """What the same profile costs in other tools: time, bytes, and how many functions the result still has.
 
-    python benchmarks/render/compare.py --flamegraph FlameGraph/flamegraph.pl [--inferno DIR]
+    python benchmarks/render/compare.py --perl FlameGraph/flamegraph.pl [--inferno DIR]
         [--cpython "sh ci/pythons.sh run 3.15 python"] [--nodes 1000 10000 100000] [FILE | BASE HEAD]
 
 Every tool reads the same folded files, made up (profiles.py) or given, and runs as its users run it: a fresh process
@@ -72,9 +72,9 @@ class Cost:
 
 def tools(options: argparse.Namespace) -> Iterator[Tool]:
     ours = [sys.executable, "-m", "pytest_flame.cli"]
-    if options.flamegraph:
-        perl = ["perl", str(options.flamegraph)]
-        join = ["perl", str(options.flamegraph.with_name("difffolded.pl"))]
+    if options.perl:
+        perl = ["perl", str(options.perl)]
+        join = ["perl", str(options.perl.with_name("difffolded.pl"))]
         yield Tool("flamegraph.pl", "svg", lambda i, _: [*perl, str(i.head)], titles, False)
         yield Tool("difffolded.pl + flamegraph.pl", "svg", lambda i, _: piped(join, i, perl), titles, True)
     if options.inferno:
@@ -176,7 +176,7 @@ def counted(name: str, base: Path | None, head: Path) -> Input:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flamegraph", type=Path, help="path of flamegraph.pl")
+    parser.add_argument("--perl", type=Path, help="path of flamegraph.pl")
     parser.add_argument("--inferno", type=Path, help="folder of inferno's programs")
     parser.add_argument("--cpython", help="command that runs CPython 3.15")
     parser.add_argument("--nodes", type=int, nargs="*", default=[1000, 10_000, 100_000])

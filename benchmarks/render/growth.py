@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--most", type=float, default=15.0, help="most growth of time for ten times the functions")
+    parser.add_argument("--most", type=float, default=20.0, help="most growth of time for ten times the functions")
     parser.add_argument("--tests", type=int, default=1000)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)

@@ -1,6 +1,6 @@
 """Are the rectangles those of flamegraph.pl? Names, widths and nesting, on folded files and on made-up profiles.
 
-    python benchmarks/render/rectangles.py --flamegraph FlameGraph/flamegraph.pl [--made-up 20000] [FILE.folded…]
+    python benchmarks/render/rectangles.py --perl FlameGraph/flamegraph.pl [--made-up 20000] [FILE.folded…]
 
 A made-up profile is drawn twice: the head alone, and the head with the differences of each function's own cost.
 
@@ -205,11 +205,11 @@ def check_pair(script: Path, base: Costs, head: Costs) -> Outcome:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flamegraph", type=Path, required=True, help="path of flamegraph.pl")
+    parser.add_argument("--perl", type=Path, required=True, help="path of flamegraph.pl")
     parser.add_argument("--made-up", type=int, default=0, metavar="NODES", help="size of a made-up profile")
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args(arguments)
-    script = options.flamegraph
+    script = options.perl
     checks: list[tuple[str, Callable[[], Outcome]]] = [
         (path.name, lambda path=path: check(script, path.read_text(encoding="utf-8"))) for path in options.files
     ]

@@ -198,7 +198,7 @@ def _distinct(values: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[n
     Computer Programming 3, 6.4).
     """
     ordered = np.sort(values)
-    distinct = ordered[np.diff(ordered, prepend=np.uint64(0)) != 0]
+    distinct = ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(values)]]
     bits = len(distinct).bit_length() + 4
     factor, shift = np.uint64(0x9E3779B97F4A7C15), np.uint64(64 - bits)
     table = np.zeros(1 << bits, np.intp)

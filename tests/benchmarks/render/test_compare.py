@@ -29,7 +29,7 @@ def test_both_sides_are_written_and_counted(small: Any) -> None:
 
 @pytest.mark.parametrize("name", ["flame draw, svg, static", "flame draw, svg", "flame draw, html"])
 def test_what_the_project_draws_is_counted_whole(script: Any, small: Any, tmp_path: Path, name: str) -> None:
-    options = script.argparse.Namespace(flamegraph=None, inferno=None, cpython=None)
+    options = script.argparse.Namespace(perl=None, inferno=None, cpython=None)
     tool = next(tool for tool in script.tools(options) if tool.name == name)
     cost = script.measure(tool, small, tmp_path, repeats=1)
     least = 1 if "static" in name else small.head_nodes  # the static picture leaves out what is thinner than a hair

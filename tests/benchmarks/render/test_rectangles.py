@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 BASELINES = Path(__file__).parents[3] / "example_project" / "flame-baselines"
-FOLDED_FILES = os.environ.get("FOLDED_FILES", "")
+CORPUS = os.environ.get("FLAMEGRAPH_CORPUS", "")
 
 
 @pytest.fixture
@@ -75,10 +75,10 @@ def test_baselines_of_the_example_project(script: Any, perl: Path) -> None:
         assert (path.name, found.differences, found.split) == (path.name, (), 0)
 
 
-@pytest.mark.skipif(not FOLDED_FILES, reason="FOLDED_FILES does not name a folder of folded files (*collapsed*.txt)")
+@pytest.mark.skipif(not CORPUS, reason="FLAMEGRAPH_CORPUS names no folder of collapsed files")
 def test_files_of_real_programs(script: Any, perl: Path) -> None:
-    files = sorted(Path(FOLDED_FILES).glob("*collapsed*.txt"))
-    assert files, f"no *collapsed*.txt in {FOLDED_FILES}"
+    files = sorted(Path(CORPUS).glob("*collapsed*.txt"))
+    assert files, f"no *collapsed*.txt in {CORPUS}"
     for path in files:
         for check in (script.check, script.check_foreign):
             found = check(perl, path.read_text(encoding="utf-8"))
