@@ -32,6 +32,7 @@ SCRIPTS: Final = (
     "viewer/address.js",
     "viewer/functions.js",
     "viewer/source.js",
+    "viewer/legend.js",
     "viewer/viewer.js",
     "viewer/page.js",
 )

@@ -59,7 +59,7 @@ def test_the_tooltip_says_what_is_known(graph: Graph) -> None:
     assert [rows["self"][i] for i in range(3)] == ["1.31 ms", "2.93 ms", "+1.62 ms"]
     assert re.search(r"\[\+1\.\d\d, \+1\.\d\d\] ms", shown), "the interval"
     assert "verdict" in shown
-    assert "would have named" in shown
+    assert "detectable" in shown
 
 
 @pytest.mark.parametrize("width", [375, 1280])

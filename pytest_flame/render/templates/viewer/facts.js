@@ -133,7 +133,7 @@ class Facts {
         lines.push(["function", `${amount.signed(whole)} ${amount.interval(known.low, known.high)}`]);
         if (known.self_low || known.self_high) lines.push(["its own code", `${amount.signed(own)} ${amount.interval(known.self_low, known.self_high)}`]);
         lines.push(["verdict", `${known.flags & 1 ? this.happened(frame) : "no significant change"}, p ${pValue(known.p)}`]);
-        if (known.blind !== null) lines.push(["would have named", amount.signed(known.blind)]);
+        if (known.blind !== null) lines.push(["detectable", amount.signed(known.blind)]);
       }
       lines.push(["calls", known.calls === null ? "not counted" : known.calls.map(countText).join(" → ")]);
     } else if (this.box(frame)) lines.push(["library", `${HOME_WORDS[this.home(frame)]}, folded`]);

@@ -40,7 +40,7 @@ class Graph {
   set(tree, column, painter) {
     if (tree !== this.tree) this.zoom = this.focus = -1;
     Object.assign(this, { tree, column, painter, x: tree.places(column), w: tree[column], total: tree.totals[column] });
-    this.point(-1);
+    if (this.hover >= 0) this.point(-1);
   }
 
   /** Fits the window to the tree and draws. */

@@ -41,7 +41,10 @@ class Viewer {
       pane.which = ["callers", "callees"][i];
       pane.on.chosen = node => this.choose(pane.graph.tree.frame[node], "callers");
     });
-    this.table = new FunctionTable(this.one(".functions-panel"), this.facts, frame => this.choose(frame));
+    this.table = new FunctionTable(this.one(".functions-panel"), this.facts, frame => {
+      this.choose(frame);
+      this.one(".main-stage").scrollIntoView({ block: "nearest" });
+    });
     this.listen();
   }
 
@@ -302,36 +305,10 @@ class Viewer {
   }
 
   legend() {
-    const { facts, profile } = this, legend = this.one(".legend"), colours = palette();
-    const key = [this.colour(), this.column, this.tree.totals[this.column], colours.paper].join(" ");
+    const key = [this.colour(), this.column, this.tree.totals[this.column], palette().paper].join(" ");
     if (this.legendKey === key) return;
     this.legendKey = key;
-    const sample = (fill, text, kind = "") => {
-      const swatch = make("i", { class: kind });
-      swatch.style.background = fill;
-      return make("span", {}, swatch, text);
-    };
-    const unit = profile.amount.axis;
-    const width = { widest: "the larger of before and after, for every stack", base: "before", head: profile.sides === 1 ? "" : "after" }[this.column];
-    const words = [`Width: ${unit}${width ? `, ${width}` : ""}; all of it is ${facts.amount.of(this.tree.totals[this.column])}.`];
-    const by = this.colour();
-    if (by === "change") {
-      const steps = [-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5].map(step => ofChange(step / 5 * SETTINGS.saturation, colours));
-      const ramp = make("i", { class: "ramp" });
-      ramp.style.background = `linear-gradient(to right, ${steps.map((fill, i) => `${fill} ${i * 100 / 11}% ${(i + 1) * 100 / 11}%`).join(", ")})`;
-      const most = percent(SETTINGS.saturation).replace(".0", "");
-      legend.replaceChildren(make("span", {}, `${MINUS}${most}`, ramp, `+${most} of ${profile.amount.noun ? "all" : "the test"} before`),
-        profile.tested ? sample(colours.grey, "no significant change") : make("span", {}, "not tested"), sample(`repeating-linear-gradient(135deg, ${colours.paper} 0 2px, ${colours.blue} 2px 6px)`, "gone"),
-        sample(`linear-gradient(to top, ${colours.own_red} 4px, ${colours.pale_red} 4px)`, "own change"),
-        profile.tested ? sample(colours.pale_red, "◆ culprit", "outlined") : "");
-    } else if (by === "kind") {
-      const homes = new Set(profile.homes);
-      legend.replaceChildren(...Object.keys(HOME_WORDS).filter(home => homes.has(home)).map(home => sample(colours.homes[home], HOME_WORDS[home])));
-    } else {
-      legend.replaceChildren(make("span", {}, make("i", { class: "tones" }), "one tone a module"), sample(colours.native, "native"), sample(colours.kernel, "kernel"));
-      legend.querySelector(".tones").style.background = `linear-gradient(to right, ${colours.modules.map((fill, i, all) => `${fill} ${i * 100 / all.length}% ${(i + 1) * 100 / all.length}%`).join(", ")})`;
-    }
-    legend.append(make("span", { class: "quiet" }, words.join(" ")));
+    this.one(".legend").replaceChildren(...legendOf(this.facts, this.colour(), this.column, this.tree.totals[this.column]));
   }
 
   describe(frame) {
