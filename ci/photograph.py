@@ -29,18 +29,19 @@ def main() -> None:
             color_scheme="dark" if options.dark else "light",
         )
         page.goto(options.page.resolve().as_uri() + options.at)
-        for canvas in page.locator("details.test[open] .main-stage canvas").all():
-            page.wait_for_function("canvas => Number(canvas.dataset.drawn) > 0", arg=canvas.element_handle())
+        # Graphs are drawn when they come near the screen.
+        section = page.locator(options.at.partition("&")[0] or "details.test[open]").first
+        if options.at or options.hover:
+            section.locator(".main-stage canvas[data-drawn]").wait_for()
         if options.hover:
-            hover(page, options.hover)
+            hover(page, section.locator(".main-stage canvas"), options.hover)
         target: Page | Locator = page.locator(options.of).first if options.of else page
         target.screenshot(path=options.out)
         browser.close()
 
 
-def hover(page: Page, name: str) -> None:
+def hover(page: Page, canvas: Locator, name: str) -> None:
     """Puts the pointer on the widest box of a function."""
-    canvas = page.locator("details.test[open] .main-stage canvas").first
     canvas.scroll_into_view_if_needed()
     bounds = canvas.bounding_box()
     assert bounds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from pathlib import Path
 
@@ -23,7 +24,10 @@ INSTALLED = Path(__file__).parents[2] / "build/browser/node_modules/speedscope/d
 @pytest.fixture
 def speedscope() -> Path:
     if not INSTALLED.exists():
-        pytest.skip("no speedscope found (sh ci/speedscope.sh brings it from npm)")
+        missing = "no speedscope found (sh ci/speedscope.sh brings it from npm)"
+        if os.environ.get("PYTEST_FLAME_REQUIRE_SPEEDSCOPE") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
     return INSTALLED
 
 
