@@ -66,7 +66,7 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
     module_index = {module: number for number, module in enumerate(modules)}
     first_of = {frame.module: frame for frame in reversed(tree.frames)}
     placed = {frame.module: lines[frame] for frame in tree.frames if frame in lines}
-    paths = sorted({lines[frame].path for frame in tree.frames if frame in lines})
+    paths = sorted({words.shown_path(lines[frame].path) for frame in tree.frames if frame in lines})
     path_index = {path: number + 1 for number, path in enumerate(paths)}
     functions, said = _functions(comparison, index)
     culprits = [delta.frame for delta in comparison.culprits] if comparison else []
@@ -95,7 +95,7 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
     places = [lines.get(frame) for frame in tree.frames]
     columns = [
         _steps([module_index[frame.module] for frame in tree.frames]),
-        [path_index[place.path] if place else 0 for place in places],
+        [path_index[words.shown_path(place.path)] if place else 0 for place in places],
         [place.line if place else 0 for place in places],
         np.concatenate(([0], tree.depth[:-1] + 1 - tree.depth[1:])) if len(tree) else [],
         tree.frame,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Final
 
@@ -30,6 +31,9 @@ LABELS: Final = {
     Verdict.IMPROVED: "improved",
     Verdict.PASS: "passed",
 }
+
+
+_LIBRARIES: Final = re.compile(r"^/.*/(?:(?:site|dist)-packages|python3\.\d+)/")
 
 
 def counts(result: RunResult) -> list[tuple[Verdict, int]]:
@@ -222,7 +226,15 @@ def _change(delta: FrameDelta) -> str:
 
 def place(delta: FrameDelta) -> str:
     """``orders/parse.py:88``, or nothing where the source is not known."""
-    return f"{delta.line.path}:{delta.line.line}" if delta.line else ""
+    return f"{shown_path(delta.line.path)}:{delta.line.line}" if delta.line else ""
+
+
+def shown_path(path: str) -> str:
+    """``…/json/decoder.py`` of a library: where it lies on this machine says nothing elsewhere, but who its user is."""
+    if not path.startswith("/"):
+        return path
+    inside, found = _LIBRARIES.subn("…/", path)
+    return inside if found else "…/" + "/".join(path.split("/")[-2:])
 
 
 def base_line(result: RunResult) -> str:

@@ -97,3 +97,18 @@ def test_base_line_names_commit_and_source(result: RunResult) -> None:
     source = {"base_commit": None, "base_source": "flame-baselines"}
     stored = replace(result, mode="stored", judgements=screened, **source)
     assert words.base_line(stored) == "base flame-baselines, as stored"
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("orders/parse.py", "orders/parse.py"),
+        ("/home/ada/.pyenv/versions/3.13.1/lib/python3.13/json/decoder.py", "…/json/decoder.py"),
+        ("/home/ada/p/.venv/lib/python3.13/site-packages/requests/api.py", "…/requests/api.py"),
+        ("/usr/lib/python3/dist-packages/yaml/reader.py", "…/yaml/reader.py"),
+        ("/home/ada/other/checkout/module.py", "…/checkout/module.py"),
+        ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap>"),
+    ],
+)
+def test_where_a_library_lies_on_this_machine_is_not_shown(path: str, shown: str) -> None:
+    assert words.shown_path(path) == shown

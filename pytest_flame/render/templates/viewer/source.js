@@ -6,7 +6,7 @@ function fillTemplate(template, values) {
 /** Links to a line of a file: in the repository as the page was told, and in an editor where the page lies on a disk. */
 function sourceLinks(path, line) {
   const { links } = SETTINGS, found = [];
-  if (!path || !line || path.startsWith("/") || path.startsWith("<")) return found;
+  if (!path || !line || /^[/<…]/.test(path)) return found;
   if (links.source && (links.commit || !links.source.includes("{commit}"))) {
     const href = fillTemplate(links.source, { path: links.prefix + path, line, commit: links.commit });
     found.push(make("a", { href, rel: "noreferrer", target: "_blank" }, "Open source"));
