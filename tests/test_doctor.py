@@ -150,6 +150,7 @@ def test_an_ordinary_user_is_told_what_to_ask_for() -> None:
         pytest.skip(f"kernel.perf_event_paranoid={paranoid} lets everybody sample the kernel")
     script = """
 import ctypes, encodings.ascii, encodings.utf_16_le, json, os
+import pytest_flame.atomic
 from pytest_flame.doctor import diagnose
 diagnose(997)  # imports what it needs: the files may be root's
 os.setgroups([])

@@ -13,6 +13,7 @@ from pytest_flame import atomic
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import folded
 from pytest_flame.model import PS_PER_NS, Frame, Profile, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
+from pytest_flame.render import units
 
 SUFFIXES: Final = (".folded", ".txt", ".svg")
 _MISSING: Final = 0.02
@@ -70,7 +71,6 @@ class CpuProfile:
 
     def svg(self, title: str) -> str:
         """A flame graph, root at the bottom, to click in when it is opened by itself."""
-        from pytest_flame.render import units
         from pytest_flame.render.interactive_svg import interactive_svg
         from pytest_flame.render.picture import profile_picture
 
@@ -90,8 +90,6 @@ class CpuProfile:
 
     def summary(self) -> str:
         """One line: how much was seen, and how."""
-        from pytest_flame.render import units
-
         processes = f" in {self.processes} processes" if self.processes > 1 else ""
         return (
             f"{units.count(self.counts.taken)} samples of {units.duration(self.cpu_ns * PS_PER_NS)} CPU{processes}, "
@@ -100,8 +98,6 @@ class CpuProfile:
 
     def notes(self) -> list[str]:
         """What is odd about it, in words; usually nothing."""
-        from pytest_flame.render import units
-
         notes = []
         missing = self.cpu_ns - self.sampled_ns
         if self.cpu_ns and missing > _MISSING * self.cpu_ns and missing > 10 * self._period_ns():
@@ -130,6 +126,13 @@ _WORDS: Final = {
     "overflowed": "did not fit into the sampler's tables",
     "truncated": "were deeper than the sampler records, and have no root",
 }
+
+
+def load_writer(path: Path) -> None:
+    """Imports what ``write`` needs. Classes that modules make run as code of their own: imported while Python ends, they
+    make it forget that Ctrl-C ended the program."""
+    if path.suffix == ".svg":
+        from pytest_flame.render import interactive_svg, picture  # noqa: F401
 
 
 def check_suffix(path: Path) -> None:

@@ -31,7 +31,7 @@ def test_nothing_is_loaded():
     heavy = {"numpy", "scipy", "jinja2", "cffi", "elftools", "_cffi_backend"} & sys.modules.keys()
     own = {name for name in sys.modules if name.startswith("pytest_flame")} - {
         "pytest_flame", "pytest_flame.plugin", "pytest_flame.config", "pytest_flame.errors", "pytest_flame.fixture",
-        "pytest_flame.model", "pytest_flame.quantities", "pytest_flame.hookspecs",
+        "pytest_flame.links", "pytest_flame.model", "pytest_flame.quantities", "pytest_flame.hookspecs",
     }
     assert not heavy and not own
 """

@@ -91,6 +91,11 @@ def test_the_profile_is_written_however_the_program_ends(run: Run, costs: Costs,
     assert total(costs(), "inner") == about(60 * MS, 0.15)
 
 
+def test_a_picture_is_written_at_the_end_too(run: Run, tmp_path: Path) -> None:
+    run(WORK + "import signal; os.kill(os.getpid(), signal.SIGINT)", status=-2, FLAME_PROFILE="out.svg")
+    assert "inner" in (tmp_path / "out.svg").read_text()
+
+
 def test_the_programs_own_sigterm_handler_is_left_alone(run: Run, costs: Costs) -> None:
     done = run(
         WORK + "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); os.kill(os.getpid(), 15)",
