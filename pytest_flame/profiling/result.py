@@ -129,8 +129,8 @@ _WORDS: Final = {
 
 
 def load_writer(path: Path) -> None:
-    """Imports what ``write`` needs. Classes that modules make run as code of their own: imported while Python ends, they
-    make it forget that Ctrl-C ended the program."""
+    """Imports what ``write`` needs. Classes that modules make run as code of their own: imported while Python ends,
+    they make it forget that Ctrl-C ended the program."""
     if path.suffix == ".svg":
         from pytest_flame.render import interactive_svg, picture  # noqa: F401
 
