@@ -137,11 +137,9 @@ typedef struct {
     uintptr_t tstate, sp, chunk;
     uintptr_t cframe, root_cframe; /* up to 3.12 */
     uintptr_t above;               /* from 3.13 on: the last shim; those of callers lie above it on the C stack */
-    uint32_t depth_before, segments_before;
-    int64_t line_before;  /* of the stack, when the walk began */
-    bool newest;          /* in the newest run of the eval loop, the one that can be half set up */
-    bool believed, first; /* the frame is the first since it was asked whether it runs, and it does */
-    bool running;         /* a run of the eval loop was found complete: its callers run, wherever they lie */
+    bool newest;                   /* in the newest run of the eval loop, the one that can be half set up */
+    bool believed, first;          /* the frame is the first since it was asked whether it runs, and it does */
+    bool running;                  /* a run of the eval loop was found complete: its callers run, wherever they lie */
     char frame_held[FRAME_BYTES], code_held[CODE_BYTES];
 } python_walk;
 
@@ -242,13 +240,26 @@ static bool leave_shim(python_walk *w, uintptr_t shim, uintptr_t previous) {
     return true;
 }
 
-static outcome walk_frames(python_walk *w, uintptr_t frame, uintptr_t base) {
-    const flame_sampler *s = w->s;
+outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
     const flame_layout *l = &s->layout;
     python_stack *out = s->stack;
-    believe_or_not(w, frame);
+    python_walk w = {.s = s, .tstate = tstate, .sp = sp, .above = sp, .newest = true};
+    w.chunk = word_at(tstate, l->tstate_datastack_chunk);
+
+    uintptr_t frame, base = 0;
+    if (l->tstate_cframe) {
+        w.root_cframe = tstate + l->tstate_root_cframe;
+        w.cframe = word_at(tstate, l->tstate_cframe);
+        if (w.cframe != w.root_cframe && !above_on_stack(w.cframe, sp)) return UNWINDABLE;
+        if (!read_word(&w, w.cframe + l->cframe_current_frame, true, &frame)) return UNWINDABLE;
+    } else {
+        frame = word_at(tstate, l->tstate_current_frame);
+        if (l->tstate_base_frame) base = word_at(tstate, l->tstate_base_frame);
+    }
+
+    believe_or_not(&w, frame);
     for (bool enters = true; frame != base;) {
-        const char *f = frame_bytes(w, frame);
+        const char *f = frame_bytes(&w, frame);
         if (!f) return UNWINDABLE;
         uintptr_t previous = word(f, l->frame_previous);
         bool shim = !l->frame_is_entry && (uint8_t)f[l->frame_owner] >= OWNED_BY_EVAL_LOOP;
@@ -256,18 +267,18 @@ static outcome walk_frames(python_walk *w, uintptr_t frame, uintptr_t base) {
         if (enters) {
             if (out->segment_count == MAX_DEPTH) out->truncated = true;
             if (out->truncated) return RECORDED;
-            out->segments[out->segment_count++] = (python_segment){w->cframe, out->depth};
+            out->segments[out->segment_count++] = (python_segment){w.cframe, out->depth};
         }
         if (!shim && !out->cut) {
-            outcome o = take_frame(w, f);
+            outcome o = take_frame(&w, f);
             if (o != RECORDED || out->truncated) return o;
         }
-        w->first = false;
+        w.first = false;
         if (ends && l->tstate_cframe) {
-            crossing c = leave_cframe(w, f, previous);
+            crossing c = leave_cframe(&w, f, previous);
             if (c == BROKEN) return UNWINDABLE;
             ends = c == LEFT;
-        } else if (ends && !leave_shim(w, frame, previous)) {
+        } else if (ends && !leave_shim(&w, frame, previous)) {
             return UNWINDABLE;
         }
         if (out->cut && (!s->native || out->segments[out->segment_count - 1].anchor)) return RECORDED;
@@ -276,48 +287,5 @@ static outcome walk_frames(python_walk *w, uintptr_t frame, uintptr_t base) {
         if (frame == base) return ends ? RECORDED : UNWINDABLE; /* a generator that is being resumed or left */
         if (!frame) return UNWINDABLE;
     }
-    return w->cframe == w->root_cframe ? RECORDED : UNWINDABLE;
-}
-
-/* A run of the eval loop that has announced its C frame and not filled it, or emptied it and not withdrawn it, runs no
- * Python yet, or any more: what runs is its caller. */
-static outcome walk_without_newest(python_walk *w) {
-    const flame_layout *l = &w->s->layout;
-    python_stack *out = w->s->stack;
-    uintptr_t below, frame;
-    if (!read_word(w, w->cframe + l->cframe_previous, true, &below)) return UNWINDABLE;
-    if (below == w->root_cframe || !above_on_stack(below, w->cframe)) return UNWINDABLE;
-    bool mapped = below + CFRAME_BYTES <= stack_end(w->s, w->sp);
-    if (!read_word(w, below + l->cframe_current_frame, mapped, &frame) || !frame) return UNWINDABLE;
-    out->depth = w->depth_before;
-    out->segment_count = w->segments_before;
-    out->line = w->line_before;
-    out->cut = false;
-    w->cframe = below;
-    return walk_frames(w, frame, 0);
-}
-
-outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
-    const flame_layout *l = &s->layout;
-    const python_stack *out = s->stack;
-    python_walk w = {.s = s,
-                     .tstate = tstate,
-                     .sp = sp,
-                     .above = sp,
-                     .newest = true,
-                     .depth_before = out->depth,
-                     .segments_before = out->segment_count,
-                     .line_before = out->line};
-    w.chunk = word_at(tstate, l->tstate_datastack_chunk);
-    if (!l->tstate_cframe) {
-        uintptr_t base = l->tstate_base_frame ? word_at(tstate, l->tstate_base_frame) : 0;
-        return walk_frames(&w, word_at(tstate, l->tstate_current_frame), base);
-    }
-    uintptr_t frame;
-    w.root_cframe = tstate + l->tstate_root_cframe;
-    w.cframe = word_at(tstate, l->tstate_cframe);
-    if (w.cframe != w.root_cframe && !above_on_stack(w.cframe, sp)) return UNWINDABLE;
-    if (!read_word(&w, w.cframe + l->cframe_current_frame, true, &frame)) return UNWINDABLE;
-    outcome o = walk_frames(&w, frame, 0);
-    return o == UNWINDABLE && w.newest && w.cframe != w.root_cframe ? walk_without_newest(&w) : o;
+    return w.cframe == w.root_cframe ? RECORDED : UNWINDABLE;
 }
