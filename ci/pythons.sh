@@ -42,6 +42,8 @@ prepare() {
     [ "$(cat "$CHROOT/flame-packages" 2>/dev/null)" = "$PACKAGES" ] && exec 9>&- && return
     command -v debootstrap >/dev/null ||
         refuse "needs debootstrap to fetch Debian's Pythons." "Debian, Ubuntu:  apt-get install debootstrap"
+    [ "$MIRROR" ] || refuse "knows no mirror of Debian: apt names none here." \
+        "name one:  FLAME_DEBIAN=http://… sh ci/pythons.sh"
     script=/usr/share/debootstrap/scripts
     [ -e "$script/$SUITE" ] && script=$script/$SUITE || script=$script/sid
     attempt=$(mktemp -d "$CHROOT.XXXXXX")

@@ -20,7 +20,7 @@ except ImportError:
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request
 
-__all__ = ["Visit", "expect", "lacking", "launched", "open_all"]
+__all__ = ["Visit", "expect", "lacking", "launched", "open_all", "sync_playwright"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -66,11 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(printable_lines(f"flame {parsed.command}: error: {e}")), file=sys.stderr)
         return TROUBLE
     except BrokenPipeError:
-        # Whoever read the output has seen enough; Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()  # whoever read the output has seen enough
+        return TROUBLE
+    except OSError as e:  # a full disk behind standard output, a folder that may not be read
+        place = f"{e.filename}: " if e.filename else ""
+        print(f"flame {parsed.command}: error: {place}{e.strerror or e}", file=sys.stderr)
+        _leave_stdout()
         return TROUBLE
     except KeyboardInterrupt:
         return 130
+
+
+def _leave_stdout() -> None:
+    """What cannot be written would fail once more when Python ends, and with another exit status."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser() -> argparse.ArgumentParser:

@@ -21,6 +21,8 @@ UNNAMED: Final = Frame("", "[unnamed]")
 """Nothing stands between two ``;``."""
 NO_FRAMES: Final = Frame("", "[no frames]")
 """A thread of which nothing but its id was seen."""
+INSTALLED: Final = re.compile(r".*/(?:site-packages|dist-packages|python3\.\d+t?|python3\d+\.zip)/(?=.)")
+"""What stands before the part of a path that says which library's file it is."""
 
 _KERNEL: Final = "_[k]"
 _FILE: Final = r"(?:[^()]+\.(?:py|pyw|pyx|pxd|pyi)|<[^()]*>)"
@@ -36,7 +38,6 @@ _THREAD: Final = re.compile(
     r"|\[.* tid=\d+\]"  # async-profiler
 )
 _COMMAND: Final = re.compile(r"(?P<name>.+)-(?:\?|\d+)(?:/\d+)?", re.DOTALL)  # stackcollapse-perf.pl --pid, --tid
-_INSTALLED: Final = re.compile(r".*/(?:site-packages|dist-packages|python3\.\d+t?|python3\d+\.zip)/(?=.)")
 _FROZEN: Final = re.compile(r"<frozen (?P<module>[\w.]+)>")
 _IDENTIFIERS: Final = re.compile(r"\w+(?:/\w+)*")
 
@@ -131,7 +132,7 @@ def module_name(path: str) -> str:
     """
     if match := _FROZEN.fullmatch(path):
         return match["module"]
-    bare = re.sub(r"\.py[wxi]?$|\.pxd$", "", _INSTALLED.sub("", path))
+    bare = re.sub(r"\.py[wxi]?$|\.pxd$", "", INSTALLED.sub("", path))
     bare = bare.removesuffix("/__init__") or bare
     # A colon would end the module's name.
     return bare.replace("/", ".") if _IDENTIFIERS.fullmatch(bare) else bare.replace(":", "：")

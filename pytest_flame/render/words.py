@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Final
 
+from pytest_flame.formats.labels import INSTALLED
 from pytest_flame.model import Change, Comparison, FrameDelta, Judgement, RunResult, Under, Verdict
 from pytest_flame.render import units
 
@@ -31,9 +31,6 @@ LABELS: Final = {
     Verdict.IMPROVED: "improved",
     Verdict.PASS: "passed",
 }
-
-
-_LIBRARIES: Final = re.compile(r"^/.*/(?:(?:site|dist)-packages|python3\.\d+)/")
 
 
 def counts(result: RunResult) -> list[tuple[Verdict, int]]:
@@ -233,7 +230,7 @@ def shown_path(path: str) -> str:
     """``…/json/decoder.py`` of a library: where it lies on this machine says nothing elsewhere, but who its user is."""
     if not path.startswith("/"):
         return path
-    inside, found = _LIBRARIES.subn("…/", path)
+    inside, found = INSTALLED.subn("…/", path)
     return inside if found else "…/" + "/".join(path.split("/")[-2:])
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,19 @@ def test_wrong_arguments(flame, arguments, said):
     got = flame(*arguments)
     assert got.status == 2
     assert said in got.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["draw", "a.folded", "-o", "-", "--format", "folded"], ["diff", "a.folded", "a.folded"]], ids=" ".join
+)
+def test_a_full_disk_is_no_regression(tmp_path, arguments):
+    (tmp_path / "a.folded").write_text("a;b 3\n")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_flame.cli", *arguments], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == command.TROUBLE
+    assert done.stderr.decode() == f"flame {arguments[0]}: error: No space left on device\n"
 
 
 def imported(code: str) -> set[str]:

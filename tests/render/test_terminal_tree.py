@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.model import Change, Judgement, Verdict
+from pytest_flame.model import Change, Judgement, Recording, Verdict
 from pytest_flame.render.lines import Line, paint, wants_colour
 from pytest_flame.render.terminal_tree import tree_lines
 from pytest_flame.render.text import cells
@@ -115,12 +115,12 @@ def test_no_name_can_steer_the_terminal_or_break_a_line(make_judgement: Judge, n
     comparison, base, head = judgement.comparison, judgement.base, judgement.head
     assert comparison is not None and base is not None and head is not None
 
-    def rename(recording: object) -> object:
-        process = recording.processes[0]  # type: ignore[attr-defined]
+    def rename(recording: Recording) -> Recording:
+        process = recording.processes[0]
         frames = [f for stack in process.stacks for f in stack]
         stranger = {f: type(f)(name, name) for f in frames if f.name == "m:stand_in"}
         stacks = {tuple(stranger.get(f, f) for f in stack): s for stack, s in process.stacks.items()}
-        return replace(recording, processes=(replace(process, stacks=stacks),))  # type: ignore[type-var]
+        return replace(recording, processes=(replace(process, stacks=stacks),))
 
     changed = replace(judgement, base=rename(base), head=rename(head), comparison=replace(comparison, tested=False))
     lines = tree_lines(changed, width=width)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import lacking, sync_playwright
 
 
 @pytest.fixture
 def script() -> Any:
-    if os.environ.get("PYTEST_FLAME_REQUIRE_BROWSER") != "1":
-        pytest.importorskip("playwright", reason="playwright is not installed")
-        if not shutil.which("chromium"):
-            pytest.skip("there is no chromium")
+    if sync_playwright is None or not shutil.which("chromium"):
+        lacking("no Playwright or no Chromium found", "pip install playwright; apt-get install chromium")
     return importlib.import_module("latency")
 
 
