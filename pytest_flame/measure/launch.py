@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pytest_flame.measure.deadline import Watch
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
@@ -47,7 +48,7 @@ class Launcher:
         return dataclasses.replace(self, side=side)
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
-        """Runs the worker to its end. Ctrl-C and the time limit kill it and everything it started."""
+        """Runs the worker to its end. Ctrl-C, its deadline and the time limit kill it and everything it started."""
         directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
         environment = worker_environment(os.environ, job.hash_seed)
         if side is not None:
@@ -55,6 +56,8 @@ class Launcher:
             pytest_args = side.arguments(pytest_args, directory)
             directory, python, file = side.directory, side.python, side.place(file)
             environment |= side.environment
+        watch = Watch(self.scratch, job.patience)
+        job = dataclasses.replace(job, watch=str(self.scratch))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)
         result_path.unlink(missing_ok=True)
@@ -76,18 +79,26 @@ class Launcher:
             if self.guard is not None:
                 self.guard.guard(process.pid)
             try:
-                process.wait(timeout_s)
+                hang = watch.wait(process, timeout_s)
+                if hang is not None:
+                    details = "\n\n".join(filter(None, (watch.stacks(process), _last(output_path))))
+                    return WorkerResult(Status.HUNG, hang.words, details, hang=hang)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
+                watch.close()
                 _kill_group(process)
                 if self.guard is not None:
                     self.guard.release()
         try:
             return WorkerResult.read(result_path)
         except (OSError, ValueError):
-            shown = output_path.read_text(encoding="utf-8", errors="replace")[-_LAST_OUTPUT_CHARACTERS:]
-            return WorkerResult(Status.DIED, f"the measured process {_ending(process.returncode)}", shown)
+            ending = _ending(process.returncode)
+            return WorkerResult(Status.DIED, f"the measured process {ending}", _last(output_path))
+
+
+def _last(output: Path) -> str:
+    return output.read_text(encoding="utf-8", errors="replace")[-_LAST_OUTPUT_CHARACTERS:]
 
 
 def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:
