@@ -30,6 +30,7 @@ from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
+from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
 from pytest_flame.measure.rounds import Kind, Progress, Step, rounds
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording
@@ -59,6 +60,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """A conftest file that asks the base for what only head has ends pytest before there is a session."""
     job = Job.read(Path(early_config.known_args_namespace.flame_job))
     seeds.seed_generators(job.hash_seed)
+    enlarge_threads()
     try:
         yield
     except ConftestImportFailure as e:
@@ -161,6 +163,7 @@ class Worker:
 
     # --- one item ----------------------------------------------------------------------------------------------
 
+    @roomy(MEASURED_ROOM)
     def _measure(self, item: pytest.Item) -> None:
         if not isinstance(item, pytest.Function):
             raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")
