@@ -12,13 +12,12 @@ import functools
 import importlib.abc
 import random
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from operator import attrgetter
 from types import ModuleType
 from typing import Final
-
-import pytest
 
 _GENERATORS: Final[Mapping[str, str]] = {
     "numpy.random": "seed",
@@ -44,11 +43,11 @@ def seed_generators(seed: int) -> None:
     sys.meta_path.insert(0, _Seeder(seed))
 
 
-def seed_plugins(config: pytest.Config, seed: int) -> None:
+def seed_plugins(options: Namespace, seed: int) -> None:
     """pytest-randomly reseeds before each phase of a test, Hypothesis for each call: with the process's own seed."""
     for option, unset in _OPTIONS.items():
-        if getattr(config.option, option, seed) in unset:
-            setattr(config.option, option, seed)
+        if getattr(options, option, seed) in unset:
+            setattr(options, option, seed)
 
 
 def _seed(module: ModuleType, seed: int) -> None:

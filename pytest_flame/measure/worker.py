@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     job = Job.read(Path(config.getoption("--flame-job")))
-    seeds.seed_plugins(config, job.hash_seed)
+    seeds.seed_plugins(config.option, job.hash_seed)
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
     config.pluginmanager.register(Worker(job), PLUGIN_NAME)
