@@ -169,6 +169,7 @@ class Process:
     loop_ps: int = 0
     """Cost of one empty iteration, measured in this process; removed from every cost."""
     hash_seed: int = 0
+    """PYTHONHASHSEED, and what the generators of random numbers were seeded with."""
     outside: Outside | None = None
 
     def check(self) -> None:

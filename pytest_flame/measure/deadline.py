@@ -16,11 +16,11 @@ import select
 import signal
 import struct
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.quantities import shown_seconds
 
 FACTOR: Final = 20.0
@@ -126,22 +126,22 @@ class Pulse:
         """The project's own timeout of this test, set-up included unless it is told only when that is done."""
         self._own_timeout_s = seconds
         if self._calls_end_ns is None:
-            now = time.monotonic_ns()
+            now = clocks.monotonic_ns()
             self._say(Phase.STARTING, now, self._for_one_call(now, now + _ns(self._patience.before_s), 0.0))
 
     def ending(self) -> None:
-        now = time.monotonic_ns()
+        now = clocks.monotonic_ns()
         self._say(Phase.ENDING, now, now + _ns(self._patience.before_s))
 
     def left_s(self) -> float:
         """Of the time for all calls."""
         if self._calls_end_ns is None:
             return self._patience.calls_s
-        return (self._calls_end_ns - time.monotonic_ns()) / _NS
+        return (self._calls_end_ns - clocks.monotonic_ns()) / _NS
 
     def before(self, calls: int) -> None:
         """So many calls come now."""
-        now = self._began_ns = time.monotonic_ns()
+        now = self._began_ns = clocks.monotonic_ns()
         if self._calls_end_ns is None:
             self._calls_end_ns = now + _ns(self._patience.calls_s)
         until = self._for_one_call(now, self._calls_end_ns, EXPECTED_FACTOR * calls * self._per_call_s)
@@ -149,7 +149,7 @@ class Pulse:
 
     def after(self, calls: int) -> None:
         self._calls += calls
-        self._per_call_s = (time.monotonic_ns() - self._began_ns) / _NS / calls
+        self._per_call_s = (clocks.monotonic_ns() - self._began_ns) / _NS / calls
 
     def _for_one_call(self, now: int, until: int, expected_s: float) -> int:
         """``until``, or earlier where the project says how long one call may take."""
@@ -181,7 +181,7 @@ class Watch:
     def __init__(self, folder: Path, patience: Patience) -> None:
         pulse, self._stacks = folder / _PULSE, folder / _STACKS
         self._patience = patience
-        self._began_ns = time.monotonic_ns()
+        self._began_ns = clocks.monotonic_ns()
         # Written and not only made longer: a full disk has to be met here and not in the worker's memory.
         pulse.write_bytes(bytes(_LAYOUT.size))
         self._stacks.unlink(missing_ok=True)
@@ -196,10 +196,10 @@ class Watch:
         with _Ending(process) as ending:
             while True:
                 # What it has begun since may have to be done earlier.
-                look = min(self._until(), time.monotonic_ns() + _NS)
+                look = min(self._until(), clocks.monotonic_ns() + _NS)
                 if ending.comes_until(look if last is None else min(look, last)):
                     return None
-                now = time.monotonic_ns()
+                now = clocks.monotonic_ns()
                 if now >= self._until():
                     return self._hang(now)
                 if last is not None and now >= last:
@@ -210,10 +210,10 @@ class Watch:
         if not self._stacks.exists():
             return ""
         process.send_signal(_STACKS_SIGNAL)
-        end = time.monotonic_ns() + _ns(_STACKS_WAIT_S)
+        end = clocks.monotonic_ns() + _ns(_STACKS_WAIT_S)
         size = 0
         with _Ending(process) as ending:
-            while not ending.comes_until(min(end, time.monotonic_ns() + _NS // 20)) and time.monotonic_ns() < end:
+            while not ending.comes_until(min(end, clocks.monotonic_ns() + _NS // 20)) and clocks.monotonic_ns() < end:
                 before, size = size, self._stacks.stat().st_size
                 if size and size == before:
                     break
@@ -248,7 +248,7 @@ class _Ending:
             os.close(self._descriptor)
 
     def comes_until(self, until_ns: int) -> bool:
-        left_ns = max(0, until_ns - time.monotonic_ns())
+        left_ns = max(0, until_ns - clocks.monotonic_ns())
         if self._descriptor is None:
             try:
                 self._process.wait(left_ns / _NS)

@@ -39,6 +39,7 @@ class Job:
     result: str
     seed: int
     hash_seed: int
+    """PYTHONHASHSEED, and the seed of what the test draws at random."""
     frequency_hz: int
     sampler: str
     time_s: float

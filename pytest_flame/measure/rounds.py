@@ -9,13 +9,13 @@ from __future__ import annotations
 import enum
 import math
 import random
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import length_hint
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.measure import outside
 from pytest_flame.measure.deadline import Pulse
 from pytest_flame.measure.job import Plan
@@ -107,7 +107,7 @@ def rounds(
         yield from _calibrate(meter, progress, time_s, regions=regions)
         progress.finished = True
         return
-    began = time.monotonic_ns()
+    began = clocks.monotonic_ns()
     progress.plan = plan
     if regions:
         meter.region_cost_ns = _empty_region_ns(meter)
@@ -121,7 +121,7 @@ def rounds(
     for index, sampled in enumerate(which_sampled(plan.rounds, rng)):
         done = yield from _round(meter, progress, iterations, sampled=sampled, regions=regions)
         progress.rounds.append(done)
-        passed = time.monotonic_ns() - began
+        passed = clocks.monotonic_ns() - began
         if passed > SLOWDOWN_LIMIT * time_s * NS_PER_S and index >= 2:
             break
         if passed + done.wall_ns > LIMIT_PART * limit_s * NS_PER_S:
@@ -140,9 +140,9 @@ def _warm_up(
         meter.enter()
     done, chunk, most = 0, 1, iterations
     while done < calls and most == iterations:
-        began = time.monotonic_ns()
+        began = clocks.monotonic_ns()
         yield from progress.body(chunk)
-        each = (time.monotonic_ns() - began) / chunk / NS_PER_S
+        each = (clocks.monotonic_ns() - began) / chunk / NS_PER_S
         done += chunk
         # The first call is often cold: believed only where another one like it would be too many.
         if (done > 1 or each > limit_s / 4) and each * iterations > 2 * time_s:

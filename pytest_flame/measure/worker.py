@@ -24,13 +24,14 @@ from pytest_flame.baseline.fingerprint import machine_fingerprint
 from pytest_flame.baseline.sources import module_files, source_hashes
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.fixture import PassThrough
-from pytest_flame.measure import proof
+from pytest_flame.measure import proof, seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
+from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
 from pytest_flame.measure.rounds import Kind, Progress, Step, rounds, watched
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording
@@ -46,8 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--flame-job", help="internal: the process to measure")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     job = Job.read(Path(config.getoption("--flame-job")))
+    seeds.seed_plugins(config.option, job.hash_seed)
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
     if job.watch:
@@ -58,10 +61,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """A conftest file that asks the base for what only head has ends pytest before there is a session."""
+    job = Job.read(Path(early_config.known_args_namespace.flame_job))
+    seeds.seed_generators(job.hash_seed)
+    enlarge_threads()
     try:
         yield
     except ConftestImportFailure as e:
-        job = Job.read(Path(early_config.known_args_namespace.flame_job))
         _failed_import(job, e, str(e)).write(Path(job.result))
         raise
 
@@ -163,6 +168,7 @@ class Worker:
 
     # --- one item ----------------------------------------------------------------------------------------------
 
+    @roomy(MEASURED_ROOM)
     def _measure(self, item: pytest.Item) -> None:
         if not isinstance(item, pytest.Function):
             raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")

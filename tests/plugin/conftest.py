@@ -136,6 +136,7 @@ class Project:
         plan: Plan | None = SHORT_PLAN,
         fresh: bool = False,
         cpus: tuple[int, ...] = (),
+        hash_seed: int = 1,
     ) -> WorkerResult:
         """One measured process, nothing around it."""
         scratch = self.path / ".scratch"
@@ -145,7 +146,7 @@ class Project:
             root=str(self.path),
             result=str(scratch / "result.json"),
             seed=1,
-            hash_seed=1,
+            hash_seed=hash_seed,
             frequency_hz=997,
             sampler="auto",
             time_s=0.1,
