@@ -65,7 +65,8 @@ def setting(read: Settings, name: str) -> object:
     attribute = {
         "time": "time_s",
         "max-time": "max_time_s",
-        "frequency": "frequency_hz",
+        "deadline": "deadline_s",
+            "frequency": "frequency_hz",
         "cpu": "cpus",
     }.get(name, name.replace("-", "_"))
     value = getattr(where, attribute)
