@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import resource
 import time
+from collections.abc import Callable
 from typing import Final
 
 from pytest_flame.errors import FlameError, UsageError
@@ -27,9 +28,11 @@ class Meter:
     the sampler's own helper thread used.
     """
 
-    def __init__(self, sampler: Sampler, rng: random.Random) -> None:
+    def __init__(self, sampler: Sampler, rng: random.Random, between: Callable[[], object] = lambda: None) -> None:
+        """``between`` is called before each round."""
         self._sampler = sampler
         self._rng = rng
+        self._between = between
         self._sampled = False
         self._inside = False
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = 0
@@ -45,6 +48,7 @@ class Meter:
         """Sampling periods that fit into the CPU time of the sampled rounds."""
 
     def begin(self, *, sampled: bool) -> None:
+        self._between()
         self._sampled = sampled
         self._spin_ns = outside.spin_ns()
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._regions = 0
