@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from pytest_flame.measure.sides import Side
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
+_LONGEST_S: Final = 2_000_000.0
+"""poll(2) counts milliseconds in 32 bits."""
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
@@ -76,7 +79,7 @@ class Launcher:
             if self.guard is not None:
                 self.guard.guard(process.pid)
             try:
-                process.wait(timeout_s)
+                ended_within(process, timeout_s)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
@@ -105,6 +108,25 @@ def _last_output(path: Path) -> str:
     with path.open("rb") as output:
         output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_OUTPUT_CHARACTERS))
         return output.read().decode(errors="replace")
+
+
+def ended_within(process: subprocess.Popen[bytes], limit_s: float | None) -> None:
+    """``process.wait``, by the kernel's clock: the one of this program may have been stopped (freezegun in a conftest
+    file), and a limit by it would never come. Raises ``subprocess.TimeoutExpired``."""
+    if limit_s is not None:
+        try:
+            descriptor = os.pidfd_open(process.pid)
+        except OSError:  # before Linux 5.3, or refused
+            process.wait(limit_s)
+            return
+        try:
+            waiting = select.poll()
+            waiting.register(descriptor, select.POLLIN)
+            if not waiting.poll(min(max(0.0, limit_s), _LONGEST_S) * 1000):
+                raise subprocess.TimeoutExpired(process.args, limit_s)
+        finally:
+            os.close(descriptor)
+    process.wait()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import resource
-import time
 from collections.abc import Callable
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.measure import outside
 from pytest_flame.model import Round
@@ -53,7 +53,7 @@ class Meter:
         self._spin_ns = outside.spin_ns()
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._regions = 0
         self._queued_ns = queued_ns()
-        self._began_ns = time.monotonic_ns()
+        self._began_ns = clocks.monotonic_ns()
         if sampled:
             # A period drawn anew for each round, ±10 %: a fixed one would alias with the program's own.
             base = NS_PER_S / self._sampler.info.frequency_hz
@@ -91,7 +91,7 @@ class Meter:
     @property
     def elapsed_ns(self) -> int:
         """Wall time since ``begin``, measured or not, without what other programs on the machine took of it."""
-        return max(0, time.monotonic_ns() - self._began_ns - (queued_ns() - self._queued_ns))
+        return max(0, clocks.monotonic_ns() - self._began_ns - (queued_ns() - self._queued_ns))
 
     def end(self, iterations: int) -> Round:
         if self._sampled:
@@ -112,8 +112,8 @@ class Meter:
         self._inside = False
 
     def _clocks(self) -> tuple[int, int, int, int]:
-        own = time.process_time_ns() - self._sampler.helper_cpu_ns()
+        own = clocks.process_time_ns() - self._sampler.helper_cpu_ns()
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         usage = resource.getrusage(resource.RUSAGE_SELF)
         child = round((children.ru_utime + children.ru_stime) * NS_PER_S)
-        return own, child, round(usage.ru_stime * NS_PER_S), time.monotonic_ns()
+        return own, child, round(usage.ru_stime * NS_PER_S), clocks.monotonic_ns()

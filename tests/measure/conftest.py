@@ -104,8 +104,8 @@ class FakeSampler:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> FakeClocks:
     fake = FakeClocks()
-    monkeypatch.setattr(meter_module, "time", fake)
-    monkeypatch.setattr(rounds_module, "time", fake)
+    monkeypatch.setattr(meter_module, "clocks", fake)
+    monkeypatch.setattr(rounds_module, "clocks", fake)
     real = meter_module.resource
     rusage = {"RUSAGE_CHILDREN": real.RUSAGE_CHILDREN, "RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
     monkeypatch.setattr(meter_module, "resource", SimpleNamespace(**rusage))
