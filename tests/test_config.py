@@ -66,7 +66,7 @@ def setting(read: Settings, name: str) -> object:
         "time": "time_s",
         "max-time": "max_time_s",
         "deadline": "deadline_s",
-            "frequency": "frequency_hz",
+        "frequency": "frequency_hz",
         "cpu": "cpus",
     }.get(name, name.replace("-", "_"))
     value = getattr(where, attribute)

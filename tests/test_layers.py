@@ -32,7 +32,7 @@ LAYERS = (
     {"reporting", "plugin"},
     {"cli"},
 )
-KNOW_PYTEST = {"plugin", "reporting", "progress", "hookspecs", "config", "measure.worker"}
+KNOW_PYTEST = {"plugin", "reporting", "progress", "hookspecs", "config", "measure.worker", "measure.capture"}
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.
 ALLOWED = {("measure.worker", "plugin")}
 

@@ -55,6 +55,11 @@ class Job:
     watch: str = ""
     """Folder of what the worker shares with the launcher, which sets it."""
 
+    @property
+    def output(self) -> Path:
+        """What the process writes where nothing captures it."""
+        return Path(self.result).with_name("output.txt")
+
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self)))
 

@@ -65,8 +65,8 @@ class Launcher:
         # Of the same length in every process, and gone with the scratch directory.
         command += [f"--basetemp={self.scratch / 'tmp'}"]
         command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}", str(file)]
-        output_path = self.scratch / "output.txt"
-        with output_path.open("wb") as output:
+        job.output.unlink(missing_ok=True)
+        with job.output.open("ab") as output:  # appended, so that the worker may cut it while others write
             process = subprocess.Popen(
                 command,
                 cwd=directory,
@@ -81,7 +81,7 @@ class Launcher:
             try:
                 hang = watch.wait(process, timeout_s)
                 if hang is not None:
-                    details = "\n\n".join(filter(None, (watch.stacks(process), _last(output_path))))
+                    details = "\n\n".join(filter(None, (watch.stacks(process), _last_output(job.output))))
                     return WorkerResult(Status.HUNG, hang.words, details, hang=hang)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
@@ -93,12 +93,8 @@ class Launcher:
         try:
             return WorkerResult.read(result_path)
         except (OSError, ValueError):
-            ending = _ending(process.returncode)
-            return WorkerResult(Status.DIED, f"the measured process {ending}", _last(output_path))
-
-
-def _last(output: Path) -> str:
-    return output.read_text(encoding="utf-8", errors="replace")[-_LAST_OUTPUT_CHARACTERS:]
+            shown = _last_output(job.output)
+            return WorkerResult(Status.DIED, f"the measured process {_ending(process.returncode)}", shown)
 
 
 def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:
@@ -110,6 +106,12 @@ def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str
     # Fixed width: the size of the environment shifts the stack, and with it the speed.
     environment["PYTHONHASHSEED"] = f"{hash_seed:010d}"
     return environment
+
+
+def _last_output(path: Path) -> str:
+    with path.open("rb") as output:
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_OUTPUT_CHARACTERS))
+        return output.read().decode(errors="replace")
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
