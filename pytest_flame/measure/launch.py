@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pytest_flame.measure.deadline import Watch
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
@@ -47,7 +48,7 @@ class Launcher:
         return dataclasses.replace(self, side=side)
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
-        """Runs the worker to its end. Ctrl-C and the time limit kill it and everything it started."""
+        """Runs the worker to its end. Ctrl-C, its deadline and the time limit kill it and everything it started."""
         directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
         environment = worker_environment(os.environ, job.hash_seed)
         if side is not None:
@@ -55,6 +56,8 @@ class Launcher:
             pytest_args = side.arguments(pytest_args, directory)
             directory, python, file = side.directory, side.python, side.place(file)
             environment |= side.environment
+        watch = Watch(self.scratch, job.patience)
+        job = dataclasses.replace(job, watch=str(self.scratch))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)
         result_path.unlink(missing_ok=True)
@@ -62,8 +65,8 @@ class Launcher:
         # Of the same length in every process, and gone with the scratch directory.
         command += [f"--basetemp={self.scratch / 'tmp'}"]
         command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}", str(file)]
-        output_path = self.scratch / "output.txt"
-        with output_path.open("wb") as output:
+        job.output.unlink(missing_ok=True)
+        with job.output.open("ab") as output:  # appended, so that the worker may cut it while others write
             process = subprocess.Popen(
                 command,
                 cwd=directory,
@@ -76,17 +79,21 @@ class Launcher:
             if self.guard is not None:
                 self.guard.guard(process.pid)
             try:
-                process.wait(timeout_s)
+                hang = watch.wait(process, timeout_s)
+                if hang is not None:
+                    details = "\n\n".join(filter(None, (watch.stacks(process), _last_output(job.output))))
+                    return WorkerResult(Status.HUNG, hang.words, details, hang=hang)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
+                watch.close()
                 _kill_group(process)
                 if self.guard is not None:
                     self.guard.release()
         try:
             return WorkerResult.read(result_path)
         except (OSError, ValueError):
-            shown = output_path.read_text(encoding="utf-8", errors="replace")[-_LAST_OUTPUT_CHARACTERS:]
+            shown = _last_output(job.output)
             return WorkerResult(Status.DIED, f"the measured process {_ending(process.returncode)}", shown)
 
 
@@ -99,6 +106,12 @@ def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str
     # Fixed width: the size of the environment shifts the stack, and with it the speed.
     environment["PYTHONHASHSEED"] = f"{hash_seed:010d}"
     return environment
+
+
+def _last_output(path: Path) -> str:
+    with path.open("rb") as output:
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_OUTPUT_CHARACTERS))
+        return output.read().decode(errors="replace")
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

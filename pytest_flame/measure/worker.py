@@ -24,13 +24,16 @@ from pytest_flame.baseline.fingerprint import machine_fingerprint
 from pytest_flame.baseline.sources import module_files, source_hashes
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.fixture import PassThrough
-from pytest_flame.measure import proof
+from pytest_flame.measure import proof, seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
+from pytest_flame.measure.capture import Captured, shown
+from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
-from pytest_flame.measure.rounds import Kind, Progress, Step, rounds
+from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
+from pytest_flame.measure.rounds import Kind, Progress, Step, rounds, watched
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording
 from pytest_flame.plugin import FLAME_KEY
@@ -45,20 +48,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--flame-job", help="internal: the process to measure")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     job = Job.read(Path(config.getoption("--flame-job")))
+    seeds.seed_plugins(config.option, job.hash_seed)
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
+    if job.watch:
+        show_stacks_when_asked(job.watch)
     config.pluginmanager.register(Worker(job), PLUGIN_NAME)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """A conftest file that asks the base for what only head has ends pytest before there is a session."""
+    job = Job.read(Path(early_config.known_args_namespace.flame_job))
+    seeds.seed_generators(job.hash_seed)
+    enlarge_threads()
     try:
         yield
     except ConftestImportFailure as e:
-        job = Job.read(Path(early_config.known_args_namespace.flame_job))
         _failed_import(job, e, str(e)).write(Path(job.result))
         raise
 
@@ -93,6 +102,7 @@ class Worker:
         self.job = job
         self.rng = random.Random(job.seed)
         self.progress = Progress()
+        self.pulse = Pulse(job.watch, job.patience)
         self.result: WorkerResult | None = None
         self.errors: list[str] = []
         self.absent: str | None = None
@@ -107,8 +117,9 @@ class Worker:
             self.aside = report
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_timeout_set_timer(self) -> bool:
-        """pytest-timeout's limits are for one call, this process makes many."""
+    def pytest_timeout_set_timer(self, settings: Any) -> bool:
+        """pytest-timeout's limits are for one call, this process makes many: they are watched from outside."""
+        self.pulse.own_timeout(float(settings.timeout))
         return True
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
@@ -158,6 +169,7 @@ class Worker:
 
     # --- one item ----------------------------------------------------------------------------------------------
 
+    @roomy(MEASURED_ROOM)
     def _measure(self, item: pytest.Item) -> None:
         if not isinstance(item, pytest.Function):
             raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")
@@ -174,9 +186,10 @@ class Worker:
         )
         try:
             sampler.set_stops(STOPS)
-            meter = Meter(sampler, self.rng)
+            meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin)
             self._shuffle_heap()
             report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
+            self.pulse.ending()
             self.result = self._judge_report(report)
             if self.result is None:
                 _refuse_tracers("was left behind by the test")
@@ -185,7 +198,11 @@ class Worker:
             sampler.close()
 
     def _steps(self, meter: Meter, *, regions: bool) -> Iterator[Step]:
-        return rounds(meter, self.progress, self.job.plan, self.job.time_s, self.rng, regions=regions)
+        job = self.job
+        steps = rounds(
+            meter, self.progress, job.plan, job.time_s, self.rng, regions=regions, limit_s=job.patience.calls_s
+        )
+        return watched(steps, self.pulse)
 
     def _repeat(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
         """Fixtures once, the body many times."""
@@ -200,6 +217,7 @@ class Worker:
             else:
                 obj = repeated(body, self._steps(meter, regions=False), settle_heap)
             report = self._call(item, obj, meter)
+        self.pulse.ending()
         teardown = call_and_report(item, "teardown", log=False, nextitem=None)
         if report.passed and part.raised is not None:
             raise FlameError(
@@ -213,7 +231,7 @@ class Worker:
         flame:``, for which it is called again and again."""
 
         def steps() -> Iterator[Step]:
-            yield Step(Kind.BODY, 1)
+            yield from watched(iter([Step(Kind.BODY, 1)]), self.pulse)
             part.discovering = False
             if part.called:
                 return
@@ -292,7 +310,7 @@ class Worker:
             return WorkerResult(Status.UNUSABLE, self.misuse.what, str(self.misuse))
         if report.passed and self.aside is not None:
             report = self.aside
-        text = report.longreprtext
+        text = shown(report)
         if hasattr(report, "wasxfail"):
             return WorkerResult(Status.XFAILED, str(report.wasxfail), text)
         if report.skipped:
