@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,15 +152,15 @@ OPTIONS: Final = (
         "measure the commit a baseline was recorded from again: suspects (what looks slower than its baseline, can't "
         "be told or compared), always, or never (stored baselines decide alone)",
     ),
-    Option("base-python", "EXE", None, Path, "a Python interpreter", "run the base's processes with this interpreter"),
+    Option("base-python", "EXE", None, str, "a Python interpreter", "run the base's processes with this interpreter"),
     Option(
         "base-install",
         "COMMAND",
         None,
         str,
         "a command such as 'pip install .'",
-        "install both sides with this command, each into an environment of its own: for compiled parts and changed "
-        "dependencies",
+        "install both sides with this command, run in each side's copy of the current directory, each into an "
+        "environment of its own: for compiled parts and changed dependencies",
     ),
     Option(
         "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
@@ -212,7 +213,11 @@ class Settings:
     against: str | None
     remeasure: str
     base_python: Path | None
+    """A path, or a bare name as it was given."""
     base_install: str | None
+    base_install_from: Path
+    """Where the command's relative paths begin."""
+    copy_ignored: tuple[str, ...]
     baselines: Path
     report: Path
     json: Path | None
@@ -289,6 +294,13 @@ def add_options(parser: pytest.Parser) -> None:
         text = (option.help + shown).replace("%", "%%")  # argparse fills in % as in its own formats
         group.addoption(option.flag, metavar=option.metavar, default=None, help=text)
         parser.addini(option.ini, f"{option.help}; like {option.flag}", default=None)
+    parser.addini(
+        "flame_copy_ignored",
+        "patterns of files and folders that git ignores and that are copied for each side whatever their size; "
+        "otherwise more than 50 MB in one place are linked",
+        type="args",
+        default=[],
+    )
     parser.addini("flame_worker_args", "more pytest arguments for the measured processes", type="args", default=[])
 
 
@@ -371,8 +383,10 @@ def read_settings(config: pytest.Config) -> Settings:
         native=bool(config.getoption("flame_native")) or bool(config.getini("flame_native")),
         against=values["against"],
         remeasure=values["remeasure"],
-        base_python=values["base-python"],
+        base_python=values["base-python"] and _program(values["base-python"], _folder_of(config, "base-python")),
         base_install=values["base-install"],
+        base_install_from=_folder_of(config, "base-install"),
+        copy_ignored=tuple(config.getini("flame_copy_ignored")),
         baselines=root / values["baselines"],
         report=config.invocation_params.dir / values["report"],
         json=values["json"] and config.invocation_params.dir / values["json"],
@@ -382,6 +396,21 @@ def read_settings(config: pytest.Config) -> Settings:
         worker_args=tuple(config.getini("flame_worker_args")),
         root=root,
     )
+
+
+def _folder_of(config: pytest.Config, name: str) -> Path:
+    """What a relative path of an option means: where the command was started, or the ini file's folder."""
+    if config.getoption(f"--flame-{name}") is not None:
+        return config.invocation_params.dir
+    return config.inipath.parent if config.inipath is not None else config.rootpath
+
+
+def _program(given: str, folder: Path) -> Path:
+    """As a shell finds it: a bare name in PATH, ``~`` at home, any other path from ``folder``. Links stay: a virtual
+    environment's interpreter is one."""
+    if "/" not in given:
+        return Path(shutil.which(given) or given)
+    return folder / Path(given).expanduser()
 
 
 def _given(config: pytest.Config, name: str) -> bool:
