@@ -51,6 +51,11 @@ class Job:
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
 
+    @property
+    def output(self) -> Path:
+        """What the process writes where nothing captures it."""
+        return Path(self.result).with_name("output.txt")
+
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self)))
 

@@ -27,6 +27,7 @@ from pytest_flame.fixture import PassThrough
 from pytest_flame.measure import proof, seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
+from pytest_flame.measure.capture import Captured, shown
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
@@ -180,7 +181,7 @@ class Worker:
         )
         try:
             sampler.set_stops(STOPS)
-            meter = Meter(sampler, self.rng)
+            meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin)
             self._shuffle_heap()
             report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
             self.result = self._judge_report(report)
@@ -298,7 +299,7 @@ class Worker:
             return WorkerResult(Status.UNUSABLE, self.misuse.what, str(self.misuse))
         if report.passed and self.aside is not None:
             report = self.aside
-        text = report.longreprtext
+        text = shown(report)
         if hasattr(report, "wasxfail"):
             return WorkerResult(Status.XFAILED, str(report.wasxfail), text)
         if report.skipped:
