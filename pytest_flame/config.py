@@ -74,6 +74,24 @@ def _alpha(text: str) -> float:
     return value
 
 
+def _ref(text: str) -> str:
+    """A git ref, or ``REF...``. What an empty variable leaves of one must not be taken for another."""
+    first, _, second = text.strip().partition("...")
+    if not first or first.startswith(("~", "^")) or any(side.endswith("/") for side in (first, second)):
+        raise UsageError(
+            f"{text!r} names no commit to compare with",
+            why="a variable in the command was probably empty: REF... and origin/REF... need their REF",
+            fix="set it: --flame-against=origin/main...",
+        )
+    if re.fullmatch(r"0{40}|0{64}", first):
+        raise UsageError(
+            "the hash of zeros names no commit to compare with",
+            why="CI services give it where a branch is new: there is no commit before its first",
+            fix="name the branch it left: --flame-against=origin/main...",
+        )
+    return text.strip()
+
+
 @dataclass(frozen=True)
 class Option:
     """One option and its ini twin. ``expects`` completes "expected …" in errors."""
@@ -139,8 +157,8 @@ OPTIONS: Final = (
         "against",
         "REF",
         None,
-        str,
-        "a git ref",
+        _ref,
+        "a git ref such as origin/main...",
         "measure this commit and the working tree together, pair by pair; REF... is where HEAD branched off from REF",
     ),
     Option(
@@ -315,7 +333,7 @@ def _shown(option: Option) -> str:
 def is_asked_for(config: pytest.Config) -> bool:
     """Any option or ini value that makes this run measure, or that would be misread if nobody looked."""
     names = ("flame", "flame_only", "flame_skip", "flame_update", "flame_move", "flame_against")
-    return any(config.getoption(name) for name in names) or bool(config.getini("flame"))
+    return any(config.getoption(name) not in (None, False, []) for name in names) or bool(config.getini("flame"))
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -422,12 +440,22 @@ def _value(config: pytest.Config, option: Option) -> Any:
     text, source = config.getoption(option.flag), option.flag
     if text is None:
         text, source = config.getini(option.ini), f"the ini value {option.ini}"
+    elif not text.strip() and option.default != "":
+        raise _empty(option)
     if text is None or text == "":
         return option.default
     try:
         return option.parse(str(text))
     except ValueError as e:
         raise UsageError(f"{source} is {text!r}; expected {option.expects}") from e
+
+
+def _empty(option: Option) -> UsageError:
+    return UsageError(
+        f"{option.flag} has an empty value; expected {option.expects}",
+        why="a variable in the command was probably empty",
+        fix=f"set it, or leave {option.flag} out",
+    )
 
 
 def _renaming(text: str) -> tuple[str, str]:
