@@ -67,6 +67,10 @@ def _choice(allowed: tuple[str, ...]) -> Callable[[str], str]:
     return parse
 
 
+def _deadline(text: str) -> float | None:
+    return None if text == "auto" else parse_duration(text)
+
+
 def _alpha(text: str) -> float:
     value = float(text)
     if not 0 < value < 0.5:
@@ -129,6 +133,15 @@ OPTIONS: Final = (
     Option("time", "SECONDS", 10.0, parse_duration, "a duration such as 5 or 90s", "measuring time per test and side"),
     Option(
         "max-time", "SECONDS", None, parse_duration, "a duration such as 300 or 5min", "measuring time of the whole run"
+    ),
+    Option(
+        "deadline",
+        "SECONDS",
+        None,
+        _deadline,
+        "a duration such as 120 or 5min, or auto",
+        "time of one measured process; one that hangs is ended and its test an ERROR (default: auto, 20 times what "
+        "base took and at least 30 s; of a call also twice the project's own timeout)",
     ),
     Option(
         "frequency",
@@ -221,6 +234,8 @@ class Settings:
     processes_given: bool
     time_s: float
     max_time_s: float | None
+    deadline_s: float | None
+    """None: from what base takes."""
     frequency_hz: int | None
     """None: chosen once per run, ``gate/rate.py``."""
     seed: int
@@ -393,6 +408,7 @@ def read_settings(config: pytest.Config) -> Settings:
         processes_given=_given(config, "processes"),
         time_s=values["time"],
         max_time_s=values["max-time"],
+        deadline_s=values["deadline"],
         frequency_hz=values["frequency"],
         seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
         cpus=values["cpu"],

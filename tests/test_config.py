@@ -23,6 +23,7 @@ VALUES = {
     "processes": ("4", 4, "5", 5),
     "time": ("2s", 2.0, "1min", 60.0),
     "max-time": ("90", 90.0, "1h", 3600.0),
+    "deadline": ("auto", None, "2min", 120.0),
     "frequency": ("499", 499, "101", 101),
     "seed": ("11", 11, "12", 12),
     "cpu": ("{cpu}", "{cpus}", "{cpu}-{cpu}", "{cpus}"),
@@ -64,6 +65,7 @@ def setting(read: Settings, name: str) -> object:
     attribute = {
         "time": "time_s",
         "max-time": "max_time_s",
+        "deadline": "deadline_s",
         "frequency": "frequency_hz",
         "cpu": "cpus",
     }.get(name, name.replace("-", "_"))
