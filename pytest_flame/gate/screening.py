@@ -10,7 +10,7 @@ from typing import Final
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
-from pytest_flame.gate.remarks import recording_warnings, repeatable_hint
+from pytest_flame.gate.remarks import left_running, recording_warnings, repeatable_hint
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
@@ -108,7 +108,9 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         return Judged(None, failure, one.wall_s)
     base, broken = bases.found.get(test.test_id), bases.broken.get(test.test_id)
     head = _dated(one.head)
-    if failure is not None and failure.status is not Status.OUT_OF_TIME:
+    if failure is not None and failure.status is Status.UNSEEN:
+        judgement = inconclusive(test.test_id, failure.message, failure.details)
+    elif failure is not None and failure.status is not Status.OUT_OF_TIME:
         judgement = error(test.test_id, failure.message + repeatable_hint(failure, test), details=failure.details)
     elif broken is not None:
         judgement = replace(error(test.test_id, broken.what, details=str(broken)), head=head)
@@ -122,7 +124,7 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         if not one.complete:
             notes.append(f"only {len(head.processes)} of {one.asked} processes were measured")
         judgement = replace(judgement, notes=tuple(notes))
-    return Judged(judgement, None, one.wall_s)
+    return Judged(replace(judgement, notes=(*judgement.notes, *left_running(one))), None, one.wall_s)
 
 
 def _compared(test: Selected, base: Recording | None, one: Measured, head: Recording) -> Judgement:

@@ -82,6 +82,8 @@ class Status(enum.Enum):
     """The base does not have the module or symbol of the project that the test needs."""
     WRONG_SIDE = "wrong side"
     """Files of the project came from elsewhere than the side's own tree."""
+    UNSEEN = "unseen"
+    """Measured, but part of the cost, or of what ran, could not be seen."""
     OUT_OF_TIME = "out of time"
     DIED = "died"
     """No result: crashed, killed or left by the test."""
@@ -99,6 +101,8 @@ class WorkerResult:
     plan: Plan | None = None
     round_wall_ns: int = 0
     recording: Recording | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that the worker left running, and that were ended. The launcher adds them."""
 
     def write(self, path: Path) -> None:
         document: dict[str, Any] = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pytest_flame.measure import keeper
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
@@ -19,6 +22,7 @@ from pytest_flame.measure.sides import Side
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
+_PATIENCE_S: Final = 20.0
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
@@ -62,13 +66,15 @@ class Launcher:
         # Of the same length in every process, and gone with the scratch directory.
         command += [f"--basetemp={self.scratch / 'tmp'}"]
         command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}", str(file)]
+        kept_path = self.scratch / "kept.json"
+        kept_path.unlink(missing_ok=True)
         output_path = self.scratch / "output.txt"
         with output_path.open("wb") as output:
             process = subprocess.Popen(
-                command,
+                [sys.executable, "-I", "-S", keeper.__file__, str(kept_path), *command],
                 cwd=directory,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end is the worker's
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is this process's to handle
@@ -80,14 +86,15 @@ class Launcher:
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
-                _kill_group(process)
+                _end(process)
                 if self.guard is not None:
                     self.guard.release()
+        returncode, left = _kept(kept_path, process.returncode)
         try:
-            return WorkerResult.read(result_path)
+            return dataclasses.replace(WorkerResult.read(result_path), left=left)
         except (OSError, ValueError):
             shown = output_path.read_text(encoding="utf-8", errors="replace")[-_LAST_OUTPUT_CHARACTERS:]
-            return WorkerResult(Status.DIED, f"the measured process {_ending(process.returncode)}", shown)
+            return WorkerResult(Status.DIED, f"the measured process {_ending(returncode)}", shown, left=left)
 
 
 def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:
@@ -101,13 +108,27 @@ def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str
     return environment
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Closes the keeper's input, at which it kills whatever there still is."""
+    assert process.stdin is not None
+    process.stdin.close()
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        process.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        pass  # its worker dies with it
     finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _kept(path: Path, returncode: int) -> tuple[int, tuple[str, ...]]:
+    """How the worker ended and what it left running, in its keeper's words; ``returncode`` is the keeper's own."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return returncode, ()
+    return os.waitstatus_to_exitcode(kept["status"]), tuple(kept["left"])
 
 
 def _ending(code: int) -> str:

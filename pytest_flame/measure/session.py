@@ -72,6 +72,8 @@ class Measured:
     complete: bool
     """The referee, or the number asked for, was satisfied."""
     referee: Referee | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that its workers left running, and that were ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class _State:
     wall_s: float = 0.0
     referee: Referee | None = None
     satisfied: bool = False
+    left: dict[str, None] = field(default_factory=dict)
+    """In the order they were met."""
 
     @property
     def wanting(self) -> bool:
@@ -132,6 +136,7 @@ class _State:
             self.wall_s,
             self.satisfied,
             self.referee,
+            tuple(self.left),
         )
 
 
@@ -292,9 +297,11 @@ class _Run:
         assert launcher is not None
         began = time.monotonic()
         try:
-            return launcher.run(job, state.target.file, left)
+            result = launcher.run(job, state.target.file, left)
         finally:
             state.wall_s += time.monotonic() - began
+        state.left |= dict.fromkeys(result.left)
+        return result
 
 
 def _pooled(recordings: list[Recording]) -> Recording | None:
