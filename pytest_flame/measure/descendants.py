@@ -12,6 +12,7 @@ import resource
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -21,6 +22,9 @@ _TRIES: Final = 50
 _LONGEST_RANGE: Final = 2000
 """Numbers that were given out since; with more of them, listing all processes is faster."""
 _QUIET_NS: Final = 5_000_000
+# Bound once: a program may stop its own time.
+_clock_gettime_ns: Final = partial(time.clock_gettime_ns)
+_rest: Final = partial(time.sleep, _QUIET_NS / NS_PER_S)
 _MOST_LEFT: Final = 0.05
 """Of the CPU that was counted: what may be left to do when the body has returned."""
 
@@ -152,7 +156,7 @@ class Descendants:
         allowed = max(_MOST_LEFT * counted_ns, _QUIET_NS)
         before = last = self.cpu_ns()
         while last - before <= allowed:
-            time.sleep(_QUIET_NS / NS_PER_S)
+            _rest()
             now = self.cpu_ns()
             if now - last < _QUIET_NS // 10:
                 return None
@@ -231,7 +235,7 @@ def _settled_status(pid: int) -> Status | None:
 def _clock_ns(pid: int) -> int | None:
     """CPU of all threads of a process; the number is that of clock_getcpuclockid(3)."""
     try:
-        return time.clock_gettime_ns((~pid << 3) | 2)
+        return _clock_gettime_ns((~pid << 3) | 2)
     except OSError:
         return None
 

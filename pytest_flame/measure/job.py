@@ -38,6 +38,7 @@ class Job:
     result: str
     seed: int
     hash_seed: int
+    """PYTHONHASHSEED, and the seed of what the test draws at random."""
     frequency_hz: int
     sampler: str
     time_s: float
@@ -49,6 +50,11 @@ class Job:
     native_frames: bool = False
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
+
+    @property
+    def output(self) -> Path:
+        """What the process writes where nothing captures it."""
+        return Path(self.result).with_name("output.txt")
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self)))

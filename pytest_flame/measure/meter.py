@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import resource
-import time
+from collections.abc import Callable
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.measure import outside
 from pytest_flame.measure.descendants import Children, Waited
@@ -28,16 +29,24 @@ class Meter:
     that of ``children``: by default, those it waited for.
     """
 
-    def __init__(self, sampler: Sampler, rng: random.Random, children: Children | None = None) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        rng: random.Random,
+        between: Callable[[], object] = lambda: None,
+        children: Children | None = None,
+    ) -> None:
+        """``between`` is called before each round."""
         self._sampler = sampler
         self._rng = rng
+        self._between = between
         self._children = children or Waited()
         self._sampled = False
         self._inside = False
-        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = 0
+        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._faults = 0
         self._regions = 0
         self._began_ns = self._queued_ns = self._spin_ns = 0
-        self._started = (0, 0, 0)
+        self._started = (0, 0, 0, 0)
         self._children_started = 0
         self.region_cost_ns = 0.0
         """CPU one empty ``enter``/``leave`` is seen to cost; taken off each region."""
@@ -48,11 +57,12 @@ class Meter:
         """Sampling periods that fit into the CPU time of the sampled rounds."""
 
     def begin(self, *, sampled: bool) -> None:
+        self._between()
         self._sampled = sampled
         self._spin_ns = outside.spin_ns()
-        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._regions = 0
+        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._faults = self._regions = 0
         self._queued_ns = queued_ns()
-        self._began_ns = time.monotonic_ns()
+        self._began_ns = clocks.monotonic_ns()
         if sampled:
             # A period drawn anew for each round, ±10 %: a fixed one would alias with the program's own.
             base = NS_PER_S / self._sampler.info.frequency_hz
@@ -75,7 +85,7 @@ class Meter:
         self._started = self._clocks()
 
     def leave(self) -> None:
-        cpu, system, wall = self._clocks()
+        cpu, system, wall, faults = self._clocks()
         if self._sampled:
             self._sampler.pause()
         self._inside = False
@@ -83,6 +93,7 @@ class Meter:
         self._child_ns += self._children.cpu_ns() - self._children_started
         self._system_ns += system - self._started[1]
         self._wall_ns += wall - self._started[2]
+        self._faults += faults - self._started[3]
 
     @property
     def regions(self) -> int:
@@ -97,7 +108,7 @@ class Meter:
     @property
     def elapsed_ns(self) -> int:
         """Wall time since ``begin``, measured or not, without what other programs on the machine took of it."""
-        return max(0, time.monotonic_ns() - self._began_ns - (queued_ns() - self._queued_ns))
+        return max(0, clocks.monotonic_ns() - self._began_ns - (queued_ns() - self._queued_ns))
 
     def end(self, iterations: int) -> Round:
         if self._sampled:
@@ -108,7 +119,7 @@ class Meter:
             self.ticks_due += self._cpu_ns / self._period_ns
         cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
         wall = max(0, self._wall_ns - (queued_ns() - self._queued_ns))
-        return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns)
+        return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns, self._faults)
 
     def unseen(self, counted_ns: int) -> str | None:
         """Why the rounds so far, which cost ``counted_ns``, did not count all; asked when the last has ended."""
@@ -121,7 +132,7 @@ class Meter:
             self._sampled = False
         self._inside = False
 
-    def _clocks(self) -> tuple[int, int, int]:
-        own = time.process_time_ns() - self._sampler.helper_cpu_ns()
+    def _clocks(self) -> tuple[int, int, int, int]:
+        own = clocks.process_time_ns() - self._sampler.helper_cpu_ns()
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        return own, round(usage.ru_stime * NS_PER_S), time.monotonic_ns()
+        return own, round(usage.ru_stime * NS_PER_S), clocks.monotonic_ns(), usage.ru_minflt

@@ -16,7 +16,7 @@ group=0
 while read -r line; do group=$line; done
 if [ "$group" -gt 1 ] && kill -s TERM -- "-$group" 2>/dev/null; then
     tries=0
-    while kill -s 0 -- "-$group" 2>/dev/null && [ "$tries" -lt 50 ]; do
+    while kill -s 0 -- "-$group" 2>/dev/null && [ "$tries" -lt 20 ]; do
         sleep 0.1
         tries=$((tries + 1))
     done
