@@ -25,6 +25,7 @@ _QUIET_NS: Final = 5_000_000
 # Bound once: a program may stop its own time.
 _clock_gettime_ns: Final = partial(time.clock_gettime_ns)
 _rest: Final = partial(time.sleep, _QUIET_NS / NS_PER_S)
+_LONGEST_LOOK: Final = 1000
 _MOST_LEFT: Final = 0.05
 """Of the CPU that was counted: what may be left to do when the body has returned."""
 
@@ -42,8 +43,8 @@ class Status:
     """CPU of the children it waited for, in whole ticks."""
 
 
-def status(pid: int) -> Status | None:
-    """None where there is no such process, or none that may be looked at."""
+def status(pid: int | str) -> Status | None:
+    """None where there is no such process, or none that may be looked at. Also of a thread, ``PID/task/TID``."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -155,10 +156,13 @@ class Descendants:
         """Whether work goes on that the body has asked for and not waited for."""
         allowed = max(_MOST_LEFT * counted_ns, _QUIET_NS)
         before = last = self.cpu_ns()
-        while last - before <= allowed:
+        for _ in range(_LONGEST_LOOK):
             _rest()
             now = self.cpu_ns()
-            if now - last < _QUIET_NS // 10:
+            if now - before > allowed:
+                break
+            # On a busy machine what wants to run may have to wait for it.
+            if now - last < _QUIET_NS // 10 and not any(_wants_to_run(pid) for pid in self._known):
                 return None
             last = now
         return (
@@ -252,6 +256,15 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def _wants_to_run(pid: int) -> bool:
+    """Whether one of its threads is running, or would be if it had a CPU."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+    except OSError:
+        return False
+    return any(found.state in "RD" for task in tasks if (found := status(f"{pid}/task/{task}")) is not None)
 
 
 def _ignores_children(pid: int) -> bool:
