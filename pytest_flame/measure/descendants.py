@@ -25,6 +25,8 @@ _QUIET_NS: Final = 5_000_000
 # Bound once: a program may stop its own time.
 _clock_gettime_ns: Final = partial(time.clock_gettime_ns)
 _rest: Final = partial(time.sleep, _QUIET_NS / NS_PER_S)
+_settle: Final = partial(time.sleep, 0.0003)
+_SETTLING: Final = 10
 _LONGEST_LOOK: Final = 1000
 _MOST_LEFT: Final = 0.05
 """Of the CPU that was counted: what may be left to do when the body has returned."""
@@ -36,6 +38,7 @@ class Status:
 
     parent: int
     state: str
+    threads: int
     started: int
     """Ticks since boot: with the number, it identifies a process."""
     own_ns: int
@@ -58,7 +61,7 @@ def status(pid: int | str) -> Status | None:
     # The name stands in parentheses and may hold anything.
     words = text[text.rindex(b")") + 2 :].split()
     own, waited = int(words[11]) + int(words[12]), int(words[13]) + int(words[14])
-    return Status(int(words[1]), words[0].decode(), int(words[19]), own * _TICK_NS, waited * _TICK_NS)
+    return Status(int(words[1]), words[0].decode(), int(words[17]), int(words[19]), own * _TICK_NS, waited * _TICK_NS)
 
 
 def command(pid: int) -> str:
@@ -110,6 +113,7 @@ class Descendants:
         self._orphans_ns = 0
         self._load = _open("/proc/loadavg")
         self._unsettled = False
+        self._running = False
 
     def close(self) -> None:
         if self._load is not None:
@@ -126,10 +130,19 @@ class Descendants:
             self._discover(newest)
             total = self._sum()
             if total is not None:
-                return total
+                break
             newest = self._last_number()
-        self._unsettled = True
-        return waited_ns() + self._orphans_ns
+        else:
+            self._unsettled = True
+            return waited_ns() + self._orphans_ns
+        # The clock of what runs on another CPU stands still from one tick to the next, and an answer is often there
+        # before its sender has gone to sleep.
+        for _ in range(_SETTLING):
+            if not self._running:
+                break
+            _settle()
+            total = self._sum() or total
+        return total
 
     def living(self) -> dict[int, Status]:
         """Parents before their children, without those that have ended and wait to be collected."""
@@ -210,6 +223,7 @@ class Descendants:
             keeper = status(self._keeper)
             self._orphans_ns = keeper.waited_ns if keeper is not None else self._orphans_ns
         total = self._orphans_ns + waited_ns()
+        self._running = False
         ended = []
         for pid, started in self._known.items():
             found = status(pid)
@@ -221,6 +235,7 @@ class Descendants:
                 self._newest = None  # another process has its number, and was passed over
             else:
                 total += (found.own_ns if used is None else used) + found.waited_ns
+                self._running |= found.state == "R" or (found.threads > 1 and _wants_to_run(pid))
         for pid in ended:
             del self._known[pid]
         return None if ended else total

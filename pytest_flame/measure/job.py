@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
+from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
 
@@ -50,6 +51,9 @@ class Job:
     native_frames: bool = False
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
+    patience: Patience = field(default_factory=Patience)
+    watch: str = ""
+    """Folder of what the worker shares with the launcher, which sets it."""
 
     @property
     def output(self) -> Path:
@@ -64,6 +68,7 @@ class Job:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields["cpus"] = tuple(fields["cpus"])
         fields["plan"] = Plan(**fields["plan"]) if fields["plan"] else None
+        fields["patience"] = Patience(**fields["patience"])
         if fields["provenance"]:
             fields["provenance"] = Provenance.from_json(fields["provenance"])
         return cls(**fields)
@@ -91,6 +96,8 @@ class Status(enum.Enum):
     UNSEEN = "unseen"
     """Measured, but part of the cost, or of what ran, could not be seen."""
     OUT_OF_TIME = "out of time"
+    HUNG = "hung"
+    """Not done in time (``Patience``), and ended."""
     DIED = "died"
     """No result: crashed, killed or left by the test."""
 
@@ -109,6 +116,8 @@ class WorkerResult:
     recording: Recording | None = None
     left: tuple[str, ...] = ()
     """Commands of processes that the worker left running, and that were ended. The launcher adds them."""
+    hang: Hang | None = None
+    """Of ``HUNG``, which the launcher finds and no worker writes."""
 
     def write(self, path: Path) -> None:
         document: dict[str, Any] = {

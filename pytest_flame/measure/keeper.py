@@ -23,6 +23,8 @@ from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_FOR_THE_WORKER = signal.SIGRTMAX - 5
+"""``deadline.STACKS_SIGNAL``: who started this knows no other process."""
 _GRACE_S = 0.5
 """For what ends by itself when the worker has: pools, and multiprocessing's resource tracker."""
 _PATIENCE_S = 5.0
@@ -41,7 +43,9 @@ class _Keeper:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _ignore)  # a handler wakes, and resets to the default in the worker
         signal.signal(signal.SIGTERM, self._ask_to_end)
+        signal.signal(_FOR_THE_WORKER, self._pass_on)
         self._asked_to_end = False
+        self._worker = 0
 
     def keep(self, command: list[str]) -> tuple[int, list[str]]:
         """Runs it to its end; its wait status, and what it left running."""
@@ -56,6 +60,7 @@ class _Keeper:
     def _start(self, command: list[str]) -> int:
         worker = os.fork()
         if worker:
+            self._worker = worker
             return worker
         try:
             os.setsid()
@@ -137,6 +142,10 @@ class _Keeper:
         except ChildProcessError:
             return False
         return True
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self._worker:
+            os.kill(self._worker, number)
 
     def _ask_to_end(self, number: int, frame: FrameType | None) -> None:
         self._asked_to_end = True

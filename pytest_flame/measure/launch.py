@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -15,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.measure import keeper
+from pytest_flame.measure.deadline import Ending, Watch
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
@@ -23,9 +24,7 @@ from pytest_flame.measure.sides import Side
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
-_PATIENCE_S: Final = 20.0
-_LONGEST_S: Final = 2_000_000.0
-"""poll(2) counts milliseconds in 32 bits."""
+_PATIENCE_NS: Final = 20_000_000_000
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
@@ -54,7 +53,7 @@ class Launcher:
         return dataclasses.replace(self, side=side)
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
-        """Runs the worker to its end. Ctrl-C and the time limit kill it and everything it started."""
+        """Runs the worker to its end. Ctrl-C, its deadline and the time limit kill it and everything it started."""
         directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
         environment = worker_environment(os.environ, job.hash_seed)
         if side is not None:
@@ -62,6 +61,8 @@ class Launcher:
             pytest_args = side.arguments(pytest_args, directory)
             directory, python, file = side.directory, side.python, side.place(file)
             environment |= side.environment
+        watch = Watch(self.scratch, job.patience)
+        job = dataclasses.replace(job, watch=str(self.scratch))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)
         result_path.unlink(missing_ok=True)
@@ -85,10 +86,14 @@ class Launcher:
             if self.guard is not None:
                 self.guard.guard(process.pid)
             try:
-                ended_within(process, timeout_s)
+                hang = watch.wait(process, timeout_s)
+                if hang is not None:
+                    details = "\n\n".join(filter(None, (watch.stacks(process), _last_output(job.output))))
+                    return WorkerResult(Status.HUNG, hang.words, details, hang=hang)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
+                watch.close()
                 _end(process)
                 if self.guard is not None:
                     self.guard.release()
@@ -117,36 +122,16 @@ def _last_output(path: Path) -> str:
         return output.read().decode(errors="replace")
 
 
-def ended_within(process: subprocess.Popen[bytes], limit_s: float | None) -> None:
-    """``process.wait``, by the kernel's clock: the one of this program may have been stopped (freezegun in a conftest
-    file), and a limit by it would never come. Raises ``subprocess.TimeoutExpired``."""
-    if limit_s is not None:
-        try:
-            descriptor = os.pidfd_open(process.pid)
-        except OSError:  # before Linux 5.3, or refused
-            process.wait(limit_s)
-            return
-        try:
-            waiting = select.poll()
-            waiting.register(descriptor, select.POLLIN)
-            if not waiting.poll(min(max(0.0, limit_s), _LONGEST_S) * 1000):
-                raise subprocess.TimeoutExpired(process.args, limit_s)
-        finally:
-            os.close(descriptor)
-    process.wait()
-
-
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Closes the keeper's input, at which it kills whatever there still is."""
     assert process.stdin is not None
     process.stdin.close()
     try:
-        ended_within(process, _PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        pass  # its worker dies with it
+        with Ending(process) as ending:
+            ending.comes_until(clocks.monotonic_ns() + _PATIENCE_NS)
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)  # its worker dies with it
         process.wait()
 
 
