@@ -202,8 +202,10 @@ class Descendants:
         ancestors = {self._root, *self._known, *({self._keeper} if self._keeper is not None else ())}
         while new := [pid for pid, (parent, _) in parents.items() if parent in ancestors]:
             for pid in new:
-                ancestors.add(pid)
-                self._known[pid] = parents.pop(pid)[1]
+                started = parents.pop(pid)[1]
+                if _is_process(pid):
+                    ancestors.add(pid)
+                    self._known[pid] = started
         self._newest = newest
 
     def _candidates(self, newest: int | None) -> list[int]:
@@ -273,6 +275,20 @@ def _has_children() -> bool:
     return True
 
 
+def _is_process(pid: int) -> bool:
+    """Threads are found under their numbers, too, though no listing shows them."""
+    return _status_field(pid, b"Tgid:") == b"%d" % pid
+
+
+def _status_field(pid: int, name: bytes) -> bytes | None:
+    """From ``/proc/PID/status``."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return None
+    return next((line.split()[1] for line in text.splitlines() if line.startswith(name)), None)
+
+
 def _wants_to_run(pid: int) -> bool:
     """Whether one of its threads is running, or would be if it had a CPU."""
     try:
@@ -283,12 +299,7 @@ def _wants_to_run(pid: int) -> bool:
 
 
 def _ignores_children(pid: int) -> bool:
-    try:
-        text = Path(f"/proc/{pid}/status").read_bytes()
-    except OSError:
-        return False
-    line = next((line for line in text.splitlines() if line.startswith(b"SigIgn:")), b"SigIgn: 0")
-    return bool(int(line.split()[1], 16) >> (signal.SIGCHLD - 1) & 1)
+    return bool(int(_status_field(pid, b"SigIgn:") or b"0", 16) >> (signal.SIGCHLD - 1) & 1)
 
 
 def _open(path: str) -> int | None:

@@ -159,6 +159,18 @@ def test_other_processes_are_none_of_ours(mine: Descendants) -> None:
         other.close()
 
 
+def test_threads_are_no_processes(mine: Descendants) -> None:
+    """The kernel shows them under their numbers, as children of their process's parent."""
+    mine.cpu_ns()
+    threads = """
+import subprocess, sys, threading, time
+for _ in range(3): threading.Thread(target=sys.stdin.readline, daemon=True).start()
+print(0, flush=True); time.sleep(1000)
+"""
+    with serving(*PYTHON, "-c", threads) as server:
+        assert list(mine.living()) == [server.process.pid]
+
+
 def test_commands() -> None:
     with serving("sh", "-c", "read a; echo 0; read a") as server:
         assert command(server.process.pid) == "sh -c read a; echo 0; read a"
