@@ -29,10 +29,14 @@ LAYERS = (
     {"gate.rate"},
     {"gate.confirming"},
     {"gate"},
+    {"invocation"},
     {"reporting", "plugin"},
     {"cli"},
 )
-KNOW_PYTEST = {"plugin", "reporting", "progress", "hookspecs", "config", "measure.worker"}
+KNOW_PYTEST = {
+    *("plugin", "reporting", "invocation", "progress", "hookspecs", "config"),
+    *("measure.worker", "measure.seeing"),
+}
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.
 ALLOWED = {("measure.worker", "plugin")}
 

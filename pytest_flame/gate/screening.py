@@ -43,6 +43,9 @@ def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
     for test in selected:
         try:
             found[test.test_id] = store.load(test.test_id)
+            if found[test.test_id] is None and test.node_id:  # as it was stored before ids were portable
+                stored = store.load(test.node_id)
+                found[test.test_id] = stored and replace(stored, test_id=test.test_id)
         except BaselineError as e:
             broken[test.test_id] = e
     return Bases(found, broken)
@@ -90,15 +93,12 @@ def _target(test: Selected, base: Recording | None, *, recording: bool) -> Targe
     processes, time_s = s.processes, s.time_s
     if recording and not s.processes_given and processes > RECORDED:
         processes, time_s = RECORDED, time_s * RECORDED / processes
-    return Target(
-        test.test_id,
-        test.file,
-        processes,
-        s.processes_given,
-        time_s,
-        s.fresh,
-        base,
-        None if recording else referee,
+    return replace(
+        test.target,
+        processes=processes,
+        time_s=time_s,
+        stored=base,
+        referee=None if recording else referee,
     )
 
 
