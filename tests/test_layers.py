@@ -14,7 +14,7 @@ PACKAGE = Path(pytest_flame.__file__).parent
 
 # Lowest first. A module may import its own layer and those above it in this list.
 LAYERS = (
-    {"errors", "quantities", "atomic", "git", "links"},
+    {"errors", "quantities", "atomic", "clocks", "git_program", "git", "links"},
     {"model"},
     {"fold", "fixture", "stats", "formats", "sampling"},
     {"baseline", "measure", "doctor"},
@@ -35,7 +35,7 @@ LAYERS = (
 )
 KNOW_PYTEST = {
     *("plugin", "reporting", "invocation", "progress", "hookspecs", "config"),
-    *("measure.worker", "measure.seeing"),
+    *("measure.worker", "measure.capture", "measure.seeing"),
 }
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.
 ALLOWED = {("measure.worker", "plugin")}

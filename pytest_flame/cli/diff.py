@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pytest_flame import fold
+from pytest_flame.cli.checkouts import aligned, note
 from pytest_flame.cli.names import naming, title_of, title_of_sides
 from pytest_flame.cli.outputs import STDOUT, Writers, outputs, svg_text, write
 from pytest_flame.cli.replicates import FEWEST, Terms, compared, unlike
@@ -35,6 +36,7 @@ class Sides:
     before: Sequence[Source]
     after: Sequence[Source]
     title: str
+    notes: tuple[str, ...] = ()
 
 
 def run(arguments: Namespace) -> int:
@@ -53,7 +55,7 @@ def run(arguments: Namespace) -> int:
     unit = common_unit([*sides.before, *sides.after])
     with units.counted_in(unit.amount):
         judgement = compared(sides.title, sides.before, sides.after, Terms(limits, arguments.paired))
-        notes = [_SHARES] if arguments.shares else []
+        notes = [*sides.notes, _SHARES] if arguments.shares else sides.notes
         judgement = replace(judgement, notes=(*judgement.notes, *notes, *unlike(sides.before, sides.after)))
         write(results, _writers(arguments, sides, judgement, limits))
         if not any(output.path == STDOUT for output in results):
@@ -77,8 +79,8 @@ def _read(arguments: Namespace) -> Sides:
             why="either BEFORE AFTER, or --before FILE… --after FILE…, or --two-counts FILE",
         )
     if arguments.two_counts:
-        before, after = read_pair(arguments.two_counts, reading)
-        return _scaled(Sides([before], [after], arguments.title or title_of([arguments.two_counts])), arguments)
+        pair = read_pair(arguments.two_counts, reading)
+        return _scaled(Sides(pair[:1], pair[1:], arguments.title or title_of([arguments.two_counts])), arguments)
     if arguments.sides:
         if len(arguments.sides) != 2:
             raise UsageError(
@@ -94,8 +96,8 @@ def _read(arguments: Namespace) -> Sides:
     if sum(side.count("-") for side in files) > 1:
         raise UsageError("- stands for standard input, which can be read once")
     title = arguments.title or title_of_sides(named[0], named[1])
-    before_after = [[read(name, reading) for name in side] for side in files]
-    return _scaled(Sides(before_after[0], before_after[1], title), arguments)
+    before, after, moved = aligned(*([read(name, reading) for name in side] for side in files))
+    return _scaled(Sides(before, after, title, (note(moved),) if moved else ()), arguments)
 
 
 def _scaled(sides: Sides, arguments: Namespace) -> Sides:

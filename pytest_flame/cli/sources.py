@@ -6,7 +6,7 @@ import math
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,8 @@ class Source:
     unit: Unit
     samples: Mapping[Stack, int]
     """How many samples each stack's cost is of, as far as the numbers tell."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """By module, the file that gave it its name; not of installed libraries."""
     maybe_pairs: bool = False
 
 
@@ -145,7 +147,7 @@ def _source(name: str, profile: Collapsed, unit: Unit) -> Source:
     costs = {stack: unit.cost(count) for stack, count in profile.counts.items()}
     sample = _one_sample(list(profile.counts.values()), unit)
     samples = {stack: max(1, round(count / sample)) for stack, count in profile.counts.items()}
-    return Source(name, costs, profile.lines, unit, samples, profile.maybe_pairs)
+    return Source(name, costs, profile.lines, unit, samples, profile.paths, profile.maybe_pairs)
 
 
 def _one_sample(counts: list[int], unit: Unit) -> float:

@@ -10,16 +10,18 @@ the strict reader and writer of pytest-flame's own files.
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats.folded import encode_frame
-from pytest_flame.formats.labels import UNNAMED, Namer, Naming
+from pytest_flame.formats.labels import UNNAMED, Namer, Naming, decoded
+from pytest_flame.formats.roots import is_austin, split
 from pytest_flame.model import Frame, SourceLine, Stack
 
 PER_COUNT: Final = 1000
@@ -38,6 +40,8 @@ _MARKS: Final = (
     (b"\xfe\xff", "utf-16-be"),
 )
 _SHOWN: Final = 100
+_HEAD: Final = 1000
+"""Lines that show whose file it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Collapsed:
     counts: Mapping[Stack, int]
     lines: Mapping[Frame, SourceLine]
     """Where functions were seen, by tools that say it: the smallest line, which is near the definition."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """By module, the file that gave it its name; not of installed libraries."""
     maybe_pairs: bool = False
     """Every line would also read as the form with two counts."""
 
@@ -80,6 +86,10 @@ def dumps(columns: Sequence[Mapping[Stack, int]], per: int) -> str:
 
 def _label(frame: Frame) -> str:
     label = encode_frame(frame)
+    # A percent sign stays as it is where that reads back as the same frame.
+    plain = label.replace("%25", "%")
+    if plain != label and decoded(plain) == frame:
+        label = plain
     return label.removeprefix(":") or UNNAMED.qualname if not frame.module else label
 
 
@@ -90,7 +100,7 @@ def _count(cost: int, per: int) -> str:
 def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapsed]:
     text = _text(data, name)
     pattern = _ONE if columns == 1 else _TWO
-    namer = Namer(naming)
+    namer = Namer(naming, austin=is_austin(itertools.islice(text.split("\n"), _HEAD)))
     counts: list[dict[Stack, int]] = [defaultdict(int) for _ in range(columns)]
     maybe_pairs = columns == 1
     for number, line in _lines(text):
@@ -98,7 +108,7 @@ def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapse
         if match is None:
             raise _refused(text, name, number, line, columns)
         maybe_pairs = maybe_pairs and _TWO.fullmatch(line) is not None
-        stack = namer.stack(match[1].lstrip(_BLANK).split(";"))
+        stack = namer.stack(split(match[1].lstrip(_BLANK)))
         for column, written in zip(counts, match.groups()[1:], strict=True):
             column[stack] += _thousandths(written)
     if not counts[0]:
@@ -107,7 +117,10 @@ def _read(data: bytes, name: str, naming: Naming, columns: int) -> list[Collapse
             why="it is empty" if not data.strip() else "there are only blank lines and comments in it",
         )
     maybe_pairs = maybe_pairs and len(counts[0]) > 1
-    return [Collapsed({s: n for s, n in column.items() if n}, dict(namer.lines), maybe_pairs) for column in counts]
+    return [
+        Collapsed({s: n for s, n in column.items() if n}, dict(namer.lines), namer.paths, maybe_pairs)
+        for column in counts
+    ]
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -1,9 +1,9 @@
 """What other profilers call a function, as a ``Frame``: names that stay the same from one run to the next.
 
-Read are the labels of py-spy (``name (file:line)``), Austin and Tachyon (``file:name:line``), perf's
-``stackcollapse-perf.pl`` (``name_[k]``) and pytest-flame's own ``module:qualname``; any other label is a name without
-a module. Line numbers, addresses and the ids of threads and processes are no part of a function's identity: left in,
-they split a function's cost and make two runs of one program look unlike.
+``styles`` has how each tool writes a function and its place; pytest-flame's own is ``module:qualname``, and any other
+label is a name without a module. Line numbers, addresses, how a function was compiled and the ids of threads and
+processes are no part of a function's identity: left in, they split a function's cost and make two runs of one program
+look unlike.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from pytest_flame.formats.folded import decode_frame
+from pytest_flame.formats.folded import decode_frame, encode_frame
+from pytest_flame.formats.roots import numbered, without_numbered
+from pytest_flame.formats.styles import Place, library, place
 from pytest_flame.model import Frame, SourceLine, Stack
 
 UNNAMED: Final = Frame("", "[unnamed]")
@@ -25,19 +27,12 @@ INSTALLED: Final = re.compile(r".*/(?:site-packages|dist-packages|python3\.\d+t?
 """What stands before the part of a path that says which library's file it is."""
 
 _KERNEL: Final = "_[k]"
-_FILE: Final = r"(?:[^()]+\.(?:py|pyw|pyx|pxd|pyi)|<[^()]*>)"
-_NAME_FILE: Final = re.compile(rf"(?P<name>.+) \((?P<file>{_FILE})(?::(?P<line>\d+))?\)", re.DOTALL)
-_NAME_LIBRARY: Final = re.compile(r"(?P<name>.+) \((?P<file>[^()\s]+\.so(?:\.\d+)*)\)", re.DOTALL)
-_FILE_NAME_LINE: Final = re.compile(rf"(?P<file>{_FILE}):(?P<name>[^:]+(?:::[^:]+)*):(?P<line>\d+)", re.DOTALL)
-_OWN: Final = re.compile(r"[^\s:]+:[^:].*", re.DOTALL)
+_COMPILED: Final = re.compile(r"(?<=.)(?:_\[[ij01]\])+\Z", re.DOTALL)
+"""How a function was compiled: inlined, by which compiler. It is the same function."""
+_OWN: Final = re.compile(r"(?:[^\s:]+|[^:]*/[^:]*):[^:\s].*", re.DOTALL)
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{4,16}\b")
-_THREAD: Final = re.compile(
-    r"P\d+|T(?:0x)?[0-9a-fA-F]+(?::\d+)?"  # Austin
-    r"|tid:\d+"  # Tachyon
-    r"|thread \(?(?:0x)?[0-9a-fA-F]+\)?.*|process \d+.*"  # py-spy
-    r"|\[.* tid=\d+\]"  # async-profiler
-)
-_COMMAND: Final = re.compile(r"(?P<name>.+)-(?:\?|\d+)(?:/\d+)?", re.DOTALL)  # stackcollapse-perf.pl --pid, --tid
+_OFFSET: Final = re.compile(r"(?<=.)\+0x[0-9a-fA-F]+\Z", re.DOTALL)
+_UNKNOWN: Final = re.compile(r"\[unknown <[0-9a-fA-F]+>\]")  # stackcollapse-perf.pl --addrs
 _FROZEN: Final = re.compile(r"<frozen (?P<module>[\w.]+)>")
 _IDENTIFIERS: Final = re.compile(r"\w+(?:/\w+)*")
 
@@ -60,10 +55,14 @@ class Naming:
 class Namer:
     """Frames of one profile's labels. Each label is looked at once; ``lines`` gathers where functions were seen."""
 
-    def __init__(self, naming: Naming) -> None:
+    def __init__(self, naming: Naming, *, austin: bool = False) -> None:
+        """``austin``: the file is Austin's, whose names of threads could be functions elsewhere."""
         self.naming = naming
         self.lines: dict[Frame, SourceLine] = {}
         """The smallest line seen of each function whose file is known."""
+        self.paths: dict[str, str] = {}
+        """By module, the file that gave it its name; not of installed libraries."""
+        self._austin = austin
         self._folders = tuple(f"{folder.rstrip('/')}/" for folder in (*naming.strip, str(naming.root.absolute())))
         self._modules: dict[str, tuple[str, str]] = {}
         self._frames: dict[str, Frame] = {}
@@ -75,42 +74,55 @@ class Namer:
         while labels and not labels[-1]:
             labels.pop()
         if not self.naming.threads:
-            labels = _without_threads(labels)
+            labels = without_numbered(labels, austin=self._austin)
         frames = self._frames
         return tuple(frames[label] if label in frames else self._named(label) for label in labels) or (NO_FRAMES,)
 
-    def _named(self, label: str) -> Frame:
-        frame = self._frames[label] = self._frame(label)
+    def frame(self, place: Place) -> Frame:
+        """The function of a tool that says name, file and line apart."""
+        name = _ADDRESS.sub("0x…", place.name)
+        if not place.file:
+            return Frame("", name)
+        if place.file not in self._modules:
+            self._modules[place.file] = self._module(place.file)
+        path, module = self._modules[place.file]
+        frame = Frame(module, name)
+        if place.line and self._is_known(path):
+            known = self.lines.get(frame)
+            if known is None or place.line < known.line:
+                self.lines[frame] = SourceLine(path, place.line)
         return frame
 
-    def _frame(self, label: str) -> Frame:
+    def _named(self, label: str) -> Frame:
+        frame = self._frames[label] = self._of_label(label)
+        return frame
+
+    def _of_label(self, label: str) -> Frame:
         if not label:
             return UNNAMED
         if label.endswith(_KERNEL) and label != _KERNEL:
             return Frame("kernel", label.removesuffix(_KERNEL))
         if not self.naming.functions:
             return Frame("", label)
-        match = _NAME_FILE.fullmatch(label) or _FILE_NAME_LINE.fullmatch(label)
-        if match:
-            return self._of_file(match)
-        if match := _NAME_LIBRARY.fullmatch(label):
-            return Frame(PurePosixPath(match["file"]).name, match["name"])
-        if _OWN.fullmatch(label) and not _THREAD.fullmatch(label):
-            return decode_frame(label)
-        return Frame("", _ADDRESS.sub("0x…", decode_frame(f":{label}").qualname))
+        label = _OFFSET.sub("", _COMPILED.sub("", label))
+        if numbered(label):
+            return Frame("", label)
+        if found := place(label):
+            return self.frame(found)
+        if in_library := library(label):
+            name, file = in_library
+            return Frame(PurePosixPath(file).name, name)
+        if _OWN.fullmatch(label):
+            return decoded(label)
+        return Frame("", _UNKNOWN.sub("[unknown]", _ADDRESS.sub("0x…", decoded(f":{label}").qualname)))
 
-    def _of_file(self, match: re.Match[str]) -> Frame:
-        file = match["file"]
-        if file not in self._modules:
-            path = self._relative(file.replace("\\", "/"))
-            self._modules[file] = path, module_name(path)
-        path, module = self._modules[file]
-        frame = Frame(module, match["name"])
-        if match["line"] and self._is_known(path):
-            line = int(match["line"])
-            if frame not in self.lines or line < self.lines[frame].line:
-                self.lines[frame] = SourceLine(path, line)
-        return frame
+    def _module(self, file: str) -> tuple[str, str]:
+        """The path as it is shown, and what the module is called."""
+        path = self._relative(file.replace("\\", "/"))
+        module = module_name(path)
+        if not path.startswith("<") and not INSTALLED.match(path):
+            self.paths[module] = path
+        return path, module
 
     def _relative(self, path: str) -> str:
         for folder in self._folders:
@@ -121,7 +133,7 @@ class Namer:
     def _is_known(self, path: str) -> bool:
         """A relative path is believed where there is such a file: py-spy shortens those of libraries, too."""
         if path not in self._exists:
-            self._exists[path] = path.startswith("/") or (self.naming.root / path).is_file()
+            self._exists[path] = path.startswith("/") or _is_file(self.naming.root / path)
         return self._exists[path]
 
 
@@ -132,14 +144,22 @@ def module_name(path: str) -> str:
     """
     if match := _FROZEN.fullmatch(path):
         return match["module"]
-    bare = re.sub(r"\.py[wxi]?$|\.pxd$", "", INSTALLED.sub("", path))
-    bare = bare.removesuffix("/__init__") or bare
+    inside = INSTALLED.sub("", path)
+    bare = re.sub(r"\.py[wxi]?$|\.pxd$", "", inside)
+    if bare != inside and _IDENTIFIERS.fullmatch(bare):
+        return (bare.removesuffix("/__init__") or bare).replace("/", ".")
     # A colon would end the module's name.
-    return bare.replace("/", ".") if _IDENTIFIERS.fullmatch(bare) else bare.replace(":", "：")
+    return bare.replace(":", "：")
 
 
-def _without_threads(labels: list[str]) -> list[str]:
-    kept = [label for index, label in enumerate(labels) if index > 1 or not _THREAD.fullmatch(label)]
-    if kept and (match := _COMMAND.fullmatch(kept[0])):
-        kept[0] = match["name"]
-    return kept
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name no file can have
+        return False
+
+
+def decoded(label: str) -> Frame:
+    """Escapes are those of our own files where writing the frame gives the very label; all else is as it stands."""
+    frame = decode_frame(label)
+    return frame if encode_frame(frame) == label else Frame(*label.split(":", 1))

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from pytest_flame import fold
-from pytest_flame.gate.remarks import recording_warnings, repeatable_hint
+from pytest_flame.gate.remarks import comparison_warnings, recording_warnings, repeatable_hint
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
@@ -103,7 +103,7 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request) 
     assert isinstance(trial, Trial)
     done = trial.judgement if one.complete else None
     judgement = done or trial.decide(base, head)
-    notes = [*judgement.notes, *recording_warnings(head)]
+    notes = [*judgement.notes, *recording_warnings(head), *comparison_warnings(base, head)]
     if not one.complete:
         notes.append(f"only {len(head.processes)} pairs were measured")
     if trial.discarded:

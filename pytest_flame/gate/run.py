@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_flame import atomic, fold
+from pytest_flame import atomic, clocks, fold
 from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings
 from pytest_flame.errors import FlameError
@@ -48,7 +47,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
 
     Raises ``FlameError`` where nothing can be measured at all, such as against a commit that is not there.
     """
-    began = time.monotonic()
+    began = clocks.monotonic()
     settings = request.settings
     store = Store(settings.baselines)
     bases = Bases({}, {})
@@ -83,7 +82,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         base_commit=commit,
         base_source=settings.against or _shown(settings.baselines, settings.root),
         processes=settings.processes,
-        duration_s=time.monotonic() - began,
+        duration_s=clocks.monotonic() - began,
         interrupted=interrupted,
         notes=(*notes, *remarks(request)),
     )

@@ -10,7 +10,7 @@ from typing import Final
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
-from pytest_flame.gate.remarks import recording_warnings, repeatable_hint
+from pytest_flame.gate.remarks import comparison_warnings, recording_warnings, repeatable_hint
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
@@ -119,6 +119,8 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
     else:
         judgement = _compared(test, base, replace(one, head=head), head)
         notes = [*judgement.notes, *recording_warnings(head)]
+        if judgement.comparison is not None and base is not None:
+            notes += comparison_warnings(base, head)
         if not one.complete:
             notes.append(f"only {len(head.processes)} of {one.asked} processes were measured")
         judgement = replace(judgement, notes=tuple(notes))

@@ -39,6 +39,7 @@ class Job:
     result: str
     seed: int
     hash_seed: int
+    """PYTHONHASHSEED, and the seed of what the test draws at random."""
     frequency_hz: int
     sampler: str
     time_s: float
@@ -58,6 +59,11 @@ class Job:
     """The file in which ``Conditions`` of the run stand."""
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
+
+    @property
+    def output(self) -> Path:
+        """What the process writes where nothing captures it."""
+        return Path(self.result).with_name("output.txt")
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self)))

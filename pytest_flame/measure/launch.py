@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from pytest_flame.measure.sides import Side
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
+_LONGEST_S: Final = 2_000_000.0
+"""poll(2) counts milliseconds in 32 bits."""
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
@@ -72,8 +75,8 @@ class Launcher:
             shutil.rmtree(self.scratch / "cache", ignore_errors=True)
             command += ["-o", f"cache_dir={self.scratch / 'cache'}"]
         command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}"]
-        output_path = self.scratch / "output.txt"
-        with output_path.open("wb") as output:
+        job.output.unlink(missing_ok=True)
+        with job.output.open("ab") as output:  # appended, so that the worker may cut it while others write
             process = subprocess.Popen(
                 command,
                 cwd=directory,
@@ -86,7 +89,7 @@ class Launcher:
             if self.guard is not None:
                 self.guard.guard(process.pid)
             try:
-                process.wait(timeout_s)
+                ended_within(process, timeout_s)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
@@ -96,7 +99,7 @@ class Launcher:
         try:
             return WorkerResult.read(result_path)
         except (OSError, ValueError):
-            shown = output_path.read_text(encoding="utf-8", errors="replace")[-_LAST_OUTPUT_CHARACTERS:]
+            shown = _last_output(job.output)
             return WorkerResult(Status.DIED, f"the measured process {_ending(process.returncode)}", shown)
 
 
@@ -110,6 +113,31 @@ def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str
     # Fixed width: the size of the environment shifts the stack, and with it the speed.
     environment["PYTHONHASHSEED"] = f"{hash_seed:010d}"
     return environment
+
+
+def _last_output(path: Path) -> str:
+    with path.open("rb") as output:
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_OUTPUT_CHARACTERS))
+        return output.read().decode(errors="replace")
+
+
+def ended_within(process: subprocess.Popen[bytes], limit_s: float | None) -> None:
+    """``process.wait``, by the kernel's clock: the one of this program may have been stopped (freezegun in a conftest
+    file), and a limit by it would never come. Raises ``subprocess.TimeoutExpired``."""
+    if limit_s is not None:
+        try:
+            descriptor = os.pidfd_open(process.pid)
+        except OSError:  # before Linux 5.3, or refused
+            process.wait(limit_s)
+            return
+        try:
+            waiting = select.poll()
+            waiting.register(descriptor, select.POLLIN)
+            if not waiting.poll(min(max(0.0, limit_s), _LONGEST_S) * 1000):
+                raise subprocess.TimeoutExpired(process.args, limit_s)
+        finally:
+            os.close(descriptor)
+    process.wait()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import resource
-import time
+from collections.abc import Callable
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.measure import outside
 from pytest_flame.model import Round
@@ -27,15 +28,17 @@ class Meter:
     the sampler's own helper thread used.
     """
 
-    def __init__(self, sampler: Sampler, rng: random.Random) -> None:
+    def __init__(self, sampler: Sampler, rng: random.Random, between: Callable[[], object] = lambda: None) -> None:
+        """``between`` is called before each round."""
         self._sampler = sampler
         self._rng = rng
+        self._between = between
         self._sampled = False
         self._inside = False
-        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = 0
+        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._faults = 0
         self._regions = 0
         self._began_ns = self._queued_ns = self._spin_ns = 0
-        self._started = (0, 0, 0, 0)
+        self._started = (0, 0, 0, 0, 0)
         self.region_cost_ns = 0.0
         """CPU one empty ``enter``/``leave`` is seen to cost; taken off each region."""
         self.sampled_cpu_ns = 0
@@ -45,11 +48,12 @@ class Meter:
         """Sampling periods that fit into the CPU time of the sampled rounds."""
 
     def begin(self, *, sampled: bool) -> None:
+        self._between()
         self._sampled = sampled
         self._spin_ns = outside.spin_ns()
-        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._regions = 0
+        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._faults = self._regions = 0
         self._queued_ns = queued_ns()
-        self._began_ns = time.monotonic_ns()
+        self._began_ns = clocks.monotonic_ns()
         if sampled:
             # A period drawn anew for each round, ±10 %: a fixed one would alias with the program's own.
             base = NS_PER_S / self._sampler.info.frequency_hz
@@ -70,7 +74,7 @@ class Meter:
         self._started = self._clocks()
 
     def leave(self) -> None:
-        cpu, child, system, wall = self._clocks()
+        cpu, child, system, wall, faults = self._clocks()
         if self._sampled:
             self._sampler.pause()
         self._inside = False
@@ -78,6 +82,7 @@ class Meter:
         self._child_ns += child - self._started[1]
         self._system_ns += system - self._started[2]
         self._wall_ns += wall - self._started[3]
+        self._faults += faults - self._started[4]
 
     @property
     def regions(self) -> int:
@@ -87,7 +92,7 @@ class Meter:
     @property
     def elapsed_ns(self) -> int:
         """Wall time since ``begin``, measured or not, without what other programs on the machine took of it."""
-        return max(0, time.monotonic_ns() - self._began_ns - (queued_ns() - self._queued_ns))
+        return max(0, clocks.monotonic_ns() - self._began_ns - (queued_ns() - self._queued_ns))
 
     def end(self, iterations: int) -> Round:
         if self._sampled:
@@ -98,7 +103,7 @@ class Meter:
             self.ticks_due += self._cpu_ns / self._period_ns
         cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
         wall = max(0, self._wall_ns - (queued_ns() - self._queued_ns))
-        return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns)
+        return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns, self._faults)
 
     def abandon(self) -> None:
         """The body raised: stop sampling, forget the round."""
@@ -107,9 +112,9 @@ class Meter:
             self._sampled = False
         self._inside = False
 
-    def _clocks(self) -> tuple[int, int, int, int]:
-        own = time.process_time_ns() - self._sampler.helper_cpu_ns()
+    def _clocks(self) -> tuple[int, int, int, int, int]:
+        own = clocks.process_time_ns() - self._sampler.helper_cpu_ns()
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         usage = resource.getrusage(resource.RUSAGE_SELF)
         child = round((children.ru_utime + children.ru_stime) * NS_PER_S)
-        return own, child, round(usage.ru_stime * NS_PER_S), time.monotonic_ns()
+        return own, child, round(usage.ru_stime * NS_PER_S), clocks.monotonic_ns(), usage.ru_minflt

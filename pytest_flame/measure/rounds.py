@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import enum
 import random
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import length_hint
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.measure import outside
 from pytest_flame.measure.job import Plan
 from pytest_flame.measure.meter import NS_PER_S, Meter
@@ -85,7 +85,7 @@ def rounds(
         yield from _calibrate(meter, progress, time_s, regions=regions)
         progress.finished = True
         return
-    began = time.monotonic_ns()
+    began = clocks.monotonic_ns()
     progress.plan = plan
     if regions:
         meter.region_cost_ns = _empty_region_ns(meter)
@@ -97,7 +97,7 @@ def rounds(
     for index, sampled in enumerate(which_sampled(plan.rounds, rng)):
         done = yield from _round(meter, progress, plan.iterations, sampled=sampled, regions=regions)
         progress.rounds.append(done)
-        overdue = time.monotonic_ns() - began > SLOWDOWN_LIMIT * time_s * NS_PER_S
+        overdue = clocks.monotonic_ns() - began > SLOWDOWN_LIMIT * time_s * NS_PER_S
         if overdue and index >= 2:
             break
     progress.outside = outside.read().since(before)

@@ -23,6 +23,7 @@ _OF_EACH_PROCESS: Final = frozenset(
 )
 _OWN_OPTIONS: Final = frozenset(
     {"file_or_dir", "basetemp", "plugins", "override_ini", "inifilename", "rootdir", "confcutdir", "quiet"}
+    | {"randomly_seed", "hypothesis_seed"}
 )
 _OWN_SETTINGS: Final = frozenset({"addopts", "cache_dir", "log_file", "log_cli", "faulthandler_timeout"})
 _UNDECIDED: Final = (OutcomeException, TypeError)

@@ -12,13 +12,12 @@ import random
 import signal
 import statistics
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from pytest_flame import fold
+from pytest_flame import clocks, fold
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
@@ -189,11 +188,11 @@ def plan_like(base: Recording, time_s: float) -> tuple[Plan, float]:
 
 class _Clock:
     def __init__(self, max_time_s: float | None) -> None:
-        self._end = None if max_time_s is None else time.monotonic() + max_time_s
+        self._end = None if max_time_s is None else clocks.monotonic() + max_time_s
         self._per_process: list[float] = []
 
     def left(self) -> float | None:
-        return None if self._end is None else self._end - time.monotonic()
+        return None if self._end is None else self._end - clocks.monotonic()
 
     def note(self, seconds: float) -> None:
         self._per_process.append(seconds)
@@ -249,7 +248,7 @@ class _Run:
         job = self._job(state, state.plan)
         sides = [HEAD] if self.places.base is None else [BASE, HEAD]
         state.rng.shuffle(sides)
-        began = time.monotonic()
+        began = clocks.monotonic()
         done: dict[str, Recording] = {}
         for side in sides:
             result = self._run(state, side, job)
@@ -257,7 +256,7 @@ class _Run:
                 state.fail(side, result)
                 return
             done[side] = result.recording
-        self.clock.note(time.monotonic() - began)
+        self.clock.note(clocks.monotonic() - began)
         state.head.append(done[HEAD])
         if BASE in done:
             state.base.append(done[BASE])
@@ -297,11 +296,11 @@ class _Run:
             return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
         launcher = self.places.base if side == BASE else self.places.head
         assert launcher is not None
-        began = time.monotonic()
+        began = clocks.monotonic()
         try:
             return launcher.run(job, state.target.file, left)
         finally:
-            state.wall_s += time.monotonic() - began
+            state.wall_s += clocks.monotonic() - began
 
 
 def _pooled(recordings: list[Recording]) -> Recording | None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest_flame
-from pytest_flame.git import GitError, Repository
+from pytest_flame.git import Repository
+from pytest_flame.git_program import GitError
 from pytest_flame.measure import redirect
 from pytest_flame.measure.environment import Environment, checked_interpreter, installed_environment
 from pytest_flame.measure.existed import test_existed
@@ -132,10 +133,6 @@ class Sides:
     head: Side
     commit: str
     """The base's, in full."""
-    head_commit: str | None
-    """What is checked out; None before the first commit."""
-    clean: bool
-    """The working tree is what is checked out."""
     notes: tuple[str, ...]
     repository: Repository
 
@@ -208,8 +205,7 @@ def open_sides(
             provenance=provenance,
             aliases=aliases,
         )
-    clean = repository.is_clean()
-    yield Sides(sides["base"], sides["head"], commit, repository.known("HEAD"), clean, trees.notes, repository)
+    yield Sides(sides["base"], sides["head"], commit, trees.notes, repository)
 
 
 def _starter(scratch: Path, provenance: Provenance) -> Path:

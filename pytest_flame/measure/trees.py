@@ -7,6 +7,7 @@ of its own into a work tree of its own.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 import tomllib
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from pytest_flame.git import SUBMODULE, GitError, Repository
+from pytest_flame.git import SUBMODULE, Repository
+from pytest_flame.git_program import GitError
 from pytest_flame.measure.overlay import test_parts
 
 COMPILED: Final = (".so", ".pyd", ".dylib")
@@ -109,12 +111,12 @@ def build_trees(
 
 
 def check_out(repository: Repository, commit: str, target: Path, scratch: Path, notes: list[str]) -> None:
-    """The whole commit with its submodules, filtered as git would (end of line, LFS)."""
+    """The commit with its submodules, filtered as git would (end of line, LFS), and as sparse as the checkout is."""
     target.mkdir(parents=True)
     index = scratch / "index"
     index.unlink(missing_ok=True)
-    variables = {"GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index)}
-    # The index is the temporary one and holds the commit's own .gitattributes.
+    # The index is the temporary one. Attributes are those of the commit, whatever attr.tree says.
+    variables = {"GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index), "GIT_ATTR_SOURCE": commit}
     repository.run("read-tree", "--reset", "-u", "--no-recurse-submodules", commit, variables=variables)
     index.unlink(missing_ok=True)
     for entry in repository.entries(commit):
@@ -128,7 +130,7 @@ def check_out(repository: Repository, commit: str, target: Path, scratch: Path, 
         if submodule.known(entry.oid) is None:
             raise GitError(
                 f"commit {entry.oid} of the submodule {entry.path}, which {commit[:12]} uses, is not here",
-                fix=f"git -C {entry.path} fetch origin {entry.oid}",
+                fix=f"git -C {shlex.quote(entry.path)} fetch origin {entry.oid}",
             )
         if place.is_dir():
             place.rmdir()
@@ -138,42 +140,50 @@ def check_out(repository: Repository, commit: str, target: Path, scratch: Path, 
 def _submodule(repository: Repository, commit: str, path: str) -> Repository | None:
     """The user's own clone of a submodule: in its folder, or, where head has dropped it, among git's modules."""
     place = repository.top / path
-    if (place / ".git").exists():
-        return Repository.find(place)
-    names = [path]
-    try:
-        listed = repository.run("config", f"--blob={commit}:.gitmodules", "--get-regexp", r"^submodule\..*\.path$")
-        for line in os.fsdecode(listed).splitlines():
-            key, _, value = line.partition(" ")
-            if value == path:
-                names.insert(0, key.removeprefix("submodule.").removesuffix(".path"))
-    except GitError:
-        pass  # no .gitmodules at that commit: the folder's name is what git would have used
-    common = Path(os.fsdecode(repository.run("rev-parse", "--git-common-dir")).rstrip("\n"))
-    for name in names:
-        git_dir = repository.top / common / "modules" / name
-        if (git_dir / "HEAD").is_file():
-            return Repository(place, git_dir.resolve())
+    if (inside := _cloned_at(place)) is not None:
+        return inside
+    modules = repository.common_dir() / "modules"
+    for name in (*_submodule_names(repository, commit, path), path):
+        git_dir = (modules / name).resolve()
+        # The name is the commit's to choose, and a git directory's settings are commands.
+        if git_dir.is_relative_to(modules) and git_dir != modules and (git_dir / "HEAD").is_file():
+            return Repository(place, git_dir)
     return None
+
+
+def _cloned_at(place: Path) -> Repository | None:
+    """The repository whose work tree is ``place``, and not one that ``place`` merely lies in."""
+    if place.is_symlink() or not (place / ".git").exists():
+        return None
+    found = Repository.find(place)
+    return found if found.top == place.resolve() else None
+
+
+def _submodule_names(repository: Repository, commit: str, path: str) -> list[str]:
+    try:
+        listed = repository.run("config", "--null", f"--blob={commit}:.gitmodules", "--get-regexp", r"^submodule\.")
+    except GitError:
+        return []  # no .gitmodules at that commit: the folder's name is what git would have used
+    settings = (os.fsdecode(line).partition("\n") for line in listed.split(b"\0")[:-1])
+    return [
+        key.removeprefix("submodule.").removesuffix(".path")
+        for key, _, value in settings
+        if key.endswith(".path") and value == path
+    ]
 
 
 # --- the working tree -------------------------------------------------------------------------------------------------
 
 
 def _listing(repository: Repository, prefix: str = "") -> _Listing:
-    tracked: set[str] = set()
-    untracked: set[str] = set()
-    for line in repository.run("ls-files", "--stage", "-z").split(b"\0")[:-1]:
-        meta, _, raw = line.partition(b"\t")
-        path = os.fsdecode(raw)
-        if not meta.startswith(SUBMODULE.encode()):
-            tracked.add(prefix + path)
-        elif (repository.top / path / ".git").exists():
-            inner = _listing(Repository.find(repository.top / path), f"{prefix}{path}/")
+    index = repository.index()
+    tracked = {prefix + path for path in index}
+    untracked = {prefix + path for path in repository.untracked()}
+    for path, mode in index.items():
+        if mode == SUBMODULE and (submodule := _cloned_at(repository.top / path)) is not None:
+            inner = _listing(submodule, f"{prefix}{path}/")
             tracked |= inner.tracked
             untracked |= inner.untracked
-    others = repository.run("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")[:-1]
-    untracked |= {prefix + os.fsdecode(path) for path in others if not path.endswith(b"/")}
     return _Listing(frozenset(tracked), frozenset(untracked))
 
 

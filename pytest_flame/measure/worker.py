@@ -25,14 +25,16 @@ from pytest_flame.baseline.fingerprint import machine_fingerprint
 from pytest_flame.baseline.sources import module_files, source_hashes
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.fixture import PassThrough
-from pytest_flame.measure import proof
+from pytest_flame.measure import proof, seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.agreement import Conditions, said
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
+from pytest_flame.measure.capture import Captured, shown
 from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
+from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
 from pytest_flame.measure.rounds import Kind, Progress, Step, rounds
 from pytest_flame.measure.seeing import conditions, see
 from pytest_flame.measure.stacks import Clocks, fold_samples
@@ -56,8 +58,10 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
             pluginmanager.register(getattr(importlib.import_module(module), name))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     job = Job.read(Path(config.getoption("--flame-job")))
+    seeds.seed_plugins(config.option, job.hash_seed)
     config.args[:] = [job.place]
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
@@ -67,10 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """A conftest file that asks the base for what only head has ends pytest before there is a session."""
+    job = Job.read(Path(early_config.known_args_namespace.flame_job))
+    seeds.seed_generators(job.hash_seed)
+    enlarge_threads()
     try:
         yield
     except ConftestImportFailure as e:
-        job = Job.read(Path(early_config.known_args_namespace.flame_job))
         _failed_import(job, e, str(e)).write(Path(job.result))
         raise
 
@@ -219,6 +225,7 @@ class Worker:
 
     # --- one item ----------------------------------------------------------------------------------------------
 
+    @roomy(MEASURED_ROOM)
     def _measure(self, item: pytest.Item) -> None:
         if not isinstance(item, pytest.Function):
             raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")
@@ -235,7 +242,7 @@ class Worker:
         )
         try:
             sampler.set_stops(STOPS)
-            meter = Meter(sampler, self.rng)
+            meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin)
             self._shuffle_heap()
             report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
             self.result = self._judge_report(report)
@@ -353,7 +360,7 @@ class Worker:
             return WorkerResult(Status.UNUSABLE, self.misuse.what, str(self.misuse))
         if report.passed and self.aside is not None:
             report = self.aside
-        text = report.longreprtext
+        text = shown(report)
         if hasattr(report, "wasxfail"):
             return WorkerResult(Status.XFAILED, str(report.wasxfail), text)
         if report.skipped:

@@ -23,8 +23,11 @@ class Folded:
     layout: Layout
     repeats: dict[int, int]
     """Calls that share a box, by its place in the layout; only those of two or more."""
-    levels: int
-    """Fewer than there were."""
+
+    @property
+    def calls(self) -> int:
+        """All calls that share a box: what the boxes' ×N add up to."""
+        return sum(self.repeats.values())
 
 
 def fold_recursion(layout: Layout) -> Folded:
@@ -34,7 +37,7 @@ def fold_recursion(layout: Layout) -> Folded:
     before; what it calls then stands on its caller.
     """
     if layout.levels < FROM_LEVELS:
-        return Folded(layout, {}, 0)
+        return Folded(layout, {})
     boxes = layout.boxes
     callees = _callees(boxes)
     stands_for: list[int] = []
@@ -82,4 +85,4 @@ def _without(layout: Layout, stands_for: list[int]) -> Folded:
         nearest.append(len(kept))
         kept.append(replace(box, parent=below, depth=0 if below is None else kept[below].depth + 1))
     levels = 1 + max((box.depth for box in kept), default=-1)
-    return Folded(replace(layout, boxes=tuple(kept), levels=levels), repeats, layout.levels - levels)
+    return Folded(replace(layout, boxes=tuple(kept), levels=levels), repeats)

@@ -180,14 +180,15 @@ def captions(picture: Picture, folded: Folded) -> list[str]:
     side = side if picture.differential else ""
     notes = [f"width: {picture.amount.axis}{side}; the full width is {units.duration(layout.total_ps)}"]
     if layout.hidden:
-        drawn = len(layout.boxes) + sum(folded.repeats.values()) - len(folded.repeats)
+        drawn = len(layout.boxes) + folded.calls - len(folded.repeats)
         every = drawn + layout.hidden
         notes.append(
             f"{units.count(drawn)} of {units.count(every)} boxes drawn; the {units.count(layout.hidden)} smallest, "
             f"left out, hold {units.percent(layout.hidden_share)} of the width"
         )
     if folded.repeats:
-        notes.append(f"{units.count(folded.levels, 'level')} of recursion folded: ×N stands for N calls in a row")
+        boxes = units.count(len(folded.repeats), "box", "boxes")
+        notes.append(f"{units.count(folded.calls)} calls of recursion folded into {boxes}: ×N stands for N calls")
     return notes
 
 

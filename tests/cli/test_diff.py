@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -95,9 +96,36 @@ def test_sides_of_one_name_are_told_apart_by_their_folders(flame, sampled):
 
 def test_sides_that_have_nothing_in_common_are_noted(flame, tmp_path):
     (tmp_path / "a").write_text("/ci/base/orders.py:main:3 10\n")
-    (tmp_path / "b").write_text("/ci/head/orders.py:main:3 12\n")
+    (tmp_path / "b").write_text("/ci/head/invoices.py:main:3 12\n")
     assert "--strip" in flame("diff", "a", "b").out
-    assert "--strip" not in flame("diff", "a", "b", "--strip", "/ci/base", "--strip", "/ci/head").out
+
+
+def test_two_checkouts_are_found_and_compared_function_by_function(flame, tmp_path):
+    (tmp_path / "a").write_text("/ci/base/orders.py:main:3;/ci/base/lib/x.py:f:1 10\n/opt/shared/x.py:g:1 2\n")
+    (tmp_path / "b").write_text("/w/head/orders.py:main:4;/w/head/lib/x.py:f:1 10\n/opt/shared/x.py:g:2 2\n")
+    said = flame("diff", "a", "b", "-o", "-", "--format", "folded")
+    assert said.out == "/opt/shared/x:g 2 2\norders:main;lib.x:f 10 10\n"
+    said = flame("diff", "a", "b")
+    assert "paths are taken relative to /ci/base (before) and /w/head (after)" in said.out
+    assert "nothing changed" in said.out
+
+
+def test_one_side_may_be_the_present_folder(flame, tmp_path):
+    (tmp_path / "a").write_text("/ci/base/orders.py:main:3;/ci/base/lib/x.py:f:1 10\n")
+    (tmp_path / "b").write_text(f"{tmp_path}/orders.py:main:4;{tmp_path}/lib/x.py:f:1 10\n")
+    assert "nothing changed" in flame("diff", "a", "b").out
+    assert "nothing changed" in flame("diff", "b", "a").out
+
+
+RECORDED = Path(__file__).parents[1] / "formats" / "recorded"
+
+
+@pytest.mark.parametrize("program", ["trampolines", "subprocesses"])
+def test_the_same_program_in_two_folders_and_two_runs_has_not_changed(flame, program):
+    """perf with CPython's trampolines of two checkouts; py-spy --subprocesses of two runs, with other process ids."""
+    said = flame("diff", RECORDED / f"{program}-before.txt", RECORDED / f"{program}-after.txt", "-o", "d.svg")
+    assert "nothing changed" in said.out
+    assert not re.search("NEW|GONE", said.out)
 
 
 def test_hostile_names_stay_on_their_line(flame, tmp_path):

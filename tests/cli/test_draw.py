@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -122,6 +124,15 @@ def test_two_counts_are_noticed_and_not_guessed(flame, tmp_path):
     assert said.out == "a;b%203 5\na;c%204 4\n"
     assert "two.folded ends in two numbers" in said.err
     assert "flame diff --two-counts" in said.err
+
+
+def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tmp_path):
+    """The picture stays as tall as it was, since another stack is as deep without recursion."""
+    recorded = Path(__file__).parents[1] / "formats" / "recorded" / "recursion.txt"
+    flame("draw", recorded, "-o", "r.svg", "--static")
+    shown = texts(tmp_path / "r.svg")
+    assert "70 calls of recursion folded into 1 box: ×N stands for N calls" in shown
+    assert re.findall(r"×\d+", shown) == ["×70"]
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,15 @@ class FakeClocks:
     system_ns: int = 0
     child_ns: int = 0
     wall_ns: int = 0
+    faults: int = 0
     reading_ns: int = 0
     """CPU that reading the clocks itself costs."""
 
-    def work(self, cpu_ns: int, *, system_ns: int = 0, child_ns: int = 0, waited_ns: int = 0) -> None:
+    def work(self, cpu_ns: int, *, system_ns: int = 0, child_ns: int = 0, waited_ns: int = 0, faults: int = 0) -> None:
         self.cpu_ns += cpu_ns
         self.system_ns += system_ns
         self.child_ns += child_ns
+        self.faults += faults
         self.wall_ns += cpu_ns + child_ns + waited_ns
 
     def process_time_ns(self) -> int:
@@ -47,7 +49,8 @@ class FakeClocks:
     def getrusage(self, who: int) -> SimpleNamespace:
         if who == meter_module.resource.RUSAGE_CHILDREN:
             return SimpleNamespace(ru_utime=self.child_ns / 1e9, ru_stime=0.0)
-        return SimpleNamespace(ru_utime=(self.cpu_ns - self.system_ns) / 1e9, ru_stime=self.system_ns / 1e9)
+        user_ns = self.cpu_ns - self.system_ns
+        return SimpleNamespace(ru_utime=user_ns / 1e9, ru_stime=self.system_ns / 1e9, ru_minflt=self.faults)
 
 
 @dataclass
@@ -104,8 +107,8 @@ class FakeSampler:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> FakeClocks:
     fake = FakeClocks()
-    monkeypatch.setattr(meter_module, "time", fake)
-    monkeypatch.setattr(rounds_module, "time", fake)
+    monkeypatch.setattr(meter_module, "clocks", fake)
+    monkeypatch.setattr(rounds_module, "clocks", fake)
     real = meter_module.resource
     rusage = {"RUSAGE_CHILDREN": real.RUSAGE_CHILDREN, "RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
     monkeypatch.setattr(meter_module, "resource", SimpleNamespace(**rusage))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from repositories import Checkout
 
-from pytest_flame.git import GitError, Repository
+from pytest_flame.git import Repository
+from pytest_flame.git_program import GitError
 from pytest_flame.measure.existed import test_existed as existed
 from pytest_flame.measure.trees import Trees, build_trees, files_below
 

@@ -136,6 +136,8 @@ class Project:
         plan: Plan | None = SHORT_PLAN,
         fresh: bool = False,
         cpus: tuple[int, ...] = (),
+        hash_seed: int = 1,
+        time_s: float = 0.1,
     ) -> WorkerResult:
         """One measured process, nothing around it."""
         scratch = self.path / ".scratch"
@@ -145,10 +147,10 @@ class Project:
             root=str(self.path),
             result=str(scratch / "result.json"),
             seed=1,
-            hash_seed=1,
+            hash_seed=hash_seed,
             frequency_hz=997,
             sampler="auto",
-            time_s=0.1,
+            time_s=time_s,
             fresh=fresh,
             cpus=cpus,
             plan=plan,

@@ -229,7 +229,7 @@ def test_forked_children_count_too_and_leave_the_result_alone(project: Project) 
             assert os.waitpid(pid, 0)[1] == 0
     """,
     )
-    measured = process(project.worker("test_it.py::test_it", plan=Plan(1, 5)))
+    measured = process(project.worker("test_it.py::test_it", plan=Plan(1, 5), time_s=10))
     assert sum(r.cpu_ns for r in measured.rounds) / 5 > 10e6
     assert len(measured.rounds) == 5
 
