@@ -58,6 +58,8 @@ class Conditions:
     plugins: tuple[str, ...]
     variables: tuple[str, ...]
     """Names of environment variables with a digest: values may be secret."""
+    left_out: Mapping[str, str]
+    """Options that no worker gets: they differ often and explain seldom."""
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self)))
@@ -65,18 +67,25 @@ class Conditions:
     @classmethod
     def read(cls, path: Path) -> Conditions:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        return cls(fields["options"], fields["settings"], tuple(fields["plugins"]), tuple(fields["variables"]))
+        plugins, variables = tuple(fields["plugins"]), tuple(fields["variables"])
+        return cls(fields["options"], fields["settings"], plugins, variables, fields["left_out"])
 
     def differences(self, worker: Conditions) -> Iterator[str]:
         """Words for each; ``self`` is the run's."""
-        for kind, here, there in (("", self.options, worker.options), ("ini ", self.settings, worker.settings)):
-            for name in {**here, **there}:
-                if here.get(name) != there.get(name):
-                    yield f"{kind}{name}: {here.get(name, 'unknown')} here, {there.get(name, 'unknown')} there"
+        yield from _values("", self.options, worker.options)
+        yield from _values("ini ", self.settings, worker.settings)
         for name in sorted({*self.plugins} ^ {*worker.plugins}):
             yield f"plugin {name}: only {'here' if name in self.plugins else 'there'}"
         for name in sorted({v.partition("=")[0] for v in {*self.variables} ^ {*worker.variables}}):
             yield f"environment variable {name}"
+        yield from _values("", self.left_out, worker.left_out)
+        yield "environment variable PYTEST_FLAME_WORKER: only there"
+
+
+def _values(kind: str, here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*here, *there}):
+        if here.get(name) != there.get(name):
+            yield f"{kind}{name}: {here.get(name, 'unknown')} here, {there.get(name, 'unknown')} there"
 
 
 def said(differences: list[str]) -> str:

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import inspect
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from pytest_flame.measure.identity import Identity
 
 _OF_EACH_PROCESS: Final = frozenset(
     {"PYTHONHASHSEED", "PYTHONPATH", "PWD", "OLDPWD", "SHLVL", "_", "PYTEST_CURRENT_TEST", "PYTEST_VERSION"}
+    | {"PYTEST_FLAME_WORKER"}
 )
 _OWN_OPTIONS: Final = frozenset(
     {"file_or_dir", "basetemp", "plugins", "override_ini", "inifilename", "rootdir", "confcutdir", "quiet"}
@@ -84,11 +85,13 @@ def conditions(config: pytest.Config) -> Conditions:
     """As they are now."""
     root = str(config.rootpath)
     actions = {action.dest: action for action in option_parser(config)._actions if action.option_strings}
-    options = {
-        _option_name(actions, name): _shown(value, root)
-        for name, value in sorted(vars(config.option).items(), key=lambda o: (_is_left_out(actions, o[0]), o[0]))
-        if name not in _OWN_OPTIONS and not name.startswith("flame")
-    }
+    options: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for dest, value in vars(config.option).items():
+        if dest not in _OWN_OPTIONS and not dest.startswith("flame"):
+            names = actions[dest].option_strings if dest in actions else [dest]
+            into = left_out if arguments.is_left_out(names, arguments.LEFT_OUT) else options
+            into[max(names, key=len)] = _shown(value, root)
     settings = {
         name: _setting(config, name, root)
         for name in config._parser._inidict
@@ -99,16 +102,7 @@ def conditions(config: pytest.Config) -> Conditions:
         for name, value in os.environ.items()
         if name not in _OF_EACH_PROCESS
     )
-    return Conditions(options, settings, tuple(sorted(set(_plugins(config)))), variables)
-
-
-def _option_name(actions: Mapping[str, argparse.Action], dest: str) -> str:
-    return max(actions[dest].option_strings, key=len) if dest in actions else dest
-
-
-def _is_left_out(actions: Mapping[str, argparse.Action], dest: str) -> bool:
-    """Such an option differs often and explains seldom."""
-    return dest in actions and arguments.is_left_out(actions[dest].option_strings, arguments.LEFT_OUT)
+    return Conditions(options, settings, tuple(sorted(set(_plugins(config)))), variables, left_out)
 
 
 def _plugins(config: pytest.Config) -> Iterator[str]:

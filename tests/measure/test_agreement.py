@@ -36,14 +36,16 @@ def test_each_difference_is_named(changed: dict[str, object], words: str) -> Non
 
 
 def test_conditions(tmp_path: Path) -> None:
-    here = Conditions({"--runslow": "True", "--tb": "'short'"}, {"engine": "'a'"}, ("cov",), ("CI=1f", "HOME=2e"))
+    here = Conditions({"--runslow": "True"}, {"engine": "'a'"}, ("cov",), ("CI=1f", "HOME=2e"), {"--tb": "'short'"})
     here.write(tmp_path / "run.json")
     assert Conditions.read(tmp_path / "run.json") == here
-    there = Conditions({"--runslow": "False", "--tb": "'short'"}, {}, ("cov", "spy"), ("HOME=2f", "CI=1f"))
+    there = Conditions({"--runslow": "False"}, {}, ("cov", "spy"), ("HOME=2f", "CI=1f"), {"--tb": "'auto'"})
     assert list(here.differences(there)) == [
         "--runslow: True here, False there",
         "ini engine: 'a' here, unknown there",
         "plugin spy: only there",
         "environment variable HOME",
+        "--tb: 'short' here, 'auto' there",
+        "environment variable PYTEST_FLAME_WORKER: only there",
     ]
     assert said(["a", "b", "c", "d", "e"]) == "a; b; c and 2 more"

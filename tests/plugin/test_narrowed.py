@@ -108,7 +108,6 @@ def pytest_configure(config):
     only_there = reasons["test_running.py::test_only_there"]
     assert only_there == "skipped in its worker process and not in the run: not in workers"
 
-    ran = project.flame("--bare", "test_gone.py", "-k", "nothing or it", time=SHORTEST)
     project.replace("test_gone.py", "in_worker()", "in_worker() and False")
     ran = project.flame("--bare", "test_gone.py", time=SHORTEST)
     reason = str(ran.test("test_it")["reason"])
