@@ -62,7 +62,7 @@ LEFT_OUT: Final = (
         + _words("--rsyncdir --rsyncignore --testrunuid --maxschedchunk -f"),
         "xdist",
     ),
-    LeftOut("limits are for one call of the body", _words("--timeout* --session-timeout"), "pytest_timeout"),
+    LeftOut("a limit of the whole run", _words("--session-timeout"), "pytest_timeout"),
     LeftOut("a kept database stays", _words("--create-db"), "pytest_django"),
     LeftOut(_REPORTS, _words("--html --self-contained-html --css"), "pytest_html"),
     LeftOut(_REPORTS, _words("--json-report*"), "pytest_jsonreport"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
 from pytest_flame.measure.agreement import Seen
+from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
 
@@ -59,6 +60,9 @@ class Job:
     """The file in which ``Conditions`` of the run stand."""
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
+    patience: Patience = field(default_factory=Patience)
+    watch: str = ""
+    """Folder of what the worker shares with the launcher, which sets it."""
 
     @property
     def output(self) -> Path:
@@ -74,6 +78,7 @@ class Job:
         fields["cpus"] = tuple(fields["cpus"])
         fields["plan"] = Plan(**fields["plan"]) if fields["plan"] else None
         fields["seen"] = Seen.from_json(fields["seen"]) if fields["seen"] else None
+        fields["patience"] = Patience(**fields["patience"])
         if fields["provenance"]:
             fields["provenance"] = Provenance.from_json(fields["provenance"])
         return cls(**fields)
@@ -103,6 +108,8 @@ class Status(enum.Enum):
     WRONG_SIDE = "wrong side"
     """Files of the project came from elsewhere than the side's own tree."""
     OUT_OF_TIME = "out of time"
+    HUNG = "hung"
+    """Not done in time (``Patience``), and ended."""
     DIED = "died"
     """No result: crashed, killed or left by the test."""
 
@@ -119,6 +126,8 @@ class WorkerResult:
     plan: Plan | None = None
     round_wall_ns: int = 0
     recording: Recording | None = None
+    hang: Hang | None = None
+    """Of ``HUNG``, which the launcher finds and no worker writes."""
 
     def write(self, path: Path) -> None:
         document: dict[str, Any] = {

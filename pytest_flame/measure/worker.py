@@ -30,12 +30,13 @@ from pytest_flame.measure.absence import absence
 from pytest_flame.measure.agreement import Conditions, said
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured, shown
+from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
 from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
-from pytest_flame.measure.rounds import Kind, Progress, Step, rounds
+from pytest_flame.measure.rounds import Kind, Progress, Step, rounds, watched
 from pytest_flame.measure.seeing import conditions, see
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording
@@ -65,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.args[:] = [job.place]
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
+    if job.watch:
+        show_stacks_when_asked(job.watch)
     config.pluginmanager.register(Worker(job, config), PLUGIN_NAME)
 
 
@@ -113,6 +116,7 @@ class Worker:
         self.identity = _identity(job)
         self.rng = random.Random(job.seed)
         self.progress = Progress()
+        self.pulse = Pulse(job.watch, job.patience)
         self.result: WorkerResult | None = None
         self.errors: list[str] = []
         self.absent: str | None = None
@@ -130,8 +134,9 @@ class Worker:
             self.aside = report
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_timeout_set_timer(self) -> bool:
-        """pytest-timeout's limits are for one call, this process makes many."""
+    def pytest_timeout_set_timer(self, settings: Any) -> bool:
+        """pytest-timeout's limits are for one call, this process makes many: they are watched from outside."""
+        self.pulse.own_timeout(float(settings.timeout))
         return True
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
@@ -245,6 +250,7 @@ class Worker:
             meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin)
             self._shuffle_heap()
             report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
+            self.pulse.ending()
             self.result = self._judge_report(report)
             if self.result is None:
                 _refuse_tracers("was left behind by the test")
@@ -253,7 +259,11 @@ class Worker:
             sampler.close()
 
     def _steps(self, meter: Meter, *, regions: bool) -> Iterator[Step]:
-        return rounds(meter, self.progress, self.job.plan, self.job.time_s, self.rng, regions=regions)
+        job = self.job
+        steps = rounds(
+            meter, self.progress, job.plan, job.time_s, self.rng, regions=regions, limit_s=job.patience.calls_s
+        )
+        return watched(steps, self.pulse)
 
     def _repeat(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
         """Fixtures once, the body many times."""
@@ -268,6 +278,7 @@ class Worker:
             else:
                 obj = repeated(body, self._steps(meter, regions=False), settle_heap)
             report = self._call(item, obj, meter)
+        self.pulse.ending()
         teardown = call_and_report(item, "teardown", log=False, nextitem=None)
         if report.passed and part.raised is not None:
             raise FlameError(
@@ -281,7 +292,7 @@ class Worker:
         flame:``, for which it is called again and again."""
 
         def steps() -> Iterator[Step]:
-            yield Step(Kind.BODY, 1)
+            yield from watched(iter([Step(Kind.BODY, 1)]), self.pulse)
             part.discovering = False
             if part.called:
                 return
