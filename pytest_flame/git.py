@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pytest_flame.errors import FlameError
+from pytest_flame.git_program import FALSE, GitError, NotARepository, run_git
 
 SUBMODULE: Final = "160000"
 """The mode of an entry that is another repository's commit."""
-_SETTINGS: Final = (
-    # Each of these would let a reading command write below .git: a shared index, a monitor's socket, a fresher index.
-    *("core.splitIndex=false", "core.fsmonitor=false", "core.untrackedCache=false", "diff.autoRefreshIndex=false"),
-    *("core.sparseCheckout=false", "index.sparse=false", "submodule.recurse=false", "advice.detachedHead=false"),
-)
-_LOCAL_VARIABLES: Final = (
-    # Set inside hooks; they would name another repository, index or work tree than the one that was found.
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"),
-    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE"),
-)
+_WRITE_AN_INDEX: Final = frozenset({"read-tree", "update-index"})
+"""A temporary one; hooks run for it all the same."""
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORT_SHA: Final = re.compile(r"[0-9a-f]{7,64}")
 _PARENTS: Final = re.compile(r"(?P<tip>[^~^]+)(?P<steps>(?:[~^]\d*)+)")
-
-
-class GitError(FlameError):
-    """Git is missing, the place is no repository, or a commit is not there; ``fix`` is the command that helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +40,67 @@ class Repository:
     def find(cls, path: Path) -> Repository:
         """The repository that holds ``path``. Raises ``GitError`` where there is none, no git, or no permission."""
         folder = path if path.is_dir() else path.parent
-        out = _run(["rev-parse", "--show-toplevel", "--absolute-git-dir"], folder, {})
-        lines = os.fsdecode(out).splitlines()
-        if len(lines) != 2:
-            raise GitError(f"{folder} lies in a repository without a work tree", fix="run in a checkout")
-        return cls(Path(lines[0]).resolve(), Path(lines[1]).resolve())
+        # One command each: a path may hold a line break.
+        top, git_dir = (
+            Path(os.fsdecode(run_git(["rev-parse", which], folder, {}))[:-1]).resolve()
+            for which in ("--show-toplevel", "--absolute-git-dir")
+        )
+        return cls(top, git_dir)
+
+    @classmethod
+    def holding(cls, root: Path, *others: Path) -> Repository:
+        """The repository of ``root``; of the first of ``others`` where ``root`` lies above their clone.
+
+        Raises ``GitError`` as ``find`` does, and where ``others`` lie in several clones.
+        """
+        try:
+            around = cls.find(root)
+        except NotARepository:
+            if not others:
+                raise
+            around = None
+        if around is not None and all(_lies_in(place.resolve(), around.top) for place in others):
+            return around
+        folders = {place if place.is_dir() else place.parent for place in others}
+        found = {repository.top: repository for repository in map(cls.find, sorted(folders))}
+        if around is not None and all(around.top in (r.top, *r.superprojects()) for r in found.values()):
+            return around
+        if len(found) > 1:
+            raise GitError(
+                f"the tests lie in several repositories: {', '.join(map(str, sorted(found)))}",
+                why="base is one commit of one repository",
+                fix="run pytest for each of them",
+            )
+        return next(iter(found.values()))
+
+    def superprojects(self) -> list[Path]:
+        """The tops of the work trees that this one is a submodule of, the nearest first."""
+        tops: list[Path] = []
+        repository = self
+        while out := os.fsdecode(repository.run("rev-parse", "--show-superproject-working-tree")).rstrip("\n"):
+            repository = Repository.find(Path(out))
+            tops.append(repository.top)
+        return tops
 
     def run(self, *args: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> bytes:
         """What ``git ARGS`` prints, run at ``top`` (or, where that is gone, in the git directory)."""
         folder = self.top if self.top.is_dir() else self.git_dir
-        return _run(
-            args, folder, {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(folder), **(variables or {})}, stdin
-        )
+        places = {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(folder), **(variables or {})}
+        if args[0] in _WRITE_AN_INDEX:
+            args = (*self._configured_hooks(folder, places), *args)
+        return run_git(args, folder, places, stdin)
+
+    def _configured_hooks(self, folder: Path, places: Mapping[str, str]) -> list[str]:
+        """Options that disable hooks which settings name (git 2.54), beside those in a folder of hooks."""
+        try:
+            listed = run_git(["config", "--null", "--name-only", "--get-regexp", r"^hook\."], folder, places)
+        except GitError as e:
+            if e.why == "status 1":  # none
+                return []
+            raise
+        keys = {os.fsdecode(key).rpartition(".")[0] for key in listed.split(b"\0")[:-1]}
+        # Unlike -c, --config-env takes names with a = in them.
+        return [f"--config-env={key}.enabled={FALSE}" for key in sorted(keys) if "." in key]
 
     # --- commits -------------------------------------------------------------------------------------------------
 
@@ -108,6 +144,11 @@ class Repository:
         """Whether history is cut off."""
         return self.run("rev-parse", "--is-shallow-repository").strip() == b"true"
 
+    def common_dir(self) -> Path:
+        """The git directory that all linked work trees share, resolved."""
+        found = Path(os.fsdecode(self.run("rev-parse", "--git-common-dir")).rstrip("\n"))
+        return (self.top / found if self.top.is_dir() else self.git_dir / found).resolve()
+
     def shallow_boundary(self) -> frozenset[str]:
         """The commits whose parents are missing: each looks as if it had brought in all of its files."""
         file = Path(os.fsdecode(self.run("rev-parse", "--git-path", "shallow")).rstrip("\n"))
@@ -116,12 +157,7 @@ class Repository:
 
     def commits_touching(self, paths: Sequence[str], limit: int, start: str = "HEAD") -> list[str]:
         """At most ``limit`` commits that changed one of ``paths``, newest first, from ``start`` back."""
-        out = self.run("log", "--format=%H", f"--max-count={limit}", "--no-renames", self.resolve(start), "--", *paths)
-        return out.decode().split()
-
-    def is_ancestor(self, first: str, second: str = "HEAD") -> bool:
-        """Whether ``first`` is in the history of ``second``, as far as this clone knows."""
-        return self.run("rev-list", "-n1", self.resolve(first), f"^{self.resolve(second)}") == b""
+        return self.run("rev-list", f"--max-count={limit}", self.resolve(start), "--", *paths).decode().split()
 
     # --- content -------------------------------------------------------------------------------------------------
 
@@ -157,14 +193,32 @@ class Repository:
         """One file of ``blobs``."""
         return self.blobs(commit, [path])[path]
 
-    def changed(self, old: str, new: str, paths: Sequence[str] = ()) -> list[str]:
-        """The paths (of ``paths``, files or folders, where given) that differ between two commits."""
-        out = self.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", old, new, "--", *paths)
-        return [os.fsdecode(path) for path in out.split(b"\0")[:-1]]
+    def index(self) -> dict[str, str]:
+        """The user's index: path → mode. Of a sparse one without what lies in folders that are not checked out."""
+        listed = self._list_files("--stage").split(b"\0")[:-1]
+        entries = (line.partition(b"\t") for line in listed)
+        return {os.fsdecode(path): meta.split()[0].decode("ascii") for meta, _, path in entries if path[-1:] != b"/"}
 
-    def is_clean(self) -> bool:
-        """The working tree holds what HEAD does; ignored files do not count."""
-        return self.run("status", "--porcelain", "-z", "--untracked-files=normal") == b""
+    def untracked(self) -> list[str]:
+        """Files that are neither in the index nor ignored; those of other repositories below are left out."""
+        listed = self._list_files("--others", "--exclude-standard").split(b"\0")[:-1]
+        return [os.fsdecode(path) for path in listed if not path.endswith(b"/")]
+
+    def _list_files(self, *which: str) -> bytes:
+        try:
+            values = self.run("config", "--show-scope", "--type=bool", "--get-all", "index.sparse").split(b"\n")[:-1]
+        except GitError:  # not set
+            values = []
+        users = [value for value in values if not value.startswith(b"command\t")]
+        sparse = bool(users) and users[-1].endswith(b"\ttrue")
+        # A sparse index that is expanded, even in memory, touches the objects it is expanded from.
+        kept = ("-c", "index.sparse=true", "ls-files", "--sparse") if sparse else ("ls-files",)
+        return self.run(*kept, "-z", *which)
+
+    def kind(self, oid: str) -> str | None:
+        """``blob``, ``tree``, ``commit`` or ``tag``; None where there is no such object."""
+        fields = self.run("cat-file", "--batch-check", stdin=f"{oid}\n".encode()).decode("ascii").split()
+        return fields[1] if len(fields) == 3 else None
 
     def _objects(self, oids: Sequence[str]) -> dict[str, bytes]:
         out = self.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode("ascii"))
@@ -215,37 +269,7 @@ class Repository:
         return GitError(f"there is no commit {ref!r} in {self.top}", why=why, fix=fix)
 
 
-def _run(args: Sequence[str], folder: Path, variables: Mapping[str, str], stdin: bytes = b"") -> bytes:
-    environment = {name: value for name, value in os.environ.items() if name not in _LOCAL_VARIABLES}
-    environment |= {
-        "LC_ALL": "C",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_LITERAL_PATHSPECS": "1",
-        **variables,
-    }
-    command = ["git", *(part for setting in _SETTINGS for part in ("-c", setting)), *args]
-    try:
-        done = subprocess.run(command, cwd=folder, env=environment, input=stdin, capture_output=True)
-    except FileNotFoundError as e:
-        if not folder.is_dir():
-            raise GitError(f"there is no folder {folder}") from e
-        raise GitError("the program git was not found", fix="install git (apt-get install git)") from e
-    if done.returncode == 0:
-        return done.stdout
-    said = done.stderr.decode(errors="replace").strip()
-    if "dubious ownership" in said:
-        named = re.search(r"repository at '([^']+)'", said)
-        place = named[1] if named else str(folder)
-        raise GitError(
-            f"git refuses to read {place}",
-            why="it belongs to another user, as is usual where a container runs as root on a mounted checkout",
-            fix=f"git config --global --add safe.directory {place}",
-        )
-    if "not a git repository" in said:
-        raise GitError(
-            f"{folder} is not in a git repository",
-            why="the commit to compare with is taken from the project's own history",
-            fix="run in a clone of the project; a CI job needs the .git directory too",
-        )
-    raise GitError(f"git {args[0]} failed", why=said or f"status {done.returncode}")
+def _lies_in(place: Path, top: Path) -> bool:
+    """In this work tree, and not in another one below it."""
+    below = [p for p in (place, *place.parents) if p != top and p.is_relative_to(top)]
+    return place.is_relative_to(top) and not any((p / ".git").exists() for p in below)

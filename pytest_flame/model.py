@@ -106,6 +106,8 @@ class Round:
     sampled: bool
     spin_ns: int | None = None
     """CPU time of a fixed loop run just before: how fast the processor was. None in recordings without it."""
+    minor_faults: int | None = None
+    """Pages the kernel mapped for the process meanwhile, without reading a disk. None in recordings without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class Process:
         if not self.rounds:
             raise IntegrityError("a process holds no rounds")
         for r in self.rounds:
-            if r.iterations < 1 or r.cpu_ns < 0 or r.wall_ns < 0:
+            if r.iterations < 1 or r.cpu_ns < 0 or r.wall_ns < 0 or (r.minor_faults or 0) < 0:
                 raise IntegrityError(f"impossible round {r}")
         for stack, s in self.stacks.items():
             if not stack or s.count < 0 or s.weight_ns < 0:

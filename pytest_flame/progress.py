@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 import pytest
+
+from pytest_flame import clocks
 
 LOG_EVERY_S: Final = 15.0
 
@@ -14,7 +15,7 @@ class TerminalProgress:
     def __init__(self, config: pytest.Config, tests: int) -> None:
         self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         self._moving = self._reporter is not None and self._reporter.isatty and not config.option.verbose < 0
-        self._logged = time.monotonic()
+        self._logged = clocks.monotonic()
         self._wrote = False
         if self._reporter is not None:
             self._reporter.ensure_newline()
@@ -29,8 +30,8 @@ class TerminalProgress:
         if self._moving:
             self._reporter.rewrite(f"flame: {shortened(test_id, 60)}: {step}{left}", erase=True)
             self._wrote = True
-        elif time.monotonic() - self._logged >= LOG_EVERY_S:
-            self._logged = time.monotonic()
+        elif clocks.monotonic() - self._logged >= LOG_EVERY_S:
+            self._logged = clocks.monotonic()
             self._reporter.write_line(f"flame: {test_id}: {step}{left}")
 
     def finished(self) -> None:

@@ -16,7 +16,8 @@ from typing import Final
 
 from pytest_flame.baseline import broken
 from pytest_flame.errors import BaselineError
-from pytest_flame.git import SUBMODULE, GitError, Repository
+from pytest_flame.git import SUBMODULE, Repository
+from pytest_flame.git_program import GitError
 from pytest_flame.model import Recording
 
 MOST_COMMITS: Final = 200
@@ -173,8 +174,7 @@ class OriginFinder:
 
     def _not_in_commits(self, paths: Iterable[str]) -> set[str]:
         """Paths that no commit can hold: of a submodule, or untracked and ignored (a generated version file)."""
-        staged = self.repository.run("ls-files", "--stage", "-z").decode("utf-8", "surrogateescape").split("\0")[:-1]
-        tracked = {entry.partition("\t")[2]: entry.split(" ", 1)[0] for entry in staged}
+        tracked = self.repository.index()
         untracked = {path for path in paths if path not in tracked}
         submodules = [path for path, mode in tracked.items() if mode == SUBMODULE]
         foreign = {path for path in untracked if any(path.startswith(f"{module}/") for module in submodules)}
@@ -185,7 +185,7 @@ class OriginFinder:
             return set()
         try:
             out = self.repository.run(
-                *("check-ignore", "-z", "--stdin"),
+                *("check-ignore", "-z", "--no-index", "--stdin"),
                 stdin="".join(f"{path}\0" for path in sorted(paths)).encode("utf-8", "surrogateescape"),
                 variables={"GIT_LITERAL_PATHSPECS": "0"},  # this command refuses it
             )

@@ -216,9 +216,12 @@ def _decode_process(entry: Field, stacks: list[Stack]) -> Process:
     )
 
 
-def _encode_round(r: Round) -> list[int | bool]:
-    known = [r.iterations, r.cpu_ns, r.wall_ns, r.sampled]
-    return known if r.spin_ns is None else [*known, r.spin_ns]
+def _encode_round(r: Round) -> list[int | bool | None]:
+    """What is unknown at the end is left out, what is unknown before something known is null."""
+    values = [r.iterations, r.cpu_ns, r.wall_ns, r.sampled, r.spin_ns, r.minor_faults]
+    while values[-1] is None:
+        values.pop()
+    return values
 
 
 def _decode_session(entry: Field) -> Session:
@@ -231,9 +234,10 @@ def _decode_session(entry: Field) -> Session:
 
 
 def _decode_round(entry: Field) -> Round:
-    iterations, cpu_ns, wall_ns, sampled, *spin_ns = entry.items(4, 5)
+    iterations, cpu_ns, wall_ns, sampled, *optional = entry.items(4, 5, 6)
     known = (iterations.integer(low=1), cpu_ns.integer(), wall_ns.integer(), sampled.flag())
-    return Round(*known, *(spin.integer() for spin in spin_ns))
+    last = len(optional) - 1
+    return Round(*known, *(None if x.value is None and i < last else x.integer() for i, x in enumerate(optional)))
 
 
 def _distinct(table: Field, values: list[Any]) -> None:

@@ -5,11 +5,11 @@ What a stored baseline can't tell apart from slower code (another machine, anoth
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.baseline.origin import How, Origin, OriginFinder
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import FlameError
@@ -77,7 +77,7 @@ def _origins(
     lost: list[tuple[Suspect, FlameError]] = []
     root = request.settings.root
     try:
-        repository = Repository.find(root)
+        repository = Repository.holding(root, *{suspect.test.file for suspect in suspects})
     except FlameError as e:
         return groups, [(suspect, e) for suspect in suspects]
     sources = {path for suspect in suspects for path in suspect.base.source_hashes}
@@ -99,7 +99,7 @@ def _measure_again(
     why = _INTERRUPTED if done.interrupted else None
     settings = request.settings
     if settings.max_time_s is not None:
-        left = settings.max_time_s - (time.monotonic() - began)
+        left = settings.max_time_s - (clocks.monotonic() - began)
         settings = replace(settings, max_time_s=left)
         if left <= 0:
             why = "the time of the run was spent (--flame-max-time)"

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pytest_flame.git import GitError, Repository
+from pytest_flame.git import Repository
+from pytest_flame.git_program import GitError
 from pytest_flame.model import Judgement, Recording
 
 

@@ -40,15 +40,21 @@ def renamed_from(repository: Repository, commit: str, path: str) -> str | None:
     with tempfile.TemporaryDirectory(prefix="pytest-flame-") as folder:
         # An index and an object store of its own: the user's stay as they are.
         (Path(folder) / "objects").mkdir()
-        common = os.fsdecode(repository.run("rev-parse", "--git-common-dir")).rstrip("\n")
         variables = {
             "GIT_INDEX_FILE": str(Path(folder) / "index"),
             "GIT_OBJECT_DIRECTORY": str(Path(folder) / "objects"),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str((repository.top / common / "objects").resolve()),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repository.common_dir() / "objects"),
         }
         repository.run("read-tree", commit, variables=variables)
-        changes = b"".join(os.fsencode(p) + b"\0" for p in (*gone, path))
-        repository.run("update-index", "--add", "--remove", "-z", "--stdin", stdin=changes, variables=variables)
+        # Without the user's filters: line ends are all they could change in Python sources.
+        content = (repository.top / path).read_bytes().replace(b"\r\n", b"\n")
+        hashing = ("hash-object", "--stdin", "--no-filters")
+        oid = repository.run(*hashing, stdin=content).decode("ascii").strip()
+        if repository.kind(oid) is None:  # writing what is there would touch the user's object
+            repository.run(*hashing, "-w", stdin=content, variables=variables)
+        removed = [f"0 {'0' * len(oid)}\t{p}\0" for p in gone]
+        changes = os.fsencode("".join([*removed, f"100644 {oid}\t{path}\0"]))
+        repository.run("update-index", "-z", "--index-info", stdin=changes, variables=variables)
         out = repository.run(
             *("diff-index", "--cached", "-M", "-z", "--diff-filter=R", "--name-status", commit), variables=variables
         )

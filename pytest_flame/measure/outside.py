@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import resource
-import time
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.model import Outside
 
 PROC: Final = Path("/proc")
@@ -35,11 +35,11 @@ def spin_ns() -> int:
 
 def _spin() -> int:
     x = 1
-    began = time.thread_time_ns()
+    began = clocks.thread_time_ns()
     # Numbers below 128 exist already: nothing is allocated.
     for _ in repeat(None, _SPIN_TURNS):
         x = (x * 5 + 1) & 127
-    return time.thread_time_ns() - began
+    return clocks.thread_time_ns() - began
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Reading:
 def read() -> Reading:
     """The counters as they stand. Never raises: what the kernel does not say is None."""
     return Reading(
-        wall_ns=time.monotonic_ns(),
+        wall_ns=clocks.monotonic_ns(),
         steal_ns=_steal_ns(),
         pressure_ns=_pressure_ns(),
         queued_ns=queued_ns(),

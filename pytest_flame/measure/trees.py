@@ -7,18 +7,20 @@ of its own into a work tree of its own.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
-from pytest_flame.git import SUBMODULE, GitError, Repository
+from pytest_flame.git import SUBMODULE, Repository
+from pytest_flame.git_program import GitError
+from pytest_flame.measure.compiled import COMPILED, native_changes, not_shareable
+from pytest_flame.measure.ignored import linked
 from pytest_flame.measure.overlay import test_parts
 
-COMPILED: Final = (".so", ".pyd", ".dylib")
 _CACHES: Final = frozenset(
     {".git", ".hg", ".svn", ".jj", "__pycache__", "node_modules", ".tox", ".nox", ".eggs", "__pypackages__"}
     | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".cache", ".idea", ".vscode", ".direnv"}
@@ -27,15 +29,6 @@ _CACHES: Final = frozenset(
 _OUTPUTS: Final = frozenset({"build", "_build", "dist", "target"})
 """Folders nobody imports from, like ``_CACHES``; sources may be called like that as well, so what git does not ignore
 in them is copied. What git tracks is copied from anywhere."""
-_NATIVE: Final = frozenset(
-    {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".pyx", ".pxd", ".pxi", ".rs", ".go", ".zig"}
-    | {".f", ".f90", ".f95", ".for", ".cu", ".cuh", ".s", ".asm", ".i", ".swg", ".cmake", ".in", ".tpl"}
-)
-_BUILD_FILES: Final = frozenset(
-    {"setup.py", "Cargo.toml", "Cargo.lock", "build.rs", "CMakeLists.txt", "meson.build", "meson_options.txt"}
-    | {"meson.options", "Makefile", "configure", "configure.ac", "build.py", "go.mod", "go.sum"}
-)
-_BUILD_TOOLS: Final = ("setuptools", "scikit-build", "meson-python", "maturin", "mypyc", "cython", "setuptools-rust")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +61,34 @@ def build_trees(
     patterns: Sequence[str],
     *,
     share_compiled: bool = True,
+    copied: Sequence[str] = (),
+    inside: str = "",
 ) -> Trees:
-    """``scratch/base`` is the commit with head's tests, ``scratch/head`` the working tree as it is.
+    """``scratch/base`` is the commit with head's tests, ``scratch/head`` the working tree as it is; each lies at
+    ``inside`` of these folders.
 
     Generated and ignored files (a written ``_version.py``, data, compiled parts) are on both sides where the commit
-    tracks none of that name. Raises ``GitError`` where compiled parts cannot be shared and ``share_compiled`` is on.
+    tracks none of that name; much data of that kind is linked, unless a pattern of ``copied`` names it. Raises
+    ``GitError`` where compiled parts cannot be shared and ``share_compiled`` is on.
     """
-    base, head = scratch / "base", scratch / "head"
+    base, head = scratch / "base" / inside, scratch / "head" / inside
     notes: list[str] = []
     check_out(repository, commit, base, scratch, notes)
+    at_ref = set(files_below(base))
     listing = _listing(repository)
+    known = listing.tracked | listing.untracked
     files = _working_files(repository.top, listing, avoid=scratch)
+    ignored = {p: (repository.top / p).lstat().st_size for p in files if p not in known and p not in at_ref}
+    links = linked(ignored, known | at_ref, copied)
+    left_out = _below(files, {link.path for link in links})
+    files = [p for p in files if p not in left_out]
     for path in files:
         _copy(repository.top / path, head / path)
-    changed = _native_changes(base, head)
-    at_ref = set(files_below(base))
-    generated = [p for p in files if p not in listing.tracked and p not in listing.untracked and p not in at_ref]
+    generated = [p for p in files if p in ignored]
     compiled = [p for p in generated if p.endswith(COMPILED)]
+    changed = native_changes(base, head, at_ref, known, compiled)
     if compiled and changed and share_compiled:
-        raise _not_shareable(compiled, changed)
+        raise not_shareable(compiled, changed)
     for path in generated:
         if share_compiled or not path.endswith(COMPILED):
             _copy(head / path, base / path)
@@ -98,6 +100,10 @@ def build_trees(
         _copy(head / path, base / path)
     for tree in (base, head):
         _relink(tree, repository.top)
+        for link in links:
+            (tree / link.path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / link.path).symlink_to(repository.top / link.path)
+    notes += [link.note for link in links]
     return Trees(
         base,
         head,
@@ -109,18 +115,20 @@ def build_trees(
 
 
 def check_out(repository: Repository, commit: str, target: Path, scratch: Path, notes: list[str]) -> None:
-    """The whole commit with its submodules, filtered as git would (end of line, LFS)."""
+    """The commit with its submodules, filtered as git would (end of line, LFS), and as sparse as the checkout is."""
     target.mkdir(parents=True)
     index = scratch / "index"
     index.unlink(missing_ok=True)
-    variables = {"GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index)}
-    # The index is the temporary one and holds the commit's own .gitattributes.
+    # The index is the temporary one. Attributes are those of the commit, whatever attr.tree says.
+    variables = {"GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index), "GIT_ATTR_SOURCE": commit}
     repository.run("read-tree", "--reset", "-u", "--no-recurse-submodules", commit, variables=variables)
     index.unlink(missing_ok=True)
     for entry in repository.entries(commit):
         if entry.mode != SUBMODULE:
             continue
         place = target / entry.path
+        if not place.is_dir():
+            continue  # a sparse checkout leaves it out
         submodule = _submodule(repository, commit, entry.path)
         if submodule is None:
             notes.append(f"submodule {entry.path} is not initialised here: its folder is empty at {commit[:12]}")
@@ -128,52 +136,59 @@ def check_out(repository: Repository, commit: str, target: Path, scratch: Path, 
         if submodule.known(entry.oid) is None:
             raise GitError(
                 f"commit {entry.oid} of the submodule {entry.path}, which {commit[:12]} uses, is not here",
-                fix=f"git -C {entry.path} fetch origin {entry.oid}",
+                fix=f"git -C {shlex.quote(entry.path)} fetch origin {entry.oid}",
             )
-        if place.is_dir():
-            place.rmdir()
+        place.rmdir()
         check_out(submodule, entry.oid, place, scratch, notes)
 
 
 def _submodule(repository: Repository, commit: str, path: str) -> Repository | None:
     """The user's own clone of a submodule: in its folder, or, where head has dropped it, among git's modules."""
     place = repository.top / path
-    if (place / ".git").exists():
-        return Repository.find(place)
-    names = [path]
-    try:
-        listed = repository.run("config", f"--blob={commit}:.gitmodules", "--get-regexp", r"^submodule\..*\.path$")
-        for line in os.fsdecode(listed).splitlines():
-            key, _, value = line.partition(" ")
-            if value == path:
-                names.insert(0, key.removeprefix("submodule.").removesuffix(".path"))
-    except GitError:
-        pass  # no .gitmodules at that commit: the folder's name is what git would have used
-    common = Path(os.fsdecode(repository.run("rev-parse", "--git-common-dir")).rstrip("\n"))
-    for name in names:
-        git_dir = repository.top / common / "modules" / name
-        if (git_dir / "HEAD").is_file():
-            return Repository(place, git_dir.resolve())
+    if (inside := _cloned_at(place)) is not None:
+        return inside
+    modules = repository.common_dir() / "modules"
+    for name in (*_submodule_names(repository, commit, path), path):
+        git_dir = (modules / name).resolve()
+        # The name is the commit's to choose, and a git directory's settings are commands.
+        if git_dir.is_relative_to(modules) and git_dir != modules and (git_dir / "HEAD").is_file():
+            return Repository(place, git_dir)
     return None
+
+
+def _cloned_at(place: Path) -> Repository | None:
+    """The repository whose work tree is ``place``, and not one that ``place`` merely lies in."""
+    if place.is_symlink() or not (place / ".git").exists():
+        return None
+    found = Repository.find(place)
+    return found if found.top == place.resolve() else None
+
+
+def _submodule_names(repository: Repository, commit: str, path: str) -> list[str]:
+    try:
+        listed = repository.run("config", "--null", f"--blob={commit}:.gitmodules", "--get-regexp", r"^submodule\.")
+    except GitError:
+        return []  # no .gitmodules at that commit: the folder's name is what git would have used
+    settings = (os.fsdecode(line).partition("\n") for line in listed.split(b"\0")[:-1])
+    return [
+        key.removeprefix("submodule.").removesuffix(".path")
+        for key, _, value in settings
+        if key.endswith(".path") and value == path
+    ]
 
 
 # --- the working tree -------------------------------------------------------------------------------------------------
 
 
 def _listing(repository: Repository, prefix: str = "") -> _Listing:
-    tracked: set[str] = set()
-    untracked: set[str] = set()
-    for line in repository.run("ls-files", "--stage", "-z").split(b"\0")[:-1]:
-        meta, _, raw = line.partition(b"\t")
-        path = os.fsdecode(raw)
-        if not meta.startswith(SUBMODULE.encode()):
-            tracked.add(prefix + path)
-        elif (repository.top / path / ".git").exists():
-            inner = _listing(Repository.find(repository.top / path), f"{prefix}{path}/")
+    index = repository.index()
+    tracked = {prefix + path for path in index}
+    untracked = {prefix + path for path in repository.untracked()}
+    for path, mode in index.items():
+        if mode == SUBMODULE and (submodule := _cloned_at(repository.top / path)) is not None:
+            inner = _listing(submodule, f"{prefix}{path}/")
             tracked |= inner.tracked
             untracked |= inner.untracked
-    others = repository.run("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")[:-1]
-    untracked |= {prefix + os.fsdecode(path) for path in others if not path.endswith(b"/")}
     return _Listing(frozenset(tracked), frozenset(untracked))
 
 
@@ -195,6 +210,10 @@ def _working_files(top: Path, listing: _Listing, avoid: Path) -> list[str]:
         # .git is a file in linked work trees and submodules
         found |= {relative + n for n in (*files, *links) if n != ".git" and not n.endswith((".pyc", ".pyo"))}
     return sorted(p for p in found if _is_copied(top / p))
+
+
+def _below(files: Iterable[str], places: set[str]) -> set[str]:
+    return {p for p in files if p in places or any(str(parent) in places for parent in PurePosixPath(p).parents)}
 
 
 def _is_cache(folder: Path) -> bool:
@@ -253,44 +272,3 @@ def _relink(tree: Path, top: Path) -> None:
             continue
         link.unlink()
         link.symlink_to(tree / meant.relative_to(top) if meant.is_relative_to(top) else meant)
-
-
-# --- compiled parts ---------------------------------------------------------------------------------------------------
-
-
-def _native_changes(base: Path, head: Path) -> list[str]:
-    paths = {p for tree in (base, head) for p in files_below(tree) if _is_native(p)}
-    return sorted(p for p in paths if _build_content(base / p) != _build_content(head / p))
-
-
-def _is_native(path: str) -> bool:
-    pure = PurePosixPath(path)
-    return pure.suffix.lower() in _NATIVE or pure.name in _BUILD_FILES or pure.name == "pyproject.toml"
-
-
-def _build_content(path: Path) -> Any:
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    if path.name != "pyproject.toml":
-        return content
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except ValueError:
-        return content
-    tools = document.get("tool", {})
-    return [document.get("build-system"), *(tools.get(name) for name in _BUILD_TOOLS)]
-
-
-def _not_shareable(compiled: Sequence[str], changed: Sequence[str]) -> GitError:
-    return GitError(
-        f"compiled parts of the project ({_some(compiled)}) cannot be used for the base",
-        why=f"they were built from the working tree, and its sources differ from the base's: {_some(changed)}",
-        fix="let the base have its own: --flame-base-install='pip install .' builds both sides, "
-        "--flame-base-python=EXE names an interpreter with the base installed",
-    )
-
-
-def _some(paths: Iterable[str]) -> str:
-    listed = sorted(paths)
-    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")

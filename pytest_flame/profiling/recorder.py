@@ -6,10 +6,10 @@ import math
 import os
 import random
 import resource
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_flame import clocks
 from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.fold import scale
 from pytest_flame.measure.meter import NS_PER_S, Meter
@@ -87,7 +87,7 @@ class Recorder:
             self._stitcher.install()
         self._threads = NewThreads(sampler.adopt_thread)
         self._threads.install()
-        self._began_ns = time.monotonic_ns()
+        self._began_ns = clocks.monotonic_ns()
         meter.enter()
 
     def stop(self) -> None:
@@ -104,7 +104,7 @@ class Recorder:
         try:
             if not self.elsewhere:
                 meter.leave()
-                wall_ns = time.monotonic_ns() - self._began_ns
+                wall_ns = clocks.monotonic_ns() - self._began_ns
                 meter.end(1)
                 self._waited_ns += meter.sampled_child_ns
                 taken = self._fold(sampler, meter, wall_ns)
@@ -124,9 +124,9 @@ class Recorder:
 
     def _fold(self, sampler: NativeSampler, meter: Meter, wall_ns: int) -> CpuProfile:
         # Children are accounted for where all processes come together.
-        clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, 0, meter.ticks_due)
+        spent = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, 0, meter.ticks_due)
         namer = FrameNamer(self._root)
-        folded = fold_samples(sampler.samples(), namer, _PROGRAM, clocks, sampler.info)
+        folded = fold_samples(sampler.samples(), namer, _PROGRAM, spent, sampler.info)
         expand = self._stitcher.expander(namer) if self._stitcher is not None else tuple
         stacks: dict[Stack, StackSample] = {}
         for stack, sample in folded.stacks.items():

@@ -7,8 +7,9 @@ import math
 from importlib.resources import files
 from typing import Any, Final
 
-from pytest_flame.model import PS_PER_NS, Comparison, FrameDelta, Judgement, RunResult
+from pytest_flame.model import PS_PER_NS, Comparison, FrameDelta, Judgement, Recording, RunResult
 from pytest_flame.render import words
+from pytest_flame.stats.faults import median_faults
 
 SCHEMA_ID: Final = "pytest-flame/result/1"
 
@@ -59,6 +60,8 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "mode": "interleaved" if judgement.interleaved else "stored",
         "base_commit": judgement.base_commit,
         **figures,
+        "base_minor_faults": _faults(judgement.base),
+        "head_minor_faults": _faults(judgement.head),
         "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],
         "moved": [_frame(delta, comparison) for delta in comparison.moved] if comparison else [],
         "notes": [*judgement.notes, *(comparison.notes if comparison else ())],
@@ -106,6 +109,10 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
         _ns(comparison.blind_below_ps),
     )
     return dict(zip(_FIGURES, values, strict=True))
+
+
+def _faults(recording: Recording | None) -> float | None:
+    return _finite(median_faults(recording.processes)) if recording is not None else None
 
 
 def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:

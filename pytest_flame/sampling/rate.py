@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.sampling.ladder import max_sample_rate, open_sampler
 from pytest_flame.sampling.native import NativeSampler
 
@@ -74,8 +74,8 @@ def choose_rate(choice: str, recorded_hz: Sequence[int] = (), *, kernel_frames: 
 
 def burn(cpu_ns: int) -> int:
     """Uses so much CPU of this thread; how often it went round meanwhile."""
-    turns, end = 0, time.thread_time_ns() + cpu_ns
-    while time.thread_time_ns() < end:
+    turns, end = 0, clocks.thread_time_ns() + cpu_ns
+    while clocks.thread_time_ns() < end:
         for _ in range(500):
             pass
         turns += 1

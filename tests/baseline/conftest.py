@@ -85,6 +85,7 @@ def recordings() -> st.SearchStrategy[Recording]:
                 st.integers(0, 10**12),
                 st.booleans(),
                 st.none() | small,
+                st.none() | small,
             ),
             min_size=1,
             max_size=3,

@@ -28,13 +28,15 @@ class FakeClocks:
     system_ns: int = 0
     child_ns: int = 0
     wall_ns: int = 0
+    faults: int = 0
     reading_ns: int = 0
     """CPU that reading the clocks itself costs."""
 
-    def work(self, cpu_ns: int, *, system_ns: int = 0, child_ns: int = 0, waited_ns: int = 0) -> None:
+    def work(self, cpu_ns: int, *, system_ns: int = 0, child_ns: int = 0, waited_ns: int = 0, faults: int = 0) -> None:
         self.cpu_ns += cpu_ns
         self.system_ns += system_ns
         self.child_ns += child_ns
+        self.faults += faults
         self.wall_ns += cpu_ns + child_ns + waited_ns
 
     def process_time_ns(self) -> int:
@@ -45,9 +47,9 @@ class FakeClocks:
         return self.wall_ns
 
     def getrusage(self, who: int) -> SimpleNamespace:
-        if who == meter_module.resource.RUSAGE_CHILDREN:
-            return SimpleNamespace(ru_utime=self.child_ns / 1e9, ru_stime=0.0)
-        return SimpleNamespace(ru_utime=(self.cpu_ns - self.system_ns) / 1e9, ru_stime=self.system_ns / 1e9)
+        assert who == meter_module.resource.RUSAGE_SELF
+        user_ns = self.cpu_ns - self.system_ns
+        return SimpleNamespace(ru_utime=user_ns / 1e9, ru_stime=self.system_ns / 1e9, ru_minflt=self.faults)
 
 
 @dataclass
@@ -101,13 +103,27 @@ class FakeSampler:
         raise NotImplementedError
 
 
+@dataclass
+class FakeChildren:
+    clocks: FakeClocks
+    hidden: str | None = None
+    asked: list[int] = field(default_factory=list)
+
+    def cpu_ns(self) -> int:
+        return self.clocks.child_ns
+
+    def unseen(self, counted_ns: int) -> str | None:
+        self.asked.append(counted_ns)
+        return self.hidden
+
+
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> FakeClocks:
     fake = FakeClocks()
-    monkeypatch.setattr(meter_module, "time", fake)
-    monkeypatch.setattr(rounds_module, "time", fake)
+    monkeypatch.setattr(meter_module, "clocks", fake)
+    monkeypatch.setattr(rounds_module, "clocks", fake)
     real = meter_module.resource
-    rusage = {"RUSAGE_CHILDREN": real.RUSAGE_CHILDREN, "RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
+    rusage = {"RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
     monkeypatch.setattr(meter_module, "resource", SimpleNamespace(**rusage))
     monkeypatch.setattr(outside, "queued_ns", lambda: 0)
     monkeypatch.setattr(outside, "spin_ns", lambda: SPIN_NS)
@@ -121,4 +137,4 @@ def sampler() -> FakeSampler:
 
 @pytest.fixture
 def new_meter(sampler: FakeSampler, clocks: FakeClocks) -> Callable[..., Meter]:
-    return lambda seed=1: Meter(sampler, random.Random(seed))
+    return lambda seed=1: Meter(sampler, random.Random(seed), children=FakeChildren(clocks))

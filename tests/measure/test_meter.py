@@ -28,12 +28,14 @@ def one_round(meter: Meter, work: Callable[[], None], *, sampled: bool = True, i
 def test_a_round_is_the_cpu_and_wall_time_of_its_region(new_meter: NewMeter, clocks: Any) -> None:
     meter = new_meter()
     meter.begin(sampled=False)
-    clocks.work(7 * MS)  # set-up
+    clocks.work(7 * MS, faults=100)  # set-up
     meter.enter()
-    clocks.work(3 * MS, waited_ns=5 * MS)
+    clocks.work(3 * MS, waited_ns=5 * MS, faults=20)
     meter.leave()
-    clocks.work(11 * MS)  # tear-down
-    assert meter.end(10) == Round(iterations=10, cpu_ns=3 * MS, wall_ns=8 * MS, sampled=False, spin_ns=31_000)
+    clocks.work(11 * MS, faults=300)  # tear-down
+    assert meter.end(10) == Round(
+        iterations=10, cpu_ns=3 * MS, wall_ns=8 * MS, sampled=False, spin_ns=31_000, minor_faults=20
+    )
 
 
 def test_regions_of_a_round_add_up_and_the_next_round_starts_anew(new_meter: NewMeter, clocks: Any) -> None:

@@ -137,6 +137,7 @@ class Project:
         fresh: bool = False,
         cpus: tuple[int, ...] = (),
         hash_seed: int = 1,
+        time_s: float = 0.1,
     ) -> WorkerResult:
         """One measured process, nothing around it."""
         scratch = self.path / ".scratch"
@@ -149,7 +150,7 @@ class Project:
             hash_seed=hash_seed,
             frequency_hz=997,
             sampler="auto",
-            time_s=0.1,
+            time_s=time_s,
             fresh=fresh,
             cpus=cpus,
             plan=plan,

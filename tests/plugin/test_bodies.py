@@ -183,7 +183,9 @@ def test_child_process_left_running_is_ended(project: Project) -> None:
                 file.write(f"{child.pid} ")
     """,
     )
-    process(project.worker("test_it.py::test_it", plan=Plan(1, 1)))
+    result = project.worker("test_it.py::test_it", plan=Plan(1, 1))
+    assert result.status is Status.UNSEEN, "an interpreter starts up for it, and it does not wait"
+    assert len(result.left) == 1
     for pid in log(project, "pids"):
         assert ends(int(pid)), f"child {pid} still runs"
 
@@ -229,7 +231,7 @@ def test_forked_children_count_too_and_leave_the_result_alone(project: Project) 
             assert os.waitpid(pid, 0)[1] == 0
     """,
     )
-    measured = process(project.worker("test_it.py::test_it", plan=Plan(1, 5)))
+    measured = process(project.worker("test_it.py::test_it", plan=Plan(1, 5), time_s=10))
     assert sum(r.cpu_ns for r in measured.rounds) / 5 > 10e6
     assert len(measured.rounds) == 5
 

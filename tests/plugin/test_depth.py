@@ -96,3 +96,28 @@ def test_no_depth_maps_a_chunk_in_every_call(project: Project, test: str, fresh:
     assert result.status is Status.MEASURED, f"{result.message}\n{result.details}"
     faults = json.loads((project.path / "faults").read_text(encoding="utf-8"))
     assert max(faults) < 50, faults  # of 100 calls
+
+
+def test_memory_taken_and_given_back_in_every_iteration_is_said(project: Project) -> None:
+    project.plugins()
+    project.write(
+        "work.py",
+        """
+        import mmap
+
+        PAGES = 2
+
+        def churn():
+            with mmap.mmap(-1, PAGES * mmap.PAGESIZE) as memory:
+                for page in range(PAGES):
+                    memory[page * mmap.PAGESIZE] = 1
+        """,
+    )
+    project.write("test_it.py", "import pytest, work\n@pytest.mark.flame\ndef test_it():\n    work.churn()\n")
+    quick = ("--flame-time=0.08", "--flame-processes=4")
+    assert project.flame("--flame-update", time=quick).ret == 0
+    project.replace("work.py", "PAGES = 2", "PAGES = 40")
+    ran = project.flame("--flame-remeasure=never", time=quick)
+    test = ran.test("test_it")
+    assert 2 <= test["base_minor_faults"] < 4 and 40 <= test["head_minor_faults"] < 42
+    assert any(note.startswith("head meets more page faults: 40 an iteration, base 2") for note in test["notes"]), test

@@ -53,6 +53,13 @@ def test_a_block_is_profiled(sampler: str, temporary: Path) -> None:
     assert profile.lines[next(f for f in profile.lines if f.qualname == "busy")].path.endswith("test_profiler.py")
 
 
+def test_a_program_whose_time_stands_still_is_profiled(temporary: Path) -> None:
+    freezegun = pytest.importorskip("freezegun")
+    with freezegun.freeze_time("2012-01-14"), Profiler() as p:
+        spin(20 * MS)
+    assert p.profile.wall_ns >= p.profile.cpu_ns // 2 >= 10 * MS // 2
+
+
 def test_nothing_of_the_profiler_itself_is_in_the_profile(temporary: Path) -> None:
     with Profiler(frequency=5000) as p:
         for _ in range(50):

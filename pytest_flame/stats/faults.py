@@ -1,0 +1,83 @@
+"""Do the two sides differ in the pages the kernel maps for them in every iteration?
+
+Memory that is given back to the system and taken again in each iteration costs page faults: a chunk of the
+interpreter's stack, an arena of its allocator, the top of the C library's heap, a large array. Whether an iteration
+crosses such a border is often decided by where the heap happens to end, and can be a large part of its cost.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pytest_flame.model import PS_PER_NS, Process
+
+FAULT_NS: Final = 250
+"""What a fault costs at least; with the mapping around it, or on a virtual machine, it is several times as much."""
+MATTERS: Final = 0.01
+"""Share of base's cost from which a difference in faults is said."""
+ALPHA: Final = 0.05
+"""Nothing is decided by it: one note in twenty, of tests with so many faults, may come of chance."""
+_MOST: Final = 30
+"""Processes of each side that are ranked; more say nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultsDiffer:
+    """Minor faults an iteration (median of the processes), and the least that the difference costs."""
+
+    base: float
+    head: float
+    p: float
+
+    @property
+    def ns(self) -> float:
+        return abs(self.head - self.base) * FAULT_NS
+
+
+def faults(process: Process) -> float | None:
+    """An iteration's, in the median round: what is touched for the first time counts for nothing. None if unknown."""
+    known = [r.minor_faults / r.iterations for r in process.rounds if r.minor_faults is not None]
+    return statistics.median(known) if known else None
+
+
+def median_faults(processes: Sequence[Process]) -> float | None:
+    known = [found for p in processes if (found := faults(p)) is not None]
+    return statistics.median(known) if known else None
+
+
+def find_difference(base: Sequence[Process], head: Sequence[Process], base_ps: int) -> FaultsDiffer | None:
+    """A difference beyond chance that matters beside ``base_ps``, the cost of an iteration on base."""
+    here, there = median_faults(base), median_faults(head)
+    if here is None or there is None or base_ps <= 0:
+        return None
+    p = rank_sum_p([f for q in base if (f := faults(q)) is not None], [f for q in head if (f := faults(q)) is not None])
+    found = FaultsDiffer(here, there, p)
+    return found if p <= ALPHA and found.ns * PS_PER_NS >= MATTERS * base_ps else None
+
+
+def rank_sum_p(x: Sequence[float], y: Sequence[float]) -> float:
+    """Two-sided exact p of the Wilcoxon rank sum, ties included: among all ways to choose which values are ``x``, how
+    many have a rank sum as far from the middle. Holds for pairs too, whose sides vary together, which widens it.
+
+    The distribution is built up value by value (Streitberg and Röhmel, Statistical Software Newsletter 12, 1986).
+    """
+    x, y = x[:_MOST], y[:_MOST]
+    if not x or not y:
+        return 1.0
+    # Twice the mid-ranks, which are whole numbers.
+    values = np.concatenate([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
+    ordered = np.sort(values)
+    ranks = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1
+    ways = np.zeros((len(x) + 1, int(ranks.sum()) + 1))
+    ways[0, 0] = 1
+    for rank in map(int, ranks):
+        ways[1:, rank:] += ways[:-1, :-rank].copy()
+    middle = len(x) * (len(values) + 1)
+    distance = np.abs(np.arange(ways.shape[1]) - middle)
+    as_far = distance >= abs(int(ranks[: len(x)].sum()) - middle)
+    return float(ways[-1, as_far].sum() / ways[-1].sum())
