@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 from pytest_flame.errors import IntegrityError
 
 PS_PER_NS: Final = 1000
+FAULT_NS: Final = 250
+"""What a minor page fault costs at least; with the mapping around it or on a virtual machine, several times as much."""
 
 
 _LIBRARY: Final = re.compile(r"\.so(\.\d+)*$")

@@ -13,11 +13,11 @@ from pathlib import Path
 from pytest_flame import fold
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
-from pytest_flame.model import PS_PER_NS, Process
+from pytest_flame.model import PS_PER_NS
 from pytest_flame.sampling.rate import choose_rate
 from pytest_flame.stats.faults import faults
 
-ROUNDS = 12
+ROUNDS = 20
 BARE = Path(__file__).with_name("bare.py")
 
 
@@ -28,8 +28,8 @@ class Cost:
     ns: float
     """What the gate takes for the cost: the mean of the cheaper quarter of the sampled rounds."""
     faults: float
-    unsampled_ns: float | None = None
-    """The same of the rounds that were not sampled; None for a bare loop."""
+    overhead: float | None = None
+    """What sampled rounds cost more than the others, as the gate computes it; None for a bare loop."""
 
 
 def in_worker(project: Path, test: str, plan: Plan, seed: int, *, fresh: bool = False) -> Cost:
@@ -37,7 +37,7 @@ def in_worker(project: Path, test: str, plan: Plan, seed: int, *, fresh: bool = 
     if result.status is not Status.MEASURED or result.recording is None:
         raise RuntimeError(f"{test}: {result.message}\n{result.details}")
     (process,) = result.recording.processes
-    return Cost(fold.cost_ps(process) / PS_PER_NS, faults(process) or 0.0, _unsampled_ns(process))
+    return Cost(fold.cost_ps(process) / PS_PER_NS, faults(process) or 0.0, fold.overhead((process,)))
 
 
 def calibrated(project: Path, test: str, *, fresh: bool = False) -> Plan:
@@ -80,9 +80,3 @@ def _worker(project: Path, test: str, plan: Plan | None, seed: int, fresh: bool)
     )
     arguments = ("-q", f"--rootdir={project}", "-p", "no:cacheprovider")
     return Launcher(project, project, scratch, arguments).run(job, file, 300)
-
-
-def _unsampled_ns(process: Process) -> float:
-    """The mean, as there are few of them."""
-    costs = [r.cpu_ns / r.iterations for r in process.rounds if not r.sampled]
-    return sum(costs) / len(costs) - process.loop_ps / PS_PER_NS
