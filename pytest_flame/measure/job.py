@@ -107,6 +107,8 @@ class Status(enum.Enum):
     """The base does not have the module or symbol of the project that the test needs."""
     WRONG_SIDE = "wrong side"
     """Files of the project came from elsewhere than the side's own tree."""
+    UNSEEN = "unseen"
+    """Measured, but part of the cost, or of what ran, could not be seen."""
     OUT_OF_TIME = "out of time"
     HUNG = "hung"
     """Not done in time (``Patience``), and ended."""
@@ -126,6 +128,8 @@ class WorkerResult:
     plan: Plan | None = None
     round_wall_ns: int = 0
     recording: Recording | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that the worker left running, and that were ended. The launcher adds them."""
     hang: Hang | None = None
     """Of ``HUNG``, which the launcher finds and no worker writes."""
 

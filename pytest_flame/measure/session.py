@@ -81,6 +81,8 @@ class Measured:
     complete: bool
     """The referee, or the number asked for, was satisfied."""
     referee: Referee | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that its workers left running, and that were ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class _State:
     wall_s: float = 0.0
     referee: Referee | None = None
     satisfied: bool = False
+    left: dict[str, None] = field(default_factory=dict)
+    """In the order they were met."""
     took_s: dict[str, float] = field(default_factory=dict)
     """By side: the longest of its processes so far, from start to end."""
     base_call_s: float | None = None
@@ -147,6 +151,7 @@ class _State:
             self.wall_s,
             self.satisfied,
             self.referee,
+            tuple(self.left),
         )
 
 
@@ -316,6 +321,7 @@ class _Run:
         finally:
             took_s = clocks.monotonic() - began
             state.wall_s += took_s
+        state.left |= dict.fromkeys(result.left)
         if result.status is Status.HUNG:
             return self._hung(state, side, result)
         state.took_s[side] = max(took_s, state.took_s.get(side, 0.0))

@@ -31,6 +31,7 @@ from pytest_flame.measure.agreement import Conditions, said
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured, shown
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
+from pytest_flame.measure.descendants import Descendants
 from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
@@ -245,9 +246,10 @@ class Worker:
             kernel_frames=self.job.kernel_frames,
             native_frames=self.job.native_frames,
         )
+        children = Descendants(os.getpid(), keeper=os.getppid())
         try:
             sampler.set_stops(STOPS)
-            meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin)
+            meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin, children)
             self._shuffle_heap()
             report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
             self.pulse.ending()
@@ -256,6 +258,7 @@ class Worker:
                 _refuse_tracers("was left behind by the test")
                 self.result = self._recorded(meter, sampler.samples(), sampler.info)
         finally:
+            children.close()
             sampler.close()
 
     def _steps(self, meter: Meter, *, regions: bool) -> Iterator[Step]:
@@ -402,6 +405,8 @@ class Worker:
         progress, job = self.progress, self.job
         if job.plan is None:
             return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns)
+        if progress.unseen is not None:
+            return WorkerResult(Status.UNSEEN, progress.unseen)
         assert self.body is not None
         clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due)
         folded = fold_samples(raw, FrameNamer(job.root, _search_path(job)), self.body, clocks, info)
