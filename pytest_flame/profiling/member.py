@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_flame.errors import FlameError
 from pytest_flame.profiling import ending, following
+from pytest_flame.profiling.drawing import draw_elsewhere
 from pytest_flame.profiling.recorder import Recorder
 from pytest_flame.profiling.session import Session, merge
 
@@ -88,11 +89,17 @@ class Member:
             return
         profile = merge(parts, unfinished=unfinished)
         try:
-            profile.write(output)
+            trouble = None
+            if output.suffix == ".svg":
+                trouble = draw_elsewhere(profile, output)
+            else:
+                profile.write(output)
         except OSError as e:
             say(f"the profile cannot be written: {e}")
             return
-        if aloud:
+        if trouble is not None:
+            say(trouble)
+        elif aloud:
             say(f"{profile.summary()} → {output}")
             for note in profile.notes():
                 say(f"note: {note}")

@@ -620,6 +620,7 @@ def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script:
         """
         import ctypes
         from sampled import *
+        NativeSampler(PERF).close()  # an editable installation builds it first: the child's end would stop this process
         ctypes.CDLL(None).ptrace(0, 0, 0, 0)  # PTRACE_TRACEME
         print(refusal(PERF), flush=True)
         os._exit(0)  # a leak checker at exit would want to trace it, too
