@@ -70,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return TROUBLE
     except OSError as e:  # a full disk behind standard output, a folder that may not be read
         place = f"{e.filename}: " if e.filename else ""
-        print(f"flame {parsed.command}: error: {place}{e.strerror or e}", file=sys.stderr)
+        from pytest_flame.render.text import printable
+
+        print(printable(f"flame {parsed.command}: error: {place}{e.strerror or e}"), file=sys.stderr)
         _leave_stdout()
         return TROUBLE
     except KeyboardInterrupt:

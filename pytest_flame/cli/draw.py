@@ -13,6 +13,7 @@ from pytest_flame.cli.sources import Reading, Source, added, common_unit, expand
 from pytest_flame.formats import collapsed
 from pytest_flame.model import Profile
 from pytest_flame.render import units
+from pytest_flame.render.text import printable
 
 KNOWN: Final = ("svg", "html", "speedscope", "folded")
 
@@ -67,4 +68,4 @@ def _subtitle(whole: Source, profiles: int) -> str:
 
 
 def _say(text: str) -> None:
-    print(f"flame: {text}", file=sys.stderr)
+    print(printable(f"flame: {text}"), file=sys.stderr)

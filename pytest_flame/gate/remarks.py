@@ -13,6 +13,8 @@ from pytest_flame.render import units
 from pytest_flame.stats.drift import find_drift
 from pytest_flame.stats.faults import find_difference
 
+MUCH_OVERHEAD: Final = 0.1
+"""Observer effect that is explained."""
 _FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
 
 
@@ -31,9 +33,23 @@ def recording_warnings(head: Recording) -> list[str]:
         )
     counts = sum((p.counts for p in head.processes), SampleCounts())
     total = max(counts.taken, 1)
-    for name, number in (("lost", counts.lost), ("overflowed", counts.overflowed), ("throttled", counts.throttled)):
-        if number:
-            notes.append(f"{number} samples {name} ({number / total:.1%} of those taken)")
+    due = max(counts.taken + counts.unwindable + counts.lost + counts.overflowed + counts.throttled, 1)
+    notes += [
+        f"{units.count(number)} of {units.count(due, 'sample')} {what} ({units.percent(number / due)})"
+        for number, what in (
+            (counts.lost, "were lost to another thread's"),
+            (counts.overflowed, "did not fit into the sampler's tables"),
+            (counts.throttled, "never came: threads that ended before their first one, or a machine that was too busy"),
+        )
+        if number
+    ]
+    observed = fold.overhead(head.processes)
+    if observed is not None and observed > MUCH_OVERHEAD:
+        notes.append(
+            f"sampling made the test {units.percent(observed)} more expensive, on both sides: threads it starts and "
+            "ends cost more under a sampler, very deep stacks do, and every sample does on some virtual machines; "
+            "changes look smaller by that much, fewer samples (--flame-frequency) make it less"
+        )
     if counts.unwindable > 0.002 * total:
         notes.append(f"{counts.unwindable} samples with an unreadable stack ({counts.unwindable / total:.1%})")
     if counts.incomplete > 0.01 * total:

@@ -11,13 +11,14 @@ from pytest_flame.profiling import ending, following
 from pytest_flame.profiling.drawing import draw_elsewhere
 from pytest_flame.profiling.recorder import Recorder
 from pytest_flame.profiling.session import Session, merge
+from pytest_flame.render.text import printable_text
 
 
 def say(text: str) -> None:
     """Beside the program's own output, whatever it has made of ``sys.stderr``."""
     stream = sys.__stderr__
     if stream is not None and not stream.closed:
-        print(f"flame: {text}", file=stream, flush=True)
+        print(printable_text(f"flame: {text}"), file=stream, flush=True)
 
 
 class Member:
