@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,24 @@ def _alpha(text: str) -> float:
     if not 0 < value < 0.5:
         raise ValueError
     return value
+
+
+def _ref(text: str) -> str:
+    """A git ref, or ``REF...``. What an empty variable leaves of one must not be taken for another."""
+    first, _, second = text.strip().partition("...")
+    if not first or first.startswith(("~", "^")) or any(side.endswith("/") for side in (first, second)):
+        raise UsageError(
+            f"{text!r} names no commit to compare with",
+            why="a variable in the command was probably empty: REF... and origin/REF... need their REF",
+            fix="set it: --flame-against=origin/main...",
+        )
+    if re.fullmatch(r"0{40}|0{64}", first):
+        raise UsageError(
+            "the hash of zeros names no commit to compare with",
+            why="CI services give it where a branch is new: there is no commit before its first",
+            fix="name the branch it left: --flame-against=origin/main...",
+        )
+    return text.strip()
 
 
 @dataclass(frozen=True)
@@ -151,8 +170,8 @@ OPTIONS: Final = (
         "against",
         "REF",
         None,
-        str,
-        "a git ref",
+        _ref,
+        "a git ref such as origin/main...",
         "measure this commit and the working tree together, pair by pair; REF... is where HEAD branched off from REF",
     ),
     Option(
@@ -164,15 +183,15 @@ OPTIONS: Final = (
         "measure the commit a baseline was recorded from again: suspects (what looks slower than its baseline, can't "
         "be told or compared), always, or never (stored baselines decide alone)",
     ),
-    Option("base-python", "EXE", None, Path, "a Python interpreter", "run the base's processes with this interpreter"),
+    Option("base-python", "EXE", None, str, "a Python interpreter", "run the base's processes with this interpreter"),
     Option(
         "base-install",
         "COMMAND",
         None,
         str,
         "a command such as 'pip install .'",
-        "install both sides with this command, each into an environment of its own: for compiled parts and changed "
-        "dependencies",
+        "install both sides with this command, run in each side's copy of the current directory, each into an "
+        "environment of its own: for compiled parts and changed dependencies",
     ),
     Option(
         "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
@@ -227,7 +246,11 @@ class Settings:
     against: str | None
     remeasure: str
     base_python: Path | None
+    """A path, or a bare name as it was given."""
     base_install: str | None
+    base_install_from: Path
+    """Where the command's relative paths begin."""
+    copy_ignored: tuple[str, ...]
     baselines: Path
     report: Path
     json: Path | None
@@ -236,6 +259,8 @@ class Settings:
     """Template, empty for none; so is ``editor``."""
     editor: str
     worker_args: tuple[str, ...]
+    worker_drop: tuple[str, ...]
+    test_folders: tuple[str, ...]
     root: Path
 
 
@@ -304,7 +329,26 @@ def add_options(parser: pytest.Parser) -> None:
         text = (option.help + shown).replace("%", "%%")  # argparse fills in % as in its own formats
         group.addoption(option.flag, metavar=option.metavar, default=None, help=text)
         parser.addini(option.ini, f"{option.help}; like {option.flag}", default=None)
+    parser.addini(
+        "flame_copy_ignored",
+        "patterns of files and folders that git ignores and that are copied for each side whatever their size; "
+        "otherwise more than 50 MB in one place are linked",
+        type="args",
+        default=[],
+    )
     parser.addini("flame_worker_args", "more pytest arguments for the measured processes", type="args", default=[])
+    parser.addini(
+        "flame_test_folders",
+        "folders that belong to the tests although nothing else says so: with --flame-against both sides get head's",
+        type="args",
+        default=[],
+    )
+    parser.addini(
+        "flame_worker_drop",
+        "options such as --tracing that the measured processes do not get, besides those --flame-doctor lists",
+        type="args",
+        default=[],
+    )
 
 
 def _shown(option: Option) -> str:
@@ -318,7 +362,7 @@ def _shown(option: Option) -> str:
 def is_asked_for(config: pytest.Config) -> bool:
     """Any option or ini value that makes this run measure, or that would be misread if nobody looked."""
     names = ("flame", "flame_only", "flame_skip", "flame_update", "flame_move", "flame_against")
-    return any(config.getoption(name) for name in names) or bool(config.getini("flame"))
+    return any(config.getoption(name) not in (None, False, []) for name in names) or bool(config.getini("flame"))
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -387,8 +431,10 @@ def read_settings(config: pytest.Config) -> Settings:
         native=bool(config.getoption("flame_native")) or bool(config.getini("flame_native")),
         against=values["against"],
         remeasure=values["remeasure"],
-        base_python=values["base-python"],
+        base_python=values["base-python"] and _program(values["base-python"], _folder_of(config, "base-python")),
         base_install=values["base-install"],
+        base_install_from=_folder_of(config, "base-install"),
+        copy_ignored=tuple(config.getini("flame_copy_ignored")),
         baselines=root / values["baselines"],
         report=config.invocation_params.dir / values["report"],
         json=values["json"] and config.invocation_params.dir / values["json"],
@@ -396,8 +442,32 @@ def read_settings(config: pytest.Config) -> Settings:
         source_url=values["source-url"],
         editor=values["editor"],
         worker_args=tuple(config.getini("flame_worker_args")),
+        worker_drop=_option_names(config.getini("flame_worker_drop")),
+        test_folders=tuple(config.getini("flame_test_folders")),
         root=root,
     )
+
+
+def _option_names(words: list[str]) -> tuple[str, ...]:
+    wrong = [word for word in words if not word.startswith("-") or "=" in word]
+    if wrong:
+        raise UsageError(f"the ini value flame_worker_drop has {wrong[0]!r}; expected names of options such as --html")
+    return tuple(words)
+
+
+def _folder_of(config: pytest.Config, name: str) -> Path:
+    """What a relative path of an option means: where the command was started, or the ini file's folder."""
+    if config.getoption(f"--flame-{name}") is not None:
+        return config.invocation_params.dir
+    return config.inipath.parent if config.inipath is not None else config.rootpath
+
+
+def _program(given: str, folder: Path) -> Path:
+    """As a shell finds it: a bare name in PATH, ``~`` at home, any other path from ``folder``. Links stay: a virtual
+    environment's interpreter is one."""
+    if "/" not in given:
+        return Path(shutil.which(given) or given)
+    return folder / Path(given).expanduser()
 
 
 def _given(config: pytest.Config, name: str) -> bool:
@@ -409,12 +479,22 @@ def _value(config: pytest.Config, option: Option) -> Any:
     text, source = config.getoption(option.flag), option.flag
     if text is None:
         text, source = config.getini(option.ini), f"the ini value {option.ini}"
+    elif not text.strip() and option.default != "":
+        raise _empty(option)
     if text is None or text == "":
         return option.default
     try:
         return option.parse(str(text))
     except ValueError as e:
         raise UsageError(f"{source} is {text!r}; expected {option.expects}") from e
+
+
+def _empty(option: Option) -> UsageError:
+    return UsageError(
+        f"{option.flag} has an empty value; expected {option.expects}",
+        why="a variable in the command was probably empty",
+        fix=f"set it, or leave {option.flag} out",
+    )
 
 
 def _renaming(text: str) -> tuple[str, str]:

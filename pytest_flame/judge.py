@@ -89,9 +89,9 @@ def incompatible(test_id: str, differences: Sequence[str]) -> Judgement:
     return Judgement(test_id, Verdict.INCOMPATIBLE, reason, details="\n".join(differences))
 
 
-def inconclusive(test_id: str, reason: str) -> Judgement:
-    """Nothing was measured that could be judged: time spent, interrupted, too few processes."""
-    return Judgement(test_id, Verdict.INCONCLUSIVE, reason)
+def inconclusive(test_id: str, reason: str, details: str = "") -> Judgement:
+    """Nothing was measured that could be judged: time spent, interrupted, too few processes, cost that was not seen."""
+    return Judgement(test_id, Verdict.INCONCLUSIVE, reason, details=details)
 
 
 def error(test_id: str, reason: str, details: str = "") -> Judgement:
@@ -169,7 +169,8 @@ def _maybe_over(case: Case) -> Ruling | None:
         limit = c.limits.frame_threshold * c.base_ps
         inclusive = delta.low_ps > 0 and delta.delta_ps > max(limit, c.limits.threshold * delta.base_ps)
         own = delta.self_low_ps > 0 and delta.self_delta_ps > max(limit, c.limits.threshold * delta.base_self_ps)
-        if inclusive or own:
+        # Who costs no more with all it calls has taken work over from them.
+        if inclusive or (own and delta.high_ps > limit):
             grew = delta.delta_ps if inclusive else delta.self_delta_ps
             reason = (
                 f"`{delta.frame}` grew by {_number(100 * grew / c.base_ps)} % of the test; whether by more than it may"
@@ -219,6 +220,11 @@ RULES: Final = (
 
 
 # --- words ----------------------------------------------------------------------------------------------------
+
+
+def finding(judgement: Judgement) -> str:
+    """The reason of an undecided judgement without the advice that follows it."""
+    return judgement.reason.rpartition("; ")[0] or judgement.reason
 
 
 def missing(recording: Recording) -> float:

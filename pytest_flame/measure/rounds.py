@@ -66,6 +66,8 @@ class Progress:
     rounds: list[Round] = field(default_factory=list)
     outside: Outside | None = None
     """Over the rounds that count."""
+    unseen: str | None = None
+    """Why the cost of these rounds is not known: processes that work for the body could not be read."""
 
     def passed(self) -> int:
         """Iterations of the body that returned, when one just raised."""
@@ -127,6 +129,7 @@ def rounds(
         if passed + done.wall_ns > LIMIT_PART * limit_s * NS_PER_S:
             break
     progress.outside = outside.read().since(before)
+    progress.unseen = meter.unseen(sum(r.cpu_ns for r in progress.rounds))
     progress.finished = True
 
 
@@ -213,7 +216,8 @@ def _empty_loop(meter: Meter, progress: Progress, iterations: int) -> Iterator[S
         meter.enter()
         yield Step(Kind.EMPTY, count)
         meter.leave()
-        costs.append(meter.end(count).cpu_ns * PS_PER_NS // count)
+        meter.end(count)
+        costs.append(meter.own_cpu_ns * PS_PER_NS // count)
     progress.loop_ps = min(costs) if count >= 100 else 0
 
 
@@ -224,5 +228,6 @@ def _empty_region_ns(meter: Meter) -> float:
         for _ in range(200):
             meter.enter()
             meter.leave()
-        costs.append(meter.end(1).cpu_ns / 200)
+        meter.end(1)
+        costs.append(meter.own_cpu_ns / 200)
     return min(costs)

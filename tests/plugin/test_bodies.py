@@ -183,7 +183,9 @@ def test_child_process_left_running_is_ended(project: Project) -> None:
                 file.write(f"{child.pid} ")
     """,
     )
-    process(project.worker("test_it.py::test_it", plan=Plan(1, 1)))
+    result = project.worker("test_it.py::test_it", plan=Plan(1, 1))
+    assert result.status is Status.UNSEEN, "an interpreter starts up for it, and it does not wait"
+    assert len(result.left) == 1
     for pid in log(project, "pids"):
         assert ends(int(pid)), f"child {pid} still runs"
 
