@@ -46,9 +46,14 @@ class Dispositions:
         module = _signal()
         if (module.signal, module.getsignal) == self._replacing:  # else somebody replaced ours, and calls it
             module.signal, module.getsignal = self._set, self._get
-        for number in list(self._wished):
-            if not self._lib.flame_handles(number) and _may_set():
-                self._set(number, self._wished.pop(number))  # Python is to know what holds
+        for number in list(self._wished) if _may_set() else ():
+            wished = self._wished.pop(number)
+            if wished == self._get(number):
+                continue
+            stays = self._lib.flame_handles(number)  # inert, for ticks that are still on their way to other threads
+            self._set(number, wished)  # Python is to know what holds
+            if stays:
+                self._lib.flame_take_back(number)
 
     def _replaced_set(self, number: int, handler: Any, /) -> Any:
         if number not in self._signals or not self._lib.flame_handles(number) or not _may_set():

@@ -25,14 +25,13 @@ def test_fails():
 def test_skips():
     pytest.skip({ESCAPE!r})
 """
+RAW_IDS = "[pytest]\ndisable_test_id_escaping_and_forfeit_all_rights_to_community_support = true\n"
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def test_names_and_messages_are_shown_without_control_characters(project: Project) -> None:
     """pytest itself shows ids in its own lines as they are where their escaping is switched off: those are not ours."""
-    project.write(
-        "pytest.ini", "[pytest]\ndisable_test_id_escaping_and_forfeit_all_rights_to_community_support = true\n"
-    )
+    project.write("pytest.ini", RAW_IDS)
     project.write("test_it.py", TESTS)
     ran = project.flame("-q", "-rs", "--flame-markdown=out.md", "--junit-xml=out.xml", time=SHORTEST)
     shown = [line for line in ran.out.splitlines() if "owned" in line]
@@ -48,9 +47,7 @@ def test_names_and_messages_are_shown_without_control_characters(project: Projec
 
 
 def test_a_stale_baseline_is_named_without_control_characters(recorded: Project) -> None:
-    recorded.write(
-        "pytest.ini", "[pytest]\ndisable_test_id_escaping_and_forfeit_all_rights_to_community_support = true\n"
-    )
+    recorded.write("pytest.ini", RAW_IDS)
     store = recorded.store
     store.move("test_work.py::test_spin", f"test_work.py::test_gone[{ESCAPE}]")
     ran = recorded.flame("--flame-strict", time=SHORTEST)
