@@ -65,7 +65,7 @@ def _target(test: Selected, tests: int) -> Target:
     def referee(most: int) -> Referee:
         return Trial(s.limits, most, tests, s.time_s)
 
-    return Target(test.test_id, test.file, s.processes, s.processes_given, s.time_s, s.fresh, None, referee)
+    return Target(test.test_id, test.file, s.processes, s.processes_given, s.time_s, s.fresh, s.metric, None, referee)
 
 
 def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, interrupted: bool) -> Judged:
@@ -101,7 +101,8 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request) 
     assert isinstance(trial, Trial)
     done = trial.judgement if one.complete else None
     judgement = done or trial.decide(base, head)
-    notes = [*judgement.notes, *recording_warnings(head), *comparison_warnings(base, head)]
+    notes = [*judgement.notes, *recording_warnings(head)]
+    notes += comparison_warnings(base, head, trial.limits.threshold, together=True)
     if not one.complete:
         notes.append(f"only {len(head.processes)} pairs were measured")
     if trial.discarded:

@@ -7,12 +7,13 @@ import enum
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
+from pytest_flame.quantities import CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Plan:
     def warm_up(self) -> bool:
         """One round that does not count; left out where a round is most of the process's time."""
         return self.rounds >= 3
+
+
+ONCE: Final = Plan(1, 1)
+"""The plan of a process whose first call is all that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Job:
     time_s: float
     """For this process."""
     fresh: bool = False
+    metric: str = CPU
     cpus: tuple[int, ...] = ()
     plan: Plan | None = None
     kernel_frames: bool = False

@@ -59,6 +59,8 @@ class Progress:
     plan: Plan | None = None
     round_wall_ns: int = 0
     loop_ps: int = 0
+    first_call_ns: int | None = None
+    """CPU of the body's very first call; it may be a round of its own, or lie before the rounds."""
     rounds: list[Round] = field(default_factory=list)
     outside: Outside | None = None
     """Over the rounds that count."""
@@ -87,9 +89,12 @@ def rounds(
         return
     began = clocks.monotonic_ns()
     progress.plan = plan
-    if regions:
-        meter.region_cost_ns = _empty_region_ns(meter)
-    else:
+    meter.region_cost_ns = empty_region_ns(meter)
+    if progress.first_call_ns is None and plan.iterations > 1:
+        yield from _round(meter, progress, 1, sampled=False, regions=regions)
+    if not regions:
+        if plan.iterations > 1:
+            meter.region_cost_ns = 0.0  # nothing beside a round
         yield from _empty_loop(meter, progress, plan.iterations)
     if plan.warm_up:
         yield from _round(meter, progress, plan.iterations, sampled=False, regions=regions)
@@ -124,7 +129,10 @@ def _round(
         meter.enter()
         yield from progress.body(iterations)
         meter.leave()
-    return meter.end(iterations)
+    done = meter.end(iterations)
+    if progress.first_call_ns is None:
+        progress.first_call_ns = done.cpu_ns
+    return done
 
 
 def _calibrate(meter: Meter, progress: Progress, time_s: float, *, regions: bool) -> Iterator[Step]:
@@ -167,7 +175,8 @@ def _empty_loop(meter: Meter, progress: Progress, iterations: int) -> Iterator[S
     progress.loop_ps = min(costs) if count >= 100 else 0
 
 
-def _empty_region_ns(meter: Meter) -> float:
+def empty_region_ns(meter: Meter) -> float:
+    """What reading the clocks around nothing is seen to cost: the smallest of a few means."""
     costs = []
     for _ in range(5):
         meter.begin(sampled=False)

@@ -22,6 +22,7 @@ from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.rounds import MAX_ROUNDS
 from pytest_flame.model import Process, Recording
+from pytest_flame.quantities import CPU
 
 BASE: Final = "base"
 HEAD: Final = "head"
@@ -48,6 +49,7 @@ class Target:
     time_s: float
     """For so many processes."""
     fresh: bool
+    metric: str = CPU
     stored: Recording | None = None
     referee: Callable[[int], Referee] | None = None
     """Given the processes the budget allows. Without one, they are all measured."""
@@ -214,8 +216,9 @@ class _Run:
         treats both sides' bytecode caches alike.
         """
         target = state.target
-        if target.stored is not None and target.stored.fresh == target.fresh:
-            state.plan, round_s = plan_like(target.stored, target.time_s / target.processes)
+        like = target.stored if target.stored is not None and target.stored.fresh == target.fresh else None
+        if like is not None and like.metric == target.metric == CPU:
+            state.plan, round_s = plan_like(like, target.time_s / target.processes)
         else:
             found: dict[str, WorkerResult] = {}
             for side in (HEAD, BASE) if self.places.base is not None else (HEAD,):
@@ -225,7 +228,7 @@ class _Run:
                     state.fail(side, result)
                     return
             result = found.get(BASE, found[HEAD])
-            state.plan, round_s = result.plan, result.round_wall_ns / 1e9
+            state.plan, round_s = result.plan, max(result.round_wall_ns, 1) / 1e9
         if not target.processes_given:
             affordable = int(target.time_s / round_s)
             state.processes = max(min(target.processes, MIN_PROCESSES_SLOW), min(target.processes, affordable))
@@ -277,6 +280,7 @@ class _Run:
             sampler=self.how.sampler,
             time_s=target.time_s / target.processes,
             fresh=target.fresh,
+            metric=target.metric,
             cpus=self.how.cpus,
             plan=plan,
             kernel_frames=self.how.kernel_frames,

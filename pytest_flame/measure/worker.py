@@ -28,14 +28,15 @@ from pytest_flame.measure import proof, seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured, shown
-from pytest_flame.measure.job import Job, Status, WorkerResult
+from pytest_flame.measure.job import ONCE, Job, Plan, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
-from pytest_flame.measure.rounds import Kind, Progress, Step, rounds
+from pytest_flame.measure.rounds import Kind, Progress, Step, empty_region_ns, rounds
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording
 from pytest_flame.plugin import FLAME_KEY
+from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.sampling.ladder import open_sampler
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.sampler import RawFrame
@@ -191,8 +192,13 @@ class Worker:
         finally:
             sampler.close()
 
+    @property
+    def _plan(self) -> Plan | None:
+        """A process whose first call is judged makes no other."""
+        return ONCE if self.job.metric == FIRST_CALL else self.job.plan
+
     def _steps(self, meter: Meter, *, regions: bool) -> Iterator[Step]:
-        return rounds(meter, self.progress, self.job.plan, self.job.time_s, self.rng, regions=regions)
+        return rounds(meter, self.progress, self._plan, self.job.time_s, self.rng, regions=regions)
 
     def _repeat(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
         """Fixtures once, the body many times."""
@@ -220,8 +226,9 @@ class Worker:
         flame:``, for which it is called again and again."""
 
         def steps() -> Iterator[Step]:
+            meter.region_cost_ns = empty_region_ns(meter)
+            meter.begin(sampled=self._plan == ONCE)
             yield Step(Kind.BODY, 1)
-            part.discovering = False
             if part.called:
                 return
             if not part.entered:
@@ -229,8 +236,14 @@ class Worker:
                     "the test asks for the fixture `flame` and does not use it",
                     fix="call flame(func, ...), write `with flame:`, or drop the argument to measure the whole body",
                 )
+            first = meter.end(1)
             self.progress.calls += 1
-            yield from self._steps(meter, regions=True)
+            self.progress.first_call_ns = first.cpu_ns
+            if self._plan == ONCE:
+                self.progress.plan, self.progress.finished = ONCE, True
+                self.progress.rounds.append(first)
+            else:
+                yield from self._steps(meter, regions=True)
 
         return repeated(body, steps(), settle_heap)
 
@@ -328,7 +341,8 @@ class Worker:
     def _recorded(self, meter: Meter, raw: Any, info: Any) -> WorkerResult:
         progress, job = self.progress, self.job
         if job.plan is None:
-            return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns)
+            once = progress.rounds[0].wall_ns if progress.rounds else 0
+            return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns or once)
         assert self.body is not None
         clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due)
         folded = fold_samples(raw, FrameNamer(job.root, _search_path(job)), self.body, clocks, info)
@@ -339,6 +353,7 @@ class Worker:
             progress.loop_ps,
             job.hash_seed,
             progress.outside,
+            progress.first_call_ns,
         )
         recording = Recording(
             test_id=job.node_id,
@@ -348,6 +363,7 @@ class Worker:
             source_hashes=source_hashes(Path(job.root), module_files()),
             lines=folded.lines,
             fresh=job.fresh,
+            metric=job.metric,
             seed=job.seed,
             line_weights=folded.line_weights,
         )
