@@ -187,7 +187,8 @@ def _maybe_over(case: Case) -> Ruling | None:
         limit = c.limits.frame_threshold * c.base_ps
         inclusive = delta.low_ps > 0 and delta.delta_ps > max(limit, c.limits.threshold * delta.base_ps)
         own = delta.self_low_ps > 0 and delta.self_delta_ps > max(limit, c.limits.threshold * delta.base_self_ps)
-        if inclusive or own:
+        # Who costs no more with all it calls has taken work over from them.
+        if inclusive or (own and delta.high_ps > limit):
             grew = delta.delta_ps if inclusive else delta.self_delta_ps
             reason = (
                 f"`{delta.frame}` grew by {_number(100 * grew / c.base_ps)} % of the test; whether by more than it may"

@@ -30,3 +30,15 @@ def parse_duration(text: str) -> float:
     if not 0 < value < math.inf:
         raise ValueError(f"{text!r} is not a duration")
     return value
+
+
+def shown_seconds(seconds: float) -> str:
+    """``0.5 ms``, ``4.2 s``, ``3 min 20 s``."""
+    if seconds < 0.9995:
+        scale, unit = next(((10**n, u) for n, u in ((3, "ms"), (6, "µs")) if seconds * 10**n >= 0.9995), (10**9, "ns"))
+        return f"{seconds * scale:.2g} {unit}" if seconds * scale < 99.5 else f"{seconds * scale:.0f} {unit}"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return " ".join(f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "min"), (rest, "s")) if n)

@@ -14,6 +14,7 @@ from _pytest._io import TerminalWriter
 
 from pytest_flame.baseline.names import slug
 from pytest_flame.config import Settings, is_marked, test_settings
+from pytest_flame.coverage_limit import lift_coverage_limit
 from pytest_flame.errors import BaselineError, FlameError
 from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
@@ -59,13 +60,19 @@ class Gate:
         self.stale: list[str] = []
         self.unlisted: BaselineError | None = None
         """Why stale baselines could not be looked for."""
+        self.marked_deselected = 0
+        self.lifted: str | None = None
+        """What is said of a coverage limit."""
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self.collected += [item.nodeid for item in items]
+        self.marked_deselected += sum(map(is_marked, items))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.collected += [item.nodeid for item in session.items]
         self.marked = {item.nodeid: item for item in session.items if is_marked(item)}
+        if self.marked:
+            self.lifted = lift_coverage_limit(self.config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -131,6 +138,11 @@ class Gate:
                     "record baselines with:  pytest --flame-update   and commit "
                     + str(_relative(self.settings.baselines, self.config))
                 )
+        if not self.marked:
+            tr.section("flame", "=")
+            tr.write_line(self._nothing_marked(), yellow=True)
+        if self.lifted is not None:
+            tr.write_line(f"flame: {self.lifted}", yellow=True)
         for test_id in self.stale:
             tr.write_line(
                 f"flame: stale baseline: there is no test {test_id} any more. Renamed: pytest --flame-move "
@@ -144,10 +156,19 @@ class Gate:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        doubtful = self.settings.strict and (self.stale or self.unlisted)
+        doubtful = self.settings.strict and (self.stale or self.unlisted or not self.marked)
         unwritten = self.outcome is not None and self.outcome.unwritten
         if (doubtful or unwritten) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _nothing_marked(self) -> str:
+        selected = len(self.collected)
+        if self.marked_deselected:
+            why = f"all {self.marked_deselected} marked tests were deselected"
+        else:
+            why = f"none of {selected} collected tests is marked @pytest.mark.flame or asks for the fixture flame"
+        failing = "" if self.settings.strict else " (an error with --flame-strict)"
+        return f"nothing was measured: {why}{failing}"
 
     def _find_stale(self) -> None:
         try:

@@ -235,7 +235,9 @@ def test_any_two_recordings_compare(base: dict, head: dict, processes: int, samp
     c = compare(record(base, rng, noise), record(head, rng, noise), Limits())
     c.check()
     over = {d.frame for d in c.frames if d.over_threshold}
-    assert bool(over) == bool(c.culprits or c.moved or c.unclear or c.alike)
+    told = c.culprits or c.unclear or c.alike or [d for d in c.moved if d.frame in over]
+    assert bool(over) == bool(told)
+    assert all(d.renamed_from for d in c.moved if d.frame not in over and not over)
     assert all(d.low_ps <= d.delta_ps <= d.high_ps for d in c.frames)
     assert not {d.frame for d in c.culprits} & {d.frame for d in c.moved}
 

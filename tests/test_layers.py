@@ -19,7 +19,7 @@ LAYERS = (
     {"fold", "fixture", "stats", "formats", "sampling"},
     {"baseline", "measure", "doctor"},
     {"compare"},
-    {"judge", "config", "hookspecs"},
+    {"judge", "config", "hookspecs", "coverage_limit"},
     {"gate.trial"},
     {"render"},
     {"profiling"},
@@ -32,7 +32,10 @@ LAYERS = (
     {"reporting", "plugin"},
     {"cli"},
 )
-KNOW_PYTEST = {"plugin", "reporting", "progress", "hookspecs", "config", "measure.worker", "measure.capture"}
+KNOW_PYTEST = {
+    *("plugin", "reporting", "progress", "hookspecs", "config", "coverage_limit"),
+    *("measure.worker", "measure.capture"),
+}
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.
 ALLOWED = {("measure.worker", "plugin")}
 

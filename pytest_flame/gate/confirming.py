@@ -77,7 +77,7 @@ def _origins(
     lost: list[tuple[Suspect, FlameError]] = []
     root = request.settings.root
     try:
-        repository = Repository.find(root)
+        repository = Repository.holding(root, *{suspect.test.file for suspect in suspects})
     except FlameError as e:
         return groups, [(suspect, e) for suspect in suspects]
     sources = {path for suspect in suspects for path in suspect.base.source_hashes}

@@ -46,6 +46,9 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
             test_patterns=request.test_patterns,
             base_python=s.base_python,
             base_install=s.base_install,
+            base_install_from=s.base_install_from,
+            tests=[test.file for test in selected],
+            copied=s.copy_ignored,
         ) as sides,
     ):
         launcher = request.launcher(scratch)

@@ -42,7 +42,7 @@ class Request:
     @property
     def how(self) -> How:
         s = self.settings
-        return How(self.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s, s.kernel, s.native)
+        return How(self.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s, s.kernel, s.native, s.deadline_s)
 
     def launcher(self, scratch: Scratch) -> Launcher:
         safe_path = not {"", str(self.directory)} & set(sys.path)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pytest_flame.baseline.broken import malformed
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
@@ -15,6 +16,7 @@ from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
 from pytest_flame.measure.job import Status
+from pytest_flame.measure.planned import unbelievable
 from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.measure.session import MIN_PROCESSES, Measured, Places, Referee, Target, measure
 from pytest_flame.model import Judgement, Recording
@@ -42,9 +44,15 @@ def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
     broken: dict[str, BaselineError] = {}
     for test in selected:
         try:
-            found[test.test_id] = store.load(test.test_id)
+            base = store.load(test.test_id)
         except BaselineError as e:
             broken[test.test_id] = e
+            continue
+        why = unbelievable(base) if base is not None else None
+        if why is not None:
+            broken[test.test_id] = malformed(test.test_id, store.paths(test.test_id)[1], why)
+        else:
+            found[test.test_id] = base
     return Bases(found, broken)
 
 

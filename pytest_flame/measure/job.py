@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
+from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
 from pytest_flame.quantities import CPU
@@ -56,6 +57,9 @@ class Job:
     native_frames: bool = False
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
+    patience: Patience = field(default_factory=Patience)
+    watch: str = ""
+    """Folder of what the worker shares with the launcher, which sets it."""
 
     @property
     def output(self) -> Path:
@@ -70,6 +74,7 @@ class Job:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields["cpus"] = tuple(fields["cpus"])
         fields["plan"] = Plan(**fields["plan"]) if fields["plan"] else None
+        fields["patience"] = Patience(**fields["patience"])
         if fields["provenance"]:
             fields["provenance"] = Provenance.from_json(fields["provenance"])
         return cls(**fields)
@@ -95,6 +100,8 @@ class Status(enum.Enum):
     WRONG_SIDE = "wrong side"
     """Files of the project came from elsewhere than the side's own tree."""
     OUT_OF_TIME = "out of time"
+    HUNG = "hung"
+    """Not done in time (``Patience``), and ended."""
     DIED = "died"
     """No result: crashed, killed or left by the test."""
 
@@ -111,6 +118,8 @@ class WorkerResult:
     plan: Plan | None = None
     round_wall_ns: int = 0
     recording: Recording | None = None
+    hang: Hang | None = None
+    """Of ``HUNG``, which the launcher finds and no worker writes."""
 
     def write(self, path: Path) -> None:
         document: dict[str, Any] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pytest_flame.measure.deadline import Watch
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
@@ -20,8 +20,6 @@ from pytest_flame.measure.sides import Side
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
-_LONGEST_S: Final = 2_000_000.0
-"""poll(2) counts milliseconds in 32 bits."""
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
@@ -50,7 +48,7 @@ class Launcher:
         return dataclasses.replace(self, side=side)
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
-        """Runs the worker to its end. Ctrl-C and the time limit kill it and everything it started."""
+        """Runs the worker to its end. Ctrl-C, its deadline and the time limit kill it and everything it started."""
         directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
         environment = worker_environment(os.environ, job.hash_seed)
         if side is not None:
@@ -58,6 +56,8 @@ class Launcher:
             pytest_args = side.arguments(pytest_args, directory)
             directory, python, file = side.directory, side.python, side.place(file)
             environment |= side.environment
+        watch = Watch(self.scratch, job.patience)
+        job = dataclasses.replace(job, watch=str(self.scratch))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)
         result_path.unlink(missing_ok=True)
@@ -79,10 +79,14 @@ class Launcher:
             if self.guard is not None:
                 self.guard.guard(process.pid)
             try:
-                ended_within(process, timeout_s)
+                hang = watch.wait(process, timeout_s)
+                if hang is not None:
+                    details = "\n\n".join(filter(None, (watch.stacks(process), _last_output(job.output))))
+                    return WorkerResult(Status.HUNG, hang.words, details, hang=hang)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
+                watch.close()
                 _kill_group(process)
                 if self.guard is not None:
                     self.guard.release()
@@ -108,25 +112,6 @@ def _last_output(path: Path) -> str:
     with path.open("rb") as output:
         output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_OUTPUT_CHARACTERS))
         return output.read().decode(errors="replace")
-
-
-def ended_within(process: subprocess.Popen[bytes], limit_s: float | None) -> None:
-    """``process.wait``, by the kernel's clock: the one of this program may have been stopped (freezegun in a conftest
-    file), and a limit by it would never come. Raises ``subprocess.TimeoutExpired``."""
-    if limit_s is not None:
-        try:
-            descriptor = os.pidfd_open(process.pid)
-        except OSError:  # before Linux 5.3, or refused
-            process.wait(limit_s)
-            return
-        try:
-            waiting = select.poll()
-            waiting.register(descriptor, select.POLLIN)
-            if not waiting.poll(min(max(0.0, limit_s), _LONGEST_S) * 1000):
-                raise subprocess.TimeoutExpired(process.args, limit_s)
-        finally:
-            os.close(descriptor)
-    process.wait()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

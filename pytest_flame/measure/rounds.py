@@ -7,6 +7,7 @@ the same code: it yields what to run next and is resumed when that has run.
 from __future__ import annotations
 
 import enum
+import math
 import random
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Final
 
 from pytest_flame import clocks
 from pytest_flame.measure import outside
+from pytest_flame.measure.deadline import Pulse
 from pytest_flame.measure.job import Plan
 from pytest_flame.measure.meter import NS_PER_S, Meter
 from pytest_flame.model import PS_PER_NS, Outside, Round
@@ -27,6 +29,8 @@ MAX_ROUNDS: Final = 400
 MAX_ITERATIONS: Final = 50_000_000
 SLOWDOWN_LIMIT: Final = 6
 """A process that takes this many times its planned time stops early (after three rounds)."""
+LIMIT_PART: Final = 0.8
+"""Of the time for all calls; a round that would end later is not begun."""
 
 
 class Kind(enum.Enum):
@@ -78,11 +82,29 @@ class Progress:
         self.calls += iterations
 
 
+def watched(steps: Iterator[Step], pulse: Pulse) -> Iterator[Step]:
+    """The same steps; those of the body are announced to whoever watches for a hang."""
+    for step in steps:
+        if step.kind is Kind.BODY:
+            pulse.before(step.iterations)
+        yield step
+        if step.kind is Kind.BODY:
+            pulse.after(step.iterations)
+
+
 def rounds(
-    meter: Meter, progress: Progress, plan: Plan | None, time_s: float, rng: random.Random, *, regions: bool
+    meter: Meter,
+    progress: Progress,
+    plan: Plan | None,
+    time_s: float,
+    rng: random.Random,
+    *,
+    regions: bool,
+    limit_s: float = math.inf,
 ) -> Iterator[Step]:
     """Yields steps. With ``regions`` the body itself enters and leaves the meter (``with flame:``, ``fresh=True``);
-    otherwise each round is one region. ``time_s`` is this process's share of the budget."""
+    otherwise each round is one region. ``time_s`` is this process's share of the budget, ``limit_s`` what all its calls
+    may take: a body far slower than it was planned for gets shorter and fewer rounds, and is measured all the same."""
     if plan is None:
         yield from _calibrate(meter, progress, time_s, regions=regions)
         progress.finished = True
@@ -96,17 +118,51 @@ def rounds(
         if plan.iterations > 1:
             meter.region_cost_ns = 0.0  # nothing beside a round
         yield from _empty_loop(meter, progress, plan.iterations)
-    if plan.warm_up:
-        yield from _round(meter, progress, plan.iterations, sampled=False, regions=regions)
+    iterations = plan.iterations
+    if plan.warm_up or iterations > 2:
+        calls = iterations if plan.warm_up else max(2, iterations // 8)
+        iterations = yield from _warm_up(meter, progress, calls, iterations, time_s, limit_s, regions=regions)
     before = outside.read()
     for index, sampled in enumerate(which_sampled(plan.rounds, rng)):
-        done = yield from _round(meter, progress, plan.iterations, sampled=sampled, regions=regions)
+        done = yield from _round(meter, progress, iterations, sampled=sampled, regions=regions)
         progress.rounds.append(done)
-        overdue = clocks.monotonic_ns() - began > SLOWDOWN_LIMIT * time_s * NS_PER_S
-        if overdue and index >= 2:
+        passed = clocks.monotonic_ns() - began
+        if passed > SLOWDOWN_LIMIT * time_s * NS_PER_S and index >= 2:
+            break
+        if passed + done.wall_ns > LIMIT_PART * limit_s * NS_PER_S:
             break
     progress.outside = outside.read().since(before)
     progress.finished = True
+
+
+def _warm_up(
+    meter: Meter, progress: Progress, calls: int, iterations: int, time_s: float, limit_s: float, *, regions: bool
+) -> Generator[Step, None, int]:
+    """So many calls that do not count, in growing steps. Returns the iterations of a round: fewer than planned where
+    it would last far longer than all rounds should, as on a side that is very much slower."""
+    meter.begin(sampled=False)
+    if not regions:
+        meter.enter()
+    done, chunk, most = 0, 1, iterations
+    while done < calls and most == iterations:
+        began = clocks.monotonic_ns()
+        yield from progress.body(chunk)
+        each = (clocks.monotonic_ns() - began) / chunk / NS_PER_S
+        done += chunk
+        # The first call is often cold: believed only where another one like it would be too many.
+        if (progress.calls > 1 or each > limit_s / 4) and each * iterations > 2 * time_s:
+            most = max(1, min(iterations, int(time_s / 2 / each)))
+        chunk = min(done, calls - done)
+    if not regions:
+        meter.leave()
+    _note_first(progress, meter.end(done))
+    return most
+
+
+def _note_first(progress: Progress, done: Round) -> None:
+    """The body's first call, where it was a round of its own."""
+    if progress.first_call_ns is None and done.iterations == 1:
+        progress.first_call_ns = done.cpu_ns
 
 
 def which_sampled(count: int, rng: random.Random) -> list[bool]:
@@ -130,8 +186,7 @@ def _round(
         yield from progress.body(iterations)
         meter.leave()
     done = meter.end(iterations)
-    if progress.first_call_ns is None:
-        progress.first_call_ns = done.cpu_ns
+    _note_first(progress, done)
     return done
 
 

@@ -28,11 +28,12 @@ from pytest_flame.measure import proof, seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured, shown
+from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
 from pytest_flame.measure.job import ONCE, Job, Plan, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
-from pytest_flame.measure.rounds import Kind, Progress, Step, empty_region_ns, rounds
+from pytest_flame.measure.rounds import Kind, Progress, Step, empty_region_ns, rounds, watched
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording
 from pytest_flame.plugin import FLAME_KEY
@@ -54,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     seeds.seed_plugins(config.option, job.hash_seed)
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
+    if job.watch:
+        show_stacks_when_asked(job.watch)
     config.pluginmanager.register(Worker(job), PLUGIN_NAME)
 
 
@@ -100,6 +103,7 @@ class Worker:
         self.job = job
         self.rng = random.Random(job.seed)
         self.progress = Progress()
+        self.pulse = Pulse(job.watch, job.patience)
         self.result: WorkerResult | None = None
         self.errors: list[str] = []
         self.absent: str | None = None
@@ -114,8 +118,9 @@ class Worker:
             self.aside = report
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_timeout_set_timer(self) -> bool:
-        """pytest-timeout's limits are for one call, this process makes many."""
+    def pytest_timeout_set_timer(self, settings: Any) -> bool:
+        """pytest-timeout's limits are for one call, this process makes many: they are watched from outside."""
+        self.pulse.own_timeout(float(settings.timeout))
         return True
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
@@ -185,6 +190,7 @@ class Worker:
             meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin)
             self._shuffle_heap()
             report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
+            self.pulse.ending()
             self.result = self._judge_report(report)
             if self.result is None:
                 _refuse_tracers("was left behind by the test")
@@ -198,7 +204,9 @@ class Worker:
         return ONCE if self.job.metric == FIRST_CALL else self.job.plan
 
     def _steps(self, meter: Meter, *, regions: bool) -> Iterator[Step]:
-        return rounds(meter, self.progress, self._plan, self.job.time_s, self.rng, regions=regions)
+        time_s, limit_s = self.job.time_s, self.job.patience.calls_s
+        steps = rounds(meter, self.progress, self._plan, time_s, self.rng, regions=regions, limit_s=limit_s)
+        return watched(steps, self.pulse)
 
     def _repeat(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
         """Fixtures once, the body many times."""
@@ -213,6 +221,7 @@ class Worker:
             else:
                 obj = repeated(body, self._steps(meter, regions=False), settle_heap)
             report = self._call(item, obj, meter)
+        self.pulse.ending()
         teardown = call_and_report(item, "teardown", log=False, nextitem=None)
         if report.passed and part.raised is not None:
             raise FlameError(
@@ -228,7 +237,7 @@ class Worker:
         def steps() -> Iterator[Step]:
             meter.region_cost_ns = empty_region_ns(meter)
             meter.begin(sampled=self._plan == ONCE)
-            yield Step(Kind.BODY, 1)
+            yield from watched(iter([Step(Kind.BODY, 1)]), self.pulse)
             if part.called:
                 return
             if not part.entered:

@@ -197,7 +197,8 @@ def what_happened(delta: FrameDelta) -> str:
     if delta.renamed_from is None:
         return _change(delta)
     renamed = f"renamed from {delta.renamed_from.name}"
-    return renamed if delta.change in (Change.MOVED, Change.NEW) else f"{renamed} and {_change(delta)}"
+    only = (Change.MOVED, Change.NEW, Change.UNCHANGED)
+    return renamed if delta.change in only else f"{renamed} and {_change(delta)}"
 
 
 def _change(delta: FrameDelta) -> str:
