@@ -259,6 +259,8 @@ class Settings:
     """Template, empty for none; so is ``editor``."""
     editor: str
     worker_args: tuple[str, ...]
+    worker_drop: tuple[str, ...]
+    test_folders: tuple[str, ...]
     root: Path
 
 
@@ -336,6 +338,18 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
     )
     parser.addini("flame_worker_args", "more pytest arguments for the measured processes", type="args", default=[])
+    parser.addini(
+        "flame_test_folders",
+        "folders that belong to the tests although nothing else says so: with --flame-against both sides get head's",
+        type="args",
+        default=[],
+    )
+    parser.addini(
+        "flame_worker_drop",
+        "options such as --tracing that the measured processes do not get, besides those --flame-doctor lists",
+        type="args",
+        default=[],
+    )
 
 
 def _shown(option: Option) -> str:
@@ -429,8 +443,17 @@ def read_settings(config: pytest.Config) -> Settings:
         source_url=values["source-url"],
         editor=values["editor"],
         worker_args=tuple(config.getini("flame_worker_args")),
+        worker_drop=_option_names(config.getini("flame_worker_drop")),
+        test_folders=tuple(config.getini("flame_test_folders")),
         root=root,
     )
+
+
+def _option_names(words: list[str]) -> tuple[str, ...]:
+    wrong = [word for word in words if not word.startswith("-") or "=" in word]
+    if wrong:
+        raise UsageError(f"the ini value flame_worker_drop has {wrong[0]!r}; expected names of options such as --html")
+    return tuple(words)
 
 
 def _folder_of(config: pytest.Config, name: str) -> Path:

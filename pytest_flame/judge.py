@@ -94,9 +94,9 @@ def incompatible(test_id: str, differences: Sequence[str]) -> Judgement:
     return Judgement(test_id, Verdict.INCOMPATIBLE, reason, details="\n".join(differences))
 
 
-def inconclusive(test_id: str, reason: str) -> Judgement:
-    """Nothing was measured that could be judged: time spent, interrupted, too few processes."""
-    return Judgement(test_id, Verdict.INCONCLUSIVE, reason)
+def inconclusive(test_id: str, reason: str, details: str = "") -> Judgement:
+    """Nothing was measured that could be judged: time spent, interrupted, too few processes, cost that was not seen."""
+    return Judgement(test_id, Verdict.INCONCLUSIVE, reason, details=details)
 
 
 def error(test_id: str, reason: str, details: str = "") -> Judgement:

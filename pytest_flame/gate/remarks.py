@@ -9,6 +9,7 @@ from pytest_flame import fold
 from pytest_flame.gate.request import Selected
 from pytest_flame.judge import MIN_SAMPLES
 from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.session import Measured
 from pytest_flame.model import PS_PER_NS, Recording, SampleCounts
 from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.render import units
@@ -16,11 +17,28 @@ from pytest_flame.stats import first_calls
 from pytest_flame.stats.drift import find_drift
 from pytest_flame.stats.faults import find_difference
 
+_MOST_SHOWN: Final = 3
+_MOST_CHARACTERS: Final = 100
 _FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
 
 
 def repeatable_hint(failure: WorkerResult, test: Selected) -> str:
     return _FRESH if failure.status is Status.UNREPEATABLE and not test.settings.fresh else ""
+
+
+def left_running(measured: Measured) -> list[str]:
+    """What the test started and did not end: it would have run beside everything that is measured later."""
+    if not measured.left:
+        return []
+    shown = ", ".join(f"`{shortened(name)}`" for name in measured.left[:_MOST_SHOWN])
+    more = f" and {len(measured.left) - _MOST_SHOWN} more" if len(measured.left) > _MOST_SHOWN else ""
+    return [f"left running by the test and ended behind each of its processes: {shown}{more}"]
+
+
+def shortened(text: str) -> str:
+    """A command in one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
 def recording_warnings(head: Recording) -> list[str]:

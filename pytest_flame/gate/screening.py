@@ -11,7 +11,7 @@ from pytest_flame.baseline.broken import malformed
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
-from pytest_flame.gate.remarks import comparison_warnings, recording_warnings, repeatable_hint
+from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
@@ -45,6 +45,9 @@ def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
     for test in selected:
         try:
             base = store.load(test.test_id)
+            if base is None and test.node_id:  # as it was stored before ids were portable
+                stored = store.load(test.node_id)
+                base = stored and replace(stored, test_id=test.test_id)
         except BaselineError as e:
             broken[test.test_id] = e
             continue
@@ -98,16 +101,12 @@ def _target(test: Selected, base: Recording | None, *, recording: bool) -> Targe
     processes, time_s = s.processes, s.time_s
     if recording and not s.processes_given and processes > RECORDED:
         processes, time_s = RECORDED, time_s * RECORDED / processes
-    return Target(
-        test.test_id,
-        test.file,
-        processes,
-        s.processes_given,
-        time_s,
-        s.fresh,
-        s.metric,
-        base,
-        None if recording else referee,
+    return replace(
+        test.target,
+        processes=processes,
+        time_s=time_s,
+        stored=base,
+        referee=None if recording else referee,
     )
 
 
@@ -117,7 +116,9 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         return Judged(None, failure, one.wall_s)
     base, broken = bases.found.get(test.test_id), bases.broken.get(test.test_id)
     head = _dated(one.head)
-    if failure is not None and failure.status is not Status.OUT_OF_TIME:
+    if failure is not None and failure.status is Status.UNSEEN:
+        judgement = inconclusive(test.test_id, failure.message, failure.details)
+    elif failure is not None and failure.status is not Status.OUT_OF_TIME:
         judgement = error(test.test_id, failure.message + repeatable_hint(failure, test), details=failure.details)
     elif broken is not None:
         judgement = replace(error(test.test_id, broken.what, details=str(broken)), head=head)
@@ -133,7 +134,7 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         if not one.complete:
             notes.append(f"only {len(head.processes)} of {one.asked} processes were measured")
         judgement = replace(judgement, notes=tuple(notes))
-    return Judged(judgement, None, one.wall_s)
+    return Judged(replace(judgement, notes=(*judgement.notes, *left_running(one))), None, one.wall_s)
 
 
 def _compared(test: Selected, base: Recording | None, one: Measured, head: Recording) -> Judgement:

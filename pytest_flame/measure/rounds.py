@@ -68,6 +68,8 @@ class Progress:
     rounds: list[Round] = field(default_factory=list)
     outside: Outside | None = None
     """Over the rounds that count."""
+    unseen: str | None = None
+    """Why the cost of these rounds is not known: processes that work for the body could not be read."""
 
     def passed(self) -> int:
         """Iterations of the body that returned, when one just raised."""
@@ -111,7 +113,7 @@ def rounds(
         return
     began = clocks.monotonic_ns()
     progress.plan = plan
-    meter.region_cost_ns = empty_region_ns(meter)
+    meter.region_cost_ns = empty_region_ns(meter, 200) if regions else empty_region_ns(meter)
     if progress.first_call_ns is None and plan.iterations > 1:
         yield from _round(meter, progress, 1, sampled=False, regions=regions)
     if not regions:
@@ -132,6 +134,7 @@ def rounds(
         if passed + done.wall_ns > LIMIT_PART * limit_s * NS_PER_S:
             break
     progress.outside = outside.read().since(before)
+    progress.unseen = meter.unseen(sum(r.cpu_ns for r in progress.rounds))
     progress.finished = True
 
 
@@ -226,17 +229,19 @@ def _empty_loop(meter: Meter, progress: Progress, iterations: int) -> Iterator[S
         meter.enter()
         yield Step(Kind.EMPTY, count)
         meter.leave()
-        costs.append(meter.end(count).cpu_ns * PS_PER_NS // count)
+        meter.end(count)
+        costs.append(meter.own_cpu_ns * PS_PER_NS // count)
     progress.loop_ps = min(costs) if count >= 100 else 0
 
 
-def empty_region_ns(meter: Meter) -> float:
+def empty_region_ns(meter: Meter, regions: int = 8) -> float:
     """What reading the clocks around nothing is seen to cost: the smallest of a few means."""
     costs = []
     for _ in range(5):
         meter.begin(sampled=False)
-        for _ in range(200):
+        for _ in range(regions):
             meter.enter()
             meter.leave()
-        costs.append(meter.end(1).cpu_ns / 200)
+        meter.end(1)
+        costs.append(meter.own_cpu_ns / regions)
     return min(costs)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pytest_flame import clocks, fold
+from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Patience, allowed_s
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
@@ -56,6 +57,9 @@ class Target:
     fresh: bool
     metric: str = CPU
     stored: Recording | None = None
+    place: Path | None = None
+    seen: Seen | None = None
+    """As the run has collected the test; None: not compared."""
     referee: Callable[[int], Referee] | None = None
     """Given the processes the budget allows. Without one, they are all measured."""
 
@@ -78,6 +82,8 @@ class Measured:
     complete: bool
     """The referee, or the number asked for, was satisfied."""
     referee: Referee | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that its workers left running, and that were ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,8 @@ class _State:
     wall_s: float = 0.0
     referee: Referee | None = None
     satisfied: bool = False
+    left: dict[str, None] = field(default_factory=dict)
+    """In the order they were met."""
     took_s: dict[str, float] = field(default_factory=dict)
     """By side: the longest of its processes so far, from start to end."""
     base_call_s: float | None = None
@@ -144,6 +152,7 @@ class _State:
             self.wall_s,
             self.satisfied,
             self.referee,
+            tuple(self.left),
         )
 
 
@@ -297,6 +306,9 @@ class _Run:
             plan=plan,
             kernel_frames=self.how.kernel_frames,
             native_frames=self.how.native_frames,
+            place=str(target.place or ""),
+            seen=target.seen,
+            conditions=str(launcher.conditions or ""),
         )
 
     def _run(self, state: _State, side: str, job: Job) -> WorkerResult:
@@ -312,6 +324,7 @@ class _Run:
         finally:
             took_s = clocks.monotonic() - began
             state.wall_s += took_s
+        state.left |= dict.fromkeys(result.left)
         if result.status is Status.HUNG:
             return self._hung(state, side, result)
         state.took_s[side] = max(took_s, state.took_s.get(side, 0.0))
