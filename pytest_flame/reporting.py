@@ -28,6 +28,7 @@ from pytest_flame.model import Judgement
 from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
+from pytest_flame.render.text import printable, printable_lines, printable_text
 
 VERDICT_PROPERTY: Final = "flame_verdict"
 
@@ -110,7 +111,7 @@ class Gate:
             if self._collected_everything(session):
                 self._find_stale()
         except FlameError as e:
-            raise pytest.UsageError(str(e)) from e
+            raise pytest.UsageError(printable_text(str(e))) from e
         if self.outcome is None:
             return
         for judgement in self.outcome.result.judgements:
@@ -158,15 +159,16 @@ class Gate:
         if self.lifted is not None:
             tr.write_line(f"flame: {self.lifted}", yellow=True)
         for test_id in self.stale:
-            tr.write_line(
+            _write(
+                tr,
                 f"flame: stale baseline: there is no test {test_id} any more. Renamed: pytest --flame-move "
                 f"'{test_id}=NEW-ID'; gone: git rm {' '.join(self._baseline_files(test_id))}",
                 yellow=True,
             )
         if self.unlisted is not None:
-            tr.write_line(f"flame: stale baselines could not be looked for: {self.unlisted}", yellow=True)
+            _write(tr, f"flame: stale baselines could not be looked for: {self.unlisted}", yellow=True)
         for error in self.outcome.unwritten if self.outcome is not None else ():
-            tr.write_line(f"flame: {error}", red=True)
+            _write(tr, f"flame: {error}", red=True)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -251,7 +253,7 @@ class Gate:
             longrepr = FlameFailure(failure_lines(judgement, picture=picture, width=self._width()))
         elif state == "skipped":
             path, line, _ = item.location
-            longrepr = (path, (line or 0) + 1, f"{judgement.verdict.value}: {judgement.reason}")
+            longrepr = (path, (line or 0) + 1, printable(f"{judgement.verdict.value}: {judgement.reason}"))
         properties: list[tuple[str, object]] = list(item.user_properties)
         properties += [(VERDICT_PROPERTY, judgement.verdict.value), ("flame_reason", judgement.reason)]
         if judgement.comparison is not None:
@@ -266,9 +268,9 @@ class Gate:
 
     def _unmeasured(self, item: pytest.Item, result: WorkerResult) -> pytest.TestReport:
         path, line, _ = item.location
-        report = self._report(item, "call", "skipped", (path, (line or 0) + 1, f"Skipped: {result.message}"))
+        report = self._report(item, "call", "skipped", (path, (line or 0) + 1, printable(f"Skipped: {result.message}")))
         if result.status is Status.XFAILED:
-            report.wasxfail = result.message
+            report.wasxfail = printable(result.message)
             report.longrepr = result.details
         return report
 
@@ -309,6 +311,11 @@ class Gate:
         from pytest_flame.baseline.store import Store
 
         return [str(_relative(path, self.config)) for path in Store(self.settings.baselines).paths(test_id)]
+
+
+def _write(terminal: pytest.TerminalReporter, text: str, **markup: bool) -> None:
+    for line in printable_lines(text):
+        terminal.write_line(line, **markup)
 
 
 def _relative(path: Path | None, config: pytest.Config) -> Path | None:

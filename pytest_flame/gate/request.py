@@ -42,7 +42,15 @@ class Selected:
         """What is measured, with the numbers of its own settings."""
         s = self.settings
         return Target(
-            self.test_id, self.file, s.processes, s.processes_given, s.time_s, s.fresh, place=self.place, seen=self.seen
+            self.test_id,
+            self.file,
+            s.processes,
+            s.processes_given,
+            s.time_s,
+            s.fresh,
+            s.metric,
+            place=self.place,
+            seen=self.seen,
         )
 
 
