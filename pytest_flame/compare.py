@@ -16,6 +16,7 @@ from pytest_flame.stats import noise
 from pytest_flame.stats.attribution import Attribution, Blame, attribute
 from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
+from pytest_flame.stats.renames import pair_renames
 from pytest_flame.stats.session import Between, difference
 from pytest_flame.stats.student import Floats
 from pytest_flame.stats.table import Mask, StackTable
@@ -140,6 +141,8 @@ def _compare_frames(
     table = StackTable(base.processes, head.processes)
     if not table.paths:
         return _Frames([], Attribution(), whole.base.ps)
+    least_ps = spent.frame_threshold * whole.base.ps
+    table = table.renamed(pair_renames(table, whole.base.ps, whole.head.ps, least_ps))
     gauge = Gauge(table, whole.base, whole.head, session_sd)
     tests = compare_frames(
         gauge,
@@ -203,6 +206,7 @@ def _deltas(tests: FrameTests, attribution: Attribution, lines: dict[Frame, Sour
             self_low_ps=_whole_ps(tests.own_low[i]),
             self_high_ps=_whole_ps(tests.own_high[i]),
             blind_ps=_whole_ps(tests.blind[i]) if math.isfinite(tests.blind[i]) else None,
+            renamed_from=tests.gauge.table.before.get(i),
         )
         for i, frame in enumerate(tests.gauge.table.frames)
     ]
@@ -229,7 +233,6 @@ def _blamed(frames: list[FrameDelta], blames: Iterable[Blame]) -> tuple[FrameDel
             own_delta_ps=round(b.own_delta),
             under=b.under,
             relative=b.relative,
-            renamed_from=None if b.renamed_from is None else frames[b.renamed_from].frame,
         )
         for b in blames
     )
@@ -239,7 +242,10 @@ def _notes(assumed_sd: float, between: Between | None, shift: float) -> Iterable
     if between is not None:
         yield f"session sd {between.sd * 100:.2g} %, from {between.sessions} recordings"
     elif assumed_sd > 0:
-        yield f"session variance unknown: {assumed_sd * 100:.2g} % assumed"
+        yield (
+            f"session variance unknown: {assumed_sd * 100:.2g} % assumed, since there are fewer than three "
+            "recordings of base"
+        )
     if abs(shift) >= SHIFT_SAID:
         way = "slower" if shift > 0 else "faster"
         by = abs(math.expm1(shift)) * 100

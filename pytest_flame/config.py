@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from pytest_flame.errors import UsageError
 from pytest_flame.links import EDITORS, editor_template, source_template
-from pytest_flame.quantities import parse_duration, parse_percent
+from pytest_flame.quantities import CPU, METRICS, parse_duration, parse_percent
 
 if TYPE_CHECKING:
     from pytest_flame.model import Limits
@@ -66,11 +67,33 @@ def _choice(allowed: tuple[str, ...]) -> Callable[[str], str]:
     return parse
 
 
+def _deadline(text: str) -> float | None:
+    return None if text == "auto" else parse_duration(text)
+
+
 def _alpha(text: str) -> float:
     value = float(text)
     if not 0 < value < 0.5:
         raise ValueError
     return value
+
+
+def _ref(text: str) -> str:
+    """A git ref, or ``REF...``. What an empty variable leaves of one must not be taken for another."""
+    first, _, second = text.strip().partition("...")
+    if not first or first.startswith(("~", "^")) or any(side.endswith("/") for side in (first, second)):
+        raise UsageError(
+            f"{text!r} names no commit to compare with",
+            why="a variable in the command was probably empty: REF... and origin/REF... need their REF",
+            fix="set it: --flame-against=origin/main...",
+        )
+    if re.fullmatch(r"0{40}|0{64}", first):
+        raise UsageError(
+            "the hash of zeros names no commit to compare with",
+            why="CI services give it where a branch is new: there is no commit before its first",
+            fix="name the branch it left: --flame-against=origin/main...",
+        )
+    return text.strip()
 
 
 @dataclass(frozen=True)
@@ -112,6 +135,15 @@ OPTIONS: Final = (
         "max-time", "SECONDS", None, parse_duration, "a duration such as 300 or 5min", "measuring time of the whole run"
     ),
     Option(
+        "deadline",
+        "SECONDS",
+        None,
+        _deadline,
+        "a duration such as 120 or 5min, or auto",
+        "time of one measured process; one that hangs is ended and its test an ERROR (default: auto, 20 times what "
+        "base took and at least 30 s; of a call also twice the project's own timeout)",
+    ),
+    Option(
         "frequency",
         "HZ",
         None,
@@ -138,8 +170,8 @@ OPTIONS: Final = (
         "against",
         "REF",
         None,
-        str,
-        "a git ref",
+        _ref,
+        "a git ref such as origin/main...",
         "measure this commit and the working tree together, pair by pair; REF... is where HEAD branched off from REF",
     ),
     Option(
@@ -151,15 +183,15 @@ OPTIONS: Final = (
         "measure the commit a baseline was recorded from again: suspects (what looks slower than its baseline, can't "
         "be told or compared), always, or never (stored baselines decide alone)",
     ),
-    Option("base-python", "EXE", None, Path, "a Python interpreter", "run the base's processes with this interpreter"),
+    Option("base-python", "EXE", None, str, "a Python interpreter", "run the base's processes with this interpreter"),
     Option(
         "base-install",
         "COMMAND",
         None,
         str,
         "a command such as 'pip install .'",
-        "install both sides with this command, each into an environment of its own: for compiled parts and changed "
-        "dependencies",
+        "install both sides with this command, run in each side's copy of the current directory, each into an "
+        "environment of its own: for compiled parts and changed dependencies",
     ),
     Option(
         "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
@@ -202,6 +234,8 @@ class Settings:
     processes_given: bool
     time_s: float
     max_time_s: float | None
+    deadline_s: float | None
+    """None: from what base takes."""
     frequency_hz: int | None
     """None: chosen once per run, ``gate/rate.py``."""
     seed: int
@@ -212,7 +246,11 @@ class Settings:
     against: str | None
     remeasure: str
     base_python: Path | None
+    """A path, or a bare name as it was given."""
     base_install: str | None
+    base_install_from: Path
+    """Where the command's relative paths begin."""
+    copy_ignored: tuple[str, ...]
     baselines: Path
     report: Path
     json: Path | None
@@ -221,6 +259,8 @@ class Settings:
     """Template, empty for none; so is ``editor``."""
     editor: str
     worker_args: tuple[str, ...]
+    worker_drop: tuple[str, ...]
+    test_folders: tuple[str, ...]
     root: Path
 
 
@@ -235,6 +275,7 @@ class TestSettings:
     processes_given: bool
     time_s: float
     fresh: bool
+    metric: str = CPU
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -289,7 +330,26 @@ def add_options(parser: pytest.Parser) -> None:
         text = (option.help + shown).replace("%", "%%")  # argparse fills in % as in its own formats
         group.addoption(option.flag, metavar=option.metavar, default=None, help=text)
         parser.addini(option.ini, f"{option.help}; like {option.flag}", default=None)
+    parser.addini(
+        "flame_copy_ignored",
+        "patterns of files and folders that git ignores and that are copied for each side whatever their size; "
+        "otherwise more than 50 MB in one place are linked",
+        type="args",
+        default=[],
+    )
     parser.addini("flame_worker_args", "more pytest arguments for the measured processes", type="args", default=[])
+    parser.addini(
+        "flame_test_folders",
+        "folders that belong to the tests although nothing else says so: with --flame-against both sides get head's",
+        type="args",
+        default=[],
+    )
+    parser.addini(
+        "flame_worker_drop",
+        "options such as --tracing that the measured processes do not get, besides those --flame-doctor lists",
+        type="args",
+        default=[],
+    )
 
 
 def _shown(option: Option) -> str:
@@ -303,7 +363,7 @@ def _shown(option: Option) -> str:
 def is_asked_for(config: pytest.Config) -> bool:
     """Any option or ini value that makes this run measure, or that would be misread if nobody looked."""
     names = ("flame", "flame_only", "flame_skip", "flame_update", "flame_move", "flame_against")
-    return any(config.getoption(name) for name in names) or bool(config.getini("flame"))
+    return any(config.getoption(name) not in (None, False, []) for name in names) or bool(config.getini("flame"))
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -363,6 +423,7 @@ def read_settings(config: pytest.Config) -> Settings:
         processes_given=_given(config, "processes"),
         time_s=values["time"],
         max_time_s=values["max-time"],
+        deadline_s=values["deadline"],
         frequency_hz=values["frequency"],
         seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
         cpus=values["cpu"],
@@ -371,8 +432,10 @@ def read_settings(config: pytest.Config) -> Settings:
         native=bool(config.getoption("flame_native")) or bool(config.getini("flame_native")),
         against=values["against"],
         remeasure=values["remeasure"],
-        base_python=values["base-python"],
+        base_python=values["base-python"] and _program(values["base-python"], _folder_of(config, "base-python")),
         base_install=values["base-install"],
+        base_install_from=_folder_of(config, "base-install"),
+        copy_ignored=tuple(config.getini("flame_copy_ignored")),
         baselines=root / values["baselines"],
         report=config.invocation_params.dir / values["report"],
         json=values["json"] and config.invocation_params.dir / values["json"],
@@ -380,8 +443,32 @@ def read_settings(config: pytest.Config) -> Settings:
         source_url=values["source-url"],
         editor=values["editor"],
         worker_args=tuple(config.getini("flame_worker_args")),
+        worker_drop=_option_names(config.getini("flame_worker_drop")),
+        test_folders=tuple(config.getini("flame_test_folders")),
         root=root,
     )
+
+
+def _option_names(words: list[str]) -> tuple[str, ...]:
+    wrong = [word for word in words if not word.startswith("-") or "=" in word]
+    if wrong:
+        raise UsageError(f"the ini value flame_worker_drop has {wrong[0]!r}; expected names of options such as --html")
+    return tuple(words)
+
+
+def _folder_of(config: pytest.Config, name: str) -> Path:
+    """What a relative path of an option means: where the command was started, or the ini file's folder."""
+    if config.getoption(f"--flame-{name}") is not None:
+        return config.invocation_params.dir
+    return config.inipath.parent if config.inipath is not None else config.rootpath
+
+
+def _program(given: str, folder: Path) -> Path:
+    """As a shell finds it: a bare name in PATH, ``~`` at home, any other path from ``folder``. Links stay: a virtual
+    environment's interpreter is one."""
+    if "/" not in given:
+        return Path(shutil.which(given) or given)
+    return folder / Path(given).expanduser()
 
 
 def _given(config: pytest.Config, name: str) -> bool:
@@ -393,12 +480,22 @@ def _value(config: pytest.Config, option: Option) -> Any:
     text, source = config.getoption(option.flag), option.flag
     if text is None:
         text, source = config.getini(option.ini), f"the ini value {option.ini}"
+    elif not text.strip() and option.default != "":
+        raise _empty(option)
     if text is None or text == "":
         return option.default
     try:
         return option.parse(str(text))
     except ValueError as e:
         raise UsageError(f"{source} is {text!r}; expected {option.expects}") from e
+
+
+def _empty(option: Option) -> UsageError:
+    return UsageError(
+        f"{option.flag} has an empty value; expected {option.expects}",
+        why="a variable in the command was probably empty",
+        fix=f"set it, or leave {option.flag} out",
+    )
 
 
 def _renaming(text: str) -> tuple[str, str]:
@@ -431,19 +528,13 @@ def _typed(kind: type | tuple[type, ...], value: Any) -> Any:
     return value
 
 
-def _metric(value: Any) -> str:
-    if value != "cpu":
-        raise ValueError
-    return "cpu"
-
-
 _MARKER_ARGUMENTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "threshold": ("a percentage such as '5%'", lambda v: parse_percent(_typed(str, v))),
     "frame_threshold": ("a percentage such as '2%'", lambda v: parse_percent(_typed(str, v))),
     "processes": ("a whole number, 3 or more", lambda v: _processes(str(_typed(int, v)))),
     "min_time": ("seconds or a duration such as '10s'", lambda v: parse_duration(str(_typed((str, int, float), v)))),
     "fresh": ("True or False", lambda v: _typed(bool, v)),
-    "metric": ("'cpu', the only metric so far", _metric),
+    "metric": (" or ".join(map(repr, METRICS)), lambda v: _choice(METRICS)(_typed(str, v))),
 }
 
 
@@ -485,4 +576,5 @@ def test_settings(item: pytest.Item, settings: Settings) -> TestSettings:
         processes_given=settings.processes_given or "processes" in values,
         time_s=values.get("min_time", settings.time_s),
         fresh=values.get("fresh", False),
+        metric=values.get("metric", CPU),
     )

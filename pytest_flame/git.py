@@ -53,24 +53,25 @@ class Repository:
 
         Raises ``GitError`` as ``find`` does, and where ``others`` lie in several clones.
         """
-        found = [cls.find(place) for place in others] or [cls.find(root)]
-        tops = sorted({repository.top for repository in found})
-        top = root.resolve()
-        if len(tops) == 1 and not tops[0].is_relative_to(top):
-            return found[0]  # root lies in this clone
         try:
             around = cls.find(root)
         except NotARepository:
+            if not others:
+                raise
             around = None
-        if around is not None and all(around.top == r.top or around.top in r.superprojects() for r in found):
+        if around is not None and all(_lies_in(place.resolve(), around.top) for place in others):
             return around
-        if len(tops) > 1:
+        folders = {place if place.is_dir() else place.parent for place in others}
+        found = {repository.top: repository for repository in map(cls.find, sorted(folders))}
+        if around is not None and all(around.top in (r.top, *r.superprojects()) for r in found.values()):
+            return around
+        if len(found) > 1:
             raise GitError(
-                f"the tests lie in several repositories: {', '.join(map(str, tops))}",
+                f"the tests lie in several repositories: {', '.join(map(str, sorted(found)))}",
                 why="base is one commit of one repository",
                 fix="run pytest for each of them",
             )
-        return found[0]
+        return next(iter(found.values()))
 
     def superprojects(self) -> list[Path]:
         """The tops of the work trees that this one is a submodule of, the nearest first."""
@@ -266,3 +267,9 @@ class Repository:
         else:
             fix = f"{fetch}{remote} {ref}:refs/remotes/{remote}/{ref}, then name it {remote}/{ref}"
         return GitError(f"there is no commit {ref!r} in {self.top}", why=why, fix=fix)
+
+
+def _lies_in(place: Path, top: Path) -> bool:
+    """In this work tree, and not in another one below it."""
+    below = [p for p in (place, *place.parents) if p != top and p.is_relative_to(top)]
+    return place.is_relative_to(top) and not any((p / ".git").exists() for p in below)

@@ -5,31 +5,32 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
+from _pytest.runner import runtestprotocol
 
 from pytest_flame.baseline.names import slug
 from pytest_flame.config import Settings, is_marked, test_settings
-from pytest_flame.errors import BaselineError, FlameError
+from pytest_flame.coverage_limit import lift_coverage_limit
+from pytest_flame.errors import BaselineError, FlameError, UsageError
 from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
+from pytest_flame.invocation import worker_arguments
+from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.seeing import conditions, see, skipped
 from pytest_flame.model import Judgement
 from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
+from pytest_flame.render.text import printable, printable_lines, printable_text
 
 VERDICT_PROPERTY: Final = "flame_verdict"
-_FORWARDED: Final = (
-    ("importmode", "--import-mode"),
-    ("asyncio_mode", "--asyncio-mode"),
-    ("confcutdir", "--confcutdir"),
-)
-_NEVER_FORWARDED: Final = ("no:terminal", "no:tmpdir", "xdist", "pytest_cov", "pytest_flame.measure.worker")
 
 
 class FlameFailure(TerminalRepr):
@@ -52,20 +53,33 @@ class Gate:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.config = config
         self.settings = settings
+        self.identity = Identity.at((config.rootpath, top_of(config.rootpath)))
         self.marked: dict[str, pytest.Item] = {}
         self.collected: list[str] = []
         self.deselected = False
         self.outcome: GateOutcome | None = None
         self.stale: list[str] = []
+        self.ran_here: dict[str, list[pytest.TestReport]] = {}
+        """Reports of what skipped itself in its worker and was run plainly."""
         self.unlisted: BaselineError | None = None
         """Why stale baselines could not be looked for."""
+        self.marked_deselected = 0
+        self.marked_skipped = 0
+        self.lifted: str | None = None
+        """What is said of a coverage limit."""
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self.collected += [item.nodeid for item in items]
+        self.marked_deselected += sum(map(is_marked, items))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.collected += [item.nodeid for item in session.items]
-        self.marked = {item.nodeid: item for item in session.items if is_marked(item)}
+        # What its marks skip is pytest's own to report.
+        marked = [item for item in session.items if is_marked(item)]
+        self.marked = {item.nodeid: item for item in marked if skipped(item) is None}
+        self.marked_skipped = len(marked) - len(self.marked)
+        if self.marked:
+            self.lifted = lift_coverage_limit(self.config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -73,23 +87,31 @@ class Gate:
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return
         try:
-            move_baselines(self.settings)
-            selected = [Selected(i.nodeid, Path(i.path), test_settings(i, self.settings)) for i in self.marked.values()]
+            moved = tuple((self.identity.test_id(old), self.identity.test_id(new)) for old, new in self.settings.move)
+            move_baselines(replace(self.settings, move=moved))
+            ids = self.identity.test_ids(list(self.marked))
+            self._refuse_twins(session)
+            selected = [self._selected(i, item) for i, item in zip(ids, self.marked.values(), strict=True)]
             if selected:
                 progress = TerminalProgress(self.config, len(selected))
                 request = Request(
                     self.settings,
-                    self._worker_args(),
+                    worker_arguments(self.config, drop=self.settings.worker_drop, add=self.settings.worker_args),
                     self.config.invocation_params.dir,
                     progress,
-                    tuple(self.config.getini("python_files")),
+                    (
+                        *self.config.getini("python_files"),
+                        *(f"{folder.strip('/')}/" for folder in self.settings.test_folders),
+                    ),
+                    conditions(self.config),
+                    self._skips_here,
                 )
                 self.outcome = run_gate(selected, request)
                 progress.finished()
             if self._collected_everything(session):
                 self._find_stale()
         except FlameError as e:
-            raise pytest.UsageError(str(e)) from e
+            raise pytest.UsageError(printable_text(str(e))) from e
         if self.outcome is None:
             return
         for judgement in self.outcome.result.judgements:
@@ -131,27 +153,70 @@ class Gate:
                     "record baselines with:  pytest --flame-update   and commit "
                     + str(_relative(self.settings.baselines, self.config))
                 )
+        if not self.marked:
+            tr.section("flame", "=")
+            tr.write_line(self._nothing_marked(), yellow=True)
+        if self.lifted is not None:
+            tr.write_line(f"flame: {self.lifted}", yellow=True)
         for test_id in self.stale:
-            tr.write_line(
+            _write(
+                tr,
                 f"flame: stale baseline: there is no test {test_id} any more. Renamed: pytest --flame-move "
                 f"'{test_id}=NEW-ID'; gone: git rm {' '.join(self._baseline_files(test_id))}",
                 yellow=True,
             )
         if self.unlisted is not None:
-            tr.write_line(f"flame: stale baselines could not be looked for: {self.unlisted}", yellow=True)
+            _write(tr, f"flame: stale baselines could not be looked for: {self.unlisted}", yellow=True)
         for error in self.outcome.unwritten if self.outcome is not None else ():
-            tr.write_line(f"flame: {error}", red=True)
+            _write(tr, f"flame: {error}", red=True)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        doubtful = self.settings.strict and (self.stale or self.unlisted)
+        doubtful = self.settings.strict and (self.stale or self.unlisted or not self.marked)
         unwritten = self.outcome is not None and self.outcome.unwritten
         if (doubtful or unwritten) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    def _refuse_twins(self, session: pytest.Session) -> None:
+        """Outside of its root directory pytest may give two files one id."""
+        for item in session.items:
+            other = self.marked.get(item.nodeid)
+            if other is not None and other.path != item.path:
+                raise UsageError(
+                    f"{other.path} and {item.path} both have a test {item.nodeid}",
+                    why=f"pytest's root directory is {self.config.rootpath}; ids elsewhere begin where the paths end",
+                    fix=f"--rootdir={os.path.commonpath([other.path, item.path, self.config.rootpath])}, or a run each",
+                )
+
+    def _selected(self, test_id: str, item: pytest.Item) -> Selected:
+        file = Path(item.path)
+        place = file
+        if not file.is_relative_to(self.config.rootpath):
+            # The ids of tests there are relative to the folder that was asked for.
+            place = next((p for p in (file, *file.parents) if item.session.isinitpath(p)), file)
+        node_id = item.nodeid if item.nodeid != test_id else ""
+        settings, seen = test_settings(item, self.settings), see(item, self.identity)
+        return Selected(test_id, file, settings, place, seen, node_id)
+
+    def _skips_here(self, test_id: str) -> bool:
+        reports = self.ran_here[test_id] = runtestprotocol(self.marked[test_id], log=False, nextitem=None)
+        return any(report.skipped for report in reports)
+
+    def _nothing_marked(self) -> str:
+        selected = len(self.collected)
+        if self.marked_skipped:
+            why = f"all {self.marked_skipped} marked tests are skipped by other marks"
+        elif self.marked_deselected:
+            why = f"all {self.marked_deselected} marked tests were deselected"
+        else:
+            why = f"none of {selected} collected tests is marked @pytest.mark.flame or asks for the fixture flame"
+        failing = "" if self.settings.strict else " (an error with --flame-strict)"
+        return f"nothing was measured: {why}{failing}"
+
     def _find_stale(self) -> None:
         try:
-            self.stale = stale_baselines(self.settings, self.collected)
+            own = [*self.collected, *map(self.identity.test_id, self.collected)]
+            self.stale = stale_baselines(self.settings, own)
         except BaselineError as e:
             self.unlisted = e
 
@@ -161,6 +226,8 @@ class Gate:
         self, item: pytest.Item, nextitem: pytest.Item | None, outcome: GateOutcome
     ) -> list[pytest.TestReport]:
         unmeasured = outcome.unmeasured.get(item.nodeid)
+        if unmeasured is not None and item.nodeid in self.ran_here:
+            return self.ran_here[item.nodeid]
         if unmeasured is not None:
             call = self._unmeasured(item, unmeasured)
         else:
@@ -186,7 +253,7 @@ class Gate:
             longrepr = FlameFailure(failure_lines(judgement, picture=picture, width=self._width()))
         elif state == "skipped":
             path, line, _ = item.location
-            longrepr = (path, (line or 0) + 1, f"{judgement.verdict.value}: {judgement.reason}")
+            longrepr = (path, (line or 0) + 1, printable(f"{judgement.verdict.value}: {judgement.reason}"))
         properties: list[tuple[str, object]] = list(item.user_properties)
         properties += [(VERDICT_PROPERTY, judgement.verdict.value), ("flame_reason", judgement.reason)]
         if judgement.comparison is not None:
@@ -201,9 +268,9 @@ class Gate:
 
     def _unmeasured(self, item: pytest.Item, result: WorkerResult) -> pytest.TestReport:
         path, line, _ = item.location
-        report = self._report(item, "call", "skipped", (path, (line or 0) + 1, f"Skipped: {result.message}"))
+        report = self._report(item, "call", "skipped", (path, (line or 0) + 1, printable(f"Skipped: {result.message}")))
         if result.status is Status.XFAILED:
-            report.wasxfail = result.message
+            report.wasxfail = printable(result.message)
             report.longrepr = result.details
         return report
 
@@ -231,27 +298,6 @@ class Gate:
             user_properties=properties if properties is not None else list(item.user_properties),
         )
 
-    # --- what a worker needs to know ------------------------------------------------------------------------------
-
-    def _worker_args(self) -> tuple[str, ...]:
-        """The same collection as here; of the options, only those that decide how tests are found and run."""
-        config = self.config
-        args = ["-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}"]
-        # Said also where there is none: the worker, given one file, would find another one beside that.
-        args += ["-c", str(config.inipath or os.devnull)]
-        for override in (*(config.option.override_ini or ()), "addopts="):
-            args += ["-o", override]
-        if config.option.noconftest:
-            args.append("--noconftest")
-        for plugin in config.option.plugins:
-            if not plugin.startswith(_NEVER_FORWARDED):
-                args += ["-p", plugin]
-        for name, flag in _FORWARDED:
-            value = config.getoption(name, None)
-            if value:
-                args.append(f"{flag}={value}")
-        return (*args, *self.settings.worker_args)
-
     def _collected_everything(self, session: pytest.Session) -> bool:
         """Only a run over all tests can tell that a baseline's test is gone."""
         config, source = self.config, self.config.args_source
@@ -265,6 +311,11 @@ class Gate:
         from pytest_flame.baseline.store import Store
 
         return [str(_relative(path, self.config)) for path in Store(self.settings.baselines).paths(test_id)]
+
+
+def _write(terminal: pytest.TerminalReporter, text: str, **markup: bool) -> None:
+    for line in printable_lines(text):
+        terminal.write_line(line, **markup)
 
 
 def _relative(path: Path | None, config: pytest.Config) -> Path | None:

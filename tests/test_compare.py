@@ -103,7 +103,8 @@ def test_a_stored_base_says_what_is_assumed_of_the_session() -> None:
     base, head = record(SHOP, rng), record(SHOP, rng)
     stored, together = compare(base, head, Limits()), compare(base, head, Limits(), session_sd=0.0)
     assert stored.session_sd == STORED_SESSION_SD
-    assert stored.notes == ("session variance unknown: 1 % assumed",)
+    (note,) = stored.notes
+    assert note == "session variance unknown: 1 % assumed, since there are fewer than three recordings of base"
     assert together.notes == ()
     assert stored.high / stored.low > together.high / together.low
 
@@ -235,7 +236,9 @@ def test_any_two_recordings_compare(base: dict, head: dict, processes: int, samp
     c = compare(record(base, rng, noise), record(head, rng, noise), Limits())
     c.check()
     over = {d.frame for d in c.frames if d.over_threshold}
-    assert bool(over) == bool(c.culprits or c.moved or c.unclear or c.alike)
+    told = c.culprits or c.unclear or c.alike or [d for d in c.moved if d.frame in over]
+    assert bool(over) == bool(told)
+    assert all(d.renamed_from for d in c.moved if d.frame not in over and not over)
     assert all(d.low_ps <= d.delta_ps <= d.high_ps for d in c.frames)
     assert not {d.frame for d in c.culprits} & {d.frame for d in c.moved}
 

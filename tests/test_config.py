@@ -23,13 +23,14 @@ VALUES = {
     "processes": ("4", 4, "5", 5),
     "time": ("2s", 2.0, "1min", 60.0),
     "max-time": ("90", 90.0, "1h", 3600.0),
+    "deadline": ("auto", None, "2min", 120.0),
     "frequency": ("499", 499, "101", 101),
     "seed": ("11", 11, "12", 12),
     "cpu": ("{cpu}", "{cpus}", "{cpu}-{cpu}", "{cpus}"),
     "sampler": ("timer", "timer", "perf", "perf"),
     "against": ("v1", "v1", "main...", "main..."),
     "remeasure": ("never", "never", "always", "always"),
-    "base-python": ("python3.11", Path("python3.11"), "/opt/python", Path("/opt/python")),
+    "base-python": ("env/bin/python", Path("env/bin/python"), "/opt/python", Path("/opt/python")),
     "base-install": ("pip install .", "pip install .", "make install", "make install"),
     "baselines": ("here", Path("here"), "there", Path("there")),
     "report": ("r1", Path("r1"), "r2", Path("r2")),
@@ -64,6 +65,7 @@ def setting(read: Settings, name: str) -> object:
     attribute = {
         "time": "time_s",
         "max-time": "max_time_s",
+        "deadline": "deadline_s",
         "frequency": "frequency_hz",
         "cpu": "cpus",
     }.get(name, name.replace("-", "_"))
@@ -83,6 +85,60 @@ def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, op
     pytester.makeini(f"[pytest]\n{option.ini} = {ini_text}")
     assert setting(settings(pytester), option.name) == ini_value
     assert setting(settings(pytester, f"{option.flag}={text}"), option.name) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "...", "origin/...", "origin/", "...main", "main...origin/", "^", "~1", "0" * 40]
+)
+def test_a_ref_with_an_empty_variable_in_it_is_refused(pytester: pytest.Pytester, text: str) -> None:
+    """Not taken for HEAD, and not for a run without --flame."""
+    config = pytester.parseconfig(f"--flame-against={text}")
+    assert flame_config.is_asked_for(config)
+    with pytest.raises(UsageError) as e:
+        read_settings(config)
+    assert "empty" in e.value.why or "zeros" in e.value.what
+    assert e.value.fix
+
+
+@pytest.mark.parametrize(
+    "text", ["HEAD~", "@{u}", "origin/main...", "main...topic", ":/fix a bug", "@{1 week ago}", "HEAD^{/fix}"]
+)
+def test_what_git_takes_for_a_commit_is_taken(pytester: pytest.Pytester, text: str) -> None:
+    assert settings(pytester, f"--flame-against={text}").against == text
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.default != ""], ids=lambda o: o.name)
+def test_no_option_takes_an_empty_value_for_its_default(pytester: pytest.Pytester, option: flame_config.Option) -> None:
+    with pytest.raises(UsageError, match=f"^{option.flag} has an empty value; expected "):
+        settings(pytester, f"{option.flag}=")
+
+
+def test_relative_interpreters_begin_where_they_were_written(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pytester.path / "sub").mkdir()
+    (pytester.path / "bin").mkdir()
+    program = pytester.path / "bin" / "some-python"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setenv("HOME", str(pytester.path))
+    monkeypatch.chdir(pytester.path / "sub")
+    pytester.makeini("[pytest]\nflame_base_python = env/bin/python\n")
+    assert settings(pytester).base_python == pytester.path / "env/bin/python"
+    pytester.makeini("[pytest]\nflame_base_install = make install\n")
+    assert settings(pytester).base_install_from == pytester.path
+    there = {
+        "env/bin/python": pytester.path / "sub/env/bin/python",
+        "./python": pytester.path / "sub/python",
+        "../env/bin/python": pytester.path / "sub/../env/bin/python",
+        "~/env/bin/python": pytester.path / "env/bin/python",
+        "some-python": program,
+        "/opt/python": Path("/opt/python"),
+    }
+    pytester.makeini("[pytest]\n")
+    for text, meant in there.items():
+        assert settings(pytester, f"--flame-base-python={text}").base_python == meant
+    assert settings(pytester, "--flame-base-install=make").base_install_from == pytester.path / "sub"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ LAYERS = (
     {"fold", "fixture", "stats", "formats", "sampling"},
     {"baseline", "measure", "doctor"},
     {"compare"},
-    {"judge", "config", "hookspecs"},
+    {"judge", "config", "hookspecs", "coverage_limit"},
     {"gate.trial"},
     {"render"},
     {"profiling"},
@@ -29,10 +29,14 @@ LAYERS = (
     {"gate.rate"},
     {"gate.confirming"},
     {"gate"},
+    {"invocation"},
     {"reporting", "plugin"},
     {"cli"},
 )
-KNOW_PYTEST = {"plugin", "reporting", "progress", "hookspecs", "config", "measure.worker"}
+KNOW_PYTEST = {
+    *("plugin", "reporting", "invocation", "progress", "hookspecs", "config", "coverage_limit"),
+    *("measure.worker", "measure.capture", "measure.seeing"),
+}
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.
 ALLOWED = {("measure.worker", "plugin")}
 

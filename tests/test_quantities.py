@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.quantities import parse_duration, parse_percent
+from pytest_flame.quantities import parse_duration, parse_percent, shown_seconds
 
 UNITS = {"": 1, "s": 1, "ms": Fraction(1, 1000), "min": 60, "m": 60, "h": 3600}
 
@@ -57,3 +57,22 @@ def test_numbers_beyond_what_a_float_holds_are_refused() -> None:
             parse_percent(f"{digits}%")
         with pytest.raises(ValueError):
             parse_duration(digits)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.0, "0 ns"),
+        (4e-8, "40 ns"),
+        (2.5e-6, "2.5 µs"),
+        (0.0005, "500 µs"),
+        (0.12, "120 ms"),
+        (0.9996, "1 s"),
+        (4.24, "4.2 s"),
+        (30.4, "30 s"),
+        (200, "3 min 20 s"),
+        (3600, "1 h"),
+    ],
+)
+def test_seconds_are_shown_in_their_unit(seconds: float, shown: str) -> None:
+    assert shown_seconds(seconds) == shown

@@ -233,13 +233,13 @@ def cells() -> list[Cell]:
     ]
     culprits = [
         Cell("culprit", change, size, weather=weather, runs=200)
-        for change in ("slower_leaf", "more_calls", "new_frame")
+        for change in ("slower_leaf", "slower_caller", "slower_class", "more_calls", "new_frame")
         for size in (0.1, 0.2)
         for weather in (calm, bad)
     ]
     moves = [
         Cell("moved", change, size, weather=weather, runs=300)
-        for change in ("renamed", "extracted", "inlined")
+        for change in ("renamed", "renamed_class", "faster_class", "extracted", "inlined", "inlined_faster")
         for size in (0.04, 0.1)
         for weather in (calm, bad)
     ]

@@ -132,6 +132,60 @@ def more_calls(base: Costs, size: float, rng: np.random.Generator) -> Case | Non
     return Case(base, head, frozenset({place[-1]}))
 
 
+def slower_caller(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
+    """A function that calls others costs ``size`` of the test more itself, and they what they did."""
+    leaves = set(_leaves(base))
+    stack = _pick([s for s in _own(base) if s not in leaves and _below(base, s) >= 2 * base[s]], rng)
+    return Case(base, base | {stack: base[stack] + size}, frozenset({stack[-1]})) if stack else None
+
+
+def renamed_class(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
+    """A function of ``size`` or more and all of the project's below it are methods of a class with another name now."""
+    place = _pick([s for s in _own(base) if size <= _below(base, s) <= 0.5], rng)
+    return _as_methods(base, place, 1.0) if place else None
+
+
+def faster_class(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
+    """The same, and all of it costs half as much: nobody is to blame."""
+    place = _pick([s for s in _own(base) if size <= _below(base, s) <= 0.5], rng)
+    return _as_methods(base, place, 0.5) if place else None
+
+
+def slower_class(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
+    """The class is renamed, and one of its methods, which calls nothing, costs ``size`` of the test more."""
+    slower = _pick([s for s in _leaves(base) if len(s) > 2 and 0.01 <= base[s] <= 0.2], rng)
+    if slower is None or slower[-2].module != "app":
+        return None
+    found = _as_methods(base, slower[:-1], 1.0)
+    at = next(s for s in found.head if s[-1].qualname == f"New.{slower[-1].qualname}")
+    return Case(found.base, found.head | {at: found.head[at] + size}, frozenset({at[-1]}))
+
+
+def _as_methods(costs: Costs, place: Stack, factor: float) -> Case:
+    """The project's functions at and below ``place`` as methods of a class that is renamed."""
+    below = {f for s in costs if s[: len(place)] == place for f in s[len(place) - 1 :] if f.module == "app"}
+
+    def methods(of: str, factor: float) -> Costs:
+        named = {f: Frame("app", f"{of}.{f.qualname}") for f in below}
+        return {
+            tuple(named.get(f, f) for f in s): cost * (factor if s[: len(place)] == place else 1)
+            for s, cost in costs.items()
+        }
+
+    return Case(methods("Old", 1.0), methods("New", factor))
+
+
+def inlined_faster(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
+    """A leaf of ``size`` or more is part of its caller now and costs half: the caller itself costs more."""
+    own = set(_own(base))
+    leaf = _pick([s for s in _leaves(base) if base[s] >= size and s[:-1] in own], rng)
+    if leaf is None:
+        return None
+    head = {s: cost for s, cost in base.items() if s != leaf}
+    head[leaf[:-1]] = head.get(leaf[:-1], 0.0) + base[leaf] / 2
+    return Case(base, head)
+
+
 def new_frame(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
     caller = _pick(_own(base), rng)
     added = Frame("app", "added")
@@ -185,12 +239,17 @@ CHANGES = {
         unchanged,
         everything,
         slower_leaf,
+        slower_caller,
+        slower_class,
         more_calls,
         new_frame,
         masked,
         renamed,
+        renamed_class,
+        faster_class,
         extracted,
         inlined,
+        inlined_faster,
     )
 }
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from pytest_flame import fold
-from pytest_flame.gate.remarks import comparison_warnings, recording_warnings, repeatable_hint
+from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
@@ -46,6 +46,9 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
             test_patterns=request.test_patterns,
             base_python=s.base_python,
             base_install=s.base_install,
+            base_install_from=s.base_install_from,
+            tests=[test.file for test in selected],
+            copied=s.copy_ignored,
         ) as sides,
     ):
         launcher = request.launcher(scratch)
@@ -65,7 +68,7 @@ def _target(test: Selected, tests: int) -> Target:
     def referee(most: int) -> Referee:
         return Trial(s.limits, most, tests, s.time_s)
 
-    return Target(test.test_id, test.file, s.processes, s.processes_given, s.time_s, s.fresh, None, referee)
+    return replace(test.target, referee=referee)
 
 
 def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, interrupted: bool) -> Judged:
@@ -80,17 +83,22 @@ def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, in
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} pairs")
     else:
         judgement = _decided(one, one.base, one.head, request)
-    return Judged(replace(judgement, interleaved=True, base_commit=sides.commit), None, one.wall_s)
+    notes = (*judgement.notes, *left_running(one))
+    return Judged(replace(judgement, notes=notes, interleaved=True, base_commit=sides.commit), None, one.wall_s)
 
 
 def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:
     """NEW where base lacks the test or what it uses; what else fails there is an error and said with its traceback."""
     at = f"at base {sides.commit[:7]}"
+    if failure.status is Status.UNSEEN:
+        return inconclusive(test.test_id, failure.message, failure.details)
     if side != BASE:
         return error(test.test_id, failure.message + repeatable_hint(failure, test), details=failure.details)
     if failure.status is Status.ABSENT:
         return new(test.test_id, f"{failure.message} ({at})")
     of_the_body = failure.status in (Status.FAILED, Status.UNREPEATABLE, Status.SKIPPED, Status.XFAILED)
+    if failure.status is Status.MISSING:
+        return new(test.test_id, f"{failure.message} ({at})")
     if of_the_body and not sides.test_existed(test.file, test.test_id):
         return new(test.test_id, f"the test is not there {at}, and does not pass on its code")
     return error(test.test_id, f"{at}: {failure.message}", details=failure.details)
@@ -101,7 +109,8 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request) 
     assert isinstance(trial, Trial)
     done = trial.judgement if one.complete else None
     judgement = done or trial.decide(base, head)
-    notes = [*judgement.notes, *recording_warnings(head), *comparison_warnings(base, head)]
+    notes = [*judgement.notes, *recording_warnings(head)]
+    notes += comparison_warnings(base, head, trial.limits.threshold, together=True)
     if not one.complete:
         notes.append(f"only {len(head.processes)} pairs were measured")
     if trial.discarded:

@@ -19,7 +19,7 @@ from pytest_flame.gate.screening import Bases, load_bases, screen
 from pytest_flame.gate.sources import SourceTexts
 from pytest_flame.judge import error, outcome
 from pytest_flame.links import Links, relative_root
-from pytest_flame.measure.job import WorkerResult
+from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.model import Judgement, RunResult, Verdict
 from pytest_flame.render.json import result_json
 from pytest_flame.render.markdown import result_markdown
@@ -61,13 +61,17 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     else:
         tests, interrupted, notes = _stored(selected, bases, store, request, began)
 
+    if not interrupted:
+        tests = {test.test_id: _agreed(test, tests[test.test_id], request) for test in selected}
     in_order = [tests[test.test_id] for test in selected]
     judgements = [one.judgement for one in in_order if one.judgement is not None]
     updated: set[str] = set()
     for index, j in enumerate(judgements):
         if settings.update is not None and _wants_update(j, settings.update, bases):
-            judgements[index], saved = _saved(store, j, settings.update)
+            judgements[index], saved = _saved(store, j, settings)
             updated |= {j.test_id} if saved else set()
+    shown = {test.test_id: test.shown for test in selected}
+    judgements = [_with_id(j, shown[j.test_id]) for j in judgements]
     result = RunResult(
         judgements=tuple(judgements),
         mode="stored" if settings.against is None else "interleaved",
@@ -83,9 +87,27 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         notes=(*notes, *remarks(request)),
     )
     report, unwritten = _write_reports(result, settings)
-    unmeasured = {i: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}
-    wall_s = {test_id: one.wall_s for test_id, one in tests.items()}
-    return GateOutcome(result, unmeasured, frozenset(updated), wall_s, report, unwritten)
+    unmeasured = {shown[i]: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}
+    wall_s = {shown[i]: one.wall_s for i, one in tests.items()}
+    return GateOutcome(result, unmeasured, frozenset(shown[i] for i in updated), wall_s, report, unwritten)
+
+
+def _with_id(j: Judgement, shown: str) -> Judgement:
+    """As users know the test."""
+    if j.test_id == shown:
+        return j
+    reason, details, *notes = (text.replace(j.test_id, shown) for text in (j.reason, j.details, *j.notes))
+    comparison = j.comparison and replace(j.comparison, test_id=shown)
+    return replace(j, test_id=shown, reason=reason, details=details, notes=tuple(notes), comparison=comparison)
+
+
+def _agreed(test: Selected, one: Judged, request: Request) -> Judged:
+    """A test that skips itself in its worker has to skip itself in the run as well."""
+    result = one.unmeasured
+    if result is None or result.status is not Status.SKIPPED or request.skips_here(test.shown):
+        return one
+    reason = f"skipped in its worker process and not in the run: {result.message}"
+    return replace(one, judgement=error(test.test_id, reason, details=result.details), unmeasured=None)
 
 
 def _stored(
@@ -131,19 +153,18 @@ def _wants_update(j: Judgement, which: str, bases: Bases) -> bool:
     return which == "changed" and j.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCOMPATIBLE)
 
 
-def _saved(store: Store, judgement: Judgement, which: str) -> tuple[Judgement, bool]:
+def _saved(store: Store, judgement: Judgement, settings: Settings) -> tuple[Judgement, bool]:
     """What cannot be stored is that test's own error: the others keep their verdicts."""
     assert judgement.head is not None
     try:
-        if which == "add":
-            store.add(judgement.head)
-        else:
-            store.save(judgement.head)
+        write = store.add if settings.update == "add" else store.save
+        _, path = write(judgement.head)
     except FlameError as e:
         failed = error(judgement.test_id, e.what, details=str(e))
         return replace(failed, head=judgement.head, notes=judgement.notes), False
-    done = "recording added to the baseline" if which == "add" else "baseline written"
-    return replace(judgement, reason=f"{judgement.reason}; {done}"), True
+    done = "recording added to the baseline" if settings.update == "add" else "baseline written"
+    where = _shown(path, settings.root)
+    return replace(judgement, reason=f"{judgement.reason}; {done}", baseline_written=where), True
 
 
 def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, tuple[FlameError, ...]]:

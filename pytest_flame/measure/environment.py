@@ -143,9 +143,28 @@ def installed_environment(
         raise FlameError(
             f"--flame-base-install={command!r} failed for {folder.name} with status {process.returncode}",
             why=output.decode(errors="replace").strip()[-_SHOWN_CHARACTERS:],
-            fix=f"make the command work in a clean checkout: cd {checkout} && {command}",
+            fix=f"make the command work in a clean checkout of {checkout}: it runs in each side's copy of it",
         )
     return Environment(str(python), variables, str(folder))
+
+
+def refuse_rebuilding(checkout: Path) -> None:
+    """Raises ``FlameError`` where the project is installed editable by meson-python.
+
+    Its loader compiles the checkout on import and leads to files of it by a map of its own, so that no side's sources
+    would ever be looked at.
+    """
+    for site in _outer_sites():
+        for loader in sorted(site.glob("_*editable_loader.py")):
+            text = loader.read_text(encoding="utf-8", errors="replace")
+            if "MesonpyMetaFinder" in text and str(checkout) in text:
+                raise FlameError(
+                    "the project is installed editable by meson-python, which neither side can be measured with",
+                    why=f"its loader ({loader}) builds and imports {checkout}, whichever side asks",
+                    fix="give each side an installation of its own: --flame-base-install='pip install "
+                    "--no-build-isolation .' (it lies on top of the present environment, which keeps the build "
+                    "requirements)",
+                )
 
 
 def _outer_sites() -> list[Path]:

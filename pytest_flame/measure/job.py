@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
+from pytest_flame.measure.agreement import Seen
+from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
+from pytest_flame.quantities import CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class Plan:
     def warm_up(self) -> bool:
         """One round that does not count; left out where a round is most of the process's time."""
         return self.rounds >= 3
+
+
+ONCE: Final = Plan(1, 1)
+"""The plan of a process whose first call is all that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +51,29 @@ class Job:
     time_s: float
     """For this process."""
     fresh: bool = False
+    metric: str = CPU
     cpus: tuple[int, ...] = ()
     plan: Plan | None = None
     kernel_frames: bool = False
     native_frames: bool = False
+    file: str = ""
+    """The test's; the launcher sets it."""
+    place: str = ""
+    """What is collected: the file itself, or for a file outside of ``root`` the folder that was asked for."""
+    seen: Seen | None = None
+    """The test as the run has it; None: not compared."""
+    conditions: str = ""
+    """The file in which ``Conditions`` of the run stand."""
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
+    patience: Patience = field(default_factory=Patience)
+    watch: str = ""
+    """Folder of what the worker shares with the launcher, which sets it."""
+
+    @property
+    def output(self) -> Path:
+        """What the process writes where nothing captures it."""
+        return Path(self.result).with_name("output.txt")
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self)))
@@ -59,6 +83,8 @@ class Job:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields["cpus"] = tuple(fields["cpus"])
         fields["plan"] = Plan(**fields["plan"]) if fields["plan"] else None
+        fields["seen"] = Seen.from_json(fields["seen"]) if fields["seen"] else None
+        fields["patience"] = Patience(**fields["patience"])
         if fields["provenance"]:
             fields["provenance"] = Provenance.from_json(fields["provenance"])
         return cls(**fields)
@@ -77,13 +103,21 @@ class Status(enum.Enum):
     """The body passed once and failed when it was called again."""
     UNUSABLE = "unusable"
     """Nothing could be measured: no sampler, the fixture ``flame`` misused, the test not found, …"""
+    MISSING = "missing"
+    """The worker did not collect the test."""
+    DIFFERENT = "different"
+    """The worker collected another test than the run, or skips what the run does not."""
     NO_SAMPLER = "no sampler"
     """No rung of the ladder works: true for every other test as well."""
     ABSENT = "absent"
     """The base does not have the module or symbol of the project that the test needs."""
     WRONG_SIDE = "wrong side"
     """Files of the project came from elsewhere than the side's own tree."""
+    UNSEEN = "unseen"
+    """Measured, but part of the cost, or of what ran, could not be seen."""
     OUT_OF_TIME = "out of time"
+    HUNG = "hung"
+    """Not done in time (``Patience``), and ended."""
     DIED = "died"
     """No result: crashed, killed or left by the test."""
 
@@ -100,6 +134,10 @@ class WorkerResult:
     plan: Plan | None = None
     round_wall_ns: int = 0
     recording: Recording | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that the worker left running, and that were ended. The launcher adds them."""
+    hang: Hang | None = None
+    """Of ``HUNG``, which the launcher finds and no worker writes."""
 
     def write(self, path: Path) -> None:
         document: dict[str, Any] = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import os
-import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pytest_flame import clocks
+from pytest_flame.measure import keeper
+from pytest_flame.measure.deadline import Ending, Watch
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
@@ -20,15 +25,15 @@ from pytest_flame.measure.sides import Side
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
-_LONGEST_S: Final = 2_000_000.0
-"""poll(2) counts milliseconds in 32 bits."""
+_PATIENCE_NS: Final = 20_000_000_000
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """What all workers of a run share. ``pytest_args`` goes before the test file.
+    """What all workers of a run share. ``pytest_args`` are the run's own, paths included; a worker collects the one
+    file of its test all the same.
 
     All paths are the user's. With a ``side``, workers run in its tree and all paths are moved there.
     """
@@ -42,6 +47,10 @@ class Launcher:
     safe_path: bool = False
     """The working directory is not to be imported from: ``pytest`` was called and not ``python -m pytest``."""
     side: Side | None = None
+    script_folder: Path | None = None
+    """Python imports from the folder of the script that called pytest; a worker has no script."""
+    conditions: Path | None = None
+    """A file: the ``Conditions`` of the run."""
     guard: Scratch | None = None
     """Told of each worker, so that none outlives the run."""
 
@@ -50,28 +59,42 @@ class Launcher:
         return dataclasses.replace(self, side=side)
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
-        """Runs the worker to its end. Ctrl-C and the time limit kill it and everything it started."""
+        """Runs the worker to its end. Ctrl-C, its deadline and the time limit kill it and everything it started."""
         directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
         environment = worker_environment(os.environ, job.hash_seed)
+        place = Path(job.place) if job.place else file
         if side is not None:
             job = dataclasses.replace(job, root=str(side.root), provenance=side.provenance)
             pytest_args = side.arguments(pytest_args, directory)
             directory, python, file = side.directory, side.python, side.place(file)
+            place = side.place(place)
             environment |= side.environment
+        if self.script_folder is not None:
+            folder = self.script_folder if side is None else side.place(self.script_folder)
+            environment["PYTHONPATH"] = os.pathsep.join(
+                entry for entry in (environment.get("PYTHONPATH"), str(folder)) if entry
+            )
+        watch = Watch(self.scratch, job.patience)
+        job = dataclasses.replace(job, watch=str(self.scratch), file=str(file), place=str(place))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)
         result_path.unlink(missing_ok=True)
         command = [python, *(["-P"] if self.safe_path else []), "-m", "pytest", *pytest_args]
         # Of the same length in every process, and gone with the scratch directory.
         command += [f"--basetemp={self.scratch / 'tmp'}"]
-        command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}", str(file)]
-        output_path = self.scratch / "output.txt"
-        with output_path.open("wb") as output:
+        if "no:cacheprovider" not in pytest_args:
+            shutil.rmtree(self.scratch / "cache", ignore_errors=True)
+            command += ["-o", f"cache_dir={self.scratch / 'cache'}"]
+        command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}"]
+        kept_path = self.scratch / "kept.json"
+        kept_path.unlink(missing_ok=True)
+        job.output.unlink(missing_ok=True)
+        with job.output.open("ab") as output:  # appended, so that the worker may cut it while others write
             process = subprocess.Popen(
-                command,
+                [sys.executable, "-I", "-S", keeper.__file__, str(kept_path), *command],
                 cwd=directory,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end is the worker's
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is this process's to handle
@@ -79,18 +102,23 @@ class Launcher:
             if self.guard is not None:
                 self.guard.guard(process.pid)
             try:
-                ended_within(process, timeout_s)
+                hang = watch.wait(process, timeout_s)
+                if hang is not None:
+                    details = "\n\n".join(filter(None, (watch.stacks(process), _last_output(job.output))))
+                    return WorkerResult(Status.HUNG, hang.words, details, hang=hang)
             except subprocess.TimeoutExpired:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
-                _kill_group(process)
+                watch.close()
+                _end(process)
                 if self.guard is not None:
                     self.guard.release()
+        returncode, left = _kept(kept_path, process.returncode)
         try:
-            return WorkerResult.read(result_path)
+            return dataclasses.replace(WorkerResult.read(result_path), left=left)
         except (OSError, ValueError):
-            shown = output_path.read_text(encoding="utf-8", errors="replace")[-_LAST_OUTPUT_CHARACTERS:]
-            return WorkerResult(Status.DIED, f"the measured process {_ending(process.returncode)}", shown)
+            shown = _last_output(job.output)
+            return WorkerResult(Status.DIED, f"the measured process {_ending(returncode)}", shown, left=left)
 
 
 def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:
@@ -99,37 +127,38 @@ def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str
         for name, value in inherited.items()
         if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
     }
+    environment["PYTEST_FLAME_WORKER"] = "1"  # pytest_flame.in_worker()
     # Fixed width: the size of the environment shifts the stack, and with it the speed.
     environment["PYTHONHASHSEED"] = f"{hash_seed:010d}"
     return environment
 
 
-def ended_within(process: subprocess.Popen[bytes], limit_s: float | None) -> None:
-    """``process.wait``, by the kernel's clock: the one of this program may have been stopped (freezegun in a conftest
-    file), and a limit by it would never come. Raises ``subprocess.TimeoutExpired``."""
-    if limit_s is not None:
-        try:
-            descriptor = os.pidfd_open(process.pid)
-        except OSError:  # before Linux 5.3, or refused
-            process.wait(limit_s)
-            return
-        try:
-            waiting = select.poll()
-            waiting.register(descriptor, select.POLLIN)
-            if not waiting.poll(min(max(0.0, limit_s), _LONGEST_S) * 1000):
-                raise subprocess.TimeoutExpired(process.args, limit_s)
-        finally:
-            os.close(descriptor)
-    process.wait()
+def _last_output(path: Path) -> str:
+    with path.open("rb") as output:
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_OUTPUT_CHARACTERS))
+        return output.read().decode(errors="replace")
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Closes the keeper's input, at which it kills whatever there still is."""
+    assert process.stdin is not None
+    process.stdin.close()
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        with Ending(process) as ending:
+            ending.comes_until(clocks.monotonic_ns() + _PATIENCE_NS)
     finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its worker dies with it
         process.wait()
+
+
+def _kept(path: Path, returncode: int) -> tuple[int, tuple[str, ...]]:
+    """How the worker ended and what it left running, in its keeper's words; ``returncode`` is the keeper's own."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return returncode, ()
+    return os.waitstatus_to_exitcode(kept["status"]), tuple(kept["left"])
 
 
 def _ending(code: int) -> str:
@@ -137,7 +166,7 @@ def _ending(code: int) -> str:
         return f"was killed by {signal.Signals(-code).name} and left no result"
     if code == _USAGE_ERROR:
         return (
-            f"refused its options (status {code}): those of addopts do not reach it; the ones that collection needs "
-            "go into the ini value flame_worker_args"
+            f"refused its options (status {code}): one that must not reach it goes into the ini value "
+            "flame_worker_drop, one it needs besides into flame_worker_args"
         )
     return f"exited with status {code} and left no result"

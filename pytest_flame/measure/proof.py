@@ -62,7 +62,7 @@ def _wrong(module: str, file: str, provenance: Provenance, places: Places) -> st
     if path.is_relative_to(provenance.other):
         return "the other side's tree"
     if places.mapped(file) is not None:
-        return "" if places.is_shared(file) else "the checkout itself"
+        return _wrong_compiled(module, path, provenance) if places.is_shared(file) else "the checkout itself"
     if any(path.is_relative_to(kept) for kept in provenance.kept):
         return ""
     return _wrong_copy(module, path, provenance)
@@ -78,8 +78,7 @@ def _wrong_copy(module: str, file: Path, provenance: Provenance) -> str:
         if _is_another_distribution(top, provenance):
             return ""
         if file.name.endswith(tuple(EXTENSION_SUFFIXES)):
-            built_here = provenance.shares_compiled or any(file.is_relative_to(own) for own in provenance.own)
-            return "" if built_here else "sources that are not this side's, compiled"
+            return _wrong_compiled(module, file, provenance)
         inside = Path(top, *rest, "__init__.py") if file.stem == "__init__" else Path(top, *rest).with_suffix(".py")
         own, other = (place / inside for place in here)
         if (Path(root) / inside).as_posix() in provenance.generated:
@@ -90,6 +89,23 @@ def _wrong_copy(module: str, file: Path, provenance: Provenance) -> str:
             return "an installed copy that differs from this side's file"
         return ""
     return ""
+
+
+def _wrong_compiled(module: str, file: Path, provenance: Provenance) -> str:
+    if any(file.is_relative_to(own) for own in provenance.own):
+        return ""
+    if not provenance.shares_compiled:
+        return "sources that are not this side's, compiled"
+    if provenance.side == "head":
+        return ""
+    # mypyc and Cython compile Python modules: what was built from head's is not base's where the module differs.
+    modules = [Path(root, *module.split(".")).with_suffix(".py") for root in provenance.roots]
+    differ = any(_content(Path(provenance.tree) / m) != _content(Path(provenance.other) / m) for m in modules)
+    return "head's module, compiled" if differ else ""
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
 
 
 def _is_another_distribution(top: str, provenance: Provenance) -> bool:

@@ -7,6 +7,7 @@ the same code: it yields what to run next and is resumed when that has run.
 from __future__ import annotations
 
 import enum
+import math
 import random
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Final
 
 from pytest_flame import clocks
 from pytest_flame.measure import outside
+from pytest_flame.measure.deadline import Pulse
 from pytest_flame.measure.job import Plan
 from pytest_flame.measure.meter import NS_PER_S, Meter
 from pytest_flame.model import PS_PER_NS, Outside, Round
@@ -27,6 +29,8 @@ MAX_ROUNDS: Final = 400
 MAX_ITERATIONS: Final = 50_000_000
 SLOWDOWN_LIMIT: Final = 6
 """A process that takes this many times its planned time stops early (after three rounds)."""
+LIMIT_PART: Final = 0.8
+"""Of the time for all calls; a round that would end later is not begun."""
 
 
 class Kind(enum.Enum):
@@ -59,9 +63,13 @@ class Progress:
     plan: Plan | None = None
     round_wall_ns: int = 0
     loop_ps: int = 0
+    first_call_ns: int | None = None
+    """CPU of the body's very first call; it may be a round of its own, or lie before the rounds."""
     rounds: list[Round] = field(default_factory=list)
     outside: Outside | None = None
     """Over the rounds that count."""
+    unseen: str | None = None
+    """Why the cost of these rounds is not known: processes that work for the body could not be read."""
 
     def passed(self) -> int:
         """Iterations of the body that returned, when one just raised."""
@@ -76,32 +84,88 @@ class Progress:
         self.calls += iterations
 
 
+def watched(steps: Iterator[Step], pulse: Pulse) -> Iterator[Step]:
+    """The same steps; those of the body are announced to whoever watches for a hang."""
+    for step in steps:
+        if step.kind is Kind.BODY:
+            pulse.before(step.iterations)
+        yield step
+        if step.kind is Kind.BODY:
+            pulse.after(step.iterations)
+
+
 def rounds(
-    meter: Meter, progress: Progress, plan: Plan | None, time_s: float, rng: random.Random, *, regions: bool
+    meter: Meter,
+    progress: Progress,
+    plan: Plan | None,
+    time_s: float,
+    rng: random.Random,
+    *,
+    regions: bool,
+    limit_s: float = math.inf,
 ) -> Iterator[Step]:
     """Yields steps. With ``regions`` the body itself enters and leaves the meter (``with flame:``, ``fresh=True``);
-    otherwise each round is one region. ``time_s`` is this process's share of the budget."""
+    otherwise each round is one region. ``time_s`` is this process's share of the budget, ``limit_s`` what all its calls
+    may take: a body far slower than it was planned for gets shorter and fewer rounds, and is measured all the same."""
     if plan is None:
         yield from _calibrate(meter, progress, time_s, regions=regions)
         progress.finished = True
         return
     began = clocks.monotonic_ns()
     progress.plan = plan
-    if regions:
-        meter.region_cost_ns = _empty_region_ns(meter)
-    else:
+    meter.region_cost_ns = empty_region_ns(meter, 200) if regions else empty_region_ns(meter)
+    if progress.first_call_ns is None and plan.iterations > 1:
+        yield from _round(meter, progress, 1, sampled=False, regions=regions)
+    if not regions:
+        if plan.iterations > 1:
+            meter.region_cost_ns = 0.0  # nothing beside a round
         yield from _empty_loop(meter, progress, plan.iterations)
-    if plan.warm_up:
-        yield from _round(meter, progress, plan.iterations, sampled=False, regions=regions)
+    iterations = plan.iterations
+    if plan.warm_up or iterations > 2:
+        calls = iterations if plan.warm_up else max(2, iterations // 8)
+        iterations = yield from _warm_up(meter, progress, calls, iterations, time_s, limit_s, regions=regions)
     before = outside.read()
     for index, sampled in enumerate(which_sampled(plan.rounds, rng)):
-        done = yield from _round(meter, progress, plan.iterations, sampled=sampled, regions=regions)
+        done = yield from _round(meter, progress, iterations, sampled=sampled, regions=regions)
         progress.rounds.append(done)
-        overdue = clocks.monotonic_ns() - began > SLOWDOWN_LIMIT * time_s * NS_PER_S
-        if overdue and index >= 2:
+        passed = clocks.monotonic_ns() - began
+        if passed > SLOWDOWN_LIMIT * time_s * NS_PER_S and index >= 2:
+            break
+        if passed + done.wall_ns > LIMIT_PART * limit_s * NS_PER_S:
             break
     progress.outside = outside.read().since(before)
+    progress.unseen = meter.unseen(sum(r.cpu_ns for r in progress.rounds))
     progress.finished = True
+
+
+def _warm_up(
+    meter: Meter, progress: Progress, calls: int, iterations: int, time_s: float, limit_s: float, *, regions: bool
+) -> Generator[Step, None, int]:
+    """So many calls that do not count, in growing steps. Returns the iterations of a round: fewer than planned where
+    it would last far longer than all rounds should, as on a side that is very much slower."""
+    meter.begin(sampled=False)
+    if not regions:
+        meter.enter()
+    done, chunk, most = 0, 1, iterations
+    while done < calls and most == iterations:
+        began = clocks.monotonic_ns()
+        yield from progress.body(chunk)
+        each = (clocks.monotonic_ns() - began) / chunk / NS_PER_S
+        done += chunk
+        # The first call is often cold: believed only where another one like it would be too many.
+        if (progress.calls > 1 or each > limit_s / 4) and each * iterations > 2 * time_s:
+            most = max(1, min(iterations, int(time_s / 2 / each)))
+        chunk = min(done, calls - done)
+    if not regions:
+        meter.leave()
+    _note_first(progress, meter.end(done))
+    return most
+
+
+def _note_first(progress: Progress, done: Round) -> None:
+    """The body's first call, where it was a round of its own."""
+    if progress.first_call_ns is None and done.iterations == 1:
+        progress.first_call_ns = done.cpu_ns
 
 
 def which_sampled(count: int, rng: random.Random) -> list[bool]:
@@ -124,7 +188,9 @@ def _round(
         meter.enter()
         yield from progress.body(iterations)
         meter.leave()
-    return meter.end(iterations)
+    done = meter.end(iterations)
+    _note_first(progress, done)
+    return done
 
 
 def _calibrate(meter: Meter, progress: Progress, time_s: float, *, regions: bool) -> Iterator[Step]:
@@ -163,16 +229,19 @@ def _empty_loop(meter: Meter, progress: Progress, iterations: int) -> Iterator[S
         meter.enter()
         yield Step(Kind.EMPTY, count)
         meter.leave()
-        costs.append(meter.end(count).cpu_ns * PS_PER_NS // count)
+        meter.end(count)
+        costs.append(meter.own_cpu_ns * PS_PER_NS // count)
     progress.loop_ps = min(costs) if count >= 100 else 0
 
 
-def _empty_region_ns(meter: Meter) -> float:
+def empty_region_ns(meter: Meter, regions: int = 8) -> float:
+    """What reading the clocks around nothing is seen to cost: the smallest of a few means."""
     costs = []
     for _ in range(5):
         meter.begin(sampled=False)
-        for _ in range(200):
+        for _ in range(regions):
             meter.enter()
             meter.leave()
-        costs.append(meter.end(1).cpu_ns / 200)
+        meter.end(1)
+        costs.append(meter.own_cpu_ns / regions)
     return min(costs)

@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pytest_flame import clocks, fold
+from pytest_flame.measure.agreement import Seen
+from pytest_flame.measure.deadline import Patience, allowed_s
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
-from pytest_flame.measure.rounds import MAX_ROUNDS
+from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s
 from pytest_flame.model import Process, Recording
+from pytest_flame.quantities import CPU, shown_seconds
 
 BASE: Final = "base"
 HEAD: Final = "head"
@@ -29,6 +32,10 @@ MIN_PROCESSES: Final = 3
 """Fewer say nothing about the spread between processes."""
 MIN_PROCESSES_SLOW: Final = 5
 """A body too slow for the budget gets at least these."""
+
+
+_ENDS_BOTH: Final = frozenset({Status.NO_SAMPLER, Status.OUT_OF_TIME, Status.HUNG})
+"""The other side need not be asked."""
 
 
 class Referee(Protocol):
@@ -48,7 +55,11 @@ class Target:
     time_s: float
     """For so many processes."""
     fresh: bool
+    metric: str = CPU
     stored: Recording | None = None
+    place: Path | None = None
+    seen: Seen | None = None
+    """As the run has collected the test; None: not compared."""
     referee: Callable[[int], Referee] | None = None
     """Given the processes the budget allows. Without one, they are all measured."""
 
@@ -71,6 +82,8 @@ class Measured:
     complete: bool
     """The referee, or the number asked for, was satisfied."""
     referee: Referee | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that its workers left running, and that were ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,8 @@ class How:
     max_time_s: float | None
     kernel_frames: bool = False
     native_frames: bool = False
+    deadline_s: float | None = None
+    """Of each process; None: from what base takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,12 @@ class _State:
     wall_s: float = 0.0
     referee: Referee | None = None
     satisfied: bool = False
+    left: dict[str, None] = field(default_factory=dict)
+    """In the order they were met."""
+    took_s: dict[str, float] = field(default_factory=dict)
+    """By side: the longest of its processes so far, from start to end."""
+    base_call_s: float | None = None
+    """One call of the body on base, by the clock on the wall."""
 
     @property
     def wanting(self) -> bool:
@@ -131,6 +152,7 @@ class _State:
             self.wall_s,
             self.satisfied,
             self.referee,
+            tuple(self.left),
         )
 
 
@@ -174,14 +196,6 @@ def _termination_interrupts() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def plan_like(base: Recording, time_s: float) -> tuple[Plan, float]:
-    """The plan of a stored recording, its number of rounds fitted to the time at hand; and a round's seconds."""
-    rounds = [r for p in base.processes for r in p.rounds]
-    round_s = max(statistics.median(r.wall_ns for r in rounds) / 1e9, 1e-6)
-    iterations = rounds[0].iterations
-    return Plan(iterations, max(1, min(MAX_ROUNDS, int(time_s / round_s)))), round_s
-
-
 class _Clock:
     def __init__(self, max_time_s: float | None) -> None:
         self._end = None if max_time_s is None else clocks.monotonic() + max_time_s
@@ -210,22 +224,32 @@ class _Run:
     def set_up(self, state: _State) -> None:
         """Find the plan: a stored recording's where there is one, calibrated otherwise, on both sides of a pair.
 
-        Base's holds for both: the change is in head. That head calibrates as well shows early that it runs, and
-        treats both sides' bytecode caches alike.
+        Base's holds for both: the change is in head. Base goes first: what it takes is what head is waited for. That
+        head calibrates as well shows early that it runs, and treats both sides' bytecode caches alike.
         """
         target = state.target
-        if target.stored is not None and target.stored.fresh == target.fresh:
-            state.plan, round_s = plan_like(target.stored, target.time_s / target.processes)
+        if target.stored is not None:
+            state.base_call_s = per_call_s(target.stored)
+        like = target.stored if target.stored is not None and target.stored.fresh == target.fresh else None
+        if like is not None and like.metric == target.metric == CPU:
+            state.plan, round_s = plan_like(like, target.time_s / target.processes)
         else:
             found: dict[str, WorkerResult] = {}
-            for side in (HEAD, BASE) if self.places.base is not None else (HEAD,):
+            for side in (BASE, HEAD) if self.places.base is not None else (HEAD,):
                 self.progress.began(target.test_id, 0, state.processes, None)
-                result = found[side] = self._run(state, side, self._job(state, None))
-                if result.status is not Status.CALIBRATED:
-                    state.fail(side, result)
-                    return
+                found[side] = self._run(state, side, self._job(state, None))
+                if found[side].status in _ENDS_BOTH:
+                    break
+                plan = found[side].plan
+                if side == BASE and plan is not None:
+                    state.base_call_s = found[side].round_wall_ns / 1e9 / plan.iterations
+            # Head's own failure comes first: what fails on both sides is no matter of base.
+            failed = [side for side in (HEAD, BASE) if side in found and found[side].status is not Status.CALIBRATED]
+            if failed:
+                state.fail(failed[0], found[failed[0]])
+                return
             result = found.get(BASE, found[HEAD])
-            state.plan, round_s = result.plan, result.round_wall_ns / 1e9
+            state.plan, round_s = result.plan, max(result.round_wall_ns, 1) / 1e9
         if not target.processes_given:
             affordable = int(target.time_s / round_s)
             state.processes = max(min(target.processes, MIN_PROCESSES_SLOW), min(target.processes, affordable))
@@ -277,10 +301,14 @@ class _Run:
             sampler=self.how.sampler,
             time_s=target.time_s / target.processes,
             fresh=target.fresh,
+            metric=target.metric,
             cpus=self.how.cpus,
             plan=plan,
             kernel_frames=self.how.kernel_frames,
             native_frames=self.how.native_frames,
+            place=str(target.place or ""),
+            seen=target.seen,
+            conditions=str(launcher.conditions or ""),
         )
 
     def _run(self, state: _State, side: str, job: Job) -> WorkerResult:
@@ -289,11 +317,36 @@ class _Run:
             return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
         launcher = self.places.base if side == BASE else self.places.head
         assert launcher is not None
+        job = dataclasses.replace(job, patience=self._patience(state, side))
         began = clocks.monotonic()
         try:
-            return launcher.run(job, state.target.file, left)
+            result = launcher.run(job, state.target.file, left)
         finally:
-            state.wall_s += clocks.monotonic() - began
+            took_s = clocks.monotonic() - began
+            state.wall_s += took_s
+        state.left |= dict.fromkeys(result.left)
+        if result.status is Status.HUNG:
+            return self._hung(state, side, result)
+        state.took_s[side] = max(took_s, state.took_s.get(side, 0.0))
+        return result
+
+    def _patience(self, state: _State, side: str) -> Patience:
+        """Head is waited for by what base took, base and a test without one by what they themselves took before."""
+        if self.how.deadline_s is not None:
+            return Patience.asked_for(self.how.deadline_s)
+        stored = state.target.stored
+        known_s = state.took_s.get(BASE if self.places.base is not None else side)
+        calls_s = known_s if stored is None else max(known_s or 0.0, rounds_s(stored))
+        return Patience(allowed_s(known_s), allowed_s(calls_s))
+
+    def _hung(self, state: _State, side: str, result: WorkerResult) -> WorkerResult:
+        assert result.hang is not None
+        if side == BASE or state.base_call_s is None:
+            message = f"the test {result.hang.words}"
+        else:
+            message = f"base took {shown_seconds(state.base_call_s)}, head {result.hang.words}"
+        more = "its process and all that it started were ended; --flame-deadline=SECONDS gives each process that long"
+        return dataclasses.replace(result, message=message, details="\n\n".join(filter(None, (result.details, more))))
 
 
 def _pooled(recordings: list[Recording]) -> Recording | None:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest_flame
 from pytest_flame.git import Repository
-from pytest_flame.git_program import GitError
 from pytest_flame.measure import redirect
-from pytest_flame.measure.environment import Environment, checked_interpreter, installed_environment
+from pytest_flame.measure.environment import (
+    Environment,
+    checked_interpreter,
+    installed_environment,
+    refuse_rebuilding,
+)
 from pytest_flame.measure.existed import test_existed
+from pytest_flame.measure.moving import from_outside, moved_command, moved_paths
 from pytest_flame.measure.overlay import DEFAULT_PATTERNS, test_parts
-from pytest_flame.measure.proof import normalised
+from pytest_flame.measure.projects import distributions, import_roots, release_before
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.trees import build_trees, files_below
@@ -78,10 +79,15 @@ class Side:
     provenance: Provenance
     aliases: tuple[str, ...]
     """How the checkout is spelled, symbolic links included."""
+    outer: Path | None = None
+    """pytest's root directory of the user, where it lies above the checkout: then ``root`` stands for it."""
 
     def place(self, path: Path) -> Path:
         """The same file or folder on this side; what is not the checkout's stays where it is."""
-        return Path(self._places().mapped(str(path)) or path)
+        mapped = self._places().mapped(str(path))
+        if mapped is None and self.outer is not None and path.is_relative_to(self.outer):
+            return self.root / path.relative_to(self.outer)
+        return Path(mapped or path)
 
     def arguments(self, args: Sequence[str], directory: Path) -> list[str]:
         """pytest's arguments with every path of the checkout moved; ``directory`` is the user's."""
@@ -89,30 +95,23 @@ class Side:
         for previous, argument in zip(("", *args), args, strict=False):
             if previous == "-c":
                 moved.append(str(self._settings(directory / argument)))
+            elif self.outer is not None and argument == f"--rootdir={self.outer}":
+                moved.append(f"--rootdir={self.root}")
             else:
                 moved.append(self._moved(argument, directory))
         return moved
 
     def _moved(self, argument: str, directory: Path) -> str:
         places = self._places()
-        for alias in self.aliases:
-            argument = re.sub(
-                rf"(?<![\w./-]){re.escape(alias)}(?![\w.-])(/[^\s:;,]*)?",
-                lambda found: places.mapped(found[0]) or found[0],
-                argument,
-            )
+        argument = moved_paths(argument, self.aliases, places)
         # Relative paths follow the working directory, except those that leave the checkout.
         option, separator, value = argument.rpartition("=")
-        if value.startswith(".."):
-            meant = Path(os.path.normpath(directory / value))
-            if meant.exists() and places.mapped(str(meant)) is None:
-                return f"{option}{separator}{meant}"
-        return argument
+        return f"{option}{separator}{from_outside(value, directory, places)}"
 
     def _settings(self, ini: Path) -> Path:
         """pytest's settings file as head has it: it belongs to the tests, whatever else stands in it."""
         here = self.place(ini)
-        if here == ini or here.name in _OVERLAID_SETTINGS:
+        if here == ini or here.name in _OVERLAID_SETTINGS or not here.is_relative_to(self.tree):
             return here
         head = Path(self.provenance.tree if self.name == "head" else self.provenance.other)
         copy = here.with_name(f"flame-settings{here.suffix}")
@@ -151,29 +150,51 @@ def open_sides(
     test_patterns: Sequence[str] = DEFAULT_PATTERNS,
     base_python: Path | None = None,
     base_install: str | None = None,
+    base_install_from: Path | None = None,
+    tests: Sequence[Path] = (),
+    copied: Sequence[str] = (),
 ) -> Iterator[Sides]:
     """Makes both trees; they vanish with ``scratch``.
 
-    ``ref`` is a commit, or ``REF...`` for the merge base with HEAD; ``root`` is pytest's root directory and
-    ``directory`` the working directory, both in the checkout. Raises ``FlameError`` before anything is measured.
+    ``ref`` is a commit, or ``REF...`` for the merge base with HEAD; ``root`` is pytest's root directory, ``directory``
+    the working directory, ``tests`` the files of the tests: they say which repository is meant where ``root`` lies
+    above it. Raises ``FlameError`` before anything is measured.
     """
-    repository = Repository.find(root)
+    repository = Repository.holding(root, *dict.fromkeys(tests))
     commit = repository.resolve(ref)
     own_compiled = base_python is not None or base_install is not None
-    trees = build_trees(repository, commit, scratch.path, test_patterns, share_compiled=not own_compiled)
+    if base_install is None:
+        refuse_rebuilding(repository.top)
+    outer = None if root.resolve().is_relative_to(repository.top) else root.resolve()
+    inside = "" if outer is None else repository.top.relative_to(outer).as_posix()
+    trees = build_trees(
+        repository,
+        commit,
+        scratch.path,
+        test_patterns,
+        share_compiled=not own_compiled,
+        copied=copied,
+        inside=inside,
+    )
     paths = sorted({*files_below(trees.base), *files_below(trees.head)})
-    roots = _import_roots(paths)
+    roots = import_roots(paths)
     kept = Path(pytest_flame.__file__).resolve().parent
     aliases = _aliases(repository.top, (root, directory))
     sides = {}
     for name, tree, other in (("base", trees.base, trees.head), ("head", trees.head, trees.base)):
         places = redirect.Places(str(repository.top), str(tree), (str(kept),))
         side_root = Path(places.mapped(str(root)) or root)
+        if outer is not None:
+            side_root = scratch.path / name
+            _link_surroundings(outer, repository.top, side_root)
         environment = Environment(sys.executable, {})
         if base_install is not None:
-            version = _version(repository, commit)
+            version = release_before(repository, commit)
             folder = scratch.path / "env" / name
-            environment = installed_environment(folder, side_root, base_install, repository.top, scratch, version)
+            started = base_install_from or root
+            here = Path(places.mapped(str(started)) or side_root)
+            command = moved_command(base_install, aliases, places, started)
+            environment = installed_environment(folder, here, command, repository.top, scratch, version)
         elif base_python is not None and name == "base":
             environment = checked_interpreter(base_python)
         provenance = Provenance(
@@ -186,11 +207,13 @@ def open_sides(
             own=(environment.prefix,) if environment.prefix else (),
             generated=trees.generated,
             roots=roots,
-            distributions=_distributions(trees.head, roots),
+            distributions=distributions(trees.head, roots),
             tests=tuple(sorted(test_parts(paths, test_patterns))),
         )
         variables = {**environment.variables, "PYTHONPATH": _search_path(places, _starter(scratch.path, provenance))}
         side_directory = Path(places.mapped(str(directory)) or directory)
+        if outer is not None and side_directory == outer:
+            side_directory = side_root
         side_directory.mkdir(parents=True, exist_ok=True)  # a folder may be new since REF
         if "PWD" in os.environ:
             variables["PWD"] = str(side_directory)
@@ -204,8 +227,19 @@ def open_sides(
             commit=commit if name == "base" else None,
             provenance=provenance,
             aliases=aliases,
+            outer=outer and root,
         )
     yield Sides(sides["base"], sides["head"], commit, trees.notes, repository)
+
+
+def _link_surroundings(outer: Path, top: Path, copy: Path) -> None:
+    """What lies beside the checkout, from pytest's root directory down: its settings, conftest files and data."""
+    here = outer
+    for part in top.relative_to(outer).parts:
+        for entry in here.iterdir():
+            if entry.name != part:
+                (copy / entry.relative_to(outer)).symlink_to(entry)
+        here /= part
 
 
 def _starter(scratch: Path, provenance: Provenance) -> Path:
@@ -235,59 +269,3 @@ def _aliases(top: Path, places: Sequence[Path]) -> tuple[str, ...]:
     for place in places:
         found |= {str(p) for p in (place, *place.parents) if p.resolve() == top}
     return tuple(sorted(found, key=len, reverse=True))
-
-
-def _import_roots(paths: Sequence[str]) -> tuple[str, ...]:
-    """Folders that a build could take packages from: of each project in the repository, itself and its sources."""
-    projects = {""} | {
-        path.rpartition("/")[0]
-        for path in paths
-        if path.rpartition("/")[2] in ("pyproject.toml", "setup.py", "setup.cfg")
-    }
-    folders = {parent for path in paths for parent in _folders(path)}
-    found = {f"{project}/{name}".strip("/") for project in projects for name in ("", "src", "lib", "python")}
-    return tuple(sorted(found & (folders | {""})))
-
-
-def _folders(path: str) -> list[str]:
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
-
-
-def _distributions(tree: Path, roots: Sequence[str]) -> tuple[str, ...]:
-    """Names of the repository's projects; none where one of them is only known to a setup.py."""
-    names = set()
-    for root in roots:
-        folder = tree / root
-        found = _declared_name(folder)
-        if found:
-            names.add(normalised(found))
-        elif (folder / "setup.py").is_file():
-            return ()
-    return tuple(sorted(names))
-
-
-def _declared_name(folder: Path) -> str | None:
-    try:
-        document = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-        name = document.get("project", {}).get("name") or document.get("tool", {}).get("poetry", {}).get("name")
-        if name:
-            return str(name)
-    except (OSError, ValueError):
-        pass  # unreadable for us is undeclared
-    parser = ConfigParser(interpolation=None)
-    try:
-        parser.read(folder / "setup.cfg", encoding="utf-8")
-    except (ConfigError, ValueError):
-        return None
-    return parser.get("metadata", "name", fallback=None)
-
-
-def _version(repository: Repository, commit: str) -> str:
-    """The last release before a commit, for build backends that ask git."""
-    try:
-        tag = repository.run("describe", "--tags", "--abbrev=0", commit).decode().strip()
-    except GitError:
-        return "0.0.0"
-    found = re.search(r"\d+(\.\d+)*", tag)
-    return found[0] if found else "0.0.0"

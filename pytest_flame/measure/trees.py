@@ -10,17 +10,17 @@ import os
 import shlex
 import shutil
 import stat
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from pytest_flame.git import SUBMODULE, Repository
 from pytest_flame.git_program import GitError
+from pytest_flame.measure.compiled import COMPILED, native_changes, not_shareable
+from pytest_flame.measure.ignored import linked
 from pytest_flame.measure.overlay import test_parts
 
-COMPILED: Final = (".so", ".pyd", ".dylib")
 _CACHES: Final = frozenset(
     {".git", ".hg", ".svn", ".jj", "__pycache__", "node_modules", ".tox", ".nox", ".eggs", "__pypackages__"}
     | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".cache", ".idea", ".vscode", ".direnv"}
@@ -29,15 +29,6 @@ _CACHES: Final = frozenset(
 _OUTPUTS: Final = frozenset({"build", "_build", "dist", "target"})
 """Folders nobody imports from, like ``_CACHES``; sources may be called like that as well, so what git does not ignore
 in them is copied. What git tracks is copied from anywhere."""
-_NATIVE: Final = frozenset(
-    {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".pyx", ".pxd", ".pxi", ".rs", ".go", ".zig"}
-    | {".f", ".f90", ".f95", ".for", ".cu", ".cuh", ".s", ".asm", ".i", ".swg", ".cmake", ".in", ".tpl"}
-)
-_BUILD_FILES: Final = frozenset(
-    {"setup.py", "Cargo.toml", "Cargo.lock", "build.rs", "CMakeLists.txt", "meson.build", "meson_options.txt"}
-    | {"meson.options", "Makefile", "configure", "configure.ac", "build.py", "go.mod", "go.sum"}
-)
-_BUILD_TOOLS: Final = ("setuptools", "scikit-build", "meson-python", "maturin", "mypyc", "cython", "setuptools-rust")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +61,34 @@ def build_trees(
     patterns: Sequence[str],
     *,
     share_compiled: bool = True,
+    copied: Sequence[str] = (),
+    inside: str = "",
 ) -> Trees:
-    """``scratch/base`` is the commit with head's tests, ``scratch/head`` the working tree as it is.
+    """``scratch/base`` is the commit with head's tests, ``scratch/head`` the working tree as it is; each lies at
+    ``inside`` of these folders.
 
     Generated and ignored files (a written ``_version.py``, data, compiled parts) are on both sides where the commit
-    tracks none of that name. Raises ``GitError`` where compiled parts cannot be shared and ``share_compiled`` is on.
+    tracks none of that name; much data of that kind is linked, unless a pattern of ``copied`` names it. Raises
+    ``GitError`` where compiled parts cannot be shared and ``share_compiled`` is on.
     """
-    base, head = scratch / "base", scratch / "head"
+    base, head = scratch / "base" / inside, scratch / "head" / inside
     notes: list[str] = []
     check_out(repository, commit, base, scratch, notes)
+    at_ref = set(files_below(base))
     listing = _listing(repository)
+    known = listing.tracked | listing.untracked
     files = _working_files(repository.top, listing, avoid=scratch)
+    ignored = {p: (repository.top / p).lstat().st_size for p in files if p not in known and p not in at_ref}
+    links = linked(ignored, known | at_ref, copied)
+    left_out = _below(files, {link.path for link in links})
+    files = [p for p in files if p not in left_out]
     for path in files:
         _copy(repository.top / path, head / path)
-    changed = _native_changes(base, head)
-    at_ref = set(files_below(base))
-    generated = [p for p in files if p not in listing.tracked and p not in listing.untracked and p not in at_ref]
+    generated = [p for p in files if p in ignored]
     compiled = [p for p in generated if p.endswith(COMPILED)]
+    changed = native_changes(base, head, at_ref, known, compiled)
     if compiled and changed and share_compiled:
-        raise _not_shareable(compiled, changed)
+        raise not_shareable(compiled, changed)
     for path in generated:
         if share_compiled or not path.endswith(COMPILED):
             _copy(head / path, base / path)
@@ -100,6 +100,10 @@ def build_trees(
         _copy(head / path, base / path)
     for tree in (base, head):
         _relink(tree, repository.top)
+        for link in links:
+            (tree / link.path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / link.path).symlink_to(repository.top / link.path)
+    notes += [link.note for link in links]
     return Trees(
         base,
         head,
@@ -123,6 +127,8 @@ def check_out(repository: Repository, commit: str, target: Path, scratch: Path, 
         if entry.mode != SUBMODULE:
             continue
         place = target / entry.path
+        if not place.is_dir():
+            continue  # a sparse checkout leaves it out
         submodule = _submodule(repository, commit, entry.path)
         if submodule is None:
             notes.append(f"submodule {entry.path} is not initialised here: its folder is empty at {commit[:12]}")
@@ -132,8 +138,7 @@ def check_out(repository: Repository, commit: str, target: Path, scratch: Path, 
                 f"commit {entry.oid} of the submodule {entry.path}, which {commit[:12]} uses, is not here",
                 fix=f"git -C {shlex.quote(entry.path)} fetch origin {entry.oid}",
             )
-        if place.is_dir():
-            place.rmdir()
+        place.rmdir()
         check_out(submodule, entry.oid, place, scratch, notes)
 
 
@@ -207,6 +212,10 @@ def _working_files(top: Path, listing: _Listing, avoid: Path) -> list[str]:
     return sorted(p for p in found if _is_copied(top / p))
 
 
+def _below(files: Iterable[str], places: set[str]) -> set[str]:
+    return {p for p in files if p in places or any(str(parent) in places for parent in PurePosixPath(p).parents)}
+
+
 def _is_cache(folder: Path) -> bool:
     marks = ("pyvenv.cfg", "CACHEDIR.TAG", "conda-meta")
     return folder.name in _CACHES or any((folder / mark).exists() for mark in marks)
@@ -263,44 +272,3 @@ def _relink(tree: Path, top: Path) -> None:
             continue
         link.unlink()
         link.symlink_to(tree / meant.relative_to(top) if meant.is_relative_to(top) else meant)
-
-
-# --- compiled parts ---------------------------------------------------------------------------------------------------
-
-
-def _native_changes(base: Path, head: Path) -> list[str]:
-    paths = {p for tree in (base, head) for p in files_below(tree) if _is_native(p)}
-    return sorted(p for p in paths if _build_content(base / p) != _build_content(head / p))
-
-
-def _is_native(path: str) -> bool:
-    pure = PurePosixPath(path)
-    return pure.suffix.lower() in _NATIVE or pure.name in _BUILD_FILES or pure.name == "pyproject.toml"
-
-
-def _build_content(path: Path) -> Any:
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    if path.name != "pyproject.toml":
-        return content
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except ValueError:
-        return content
-    tools = document.get("tool", {})
-    return [document.get("build-system"), *(tools.get(name) for name in _BUILD_TOOLS)]
-
-
-def _not_shareable(compiled: Sequence[str], changed: Sequence[str]) -> GitError:
-    return GitError(
-        f"compiled parts of the project ({_some(compiled)}) cannot be used for the base",
-        why=f"they were built from the working tree, and its sources differ from the base's: {_some(changed)}",
-        fix="let the base have its own: --flame-base-install='pip install .' builds both sides, "
-        "--flame-base-python=EXE names an interpreter with the base installed",
-    )
-
-
-def _some(paths: Iterable[str]) -> str:
-    listed = sorted(paths)
-    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")

@@ -86,12 +86,7 @@ class CpuProfile:
 
     def svg(self, title: str) -> str:
         """A flame graph, root at the bottom, to click in when it is opened by itself."""
-        from pytest_flame.render.interactive_svg import interactive_svg
-        from pytest_flame.render.picture import profile_picture
-
-        profile = Profile({stack: cost * PS_PER_NS for stack, cost in self.costs().items()})
-        with units.counted_in(units.Amount("CPU time")):
-            return interactive_svg(profile_picture(profile, title, subtitle=self.summary(), of="the profile"))
+        return cpu_svg(self.costs(), title, self.summary())
 
     def table(self, rows: int = 15) -> str:
         """The functions with the most CPU of their own, a line each: share and time alone, and with what they call."""
@@ -151,11 +146,14 @@ _WORDS: Final = {
 }
 
 
-def load_writer(path: Path) -> None:
-    """Imports what ``write`` needs. Classes that modules make run as code of their own: imported while Python ends,
-    they make it forget that Ctrl-C ended the program."""
-    if path.suffix == ".svg":
-        from pytest_flame.render import interactive_svg, picture  # noqa: F401
+def cpu_svg(costs: Mapping[Stack, int], title: str, subtitle: str) -> str:
+    """A flame graph of nanoseconds by stack."""
+    from pytest_flame.render.interactive_svg import interactive_svg
+    from pytest_flame.render.picture import profile_picture
+
+    profile = Profile({stack: cost * PS_PER_NS for stack, cost in costs.items()})
+    with units.counted_in(units.Amount("CPU time")):
+        return interactive_svg(profile_picture(profile, title, subtitle=subtitle, of="the profile"))
 
 
 def check_suffix(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_flame.fold import recording_profile
-from pytest_flame.model import Comparison, Judgement, Profile
+from pytest_flame.model import Comparison, Judgement, Profile, Stack
 from pytest_flame.render.layout import Tree, build_tree
 
 
@@ -26,7 +26,23 @@ class Drawn:
         if base is None and head is None:
             return cls(None, None, None, None)
         if base is not None and head is not None and judgement.comparison is not None:
-            return cls(base, head, judgement.comparison, build_tree(base.costs, head.costs))
+            return cls(base, head, judgement.comparison, tree_of_both(base, head, judgement.comparison))
         side = head if head is not None else base
         assert side is not None
         return cls(base, head, None, build_tree({}, side.costs))
+
+
+def tree_of_both(base: Profile, head: Profile, comparison: Comparison) -> Tree:
+    return build_tree(_under_new_names(base, comparison).costs, head.costs)
+
+
+def _under_new_names(base: Profile, comparison: Comparison) -> Profile:
+    """Base as head calls it: a renamed function is one box, with what it cost before and after."""
+    names = {delta.renamed_from: delta.frame for delta in comparison.frames if delta.renamed_from is not None}
+    if not names:
+        return base
+    costs: dict[Stack, int] = {}
+    for stack, cost in base.costs.items():
+        renamed = tuple(names.get(frame, frame) for frame in stack)
+        costs[renamed] = costs.get(renamed, 0) + cost
+    return Profile(costs)

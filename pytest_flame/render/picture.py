@@ -15,6 +15,7 @@ from pytest_flame.fold import recording_profile
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
 from pytest_flame.render import colour, units, words
 from pytest_flame.render.colour import LIGHT, Colour, Palette
+from pytest_flame.render.drawn import tree_of_both
 from pytest_flame.render.layout import Box, Tree, Width, build_tree
 from pytest_flame.render.text import fit, frame_name, printable
 from pytest_flame.render.units import Amount
@@ -93,7 +94,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree
         title=f"{judgement.test_id}: {_outcome(judgement, comparison)}",
         description=_description(comparison),
         headings=_headings(judgement, comparison),
-        tree=tree if tree is not None else build_tree(recording_profile(base).costs, recording_profile(head).costs),
+        tree=tree or tree_of_both(recording_profile(base), recording_profile(head), comparison),
         differential=True,
         whole=comparison.base_ps,
         whole_name="the test",
@@ -181,7 +182,7 @@ def facts(picture: Picture, frame: Frame) -> list[str]:
     if not picture.tested:
         return [f"function: {change}, not tested"]
     interval = units.duration_interval(delta.low_ps, delta.high_ps)
-    happened = words.what_happened(delta) if known.real else "no significant change"
+    happened = words.what_happened(delta) if known.real or delta.renamed_from else "no significant change"
     lines = [f"function: {change} {interval}, {happened}"]
     if known.real and delta.p_adjusted < 1:
         lines.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")

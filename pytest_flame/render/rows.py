@@ -114,12 +114,12 @@ def _frame_row(delta: FrameDelta, comparison: Comparison, blamed: bool) -> Frame
     ]
     if tested:
         figures.append(Cell(units.p_value(delta.p_adjusted), delta.p_adjusted, words.blind(delta)))
-    change = words.what_happened(delta) if blamed else delta.change.value
+    change = words.what_happened(delta) if blamed or delta.renamed_from else delta.change.value
     real = direction != "" or (blamed and tested)
     return FrameRow(
         name=frame_name(delta.frame),
         place=words.place(delta),
-        change=change if real or not tested else "not significant",
+        change=change if real or delta.renamed_from or not tested else "not significant",
         direction=direction,
         culprit=blamed,
         figures=tuple(figures),

@@ -17,8 +17,7 @@ from pytest_flame.model import Change, Under
 from pytest_flame.stats import student
 from pytest_flame.stats.calls import CARRIES, Calls, Rest, blame_calls, grew_along
 from pytest_flame.stats.frames import FrameTests
-from pytest_flame.stats.moves import Move, find_move
-from pytest_flame.stats.renames import pair_renames
+from pytest_flame.stats.moves import Move, find_inlining, find_move
 from pytest_flame.stats.table import Mask
 
 DOUBT = 0.05
@@ -36,7 +35,6 @@ class Blame:
     under: Under = Under.UNKNOWN
     relative: float | None = None
     """Growth over the base cost where it grew; None where that was nothing."""
-    renamed_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +169,6 @@ def confirm(tests: FrameTests, suspects: Iterable[Suspect], project: Mask) -> At
     gauge, table = tests.gauge, tests.gauge.table
     aside: list[_Aside] = []
     found: dict[Move, list[Blame]] = {move: [] for move in Move}
-    renames = pair_renames(tests)
     for suspect in suspects:
         free = ~_taken(tests, suspect.frame, aside)
         stake = _strongest(tests, suspect.stakes, free)
@@ -180,31 +177,37 @@ def confirm(tests: FrameTests, suspects: Iterable[Suspect], project: Mask) -> At
         calls = blame_calls(gauge, suspect.frame, stake, free, tests.alpha)
         everything = table.containing(calls.frame) & free
         growing = everything if calls.frame != suspect.frame else stake
-        move, ancestor = find_move(tests, calls.frame, growing, project, renames)
-        blame = _blame(tests, calls, everything, growing, renames.get(calls.frame))
+        move, ancestor = find_move(tests, calls.frame, growing, project)
+        if move is Move.NONE:
+            move = find_inlining(tests, calls.frame, everything)
+        blame = _blame(tests, calls, everything, growing)
         found[move].append(blame if move is Move.NONE else replace(blame, change=Change.MOVED))
         aside.append(_Aside(everything, ancestor))
+    found[Move.MOVED] += _renamed(tests, {blame.frame for blames in found.values() for blame in blames})
     ranked = {move: tuple(sorted(blames, key=lambda b: -b.own_delta)) for move, blames in found.items()}
     return Attribution(ranked[Move.NONE], ranked[Move.MOVED], ranked[Move.UNCLEAR])
 
 
-def _blame(tests: FrameTests, calls: Calls, everything: Mask, growing: Mask, before: int | None) -> Blame:
-    """With the sizes: over its base cost, where it grew; a renamed function's over what it was before."""
+def _renamed(tests: FrameTests, told: set[int]) -> list[Blame]:
+    """The functions of some cost that have another name now, and of which nothing else is to be said."""
+    size = np.maximum(tests.inclusive.base, tests.inclusive.head)
+    quiet = (size > tests.bound) & ~tests.significant
+    renamed = [f for f in tests.gauge.table.before if f not in told and quiet[f]]
+    return [Blame(f, Change.MOVED, None, float(tests.inclusive.delta[f])) for f in renamed]
+
+
+def _blame(tests: FrameTests, calls: Calls, everything: Mask, growing: Mask) -> Blame:
+    """With the sizes: over its base cost, where it grew."""
     gauge, table = tests.gauge, tests.gauge.table
-    if before is not None:
-        where = gauge.of(everything | table.containing(before))
-        own = float(where.delta[0])
-    else:
-        all_of_it, part = gauge.of(everything), gauge.of(growing)
-        own = max(float(all_of_it.delta[0]), float(part.delta[0]))
-        # Growth that a faster callee hides is told of the part that grew.
-        where = all_of_it if all_of_it.delta[0] >= own / 2 else part
-        if calls.under is Under.ONE and calls.caller is not None:
-            where = gauge.of(everything & (table.callers(calls.frame) == calls.caller))
-    change = Change.SLOWER if before is not None and own > 0 else calls.change
+    all_of_it, part = gauge.of(everything), gauge.of(growing)
+    own = max(float(all_of_it.delta[0]), float(part.delta[0]))
+    # Growth that a faster callee hides is told of the part that grew.
+    where = all_of_it if all_of_it.delta[0] >= own / 2 else part
+    if calls.under is Under.ONE and calls.caller is not None:
+        where = gauge.of(everything & (table.callers(calls.frame) == calls.caller))
     base = float(where.base[0])
     relative = float(where.delta[0]) / base if base > 0 else None
-    return Blame(calls.frame, change, calls.caller, own, calls.under, relative, before)
+    return Blame(calls.frame, calls.change, calls.caller, own, calls.under, relative)
 
 
 def _strongest(tests: FrameTests, stakes: Iterable[Mask], free: Mask) -> Mask | None:

@@ -8,7 +8,6 @@ callers never explain each other: one slower and one faster is a regression that
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -31,20 +30,17 @@ class Move(enum.Enum):
     """Cost moved, but neither is the sum shown to be equivalent nor its growth shown to be over the threshold."""
 
 
-def find_move(
-    tests: FrameTests, frame: int, growing: Mask, project: Mask, renames: Mapping[int, int]
-) -> tuple[Move, int | None]:
+def find_move(tests: FrameTests, frame: int, growing: Mask, project: Mask) -> tuple[Move, int | None]:
     """Whether the growth of ``frame`` in the stacks ``growing`` came from elsewhere, and under which common caller.
 
-    ``renames`` are new frames and what they were before. Common callers are tried from the frame itself up to the
-    test body.
+    Common callers are tried from the frame itself up to the test body.
     """
     unclear: int | None = None
     ancestor: int | None = frame
     seen: set[int] = set()
     while ancestor is not None and ancestor not in seen:
         seen.add(ancestor)
-        move = _under(tests, ancestor, growing, project, renames)
+        move = _under(tests, ancestor, growing, project)
         if move is Move.MOVED:
             return move, ancestor
         if move is Move.UNCLEAR and unclear is None:
@@ -61,7 +57,7 @@ def _main_caller(tests: FrameTests, frame: int, growing: Mask) -> int | None:
     return largest if largest >= 0 else None
 
 
-def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask, renames: Mapping[int, int]) -> Move:
+def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Move:
     """Is the growth made up for by what other callees of ``ancestor``, or its own code, lost?"""
     gauge = tests.gauge
     callees = gauge.table.callees(ancestor)
@@ -74,8 +70,7 @@ def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask, renam
     gain = float(gained.delta.max())
     lost = _losers(tests, names, growth, gainer)
     # What a dispatcher of a library calls is unrelated: there only a callee that is gone can have been replaced.
-    # And what was renamed is accounted for: another callee that just got faster does not make up for it.
-    split = gainer in called_anew and gainer not in renames and (project[ancestor] or not project.any())
+    split = gainer in called_anew and (project[ancestor] or not project.any())
     if split:
         lost |= _seeming_losers(names, growth, gainer, gain)
     else:
@@ -128,6 +123,19 @@ def _edges(tests: FrameTests, stacks: Mask, *, of_base: bool) -> set[tuple[int, 
     for s in np.flatnonzero(there.weights_ns.sum(axis=0) > 0):
         calls.difference_update(zip(table.paths[s], table.paths[s][1:], strict=False))
     return calls
+
+
+def find_inlining(tests: FrameTests, frame: int, everything: Mask) -> Move:
+    """Whether a frame that itself costs more costs no more with all it calls, as when it took a callee's work over.
+
+    ``everything`` is what other culprits leave of the frame's stacks; without them too, the frame has to have grown.
+    """
+    gauge = tests.gauge
+    rest = gauge.of(everything)
+    left, reach = float(rest.delta[0]), float((student.quantile(1 - tests.alpha, rest.df) * rest.se)[0])
+    if left - reach > 0 and tests.inclusive.delta[frame] > 0:
+        return Move.NONE
+    return Move.MOVED if left + reach <= float(tests.bounds(rest)[0]) else Move.UNCLEAR
 
 
 def _equivalent(tests: FrameTests, involved: Mask, growing: Mask) -> Move:

@@ -1,15 +1,22 @@
 """Which new function is an old one under another name.
 
-A function that vanished and one that appeared under the same caller, that call the same functions for like parts of
-their cost and cost about the same, are taken for one. It is said in words; whether the cost is equivalent is
-decided elsewhere.
+A function that vanished and one that appeared under the same caller are taken for one where their names say so, or
+their work does. Names: the function is still called the same, and the class or the module around it is called something
+else; of several functions of one class or module that is as good as proved, whatever they cost now, a single one has to
+do the same work too.
+Work: they call the same functions for like parts of their cost and cost about the same. What is paired is compared as
+one function, so that a new name is no growth and hides none; that it has a new name is said in words.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
 import numpy as np
 
-from pytest_flame.stats.frames import FrameTests
+from pytest_flame.model import Frame
 from pytest_flame.stats.student import Floats
 from pytest_flame.stats.table import Counts, StackTable
 
@@ -17,40 +24,157 @@ ALIKE = 0.6
 """Part of both profiles of callees that has to agree."""
 FACTOR = 3.0
 """Farther apart in cost than this, no name is worth guessing."""
+SEVERAL = 2
+"""So many functions of one class or module, found under the same names in another, are no accident."""
+_SEEN = 8.0
+"""With fewer samples than this on its own side, a function may be missing on the other by chance."""
 _CANDIDATES = 50
-"""A side's dearest; who renames more functions at once reads no single pair."""
+"""A side's most expensive that are paired by their work; who renames more functions at once reads no single pair."""
 _ITSELF, _OTHER = -1, -2
 
-
-def pair_renames(tests: FrameTests) -> dict[int, int]:
-    """Of the new frames that cost more than the bound those that seem renamed, with the frame each was before."""
-    table = tests.gauge.table
-    base, head = tests.inclusive.base, tests.inclusive.head
-    gone = _dearest(np.where(head == 0, base, 0.0), tests.bound)
-    new = _dearest(np.where(base == 0, head, 0.0), tests.bound)
-    kept = (base > 0) & (head > 0)
-    before = {f: _profile(table, table.base, f, kept) for f in gone}
-    after = {f: _profile(table, table.head, f, kept) for f in new}
-    above = {f: set(map(int, table.callers(f))) for f in (*gone, *new)}
-    scores: dict[tuple[int, int], float] = {}
-    for old in gone:
-        for anew in new:
-            alike = sum(min(part, after[anew].get(callee, 0.0)) for callee, part in before[old].items())
-            nearness = min(base[old], head[anew]) / max(base[old], head[anew])
-            same_kind = table.frames[old].kind is table.frames[anew].kind
-            if same_kind and alike >= ALIKE and nearness >= 1 / FACTOR:
-                scores[anew, old] = alike * nearness
-    pairs: dict[int, int] = {}
-    # Callers may themselves be renamed: each pair found can make siblings of others.
-    while siblings := [p for p in scores if _siblings(above[p[0]], above[p[1]], pairs)]:
-        anew, old = max(siblings, key=lambda p: (scores[p], p))
-        pairs[anew] = old
-        scores = {p: score for p, score in scores.items() if p[0] != anew and p[1] != old}
-    return pairs
+_Place = tuple[str, str]
+"""Module, and class or enclosing function in it; empty for the module itself."""
 
 
-def _dearest(costs: Floats, least: float) -> list[int]:
-    order = np.argsort(-costs, kind="stable")[:_CANDIDATES]
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Ordered by what speaks for it: several functions of one class, then the name, then the work."""
+
+    several: bool
+    named: bool
+    work: float
+    new: int
+    old: int
+    moves: frozenset[tuple[_Place, _Place]] = frozenset()
+    """Renames of a class or of a module that would explain it."""
+
+    @property
+    def rank(self) -> tuple[bool, bool, float, int, int]:
+        return self.several, self.named, self.work, self.new, self.old
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Inclusive cost per frame on either side, picoseconds, and what the frames do with it."""
+
+    table: StackTable
+    base: Floats
+    head: Floats
+    _profiles: dict[int, dict[int, float]] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> Floats:
+        return np.where(self.head == 0, self.base, 0.0)
+
+    @property
+    def new(self) -> Floats:
+        return np.where(self.base == 0, self.head, 0.0)
+
+    def profile(self, frame: int) -> dict[int, float]:
+        """Of a frame of one side only."""
+        if frame not in self._profiles:
+            counts = self.table.base if self.base[frame] > 0 else self.table.head
+            kept = (self.base > 0) & (self.head > 0)
+            self._profiles[frame] = _profile(self.table, counts, frame, kept)
+        return self._profiles[frame]
+
+    def work(self, new: int, old: int) -> float:
+        """How alike two frames are in what they call and cost; 0 where they are not."""
+        alike = sum(min(part, self.profile(new).get(callee, 0.0)) for callee, part in self.profile(old).items())
+        near = _nearness(self.base[old], self.head[new])
+        same_kind = self.table.frames[old].kind is self.table.frames[new].kind
+        return alike * near if same_kind and alike >= ALIKE and near >= 1 / FACTOR else 0.0
+
+
+def pair_renames(table: StackTable, base_ps: float, head_ps: float, least_ps: float) -> dict[int, int]:
+    """New frames that seem renamed, with the frame each was before.
+
+    ``base_ps`` and ``head_ps`` are what an iteration costs; of frames that cost less than ``least_ps`` only the name is
+    evidence.
+    """
+    if not table.paths:
+        return {}
+    costs = _Costs(table, _inclusive(table, table.base, base_ps), _inclusive(table, table.head, head_ps))
+    pairs = {(pair.new, pair.old): pair for pair in _by_work(costs, least_ps)}
+    pairs |= {
+        (pair.new, pair.old): pair for pair in _by_name(costs, _one(table.base, base_ps), _one(table.head, head_ps))
+    }
+    return _matched(table, pairs.values())
+
+
+def _matched(table: StackTable, pairs: Iterable[_Pair]) -> dict[int, int]:
+    """The best first, each frame once. Callers may themselves be renamed: each pair can make siblings of others."""
+    waiting = sorted(pairs, key=lambda pair: pair.rank, reverse=True)
+    above = {f: set(map(int, table.callers(f))) for pair in waiting for f in (pair.new, pair.old)}
+    found: dict[int, int] = {}
+    moves: set[tuple[_Place, _Place]] = set()
+    while pair := next((p for p in waiting if not moves.isdisjoint(p.moves) or _siblings(p, above, found)), None):
+        found[pair.new] = pair.old
+        moves |= pair.moves if pair.several else frozenset()
+        waiting = [p for p in waiting if p.new != pair.new and p.old != pair.old]
+    return found
+
+
+def _siblings(pair: _Pair, above: dict[int, set[int]], found: dict[int, int]) -> bool:
+    return bool({found.get(caller, caller) for caller in above[pair.new]} & above[pair.old] - {-1})
+
+
+def _by_work(costs: _Costs, least_ps: float) -> Iterator[_Pair]:
+    new = _most_expensive(costs.new, least_ps)[:_CANDIDATES]
+    for old in _most_expensive(costs.gone, least_ps)[:_CANDIDATES]:
+        yield from (_Pair(False, False, work, f, old) for f in new if (work := costs.work(f, old)))
+
+
+def _by_name(costs: _Costs, base_sample: float, head_sample: float) -> Iterator[_Pair]:
+    frames = costs.table.frames
+    called: dict[str, list[int]] = defaultdict(list)
+    for f in _most_expensive(costs.new, _SEEN * head_sample):
+        called[_name(frames[f])].append(f)
+    same = [
+        (f, old, _moves(frames[old], frames[f]))
+        for old in _most_expensive(costs.gone, _SEEN * base_sample)
+        for f in called[_name(frames[old])]
+    ]
+    shown = Counter(move for _, _, moves in same for move in moves)
+    for f, old, moves in same:
+        if several := frozenset(move for move in moves if shown[move] >= SEVERAL):
+            yield _Pair(True, True, _nearness(costs.base[old], costs.head[f]), f, old, several)
+        elif work := costs.work(f, old):
+            yield _Pair(False, True, work, f, old)
+
+
+def _moves(old: Frame, new: Frame) -> frozenset[tuple[_Place, _Place]]:
+    """Of its class within the module or along with it; of the module where the rest of the name stayed."""
+    moves = {((old.module, _scope(old)), (new.module, _scope(new)))}
+    if old.qualname == new.qualname:
+        moves.add(((old.module, "*"), (new.module, "*")))
+    return frozenset(moves)
+
+
+def _name(frame: Frame) -> str:
+    return frame.qualname.rpartition(".")[2]
+
+
+def _scope(frame: Frame) -> str:
+    return frame.qualname.rpartition(".")[0]
+
+
+def _nearness(a: float, b: float) -> float:
+    return float(min(a, b) / max(a, b))
+
+
+def _one(counts: Counts, whole_ps: float) -> float:
+    """What one sample of this side stands for, picoseconds."""
+    return whole_ps / max(float(counts.samples.sum()), 1.0)
+
+
+def _inclusive(table: StackTable, counts: Counts, whole_ps: float) -> Floats:
+    weights = counts.weights_ns.sum(axis=0, keepdims=True)
+    return np.asarray(table.within.sums(weights)[:, 0] * (whole_ps / max(float(weights.sum()), 1.0)))
+
+
+def _most_expensive(costs: Floats, least: float) -> list[int]:
+    order = np.argsort(-costs, kind="stable")
     return [int(f) for f in order if costs[f] > least]
 
 
@@ -65,7 +189,3 @@ def _profile(table: StackTable, counts: Counts, frame: int, kept: np.ndarray) ->
         profile[key] = profile.get(key, 0.0) + float(weights[s])
     whole = sum(profile.values())
     return {key: cost / whole for key, cost in profile.items()} if whole else {}
-
-
-def _siblings(new: set[int], old: set[int], pairs: dict[int, int]) -> bool:
-    return bool({pairs.get(caller, caller) for caller in new} & old - {-1})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -61,12 +61,29 @@ class StackTable:
 
     def __init__(self, base: Sequence[Process], head: Sequence[Process]) -> None:
         self.frames: list[Frame] = []
+        self.before: dict[int, Frame] = {}
+        """What renamed frames were called on the base side."""
         self.paths: list[Path] = []
         intern = _interner(self.frames)
         columns: dict[Path, int] = {}
         cells = [[_cells(p, intern, columns) for p in side] for side in (base, head)]
         self.paths = list(columns)
         self.base, self.head = (self._counts(side) for side in cells)
+
+    def renamed(self, before: Mapping[int, int]) -> StackTable:
+        """The same stacks with these frames (new → old) under their new names on both sides; equal stacks are one."""
+        if not before:
+            return self
+        gone = set(before.values())
+        kept = [f for f in range(len(self.frames)) if f not in gone]
+        index = {f: i for i, f in enumerate(kept)} | {old: kept.index(f) for f, old in before.items()}
+        columns: dict[Path, int] = {}
+        place = [columns.setdefault(tuple(map(index.__getitem__, path)), len(columns)) for path in self.paths]
+        table = StackTable((), ())
+        table.frames, table.paths = [self.frames[f] for f in kept], list(columns)
+        table.before = {index[f]: self.frames[old] for f, old in before.items()}
+        table.base, table.head = (_gathered(counts, place, len(columns)) for counts in (self.base, self.head))
+        return table
 
     def _counts(self, cells: list[tuple[dict[int, int], int]]) -> Counts:
         weights = np.zeros((len(cells), len(self.paths)))
@@ -147,6 +164,12 @@ class StackTable:
             above = path[: len(path) - len(_after_last(path, frame)) - 1]
             nearest[s] = next((f for f in reversed(above) if wanted[f]), -1)
         return nearest
+
+
+def _gathered(counts: Counts, place: Sequence[int], columns: int) -> Counts:
+    weights = np.zeros((len(counts.weights_ns), columns))
+    np.add.at(weights.T, list(place), counts.weights_ns.T)
+    return replace(counts, weights_ns=weights)
 
 
 def _after_last(path: Path, frame: int) -> Path:

@@ -71,3 +71,16 @@ def test_the_first_file_is_named_and_all_are_listed(base: Provenance) -> None:
     found = strays(base, iter(files))
     assert message(found[0], base) == f"base imported pkg from the checkout itself: {base.checkout}/pkg/__init__.py"
     assert all(file in details(found, base) for _, file in files)
+
+
+def test_a_compiled_python_module_stands_for_one_source_only(base: Provenance, tmp_path: Path) -> None:
+    """What mypyc and Cython's pure Python mode leave."""
+    shared = replace(base, shares_compiled=True)
+    for place in ("env/site-packages", "checkout/build/lib"):
+        compiled = write(tmp_path / place / NATIVE, "")
+        assert why(shared, "pkg.fast", compiled) == ""
+        write(tmp_path / "head/pkg/fast.py", "head")
+        assert "head's module" in why(shared, "pkg.fast", compiled)
+        assert why(replace(shared, side="head", tree=base.other, other=base.tree), "pkg.fast", compiled) == ""
+        assert why(replace(shared, own=(str(tmp_path / place),)), "pkg.fast", compiled) == ""
+        (tmp_path / "head/pkg/fast.py").unlink()

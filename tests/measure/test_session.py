@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from pytest_flame.measure.deadline import LEAST_S, UNKNOWN_S, Hang, Patience, Phase
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.session import How, Measured, Places, Target, measure
 from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, SourceLine, StackSample
+from pytest_flame.quantities import shown_seconds
 
 INFO = SamplerInfo("perf-sigtrap", "task-clock", True, 997)
 ROOT = Frame("test_it", "test_it")
@@ -94,10 +96,16 @@ def target(test_id: str = "t", processes: int = 4, **more: object) -> Target:
 
 
 def run(
-    workers: Workers, targets: Sequence[Target], *, pairs: bool = True, seed: int = 1, max_time_s: float | None = None
+    workers: Workers,
+    targets: Sequence[Target],
+    *,
+    pairs: bool = True,
+    seed: int = 1,
+    max_time_s: float | None = None,
+    deadline_s: float | None = None,
 ) -> tuple[list[Measured], bool]:
     places = Places(workers.side("head"), workers.side("base") if pairs else None)  # type: ignore[arg-type]
-    return measure(targets, How(997, "auto", (), seed, max_time_s), places, Silent())
+    return measure(targets, How(997, "auto", (), seed, max_time_s, deadline_s=deadline_s), places, Silent())
 
 
 def test_both_sides_of_a_pair_are_asked_for_the_same() -> None:
@@ -225,6 +233,69 @@ def test_failure_says_on_which_side(side: str, calibrating: bool) -> None:
     assert (a.failure, a.failed_side) == (failed, side)
     assert (a.base, a.head, a.complete) == (None, None, False)
     assert (b.failure, b.complete) == (None, True)
+
+
+@pytest.mark.parametrize("status", [Status.SKIPPED, Status.FAILED])
+def test_what_fails_on_both_sides_is_heads_affair(status: Status) -> None:
+    workers = Workers(lambda side, job: WorkerResult(status, side))
+    ((measured,), _) = run(workers, [target()])
+    assert [side for side, _ in workers.asked] == ["base", "head"]
+    assert measured.failed_side == "head"
+    assert measured.failure == WorkerResult(status, "head")
+
+
+def hang_of(phase: Phase = Phase.CALLING) -> WorkerResult:
+    return WorkerResult(Status.HUNG, "", "stacks", hang=Hang(phase, 30.0, 1, 1))
+
+
+@pytest.mark.parametrize("calibrating", [True, False])
+def test_head_that_hangs_is_told_what_base_took_and_the_others_go_on(calibrating: bool) -> None:
+    def answer(side: str, job: Job) -> WorkerResult | None:
+        hangs = side == "head" and job.node_id == "a" and (job.plan is None) is calibrating
+        return hang_of() if hangs else None
+
+    a, b = run(Workers(answer), [target("a"), target("b")])[0]
+    assert a.failure is not None and a.failed_side == "head"
+    assert a.failure.status is Status.HUNG
+    assert a.failure.message == f"base took {shown_seconds(ROUND_NS / 1e9 / 7)}, head did not return in 30 s"
+    assert a.failure.details.startswith("stacks") and "--flame-deadline" in a.failure.details
+    assert (b.failure, b.complete) == (None, True)
+
+
+def test_what_hangs_on_base_is_not_tried_on_head() -> None:
+    workers = Workers(lambda side, job: hang_of() if side == "base" else None)
+    ((measured,), _) = run(workers, [target()])
+    assert [side for side, _ in workers.asked] == ["base"]
+    assert measured.failed_side == "base"
+    assert measured.failure is not None
+    assert measured.failure.message == "the test did not return in 30 s"
+
+
+def test_head_is_waited_for_by_what_base_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 10_000, 50))  # each process takes 50 s
+    monkeypatch.setattr("pytest_flame.measure.session.clocks.monotonic", lambda: next(now))
+    workers = Workers()
+    run(workers, [target(processes=1)])
+    (_, first), (_, calibrating), *measuring = workers.asked
+    assert first.patience == Patience(UNKNOWN_S, UNKNOWN_S)
+    assert {calibrating.patience, *(job.patience for _, job in measuring)} == {Patience(1000, 1000)}
+
+
+def test_stored_recording_tells_how_long_its_calls_may_take() -> None:
+    """And nothing of what comes before them."""
+    stored = recording("base", Job("t", "/", "/r", 0, 41, 997, "auto", 1.0, plan=Plan(13, 5)))
+    long = replace(stored.processes[0], rounds=(Round(13, 10**6, 4 * 10**9, True),))
+    workers = Workers()
+    run(workers, [target(processes=2, stored=replace(stored, processes=(long,)))], pairs=False)
+    (_, first), (_, second) = workers.asked
+    assert first.patience == Patience(UNKNOWN_S, 80)
+    assert second.patience == Patience(LEAST_S, 80), "the first one's own start is known then"
+
+
+def test_deadline_that_was_asked_for_is_everybodys() -> None:
+    workers = Workers()
+    run(workers, [target()], deadline_s=7.0)
+    assert {job.patience for _, job in workers.asked} == {Patience(7, 7, 7)}
 
 
 def test_half_a_pair_does_not_count() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import venv
@@ -92,7 +93,8 @@ def opened(
     checkout: Checkout, ref: str = "HEAD", root: Path | None = None, python: str = sys.executable, **more: object
 ) -> Iterator[Pair]:
     root = root or checkout.path
-    with scratch_directory() as scratch, open_sides(ref, scratch, root=root, directory=root, **more) as sides:  # type: ignore[arg-type]
+    more = {"directory": root} | more
+    with scratch_directory() as scratch, open_sides(ref, scratch, root=root, **more) as sides:  # type: ignore[arg-type]
         args = ("-q", "-p", "no:cacheprovider", f"--rootdir={root}", "-c", str(root / "pytest.ini"), "-o", "addopts=")
         if python != sys.executable:
             sides = replace(sides, base=replace(sides.base, python=python), head=replace(sides.head, python=python))
@@ -386,6 +388,126 @@ def test_each_side_gets_an_installation_of_its_own(checkout: Checkout) -> None:
         pair.measured("test_a.py::test_it")
     assert checkout.state() == before
     assert list(Path(os.environ["TMPDIR"]).iterdir()) == []
+
+
+def test_a_root_above_the_clone(checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, conftest files and data beside the clone are read where they are."""
+    (checkout.path / "pytest.ini").unlink()
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = project/code\n")
+    (tmp_path / "conftest.py").write_text("import pytest\n@pytest.fixture\ndef above(): return 'above'\n")
+    (tmp_path / "beside.txt").write_text("beside")
+    checkout.write("code/side.py", "SIDE = 'base'\n")
+    checkout.write(
+        "tests/test_a.py",
+        """
+        import pathlib, pytest, side
+        @pytest.mark.flame
+        def test_it(above):
+            assert f'/{side.SIDE}/project/code/' in side.__file__
+            assert (pathlib.Path(__file__).parents[2] / 'beside.txt').read_text() == 'beside'
+        """,
+    )
+    checkout.commit()
+    checkout.write("code/side.py", "SIDE = 'head'\n")
+    before = checkout.state()
+    for directory in (tmp_path, checkout.path):
+        with opened(checkout, root=tmp_path, directory=directory, tests=[checkout.path / "tests/test_a.py"]) as pair:
+            assert pair.sides.base.root.name == "base"
+            pair.launcher = replace(pair.launcher, directory=directory)
+            for side in (pair.sides.base, pair.sides.head):
+                result = pair.run(side, "project/tests/test_a.py::test_it")
+                assert result.status is Status.MEASURED, f"{result.message}\n{result.details}"
+                assert result.recording is not None
+                assert "project/code/side.py" in result.recording.source_hashes
+    assert checkout.state() == before
+    assert (tmp_path / "beside.txt").read_text() == "beside"
+
+
+def test_a_command_means_what_it_means_where_it_was_started(checkout: Checkout, tmp_path: Path) -> None:
+    """Files of the checkout are the side's, those beside it the user's, whether by relative or absolute paths."""
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside/x.txt").write_text("outside\n")
+    checkout.write("sub/y.txt", "base\n")
+    checkout.write("tools/z.txt", "base\n")
+    checkout.commit()
+    checkout.write("sub/y.txt", "head\n")
+    checkout.write("tools/z.txt", "head\n")
+    out = tmp_path / "out.txt"
+    files = f"y.txt ../tools/z.txt ../../beside/x.txt '{checkout.path}/sub/y.txt'"
+    command = f"cat {files} >>{out}; cd .. && cat sub/y.txt >>{out}"
+    with opened(checkout, base_install=command, base_install_from=checkout.path / "sub"):
+        pass
+    assert out.read_text().split() == [
+        "base",
+        "base",
+        "outside",
+        "base",
+        "base",
+        *["head"] * 2,
+        "outside",
+        *["head"] * 2,
+    ]
+
+
+LOADER = """
+class MesonpyMetaFinder: ...
+def init():
+    finder = MesonpyMetaFinder(
+        'orders',
+        {{'orders'}},
+        '{checkout}/build/cp311',
+        ['/usr/bin/ninja'],
+        False,
+    )
+    sys.meta_path.insert(0, finder)
+"""
+"""The end of what meson-python 0.22 installs for an editable project."""
+
+
+def test_an_editable_install_by_meson_is_refused_with_what_helps(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout.commit(orders_py="")
+    site = tmp_path / "env/site-packages"
+    site.mkdir(parents=True)
+    (site / "_other_editable_loader.py").write_text(LOADER.format(checkout="/elsewhere"))
+    monkeypatch.syspath_prepend(str(site))
+    with opened(checkout):
+        pass
+    (site / "_orders_editable_loader.py").write_text(LOADER.format(checkout=checkout.path))
+    with pytest.raises(FlameError, match="editable by meson-python") as e, opened(checkout):
+        pass
+    assert "--flame-base-install='pip install --no-build-isolation .'" in e.value.fix
+    with opened(checkout, base_install="true"):
+        pass
+
+
+def test_a_cython_project_installed_editable(checkout: Checkout, tmp_path: Path) -> None:
+    """The C that Cython writes beside its source is ignored by git, and lies in head alone."""
+    pytest.importorskip("Cython")
+    checkout.write(".gitignore", "*.so\n*.c\nbuild/\n*.egg-info\n")
+    checkout.write(
+        "fast.pyx", "def total(long n):\n    cdef long i, s = 0\n    for i in range(n): s += i\n    return s\n"
+    )
+    checkout.write("slow.py", "SIDE = 'base'\n")
+    checkout.write("test_a.py", test_text("import fast, slow", "assert fast.total(10) == 45"))
+    checkout.commit()
+    checkout.write("slow.py", "SIDE = 'head'\n")
+    made = subprocess.run(
+        [sys.executable, "-m", "Cython.Build.Cythonize", "-q", "-i", "fast.pyx"],
+        cwd=checkout.path,
+        env=os.environ | {"CFLAGS": "-O0"},
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    assert (checkout.path / "fast.c").is_file()
+    with opened(checkout) as pair:
+        pair.measured("test_a.py::test_it")
+    checkout.write("fast.pyx", "def total(long n):\n    return sum(range(n))\n")
+    with pytest.raises(FlameError, match="compiled parts") as e, opened(checkout):
+        pass
+    assert e.value.why.endswith(": fast.pyx")
 
 
 def test_an_installation_that_fails_shows_its_output(checkout: Checkout) -> None:

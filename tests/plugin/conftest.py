@@ -137,6 +137,8 @@ class Project:
         fresh: bool = False,
         cpus: tuple[int, ...] = (),
         hash_seed: int = 1,
+        metric: str = "cpu",
+        time_s: float = 0.1,
     ) -> WorkerResult:
         """One measured process, nothing around it."""
         scratch = self.path / ".scratch"
@@ -149,8 +151,9 @@ class Project:
             hash_seed=hash_seed,
             frequency_hz=997,
             sampler="auto",
-            time_s=0.1,
+            time_s=time_s,
             fresh=fresh,
+            metric=metric,
             cpus=cpus,
             plan=plan,
         )

@@ -38,6 +38,26 @@ def test_a_renamed_function_is_not_excused_by_another_that_got_faster() -> None:
     assert [d.frame.qualname for d in run(head).culprits] == ["view"]
 
 
+def test_a_caller_that_took_a_cheaper_callee_over_is_not_to_blame() -> None:
+    """``fmt`` does ``pad``'s work itself and costs more by it; with all it calls it costs less."""
+    comparison = run(changed({"test > show > fmt > pad": -0.06, "test > show > fmt": 0.04}))
+    assert comparison.culprits == comparison.unclear == ()
+    faster = run(changed({"test > lex > scan": -0.05, "test > lex > tax > rate": -0.01, "test > lex": 0.05}))
+    assert faster.culprits == faster.unclear == ()
+
+
+def test_a_caller_that_took_a_callee_over_and_costs_more_by_it_is_to_blame() -> None:
+    comparison = run(changed({"test > show > fmt > pad": -0.06, "test > show > fmt": 0.16}))
+    assert [d.frame.qualname for d in comparison.culprits] == ["fmt"]
+    assert comparison.culprits[0].own_delta_ps > 0
+
+
+def test_nobody_whose_cost_fell_with_all_it_calls_is_a_culprit() -> None:
+    """``lex`` itself costs more; what it calls became so much faster that it costs less in all."""
+    comparison = run(changed({"test > lex": 0.04, "test > lex > scan": -0.045, "test > lex > tax": -0.01}))
+    assert comparison.culprits == comparison.unclear == ()
+
+
 REFACTORED = {
     "extract": changed({"test > show > fmt": -0.12, "test > show > fmt > helper": 0.12}),
     "inline": changed({"test > show > fmt > pad": -0.06, "test > show > fmt": 0.06}),

@@ -77,3 +77,22 @@ def test_nearest_above_looks_from_the_last_occurrence() -> None:
     project = np.array([frame.module == "app" for frame in t.frames])
     assert t.nearest_above(index["x"], project).tolist() == [index["b"]]
     assert t.nearest_above(index["test"], project).tolist() == [-1]
+
+
+@given(SIDES, SIDES)
+def test_a_renamed_frame_keeps_every_weight(base: list[dict], head: list[dict]) -> None:
+    before = Frame("m", "before")
+    base = [{(before, *s[1:]) if s[1:] else s: n for s, n in p.items()} for p in base]
+    t = table(base, head)
+    names = {f: i for i, f in enumerate(t.frames)}
+    if before not in names or Frame("m", "test") not in names:
+        return
+    renamed = t.renamed({names[Frame("m", "test")]: names[before]})
+    assert before not in renamed.frames
+    assert renamed.before == {renamed.frames.index(Frame("m", "test")): before}
+    for old, new in ((t.base, renamed.base), (t.head, renamed.head)):
+        assert new.weights_ns.sum(axis=1).tolist() == old.weights_ns.sum(axis=1).tolist()
+        assert new.samples.tolist() == old.samples.tolist()
+    paths = [tuple(renamed.frames[f] for f in path) for path in renamed.paths]
+    assert len(set(paths)) == len(paths)
+    assert {frame for path in paths for frame in path} == set(renamed.frames)

@@ -1,0 +1,279 @@
+"""How long a measured process may take: nothing that hangs is waited for without end.
+
+Two things tell: what base took, and the project's own timeout of a call. The worker writes when it has to be done with
+what it just began into memory it shares with the launcher, which looks there only when that time is over: nobody is
+woken while rounds run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import faulthandler
+import mmap
+import os
+import select
+import signal
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pytest_flame import clocks
+from pytest_flame.quantities import shown_seconds
+
+FACTOR: Final = 20.0
+"""Times what base took."""
+LEAST_S: Final = 30.0
+"""A busy machine starts an interpreter late."""
+MOST_MORE_S: Final = 3600.0
+"""Beyond what base took."""
+UNKNOWN_S: Final = 300.0
+"""Where no figure of base is known."""
+CALL_FACTOR: Final = 2.0
+CALL_MORE_S: Final = 5.0
+"""Of the project's own timeout of a call: sampling and a busy machine are no hang."""
+EXPECTED_FACTOR: Final = 3.0
+"""Of what several calls take by those before them."""
+STACKS_SIGNAL: Final = signal.SIGRTMAX - 5
+_STACKS_WAIT_S: Final = 2.0
+_STACK_LINES: Final = 20
+_PULSE: Final = "pulse"
+_STACKS: Final = "stacks.txt"
+_NS: Final = 1_000_000_000
+_OWN_FRAMES: Final = ("/pytest_flame/measure/", "/_pytest/", "/pluggy/")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds, for one process."""
+
+    before_s: float = UNKNOWN_S
+    """From its start to the first call; and from the last call to its end."""
+    calls_s: float = UNKNOWN_S
+    """From the first call to the end of the last."""
+    total_s: float | None = None
+    """Asked for (``--flame-deadline``): of the whole process."""
+
+    @property
+    def most_s(self) -> float:
+        return 2 * self.before_s + self.calls_s if self.total_s is None else self.total_s
+
+    @classmethod
+    def asked_for(cls, seconds: float) -> Patience:
+        return cls(seconds, seconds, seconds)
+
+
+def allowed_s(known_s: float | None) -> float:
+    """For what took ``known_s`` on base, where that is known."""
+    if known_s is None:
+        return UNKNOWN_S
+    return max(LEAST_S, min(FACTOR * known_s, known_s + MOST_MORE_S))
+
+
+class Phase(enum.IntEnum):
+    STARTING = 0
+    CALLING = 1
+    ENDING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """A process that was not done in time. ``first_call`` and ``last_call`` are those that did not return."""
+
+    phase: Phase
+    seconds: float
+    first_call: int = 0
+    last_call: int = 0
+    own_timeout_s: float | None = None
+    """The project's own, where that was what ended it."""
+
+    @property
+    def words(self) -> str:
+        """``did not return in 30 s``."""
+        seconds = shown_seconds(self.seconds)
+        own = f"; its own timeout is {shown_seconds(self.own_timeout_s)}" if self.own_timeout_s else ""
+        match self.phase:
+            case Phase.STARTING:
+                return f"did not reach its first call in {seconds}{own}"
+            case Phase.ENDING:
+                return f"had made its calls and did not end in {seconds}"
+        if self.last_call <= 1:
+            return f"did not return in {seconds}{own}"
+        if self.first_call == self.last_call:
+            return f"did not return from call {self.last_call} in {seconds}{own}"
+        return f"did not return from calls {self.first_call} to {self.last_call} in {seconds}{own}"
+
+
+_LAYOUT: Final = struct.Struct("=qqqqqq")
+"""When it has to be done and when it began (monotonic, ns), the phase, the calls under way, own timeout (ns) or 0."""
+
+
+class Pulse:
+    """The worker's side: it says what it does now and until when."""
+
+    def __init__(self, folder: str, patience: Patience) -> None:
+        self._patience = patience
+        self._memory = _shared(Path(folder, _PULSE)) if folder else None
+        self._own_timeout_s: float | None = None
+        self._calls_end_ns: int | None = None
+        self._began_ns = 0
+        self._calls = 0
+        self._per_call_s = 0.0
+
+    def own_timeout(self, seconds: float) -> None:
+        """The project's own timeout of this test, set-up included unless it is told only when that is done."""
+        self._own_timeout_s = seconds
+        if self._calls_end_ns is None:
+            now = clocks.monotonic_ns()
+            self._say(Phase.STARTING, now, self._for_one_call(now, now + _ns(self._patience.before_s), 0.0))
+
+    def ending(self) -> None:
+        now = clocks.monotonic_ns()
+        self._say(Phase.ENDING, now, now + _ns(self._patience.before_s))
+
+    def left_s(self) -> float:
+        """Of the time for all calls."""
+        if self._calls_end_ns is None:
+            return self._patience.calls_s
+        return (self._calls_end_ns - clocks.monotonic_ns()) / _NS
+
+    def before(self, calls: int) -> None:
+        """So many calls come now."""
+        now = self._began_ns = clocks.monotonic_ns()
+        if self._calls_end_ns is None:
+            self._calls_end_ns = now + _ns(self._patience.calls_s)
+        until = self._for_one_call(now, self._calls_end_ns, EXPECTED_FACTOR * calls * self._per_call_s)
+        self._say(Phase.CALLING, now, until, calls)
+
+    def after(self, calls: int) -> None:
+        self._calls += calls
+        self._per_call_s = (clocks.monotonic_ns() - self._began_ns) / _NS / calls
+
+    def _for_one_call(self, now: int, until: int, expected_s: float) -> int:
+        """``until``, or earlier where the project says how long one call may take."""
+        if self._own_timeout_s is None:
+            return until
+        return min(until, now + _ns(CALL_FACTOR * self._own_timeout_s + CALL_MORE_S + expected_s))
+
+    def _say(self, phase: Phase, now: int, until: int, calls: int = 0) -> None:
+        if self._memory is not None:
+            own = _ns(self._own_timeout_s or 0)
+            _LAYOUT.pack_into(self._memory, 0, until, now, phase, self._calls + 1, self._calls + calls, own)
+
+
+def _shared(path: Path) -> mmap.mmap:
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), _LAYOUT.size)
+
+
+def show_stacks_when_asked(folder: str) -> None:
+    """In the worker: where it hangs is written down when the launcher asks."""
+    # faulthandler keeps the file, open for as long as the process lives.
+    file = Path(folder, _STACKS).open("wb")  # noqa: SIM115
+    faulthandler.register(STACKS_SIGNAL, file, all_threads=True)
+
+
+class Watch:
+    """The launcher's side of one process."""
+
+    def __init__(self, folder: Path, patience: Patience) -> None:
+        pulse, self._stacks = folder / _PULSE, folder / _STACKS
+        self._patience = patience
+        self._began_ns = clocks.monotonic_ns()
+        # Written and not only made longer: a full disk has to be met here and not in the worker's memory.
+        pulse.write_bytes(bytes(_LAYOUT.size))
+        self._stacks.unlink(missing_ok=True)
+        self._memory = _shared(pulse)
+
+    def close(self) -> None:
+        self._memory.close()
+
+    def wait(self, process: subprocess.Popen[bytes], timeout_s: float | None) -> Hang | None:
+        """Until the process has ended (None) or hangs. Raises ``TimeoutExpired`` where ``timeout_s`` is over first."""
+        last = None if timeout_s is None else self._began_ns + _ns(timeout_s)
+        with Ending(process) as ending:
+            while True:
+                # What it has begun since may have to be done earlier.
+                look = min(self._until(), clocks.monotonic_ns() + _NS)
+                if ending.comes_until(look if last is None else min(look, last)):
+                    return None
+                now = clocks.monotonic_ns()
+                if now >= self._until():
+                    return self._hang(now)
+                if last is not None and now >= last:
+                    raise subprocess.TimeoutExpired(process.args, timeout_s or 0.0)
+
+    def stacks(self, process: subprocess.Popen[bytes]) -> str:
+        """Where the process is now, as its threads' Python stacks; empty where it does not say."""
+        if not self._stacks.exists():
+            return ""
+        process.send_signal(STACKS_SIGNAL)
+        end = clocks.monotonic_ns() + _ns(_STACKS_WAIT_S)
+        size = 0
+        with Ending(process) as ending:
+            while not ending.comes_until(min(end, clocks.monotonic_ns() + _NS // 20)) and clocks.monotonic_ns() < end:
+                before, size = size, self._stacks.stat().st_size
+                if size and size == before:
+                    break
+        return _shown(self._stacks.read_text(encoding="utf-8", errors="replace"))
+
+    def _until(self) -> int:
+        most = self._began_ns + _ns(self._patience.most_s)
+        until, *_ = _LAYOUT.unpack_from(self._memory)
+        return min(most, until or self._began_ns + _ns(self._patience.before_s))
+
+    def _hang(self, now: int) -> Hang:
+        _, began, phase, first, last, own = _LAYOUT.unpack_from(self._memory)
+        seconds = (now - (began or self._began_ns)) / _NS
+        earlier = own and now < self._began_ns + _ns(min(self._patience.before_s, self._patience.calls_s))
+        return Hang(Phase(phase), seconds, first, last, own / _NS if earlier else None)
+
+
+class Ending:
+    """Waits for a process without waking up between."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._descriptor: int | None = None
+        with contextlib.suppress(OSError):  # some sandboxes refuse it; then subprocess looks from time to time
+            self._descriptor = os.pidfd_open(process.pid)
+
+    def __enter__(self) -> Ending:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    def comes_until(self, until_ns: int) -> bool:
+        left_ns = max(0, until_ns - clocks.monotonic_ns())
+        if self._descriptor is None:
+            try:
+                self._process.wait(left_ns / _NS)
+            except subprocess.TimeoutExpired:
+                return False
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        # One millisecond more: poll rounds, and a loop that wakes up too early would spin.
+        return bool(poll.poll(min(left_ns // 1_000_000 + 1, 2**31 - 1)))
+
+
+def _shown(stacks: str) -> str:
+    """Of each thread what is the program's own, up to the harness that called it."""
+    shown: list[str] = []
+    count, own = 0, True
+    for line in stacks.splitlines():
+        if line.startswith(("Thread ", "Current thread ")):
+            count, own = 0, True
+        own = own and not any(frame in line for frame in _OWN_FRAMES)
+        if own and count <= _STACK_LINES:
+            shown.append(line)
+        count += 1
+    return "\n".join(shown)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * _NS)

@@ -1,0 +1,168 @@
+"""A process that hangs is found by what it said it would do, and said where it hangs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_flame.measure.deadline import (
+    FACTOR,
+    LEAST_S,
+    MOST_MORE_S,
+    UNKNOWN_S,
+    Hang,
+    Patience,
+    Phase,
+    Watch,
+    allowed_s,
+)
+
+START = """
+import os, sys, time
+from pytest_flame.measure.deadline import Patience, Pulse, show_stacks_when_asked
+def wait():
+    print("waits", flush=True)
+    sys.stdin.read()
+"""
+Start = Callable[[str], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Runs a program that ends when its input does."""
+    started = []
+
+    def run(program: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", START + program], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("known_s", "allowed"),
+    [
+        (None, UNKNOWN_S),
+        (0.001, LEAST_S),
+        (LEAST_S / FACTOR, LEAST_S),
+        (2.0, 2.0 * FACTOR),
+        (10_000.0, 10_000.0 + MOST_MORE_S),
+    ],
+)
+def test_base_tells_how_long_head_may_take(known_s: float | None, allowed: float) -> None:
+    assert allowed_s(known_s) == allowed
+
+
+@pytest.mark.parametrize(
+    ("hang", "words"),
+    [
+        (Hang(Phase.STARTING, 30.2), "did not reach its first call in 30 s"),
+        (Hang(Phase.CALLING, 30.0, 1, 1), "did not return in 30 s"),
+        (Hang(Phase.CALLING, 9.0, 1, 1, 2.0), "did not return in 9 s; its own timeout is 2 s"),
+        (Hang(Phase.CALLING, 200.0, 41, 41), "did not return from call 41 in 3 min 20 s"),
+        (Hang(Phase.CALLING, 1.5, 41, 80), "did not return from calls 41 to 80 in 1.5 s"),
+        (Hang(Phase.ENDING, 30.0), "had made its calls and did not end in 30 s"),
+    ],
+)
+def test_words_say_what_did_not_return(hang: Hang, words: str) -> None:
+    assert hang.words == words
+
+
+def test_process_that_ends_is_no_hang(tmp_path: Path, start: Start) -> None:
+    watch = Watch(tmp_path, Patience(600, 600))
+    assert watch.wait(start(""), 60) is None
+    watch.close()
+
+
+def test_process_that_says_nothing_has_the_time_of_a_start(tmp_path: Path, start: Start) -> None:
+    watch = Watch(tmp_path, Patience(0.05, 600))
+    hang = watch.wait(start("wait()"), 60)
+    assert hang is not None
+    assert hang.phase is Phase.STARTING and hang.seconds >= 0.05
+    watch.close()
+
+
+def test_calls_have_a_time_of_their_own(tmp_path: Path, start: Start) -> None:
+    """The start may take a minute; the second group of calls hangs."""
+    watch = Watch(tmp_path, Patience(60, 0.2))
+    program = "pulse = Pulse('.', Patience(60, 0.2)); pulse.before(3); pulse.after(3); pulse.before(4); wait()"
+    hang = watch.wait(start(program), 60)
+    assert hang is not None
+    assert (hang.phase, hang.first_call, hang.last_call, hang.own_timeout_s) == (Phase.CALLING, 4, 7, None)
+    assert hang.seconds < 60
+    watch.close()
+
+
+def test_own_timeout_of_the_project_is_what_one_call_is_waited_for(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import pytest_flame.measure.deadline as d; d.CALL_MORE_S = 0.1; pulse = Pulse('.', Patience(60, 60));"
+        "pulse.own_timeout(0.05); pulse.before(1); wait()"
+    )
+    watch = Watch(tmp_path, Patience(60, 60))
+    hang = watch.wait(start(program), 60)
+    assert hang is not None
+    assert (hang.phase, hang.first_call, hang.own_timeout_s) == (Phase.CALLING, 1, 0.05)
+    assert 0.2 <= hang.seconds < 60
+    watch.close()
+
+
+def test_worker_that_promises_too_much_is_not_believed(tmp_path: Path, start: Start) -> None:
+    watch = Watch(tmp_path, Patience.asked_for(0.1))
+    hang = watch.wait(start("pulse = Pulse('.', Patience(900, 900)); pulse.ending(); wait()"), 60)
+    assert hang is not None
+    watch.close()
+
+
+def test_end_of_the_runs_time_is_no_hang(tmp_path: Path, start: Start) -> None:
+    watch = Watch(tmp_path, Patience(600, 600))
+    with pytest.raises(subprocess.TimeoutExpired):
+        watch.wait(start("wait()"), 0.05)
+    watch.close()
+
+
+def test_without_pidfds_the_same_is_found(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(pid: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr("os.pidfd_open", refused)
+    watch = Watch(tmp_path, Patience(0.05, 600))
+    hang = watch.wait(start("wait()"), 60)
+    assert hang is not None
+    again = Watch(tmp_path, Patience(600, 600))
+    assert again.wait(start(""), 60) is None
+    watch.close()
+    again.close()
+
+
+def test_stacks_say_where_it_hangs(tmp_path: Path, start: Start) -> None:
+    watch = Watch(tmp_path, Patience(600, 600))
+    process = start("show_stacks_when_asked('.'); wait()")
+    assert process.stdout is not None
+    process.stdout.readline()
+    shown = watch.stacks(process)
+    assert "in wait" in shown
+    watch.close()
+
+
+def test_process_that_cannot_say_where_it_hangs_is_not_asked(tmp_path: Path, start: Start) -> None:
+    watch = Watch(tmp_path, Patience(600, 600))
+    process = start("wait()")
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert watch.stacks(process) == ""
+    assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    watch.close()

@@ -1,0 +1,47 @@
+"""A stored plan is believed within bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_flame.measure.job import Plan
+from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s, unbelievable
+from pytest_flame.measure.rounds import MAX_ITERATIONS, MAX_ROUNDS
+from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, StackSample
+
+MS = 1_000_000
+STACKS = {(Frame("m", "f"),): StackSample(1, MS)}
+
+
+def recording(*rounds: Round) -> Recording:
+    info = SamplerInfo("perf-sigtrap", "task-clock", True, 997)
+    return Recording("t", (Process(rounds, STACKS), Process(rounds[:1], STACKS)), info, {})
+
+
+GOOD = recording(Round(40, 20 * MS, 21 * MS, True), Round(40, 20 * MS, 19 * MS, True), Round(10, MS, MS, True))
+
+
+def test_plan_is_the_recordings_own() -> None:
+    assert plan_like(GOOD, 0.5)[0] == Plan(40, 25)
+    assert plan_like(GOOD, 1e6)[0].rounds == MAX_ROUNDS
+    assert unbelievable(GOOD) is None
+
+
+def test_base_took_what_its_rounds_say() -> None:
+    assert rounds_s(GOOD) == pytest.approx(0.041)
+    assert per_call_s(GOOD) == pytest.approx(0.062 / 130)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (Round(10**12, 20 * MS, 20 * MS, True), "1,000,000,000,000 iterations"),
+        (Round(MAX_ITERATIONS, MS, MS, True), "50,000,000 iterations in 1,000,000 ns"),
+        (Round(40, 20 * MS, 10**18, True), "more than a day"),
+    ],
+)
+def test_impossible_rounds_are_not_believed(broken: Round, said: str) -> None:
+    first = replace(GOOD.processes[0], rounds=(*GOOD.processes[0].rounds, broken))
+    assert said in str(unbelievable(replace(GOOD, processes=(first,))))

@@ -1,0 +1,149 @@
+"""What hangs is ended and said; what is only slow is measured."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from repositories import Checkout
+
+from pytest_flame.baseline import schema
+from pytest_flame.baseline.store import Store
+from pytest_flame.measure.job import Status
+
+from .conftest import SHORTEST, WORK, Project
+from .test_bodies import ends
+
+TESTS = """
+import pytest
+import work
+
+pytestmark = pytest.mark.flame(threshold="80%", frame_threshold="80%")
+
+
+@pytest.fixture
+def ready():
+    yield work.ready()
+    work.done()
+
+
+def test_hangs():
+    work.spin(300)
+
+
+def test_fixture(ready):
+    work.churn(300)
+
+
+def test_slow():
+    work.slower(300)
+
+
+def test_same():
+    work.churn(3000)
+"""
+AT_BASE = (
+    WORK
+    + """
+
+def slower(n):
+    return churn(n)
+
+
+def ready():
+    return True
+
+
+def done():
+    pass
+"""
+)
+
+
+def test_hanging_head_is_an_error_and_the_others_go_on(project: Project) -> None:
+    """Also what it started is ended; a body five hundred times slower is measured."""
+    checkout = Checkout(project.path)
+    checkout.git("init", "-q", "-b", "main")
+    project.write("work.py", AT_BASE)
+    project.write("test_work.py", TESTS)
+    base = checkout.commit()
+    children = project.path / "children"
+    project.replace(
+        "work.py",
+        "def spin(n):\n",
+        "def spin(n):\n    import subprocess, time\n    child = subprocess.Popen(['sleep', '600'])\n"
+        f"    open({str(children)!r}, 'a').write(f'{{child.pid}} ')\n    time.sleep(600)\n",
+    )
+    project.replace("work.py", "def ready():\n", "def ready():\n    import time; time.sleep(600)\n")
+    project.replace("work.py", "return churn(n)\n", "return churn(500 * n)\n")
+    ran = project.flame("--flame-against=HEAD", "--flame-deadline=4", "--flame-seed=1", time=SHORTEST)
+    assert ran.verdicts == {
+        "test_work.py::test_hangs": "ERROR",
+        "test_work.py::test_fixture": "ERROR",
+        "test_work.py::test_slow": "REGRESSED",
+        "test_work.py::test_same": ran.verdict("test_same"),
+    }, ran.out
+    assert ran.verdict("test_same") in ("PASS", "INCONCLUSIVE"), ran.out
+    reason = ran.test("test_hangs")["reason"]
+    assert reason.startswith("base took ") and ", head did not return in " in reason
+    details = ran.test("test_hangs")["details"]
+    assert "work.py" in details and "in spin" in details and "--flame-deadline" in details
+    reason = ran.test("test_fixture")["reason"]
+    assert ", head did not reach its first call in " in reason
+    assert base[:7] not in reason
+    for pid in children.read_text().split():
+        assert ends(int(pid)), "what the body started is ended too"
+
+
+def test_hang_on_base_is_an_error_there(project: Project) -> None:
+    checkout = Checkout(project.path)
+    checkout.git("init", "-q", "-b", "main")
+    project.write("work.py", "import time\ndef spin(n):\n    time.sleep(600)\n")
+    project.write("test_work.py", "import pytest, work\n@pytest.mark.flame\ndef test_it():\n    work.spin(3)\n")
+    base = checkout.commit()
+    project.replace("work.py", "time.sleep(600)", "return n")
+    ran = project.flame("--flame-against=HEAD", "--flame-deadline=3", time=SHORTEST)
+    test = ran.test("test_it")
+    assert test["verdict"] == "ERROR"
+    assert test["reason"].startswith(f"at base {base[:7]}: the test did not return in ")
+
+
+def test_time_of_the_run_that_ends_first_leaves_the_test_undecided(project: Project) -> None:
+    project.write("test_it.py", "import time, pytest\n@pytest.mark.flame\ndef test_it():\n    time.sleep(600)\n")
+    ran = project.flame("--flame-max-time=2", "--flame-deadline=500", time=SHORTEST)
+    assert ran.verdict("test_it") == "INCONCLUSIVE"
+    assert "--flame-max-time" in ran.test("test_it")["reason"]
+
+
+@pytest.mark.parametrize("way", ["mark", "ini", "function"])
+def test_own_timeout_of_the_project_ends_a_hang(project: Project, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    project.plugins("pytest_timeout")
+    monkeypatch.setattr("pytest_flame.measure.deadline.CALL_MORE_S", 0.5)
+    mark = {"mark": "(0.1)", "function": "(0.1, func_only=True)"}.get(way)
+    project.write("pytest.ini", "[pytest]\n" + ("timeout = 0.1\n" if mark is None else ""))
+    project.write("sitecustomize.py", "import pytest_flame.measure.deadline as d\nd.CALL_MORE_S = 0.5\n")
+    monkeypatch.setenv("PYTHONPATH", str(project.path))
+    marked = f"@pytest.mark.timeout{mark}\n" if mark else ""
+    project.write("test_it.py", f"import time, pytest\n{marked}def test_it():\n    time.sleep(600)\n")
+    began = time.monotonic()
+    result = project.worker("test_it.py::test_it", plan=None)
+    assert result.status is Status.HUNG
+    assert result.message.startswith("did not return in ")
+    assert result.message.endswith("; its own timeout is 100 ms")
+    assert time.monotonic() - began < 60
+
+
+def test_baseline_that_asks_for_too_much_is_damaged(recorded: Project) -> None:
+    """As if somebody had written it by hand, hash included."""
+    store: Store = recorded.store
+    _, path = store.paths("test_work.py::test_spin")
+    document = schema.parse(path.read_text(encoding="utf-8"))
+    recording = schema.decode(document)
+    process = recording.processes[0]
+    many = tuple(type(r)(10**12, r.cpu_ns, r.wall_ns, r.sampled, r.spin_ns) for r in process.rounds)
+    broken = type(process)(many, process.stacks, process.counts, process.loop_ps, process.hash_seed, process.outside)
+    store.save(type(recording)(recording.test_id, (broken,), recording.sampler, recording.fingerprint))
+    ran = recorded.flame("-k", "test_spin", time=SHORTEST)
+    assert ran.verdict("test_spin") == "ERROR"
+    assert "is damaged" in ran.test("test_spin")["reason"]
+    assert "1,000,000,000,000 iterations" in ran.out
