@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pytest_flame.errors import FormatError
@@ -19,7 +19,7 @@ from pytest_flame.formats.content import Content
 from pytest_flame.formats.counts import NUMBER, Counts, Tally
 from pytest_flame.formats.folded import encode_frame
 from pytest_flame.formats.labels import UNNAMED, Namer, Naming, decoded
-from pytest_flame.formats.roots import is_austin, split
+from pytest_flame.formats.roots import has_command_lines, is_austin, is_open, split
 from pytest_flame.model import Frame, Stack
 
 _ONE: Final = re.compile(rf"(.*\S|)[ \t]+({NUMBER})", re.DOTALL)
@@ -82,7 +82,8 @@ def _read(content: Content, naming: Naming, columns: int) -> list[Counts]:
     namer = Namer(naming, austin=is_austin(content.text_head.split("\n")[:_HEAD]))
     tally = Tally(content.name, content.bounds, columns)
     maybe_pairs = columns == 1
-    for first, lines in content.batches():
+    batches = _whole_lines(content) if has_command_lines(content.text_head) else content.batches()
+    for first, lines in batches:
         frames = 0
         distinct = Counter(lines)
         for written, times in distinct.items():
@@ -110,6 +111,19 @@ def _read(content: Content, naming: Naming, columns: int) -> list[Counts]:
         Counts(tally.result(column), namer.lines, namer.paths, tally.decimals, maybe_pairs=maybe_pairs)
         for column in range(columns)
     ]
+
+
+def _whole_lines(content: Content) -> Iterator[tuple[int, list[str]]]:
+    """Lines put together where a quoted command line has several."""
+    begun, number = "", 0
+    for at, line in content.lines():
+        begun, number = (f"{begun}\n{line}", number) if begun else (line, at)
+        if is_open(begun) and len(begun) < content.bounds.line:
+            continue
+        yield number, [begun]
+        begun = ""
+    if begun:
+        yield number, [begun]
 
 
 def _is_comment(line: str) -> bool:

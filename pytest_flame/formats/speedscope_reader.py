@@ -79,8 +79,9 @@ def _read(document: Mapping[str, Any], content: Content, naming: Naming, metric:
         rooted = len(profiles) > 1 and title and (naming.threads or not numbered(title))
         root = (namer.frame(Place(title)),) if rooted else ()
         for stack, weight in _evented(profile) if profile["type"] == "evented" else _sampled(profile):
-            found: Stack = (*root, *(_at(frames, index) for index in stack))
-            tally.add_decimal(found or (namer.stack([])), weight)
+            named = (_at(frames, index) for index in stack)
+            found: Stack = (*root, *(frame for frame in named if frame is not None)) or namer.stack([])
+            tally.add_decimal(found, weight)
             added, depth = added + 1, depth + len(found)
             if added == _OFTEN:
                 tally.check(len(frames), added, depth)
@@ -104,12 +105,16 @@ def _chosen(profiles: Sequence[Mapping[str, Any]], name: str, metric: str) -> li
     return chosen
 
 
-def _frames(document: Mapping[str, Any], namer: Namer) -> list[Frame]:
+def _frames(document: Mapping[str, Any], namer: Namer) -> list[Frame | None]:
+    """None for those that are left out."""
     own = document.get("exporter") == _OURS
-    frames = []
+    frames: list[Frame | None] = []
     for frame in document["shared"]["frames"]:
         label, file, line = str(frame["name"]), str(frame.get("file") or ""), frame.get("line")
         number = line if isinstance(line, int) and line > 0 else 0
+        if numbered(label) and not namer.naming.threads:
+            frames.append(None)
+            continue
         if own or not file or not namer.naming.functions:
             found = namer.stack([label])[-1] if label else namer.frame(Place("(anonymous)"))
             if own and file and number:
@@ -120,7 +125,7 @@ def _frames(document: Mapping[str, Any], namer: Namer) -> list[Frame]:
     return frames
 
 
-def _at(frames: Sequence[Frame], index: Any) -> Frame:
+def _at(frames: Sequence[Frame | None], index: Any) -> Frame | None:
     if not isinstance(index, int) or not 0 <= index < len(frames):
         raise _Broken(f"it names the frame {index!r} of {len(frames)}")
     return frames[index]

@@ -176,6 +176,7 @@ def test_as_written():
         (["P1", "Ted", "x"], ["P1", "Ted", "x"]),
         (["a", 'process 12:"x"', "thread (12): y", "b"], ["a", "b"]),
         (['Thread 12 "worker"', "a-12"], ["a-12"]),
+        (['Process 12 Thread 12 "worker"', "a"], ["a"]),
         (["P12", "T0:1"], [NO_FRAMES.name]),
     ],
 )
@@ -313,6 +314,22 @@ def test_a_command_line_is_one_label(command, rest):
     if '";' in command and "thread" not in rest:
         pytest.skip("where it ends can't be known")
     assert split(f"{label}{rest}") == [label, *rest.split(";")[1:]]
+
+
+@pytest.mark.parametrize("code", ["a = 1\nb;c = 2", "x\n\n", '\nprint("a")', "n = 1\n2"])
+def test_a_command_line_may_have_lines(code):
+    """As of python -c with a program of several lines."""
+    label = f'process 20:"python -c {code}"'
+    for rest in (';process 21:"x";thread (21): MainThread;f (a.py:1)', ";thread (20): y;f (a.py:1)"):
+        text = f'{label}{rest} 3\nprocess 1:"{code}";process 2:"y";g (a.py:2) 4\n'.encode()
+        assert {tuple(f.name for f in s): n for s, n in loads(text, Naming(threads=False)).items()} == {
+            ("a:f",): 3,
+            ("a:g",): 4,
+        }
+    (stack,) = loads(f"{label};f (a.py:1) 3\n".encode(), Naming())
+    assert [f.name for f in stack] == [label, "a:f"]
+    (stack,) = loads(f"{label} 3\n".encode(), Naming())
+    assert [f.name for f in stack] == [label]
 
 
 FILES = st.sampled_from(["a.py", "/srv/my app (1)/b-c.py", "x/y.c", "src/lib.rs", "bin/tool", "/p/__init__.py"])

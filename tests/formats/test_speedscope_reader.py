@@ -85,6 +85,14 @@ def test_several_profiles_are_rooted_at_their_names():
     assert by_name(read(threads, Naming(threads=False))) == {"a": 3}
 
 
+def test_frames_that_name_processes_are_left_out_on_request():
+    """As py-spy --subprocesses writes them."""
+    names = ('process 12:"python -c a;b"', "thread (12): x", "f")
+    one = document(sampled([[0, 1, 2], [0]], [1, 2]), frames=names)
+    assert by_name(read(one, Naming(threads=False))) == {"f": 1, "[no frames]": 2}
+    assert by_name(read(one)) == {";".join(names): 1, names[0]: 2}
+
+
 def test_of_what_counts_different_things_one_is_chosen():
     """As memray writes it."""
     both = document(sampled([[0]], [64], "bytes", name="Memory"), sampled([[0]], [2], name="Allocations"))
