@@ -222,6 +222,11 @@ RULES: Final = (
 # --- words ----------------------------------------------------------------------------------------------------
 
 
+def finding(judgement: Judgement) -> str:
+    """The reason of an undecided judgement without the advice that follows it."""
+    return judgement.reason.rpartition("; ")[0] or judgement.reason
+
+
 def missing(recording: Recording) -> float:
     """Part of a recording's samples that should have come and are not in it."""
     taken = sum(p.counts.taken for p in recording.processes)

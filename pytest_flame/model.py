@@ -409,6 +409,8 @@ class Judgement:
     """Both sides were measured together; otherwise base is as stored."""
     base_commit: str | None = None
     """The commit that was measured as base."""
+    baseline_written: str | None = None
+    """The baseline that this run wrote for the test, relative to the root: what head costs was accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "reason": judgement.reason,
         "mode": "interleaved" if judgement.interleaved else "stored",
         "base_commit": judgement.base_commit,
+        "baseline_written": judgement.baseline_written,
         **figures,
         "base_minor_faults": _faults(judgement.base),
         "head_minor_faults": _faults(judgement.head),
