@@ -120,8 +120,6 @@ class Worker:
         self.rng = random.Random(job.seed)
         self.progress = Progress()
         self.started = Started()
-        if job.note_started:
-            self.started.watch()
         self.pulse = Pulse(job.watch, job.patience)
         self.result: WorkerResult | None = None
         self.errors: list[str] = []
@@ -253,6 +251,8 @@ class Worker:
             kernel_frames=self.job.kernel_frames,
             native_frames=self.job.native_frames,
         )
+        if self.job.note_started:
+            self.started.watch()
         children = Descendants(os.getpid(), keeper=os.getppid())
         try:
             sampler.set_stops(STOPS)

@@ -37,6 +37,6 @@ def test_a_child_of_another_environment_is_an_error_and_others_are_not(project: 
     assert ran.test("test_not_led")["reason"].endswith(f"the code of the checkout itself: {project.path}/work.py"), (
         ran.out
     )
-    assert ran.test("test_not_led")["reason"].startswith(f"`{command}` ran, on ")
+    assert ran.test("test_not_led")["reason"].startswith(f"`{command}` ran, on "), ran.out
     assert f"started: {command}" in ran.out
     assert ran.verdict("test_of_nothing") != "ERROR", ran.out
