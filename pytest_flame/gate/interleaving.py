@@ -109,7 +109,8 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request) 
     assert isinstance(trial, Trial)
     done = trial.judgement if one.complete else None
     judgement = done or trial.decide(base, head)
-    notes = [*judgement.notes, *recording_warnings(head), *comparison_warnings(base, head)]
+    notes = [*judgement.notes, *recording_warnings(head)]
+    notes += comparison_warnings(base, head, trial.limits.threshold, together=True)
     if not one.complete:
         notes.append(f"only {len(head.processes)} pairs were measured")
     if trial.discarded:

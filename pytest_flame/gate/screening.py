@@ -130,7 +130,7 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         judgement = _compared(test, base, replace(one, head=head), head)
         notes = [*judgement.notes, *recording_warnings(head)]
         if judgement.comparison is not None and base is not None:
-            notes += comparison_warnings(base, head)
+            notes += comparison_warnings(base, head, test.settings.limits.threshold, together=False)
         if not one.complete:
             notes.append(
                 f"only {len(head.processes)} of {one.asked} processes were measured: {_why_ended(interrupted)}"
@@ -162,6 +162,8 @@ def _unlike(base: Recording, head: Recording) -> list[str]:
     ]
     if base.fresh != head.fresh:
         unlike.append(f"fresh=True was {'set' if base.fresh else 'not set'} when the baseline was recorded")
+    if base.metric != head.metric:
+        unlike.append(f"metric: the baseline was recorded with metric={base.metric!r}, this is {head.metric!r}")
     return unlike
 
 

@@ -7,7 +7,7 @@ import enum
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
@@ -15,6 +15,7 @@ from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
+from pytest_flame.quantities import CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Plan:
     def warm_up(self) -> bool:
         """One round that does not count; left out where a round is most of the process's time."""
         return self.rounds >= 3
+
+
+ONCE: Final = Plan(1, 1)
+"""The plan of a process whose first call is all that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Job:
     time_s: float
     """For this process."""
     fresh: bool = False
+    metric: str = CPU
     cpus: tuple[int, ...] = ()
     plan: Plan | None = None
     kernel_frames: bool = False

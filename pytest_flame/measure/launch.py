@@ -49,6 +49,8 @@ class Launcher:
     safe_path: bool = False
     """The working directory is not to be imported from: ``pytest`` was called and not ``python -m pytest``."""
     side: Side | None = None
+    script_folder: Path | None = None
+    """Python imports from the folder of the script that called pytest; a worker has no script."""
     conditions: Path | None = None
     """A file: the ``Conditions`` of the run."""
     guard: Scratch | None = None
@@ -91,6 +93,11 @@ class Launcher:
             directory, python, file = side.directory, side.python, side.place(file)
             place = side.place(place)
             environment |= side.environment
+        if self.script_folder is not None:
+            folder = self.script_folder if side is None else side.place(self.script_folder)
+            environment["PYTHONPATH"] = os.pathsep.join(
+                entry for entry in (environment.get("PYTHONPATH"), str(folder)) if entry
+            )
         watch = Watch(self.scratch, job.patience)
         job = dataclasses.replace(job, watch=str(self.scratch), file=str(file), place=str(place))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
