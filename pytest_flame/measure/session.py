@@ -24,7 +24,7 @@ from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s
 from pytest_flame.model import Process, Recording
-from pytest_flame.quantities import shown_seconds
+from pytest_flame.quantities import CPU, shown_seconds
 
 BASE: Final = "base"
 HEAD: Final = "head"
@@ -55,6 +55,7 @@ class Target:
     time_s: float
     """For so many processes."""
     fresh: bool
+    metric: str = CPU
     stored: Recording | None = None
     place: Path | None = None
     seen: Seen | None = None
@@ -229,8 +230,9 @@ class _Run:
         target = state.target
         if target.stored is not None:
             state.base_call_s = per_call_s(target.stored)
-        if target.stored is not None and target.stored.fresh == target.fresh:
-            state.plan, round_s = plan_like(target.stored, target.time_s / target.processes)
+        like = target.stored if target.stored is not None and target.stored.fresh == target.fresh else None
+        if like is not None and like.metric == target.metric == CPU:
+            state.plan, round_s = plan_like(like, target.time_s / target.processes)
         else:
             found: dict[str, WorkerResult] = {}
             for side in (BASE, HEAD) if self.places.base is not None else (HEAD,):
@@ -247,7 +249,7 @@ class _Run:
                 state.fail(failed[0], found[failed[0]])
                 return
             result = found.get(BASE, found[HEAD])
-            state.plan, round_s = result.plan, result.round_wall_ns / 1e9
+            state.plan, round_s = result.plan, max(result.round_wall_ns, 1) / 1e9
         if not target.processes_given:
             affordable = int(target.time_s / round_s)
             state.processes = max(min(target.processes, MIN_PROCESSES_SLOW), min(target.processes, affordable))
@@ -299,6 +301,7 @@ class _Run:
             sampler=self.how.sampler,
             time_s=target.time_s / target.processes,
             fresh=target.fresh,
+            metric=target.metric,
             cpus=self.how.cpus,
             plan=plan,
             kernel_frames=self.how.kernel_frames,
