@@ -43,6 +43,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
+def why_ended(*, interrupted: bool) -> str:
+    """Why less was measured than was asked for."""
+    return "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
+
+
 def recording_warnings(head: Recording) -> list[str]:
     """What is odd about a recording, in words."""
     notes = []
