@@ -126,7 +126,8 @@ class SampleCounts:
     throttled: int = 0
     """Ticks the exact clock says should have come and did not."""
     truncated: int = 0
-    """Deeper than the handler records; kept, rooted at ``[truncated]``."""
+    """So deep that frames are left out; kept, with ``[truncated]`` in their place: at the root beyond what the handler
+    records, else in the middle."""
     guessed: int = 0
     """With native frames: some caller was guessed, for want of unwind information, and proved possible."""
     incomplete: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,6 +31,9 @@ from pytest_flame.render.terminal import failure_lines, summary_lines
 from pytest_flame.render.text import printable, printable_lines, printable_text
 
 VERDICT_PROPERTY: Final = "flame_verdict"
+
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE)
 
 
 class FlameFailure(TerminalRepr):
@@ -110,6 +114,11 @@ class Gate:
                 self._find_stale()
         except FlameError as e:
             raise pytest.UsageError(printable_text(str(e))) from e
+        except OSError as e:
+            if e.errno not in _NO_ROOM:
+                raise
+            stopped = FlameError("the run could not go on", why=str(e), fix="TMPDIR=DIR names a folder with more room")
+            raise pytest.UsageError(printable_text(str(stopped))) from e
         if self.outcome is None:
             return
         for judgement in self.outcome.result.judgements:
