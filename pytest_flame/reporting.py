@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from _pytest.runner import runtestprotocol
 from pytest_flame.baseline.names import slug
 from pytest_flame.config import Settings, is_marked, test_settings
 from pytest_flame.coverage_limit import lift_coverage_limit
-from pytest_flame.errors import BaselineError, FlameError
+from pytest_flame.errors import BaselineError, FlameError, UsageError
 from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
 from pytest_flame.invocation import worker_arguments
@@ -93,6 +94,7 @@ class Gate:
             moved = tuple((self.identity.test_id(old), self.identity.test_id(new)) for old, new in self.settings.move)
             move_baselines(replace(self.settings, move=moved))
             ids = self.identity.test_ids(list(self.marked))
+            self._refuse_twins(session)
             selected = [self._selected(i, item) for i, item in zip(ids, self.marked.values(), strict=True)]
             if selected:
                 progress = TerminalProgress(self.config, len(selected))
@@ -183,6 +185,17 @@ class Gate:
         unwritten = self.outcome is not None and self.outcome.unwritten
         if (doubtful or unwritten) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _refuse_twins(self, session: pytest.Session) -> None:
+        """Outside of its root directory pytest may give two files one id."""
+        for item in session.items:
+            other = self.marked.get(item.nodeid)
+            if other is not None and other.path != item.path:
+                raise UsageError(
+                    f"{other.path} and {item.path} both have a test {item.nodeid}",
+                    why=f"pytest's root directory is {self.config.rootpath}; ids elsewhere begin where the paths end",
+                    fix=f"--rootdir={os.path.commonpath([other.path, item.path, self.config.rootpath])}, or a run each",
+                )
 
     def _selected(self, test_id: str, item: pytest.Item) -> Selected:
         file = Path(item.path)
