@@ -24,16 +24,17 @@ LAYERS = (
     {"render"},
     {"profiling"},
     {"gate.request", "progress"},
-    {"gate.remarks", "gate.sources"},
+    {"gate.remarks", "gate.sources", "gate.changes"},
     {"gate.screening", "gate.interleaving"},
     {"gate.rate"},
     {"gate.confirming"},
     {"gate"},
+    {"gated"},
     {"reporting", "plugin"},
     {"cli"},
 )
 KNOW_PYTEST = {
-    *("plugin", "reporting", "progress", "hookspecs", "config", "coverage_limit"),
+    *("plugin", "reporting", "progress", "hookspecs", "config", "coverage_limit", "gated"),
     *("measure.worker", "measure.capture"),
 }
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_flame.config import Settings, TestSettings
@@ -12,7 +12,7 @@ from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.session import How, Progress
-from pytest_flame.model import Judgement
+from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
 
 
@@ -38,6 +38,10 @@ class Request:
     """pytest's ini value ``python_files``."""
     frequency_hz: int = RATES[0]
     """Of all samplers of the run; ``gate/rate.py`` chooses it."""
+    gate: GateChanges = field(default_factory=GateChanges)
+    """Changes to the gate itself, for the reports."""
+    said: tuple[str, ...] = ()
+    """What else there is to say about the run."""
 
     @property
     def how(self) -> How:
