@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from pytest_flame.profiling.profiler import Profiler as Profiler
     from pytest_flame.profiling.result import CpuProfile as CpuProfile
 
-__all__ = ["CpuProfile", "Profiler"]
+__all__ = ["CpuProfile", "Profiler", "in_worker"]
+
+
+def in_worker() -> bool:
+    """Whether this process, or the one that started it, is a measured process of ``pytest --flame``.
+
+    For session hooks and conftest files: what belongs to the whole run once is not to be done in each worker.
+    """
+    import os
+
+    return os.environ.get("PYTEST_FLAME_WORKER") == "1"
 
 
 def __getattr__(name: str) -> object:

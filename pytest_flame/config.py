@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -260,6 +260,8 @@ class Settings:
     """Template, empty for none; so is ``editor``."""
     editor: str
     worker_args: tuple[str, ...]
+    worker_drop: tuple[str, ...]
+    test_folders: tuple[str, ...]
     root: Path
 
 
@@ -336,6 +338,18 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
     )
     parser.addini("flame_worker_args", "more pytest arguments for the measured processes", type="args", default=[])
+    parser.addini(
+        "flame_test_folders",
+        "folders that belong to the tests although nothing else says so: with --flame-against both sides get head's",
+        type="args",
+        default=[],
+    )
+    parser.addini(
+        "flame_worker_drop",
+        "options such as --tracing that the measured processes do not get, besides those --flame-doctor lists",
+        type="args",
+        default=[],
+    )
 
 
 def _shown(option: Option) -> str:
@@ -429,8 +443,17 @@ def read_settings(config: pytest.Config) -> Settings:
         source_url=values["source-url"],
         editor=values["editor"],
         worker_args=tuple(config.getini("flame_worker_args")),
+        worker_drop=_option_names(config.getini("flame_worker_drop")),
+        test_folders=tuple(config.getini("flame_test_folders")),
         root=root,
     )
+
+
+def _option_names(words: list[str]) -> tuple[str, ...]:
+    wrong = [word for word in words if not word.startswith("-") or "=" in word]
+    if wrong:
+        raise UsageError(f"the ini value flame_worker_drop has {wrong[0]!r}; expected names of options such as --html")
+    return tuple(words)
 
 
 def _folder_of(config: pytest.Config, name: str) -> Path:
@@ -443,7 +466,7 @@ def _folder_of(config: pytest.Config, name: str) -> Path:
 _NO_PART_OF_THE_GATE: Final = frozenset({"seed", "cpu", "report", "json", "markdown", "source-url", "editor"})
 _FLAGS: Final = ("flame", "flame_strict", "flame_kernel", "flame_native")
 _LISTS: Final = (
-    *("flame_worker_args", "flame_copy_ignored", "addopts", "testpaths"),
+    *("flame_worker_args", "flame_worker_drop", "flame_test_folders", "flame_copy_ignored", "addopts", "testpaths"),
     *("python_files", "python_classes", "python_functions"),
 )
 
@@ -460,25 +483,6 @@ def gate_settings(config: pytest.Config) -> dict[str, str]:
     for name in _LISTS:
         found[name] = shlex.join(config.getini(name))
     return found
-
-
-def gate_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Of a command line, the options that set the gate: not those that write files or baselines."""
-    outputs = {f"--flame-{name}" for name in ("json", "markdown", "report", "update", "move", "doctor")}
-    valued = {option.flag for option in OPTIONS} | {"--flame-move"}
-    found: list[str] = []
-    takes: list[str] | None = None
-    for argument in arguments:
-        if takes is not None:
-            takes.append(argument)
-            takes = None
-            continue
-        name, separator, _ = argument.partition("=")
-        if name == "--flame" or name.startswith("--flame-"):
-            into = [] if name in outputs else found
-            into.append(argument)
-            takes = into if name in valued and not separator else None
-    return tuple(found)
 
 
 def _program(given: str, folder: Path) -> Path:

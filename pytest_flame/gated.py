@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
+from _pytest.skipping import evaluate_xfail_marks
 
-from pytest_flame.config import gate_arguments, gate_settings, is_marked, read_settings, test_settings
+from pytest_flame.config import gate_settings, is_marked, read_settings, test_settings
 from pytest_flame.errors import FlameError
+from pytest_flame.invocation import left_out
+from pytest_flame.measure import arguments
 from pytest_flame.measure.committed import Collection
 from pytest_flame.measure.gate_state import GatedTest, GateState
+from pytest_flame.measure.seeing import option_parser, skipped
 
 
 def gate_state(config: pytest.Config, items: Sequence[pytest.Item], unknown: dict[str, str]) -> GateState:
@@ -37,15 +40,13 @@ def gate_state(config: pytest.Config, items: Sequence[pytest.Item], unknown: dic
 
 
 def _skipped(item: pytest.Item) -> str:
+    reason = skipped(item)
+    if reason is not None:
+        return f"skipped: {reason}".removesuffix(": ")
     try:
-        skip = evaluate_skip_marks(item)
         xfail = evaluate_xfail_marks(item)
-    except BaseException as e:  # a condition that fails, or pytest.fail of one that is malformed
-        if isinstance(e, (KeyboardInterrupt, SystemExit)):
-            raise
-        return f"its skip marks fail: {e}"
-    if skip is not None:
-        return f"skipped: {skip.reason}" if skip.reason else "skipped"
+    except pytest.fail.Exception as e:  # a condition that cannot be evaluated: the test fails by it
+        return str(e)
     return f"expected to fail: {xfail.reason}".removesuffix(": ") if xfail is not None else ""
 
 
@@ -53,18 +54,24 @@ def collection(config: pytest.Config) -> Collection:
     """How this run collects."""
     directory = config.invocation_params.dir
     asked = [_beginning(argument, config) for argument in config.args]
-    settings = [word for override in config.option.override_ini or () for word in ("-o", override)]
-    python = config.getoption("flame_base_python") or config.getini("flame_base_python")
-    interpreter = str(read_settings(config).base_python) if python else sys.executable
+    settings = read_settings(config)
+    given, _ = arguments.read([os.fspath(a) for a in config.invocation_params.args], option_parser(config))
+    words = arguments.narrowed(given, left_out(config, settings.worker_drop))
+    words += [word for one in given if _sets_the_gate(one.option) for word in one.words()]
     safe_path = [] if {"", str(directory)} & set(sys.path) else ["-P"]
     return Collection(
         root=config.rootpath,
         directory=directory,
         asked=tuple(asked),
-        arguments=(*settings, *gate_arguments([str(a) for a in config.invocation_params.args])),
-        python=(interpreter, *safe_path, "-m", "pytest"),
+        arguments=tuple(words),
+        python=(str(settings.base_python or sys.executable), *safe_path, "-m", "pytest"),
         patterns=tuple(config.getini("python_files")),
     )
+
+
+def _sets_the_gate(option: str) -> bool:
+    writes = ("--flame-json", "--flame-markdown", "--flame-report", "--flame-update", "--flame-move", "--flame-plugin")
+    return option.startswith("--flame") and option not in writes
 
 
 def _beginning(argument: str, config: pytest.Config) -> str:

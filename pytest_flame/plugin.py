@@ -77,12 +77,14 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         print(reason)
         return pytest.ExitCode.TESTS_FAILED
     try:
-        frequency_hz = flame_config.read_settings(config).frequency_hz
+        settings = flame_config.read_settings(config)
         from pytest_flame.doctor import diagnose
+        from pytest_flame.invocation import left_out
+        from pytest_flame.measure.arguments import described
     except FlameError as e:
         raise pytest.UsageError(str(e)) from e
-    diagnosis = diagnose(frequency_hz)
-    print("\n".join(diagnosis.lines()))
+    diagnosis = diagnose(settings.frequency_hz)
+    print("\n".join([*diagnosis.lines(), "", *described(left_out(config, settings.worker_drop))]))
     return pytest.ExitCode.OK if diagnosis.can_sample else pytest.ExitCode.TESTS_FAILED
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
+from _pytest.runner import runtestprotocol
 
 from pytest_flame.baseline.names import slug
 from pytest_flame.baseline.store import Store
@@ -21,19 +22,16 @@ from pytest_flame.gate.changes import find_changes
 from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
 from pytest_flame.gated import collection, gate_state
+from pytest_flame.invocation import worker_arguments
+from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.seeing import conditions, see, skipped
 from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
 
 VERDICT_PROPERTY: Final = "flame_verdict"
-_FORWARDED: Final = (
-    ("importmode", "--import-mode"),
-    ("asyncio_mode", "--asyncio-mode"),
-    ("confcutdir", "--confcutdir"),
-)
-_NEVER_FORWARDED: Final = ("no:terminal", "no:tmpdir", "xdist", "pytest_cov", "pytest_flame.measure.worker")
 
 
 class FlameFailure(TerminalRepr):
@@ -56,17 +54,21 @@ class Gate:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.config = config
         self.settings = settings
+        self.identity = Identity.at((config.rootpath, top_of(config.rootpath)))
         self.marked: dict[str, pytest.Item] = {}
         self.collected: list[str] = []
         self.deselected = False
         self.outcome: GateOutcome | None = None
         self.stale: list[str] = []
+        self.ran_here: dict[str, list[pytest.TestReport]] = {}
+        """Reports of what skipped itself in its worker and was run plainly."""
         self.unlisted: BaselineError | None = None
         """Why stale baselines could not be looked for."""
         self.items: list[pytest.Item] = []
         """All that were collected, deselected ones too."""
         self.unknown: dict[str, str] = {}
         self.marked_deselected = 0
+        self.marked_skipped = 0
         self.lifted: str | None = None
         """What is said of a coverage limit."""
 
@@ -78,7 +80,10 @@ class Gate:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.collected += [item.nodeid for item in session.items]
         self.items += session.items
-        self.marked = {item.nodeid: item for item in session.items if is_marked(item)}
+        # What its marks skip is pytest's own to report.
+        marked = [item for item in session.items if is_marked(item)]
+        self.marked = {item.nodeid: item for item in marked if skipped(item) is None}
+        self.marked_skipped = len(marked) - len(self.marked)
         if self.marked:
             self.lifted = lift_coverage_limit(self.config)
 
@@ -88,17 +93,24 @@ class Gate:
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return
         try:
-            move_baselines(self.settings)
-            selected = [Selected(i.nodeid, Path(i.path), test_settings(i, self.settings)) for i in self.marked.values()]
+            moved = tuple((self.identity.test_id(old), self.identity.test_id(new)) for old, new in self.settings.move)
+            move_baselines(replace(self.settings, move=moved))
+            ids = self.identity.test_ids(list(self.marked))
+            selected = [self._selected(i, item) for i, item in zip(ids, self.marked.values(), strict=True)]
             gate = self._changes()
             if selected or gate.changes:
                 progress = TerminalProgress(self.config, len(selected))
                 request = Request(
                     self.settings,
-                    self._worker_args(),
+                    worker_arguments(self.config, drop=self.settings.worker_drop, add=self.settings.worker_args),
                     self.config.invocation_params.dir,
                     progress,
-                    tuple(self.config.getini("python_files")),
+                    (
+                        *self.config.getini("python_files"),
+                        *(f"{folder.strip('/')}/" for folder in self.settings.test_folders),
+                    ),
+                    conditions(self.config),
+                    self._skips_here,
                     gate=gate,
                     said=() if selected else (self._nothing_marked(),),
                 )
@@ -184,9 +196,25 @@ class Gate:
             self.settings.against, state, collection(self.config), Store(self.settings.baselines), files
         )
 
+    def _selected(self, test_id: str, item: pytest.Item) -> Selected:
+        file = Path(item.path)
+        place = file
+        if not file.is_relative_to(self.config.rootpath):
+            # The ids of tests there are relative to the folder that was asked for.
+            place = next((p for p in (file, *file.parents) if item.session.isinitpath(p)), file)
+        node_id = item.nodeid if item.nodeid != test_id else ""
+        settings, seen = test_settings(item, self.settings), see(item, self.identity)
+        return Selected(test_id, file, settings, place, seen, node_id)
+
+    def _skips_here(self, test_id: str) -> bool:
+        reports = self.ran_here[test_id] = runtestprotocol(self.marked[test_id], log=False, nextitem=None)
+        return any(report.skipped for report in reports)
+
     def _nothing_marked(self) -> str:
         selected = len(self.collected)
-        if self.marked_deselected:
+        if self.marked_skipped:
+            why = f"all {self.marked_skipped} marked tests are skipped by other marks"
+        elif self.marked_deselected:
             why = f"all {self.marked_deselected} marked tests were deselected"
         else:
             why = f"none of {selected} collected tests is marked @pytest.mark.flame or asks for the fixture flame"
@@ -195,7 +223,8 @@ class Gate:
 
     def _find_stale(self) -> None:
         try:
-            self.stale = stale_baselines(self.settings, self.collected)
+            own = [*self.collected, *map(self.identity.test_id, self.collected)]
+            self.stale = stale_baselines(self.settings, own)
         except BaselineError as e:
             self.unlisted = e
 
@@ -205,6 +234,8 @@ class Gate:
         self, item: pytest.Item, nextitem: pytest.Item | None, outcome: GateOutcome
     ) -> list[pytest.TestReport]:
         unmeasured = outcome.unmeasured.get(item.nodeid)
+        if unmeasured is not None and item.nodeid in self.ran_here:
+            return self.ran_here[item.nodeid]
         if unmeasured is not None:
             call = self._unmeasured(item, unmeasured)
         else:
@@ -274,27 +305,6 @@ class Gate:
             stop=now,
             user_properties=properties if properties is not None else list(item.user_properties),
         )
-
-    # --- what a worker needs to know ------------------------------------------------------------------------------
-
-    def _worker_args(self) -> tuple[str, ...]:
-        """The same collection as here; of the options, only those that decide how tests are found and run."""
-        config = self.config
-        args = ["-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}"]
-        # Said also where there is none: the worker, given one file, would find another one beside that.
-        args += ["-c", str(config.inipath or os.devnull)]
-        for override in (*(config.option.override_ini or ()), "addopts="):
-            args += ["-o", override]
-        if config.option.noconftest:
-            args.append("--noconftest")
-        for plugin in config.option.plugins:
-            if not plugin.startswith(_NEVER_FORWARDED):
-                args += ["-p", plugin]
-        for name, flag in _FORWARDED:
-            value = config.getoption(name, None)
-            if value:
-                args.append(f"{flag}={value}")
-        return (*args, *self.settings.worker_args)
 
     def _collected_everything(self, session: pytest.Session) -> bool:
         """Only a run over all tests can tell that a baseline's test is gone."""

@@ -29,13 +29,13 @@ LAYERS = (
     {"gate.rate"},
     {"gate.confirming"},
     {"gate"},
-    {"gated"},
+    {"gated", "invocation"},
     {"reporting", "plugin"},
     {"cli"},
 )
 KNOW_PYTEST = {
-    *("plugin", "reporting", "progress", "hookspecs", "config", "coverage_limit", "gated"),
-    *("measure.worker", "measure.capture"),
+    *("plugin", "reporting", "invocation", "progress", "hookspecs", "config", "coverage_limit", "gated"),
+    *("measure.worker", "measure.capture", "measure.seeing"),
 }
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.
 ALLOWED = {("measure.worker", "plugin")}

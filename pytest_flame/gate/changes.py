@@ -15,6 +15,7 @@ from pytest_flame.measure.committed import Collection, changed_baselines, change
 from pytest_flame.measure.gate_state import GatedTest, GateState
 from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.model import GateChange, GateChangeKind, GateChanges
+from pytest_flame.render import units
 
 
 def find_changes(
@@ -111,7 +112,7 @@ def _of_test(test_id: str, was: GatedTest, base: GateState, head: GateState) -> 
     ]
     if not loosened:
         return None
-    shown = [", ".join(f"{name} {getattr(test, name):.4g}" for name in loosened) for test in (was, now)]
+    shown = [", ".join(f"{name} {units.setting(getattr(test, name))}" for name in loosened) for test in (was, now)]
     return GateChange(GateChangeKind.LOOSENED, test_id, was=shown[0], now=shown[1])
 
 

@@ -68,7 +68,7 @@ def _target(test: Selected, tests: int) -> Target:
     def referee(most: int) -> Referee:
         return Trial(s.limits, most, tests, s.time_s)
 
-    return Target(test.test_id, test.file, s.processes, s.processes_given, s.time_s, s.fresh, None, referee)
+    return replace(test.target, referee=referee)
 
 
 def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, interrupted: bool) -> Judged:
@@ -94,6 +94,8 @@ def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> J
     if failure.status is Status.ABSENT:
         return new(test.test_id, f"{failure.message} ({at})")
     of_the_body = failure.status in (Status.FAILED, Status.UNREPEATABLE, Status.SKIPPED, Status.XFAILED)
+    if failure.status is Status.MISSING:
+        return new(test.test_id, f"{failure.message} ({at})")
     if of_the_body and not sides.test_existed(test.file, test.test_id):
         return new(test.test_id, f"the test is not there {at}, and does not pass on its code")
     return error(test.test_id, f"{at}: {failure.message}", details=failure.details)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_flame.config import Settings, TestSettings
+from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.scratch import Scratch
-from pytest_flame.measure.session import How, Progress
+from pytest_flame.measure.session import How, Progress, Target
 from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
 
@@ -21,8 +22,28 @@ class Selected:
     """A marked test as the plugin hands it over."""
 
     test_id: str
+    """The portable one (``measure/identity.py``)."""
     file: Path
     settings: TestSettings
+    place: Path | None = None
+    """What a worker collects, where it is not ``file``: a folder outside of pytest's root that was asked for."""
+    seen: Seen | None = None
+    """As the run has collected it."""
+    node_id: str = ""
+    """pytest's own id, where ``test_id`` is another one."""
+
+    @property
+    def shown(self) -> str:
+        """The id for users."""
+        return self.node_id or self.test_id
+
+    @property
+    def target(self) -> Target:
+        """What is measured, with the numbers of its own settings."""
+        s = self.settings
+        return Target(
+            self.test_id, self.file, s.processes, s.processes_given, s.time_s, s.fresh, place=self.place, seen=self.seen
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +56,11 @@ class Request:
     """Where pytest was called."""
     progress: Progress
     test_patterns: Sequence[str]
-    """pytest's ini value ``python_files``."""
+    """pytest's ini value ``python_files``, and folders that belong to the tests, with ``/`` at the end."""
+    conditions: Conditions | None = None
+    """What tests can ask for, as it is in the run."""
+    skips_here: Callable[[str], bool] = lambda test_id: True
+    """Runs a test in this process, plainly: whether it skips itself here too."""
     frequency_hz: int = RATES[0]
     """Of all samplers of the run; ``gate/rate.py`` chooses it."""
     gate: GateChanges = field(default_factory=GateChanges)
@@ -51,7 +76,13 @@ class Request:
     def launcher(self, scratch: Scratch) -> Launcher:
         safe_path = not {"", str(self.directory)} & set(sys.path)
         root, directory = self.settings.root, self.directory
-        return Launcher(root, directory, scratch.path, self.pytest_args, safe_path=safe_path, guard=scratch)
+        path: Path | None = None
+        if self.conditions is not None:
+            path = scratch.path / "run.json"
+            self.conditions.write(path)
+        return Launcher(
+            root, directory, scratch.path, self.pytest_args, safe_path=safe_path, conditions=path, guard=scratch
+        )
 
 
 @dataclass(frozen=True, slots=True)

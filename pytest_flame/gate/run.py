@@ -19,7 +19,7 @@ from pytest_flame.gate.screening import Bases, load_bases, screen
 from pytest_flame.gate.sources import SourceTexts
 from pytest_flame.judge import error, outcome
 from pytest_flame.links import Links, relative_root
-from pytest_flame.measure.job import WorkerResult
+from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.model import Judgement, RunResult, Verdict
 from pytest_flame.render.json import result_json
 from pytest_flame.render.markdown import result_markdown
@@ -65,6 +65,8 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     else:
         tests, interrupted, notes = _stored(selected, bases, store, request, began)
 
+    if not interrupted:
+        tests = {test.test_id: _agreed(test, tests[test.test_id], request) for test in selected}
     in_order = [tests[test.test_id] for test in selected]
     judgements = [one.judgement for one in in_order if one.judgement is not None]
     updated: set[str] = set()
@@ -72,6 +74,8 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         if settings.update is not None and _wants_update(j, settings.update, bases):
             judgements[index], saved = _saved(store, j, settings.update)
             updated |= {j.test_id} if saved else set()
+    shown = {test.test_id: test.shown for test in selected}
+    judgements = [_with_id(j, shown[j.test_id]) for j in judgements]
     result = RunResult(
         judgements=tuple(judgements),
         mode="stored" if settings.against is None else "interleaved",
@@ -88,9 +92,27 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         gate=request.gate,
     )
     report, unwritten = _write_reports(result, settings)
-    unmeasured = {i: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}
-    wall_s = {test_id: one.wall_s for test_id, one in tests.items()}
-    return GateOutcome(result, unmeasured, frozenset(updated), wall_s, report, unwritten)
+    unmeasured = {shown[i]: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}
+    wall_s = {shown[i]: one.wall_s for i, one in tests.items()}
+    return GateOutcome(result, unmeasured, frozenset(shown[i] for i in updated), wall_s, report, unwritten)
+
+
+def _with_id(j: Judgement, shown: str) -> Judgement:
+    """As users know the test."""
+    if j.test_id == shown:
+        return j
+    reason, details, *notes = (text.replace(j.test_id, shown) for text in (j.reason, j.details, *j.notes))
+    comparison = j.comparison and replace(j.comparison, test_id=shown)
+    return replace(j, test_id=shown, reason=reason, details=details, notes=tuple(notes), comparison=comparison)
+
+
+def _agreed(test: Selected, one: Judged, request: Request) -> Judged:
+    """A test that skips itself in its worker has to skip itself in the run as well."""
+    result = one.unmeasured
+    if result is None or result.status is not Status.SKIPPED or request.skips_here(test.shown):
+        return one
+    reason = f"skipped in its worker process and not in the run: {result.message}"
+    return replace(one, judgement=error(test.test_id, reason, details=result.details), unmeasured=None)
 
 
 def _stored(

@@ -45,6 +45,9 @@ def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
     for test in selected:
         try:
             base = store.load(test.test_id)
+            if base is None and test.node_id:  # as it was stored before ids were portable
+                stored = store.load(test.node_id)
+                base = stored and replace(stored, test_id=test.test_id)
         except BaselineError as e:
             broken[test.test_id] = e
             continue
@@ -98,15 +101,12 @@ def _target(test: Selected, base: Recording | None, *, recording: bool) -> Targe
     processes, time_s = s.processes, s.time_s
     if recording and not s.processes_given and processes > RECORDED:
         processes, time_s = RECORDED, time_s * RECORDED / processes
-    return Target(
-        test.test_id,
-        test.file,
-        processes,
-        s.processes_given,
-        time_s,
-        s.fresh,
-        base,
-        None if recording else referee,
+    return replace(
+        test.target,
+        processes=processes,
+        time_s=time_s,
+        stored=base,
+        referee=None if recording else referee,
     )
 
 

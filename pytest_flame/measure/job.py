@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
+from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
@@ -49,6 +50,14 @@ class Job:
     plan: Plan | None = None
     kernel_frames: bool = False
     native_frames: bool = False
+    file: str = ""
+    """The test's; the launcher sets it."""
+    place: str = ""
+    """What is collected: the file itself, or for a file outside of ``root`` the folder that was asked for."""
+    seen: Seen | None = None
+    """The test as the run has it; None: not compared."""
+    conditions: str = ""
+    """The file in which ``Conditions`` of the run stand."""
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
     patience: Patience = field(default_factory=Patience)
@@ -68,6 +77,7 @@ class Job:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields["cpus"] = tuple(fields["cpus"])
         fields["plan"] = Plan(**fields["plan"]) if fields["plan"] else None
+        fields["seen"] = Seen.from_json(fields["seen"]) if fields["seen"] else None
         fields["patience"] = Patience(**fields["patience"])
         if fields["provenance"]:
             fields["provenance"] = Provenance.from_json(fields["provenance"])
@@ -87,6 +97,10 @@ class Status(enum.Enum):
     """The body passed once and failed when it was called again."""
     UNUSABLE = "unusable"
     """Nothing could be measured: no sampler, the fixture ``flame`` misused, the test not found, …"""
+    MISSING = "missing"
+    """The worker did not collect the test."""
+    DIFFERENT = "different"
+    """The worker collected another test than the run, or skips what the run does not."""
     NO_SAMPLER = "no sampler"
     """No rung of the ladder works: true for every other test as well."""
     ABSENT = "absent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,8 @@ _USAGE_ERROR: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """What all workers of a run share. ``pytest_args`` goes before the test file.
+    """What all workers of a run share. ``pytest_args`` are the run's own, paths included; a worker collects the one
+    file of its test all the same.
 
     All paths are the user's. With a ``side``, workers run in its tree and all paths are moved there.
     """
@@ -40,6 +42,8 @@ class Launcher:
     safe_path: bool = False
     """The working directory is not to be imported from: ``pytest`` was called and not ``python -m pytest``."""
     side: Side | None = None
+    conditions: Path | None = None
+    """A file: the ``Conditions`` of the run."""
     guard: Scratch | None = None
     """Told of each worker, so that none outlives the run."""
 
@@ -51,20 +55,25 @@ class Launcher:
         """Runs the worker to its end. Ctrl-C, its deadline and the time limit kill it and everything it started."""
         directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
         environment = worker_environment(os.environ, job.hash_seed)
+        place = Path(job.place) if job.place else file
         if side is not None:
             job = dataclasses.replace(job, root=str(side.root), provenance=side.provenance)
             pytest_args = side.arguments(pytest_args, directory)
             directory, python, file = side.directory, side.python, side.place(file)
+            place = side.place(place)
             environment |= side.environment
         watch = Watch(self.scratch, job.patience)
-        job = dataclasses.replace(job, watch=str(self.scratch))
+        job = dataclasses.replace(job, watch=str(self.scratch), file=str(file), place=str(place))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)
         result_path.unlink(missing_ok=True)
         command = [python, *(["-P"] if self.safe_path else []), "-m", "pytest", *pytest_args]
         # Of the same length in every process, and gone with the scratch directory.
         command += [f"--basetemp={self.scratch / 'tmp'}"]
-        command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}", str(file)]
+        if "no:cacheprovider" not in pytest_args:
+            shutil.rmtree(self.scratch / "cache", ignore_errors=True)
+            command += ["-o", f"cache_dir={self.scratch / 'cache'}"]
+        command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}"]
         job.output.unlink(missing_ok=True)
         with job.output.open("ab") as output:  # appended, so that the worker may cut it while others write
             process = subprocess.Popen(
@@ -103,6 +112,7 @@ def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str
         for name, value in inherited.items()
         if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
     }
+    environment["PYTEST_FLAME_WORKER"] = "1"  # pytest_flame.in_worker()
     # Fixed width: the size of the environment shifts the stack, and with it the speed.
     environment["PYTHONHASHSEED"] = f"{hash_seed:010d}"
     return environment
@@ -128,7 +138,7 @@ def _ending(code: int) -> str:
         return f"was killed by {signal.Signals(-code).name} and left no result"
     if code == _USAGE_ERROR:
         return (
-            f"refused its options (status {code}): those of addopts do not reach it; the ones that collection needs "
-            "go into the ini value flame_worker_args"
+            f"refused its options (status {code}): one that must not reach it goes into the ini value "
+            "flame_worker_drop, one it needs besides into flame_worker_args"
         )
     return f"exited with status {code} and left no result"

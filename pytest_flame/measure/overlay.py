@@ -10,6 +10,9 @@ from typing import Final
 
 DEFAULT_PATTERNS: Final = ("test_*.py", "*_test.py")
 _TEST_FOLDERS: Final = frozenset({"test", "tests", "testing"})
+_BENCHMARK_FOLDERS: Final = frozenset({"benchmark", "benchmarks", "bench", "benches", "perf"})
+_SOURCE_FOLDERS: Final = frozenset({"src", "lib", "python"})
+_SCRIPTS: Final = frozenset({"setup.py", "conftest.py", "noxfile.py", "tasks.py"})
 _SETTINGS: Final = frozenset({"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini"})
 _HELPER: Final = re.compile(r"(^|_)(helpers?|fixtures?|factory|factories|fakes?|mocks?)(_|$)", re.IGNORECASE)
 
@@ -20,11 +23,15 @@ def test_parts(paths: Iterable[str], patterns: Sequence[str] = DEFAULT_PATTERNS)
 
     A folder is one of tests where it is named test, tests or testing, or where its modules are only tests and their
     helpers. Inside a package, ``pkg/testing`` is what the package offers, and ``pkg/test`` or ``pkg/tests`` are tests
-    only where they hold a test module. Code beside tests never belongs to them.
+    only where they hold a test module. Folders of benchmarks count where they hold a test module and are not what the
+    project offers. A pattern that ends in ``/`` is a folder of tests, by its name or the end of its path. Other code
+    beside tests never belongs to them.
     """
     everything = set(paths)
     modules = {p for p in everything if is_test_module(p, patterns)}
     folders = _test_folders(everything, modules)
+    named = tuple(f"/{pattern.strip('/')}" for pattern in patterns if pattern.endswith("/"))
+    folders |= {parent for p in everything for parent in _parents(p) if f"/{parent}".endswith(named)}
     parts = {p for p in everything if p in modules or PurePosixPath(p).name in _SETTINGS}
     return parts | {p for p in everything if any(parent in folders for parent in _parents(p))}
 
@@ -52,6 +59,9 @@ def _test_folders(everything: set[str], modules: set[str]) -> set[str]:
         in_package = str(path.parent) != "." and f"{path.parent}/__init__.py" in everything
         if path.name in _TEST_FOLDERS and (not in_package or (path.name != "testing" and folder in with_tests)):
             found.add(folder)
+        benchmarks = path.name in _BENCHMARK_FOLDERS and not in_package and folder in with_tests
+        if benchmarks and (f"{folder}/__init__.py" not in everything or _is_beside(path, everything, modules)):
+            found.add(folder)
     direct: dict[str, list[str]] = {}
     for p in everything:
         if p.endswith(".py") and "/" in p:
@@ -63,6 +73,21 @@ def _test_folders(everything: set[str], modules: set[str]) -> set[str]:
             if not deeper or all(any(p in modules for p in direct[f]) for f in deeper):
                 found.add(folder)
     return found
+
+
+def _is_beside(package: PurePosixPath, everything: set[str], modules: set[str]) -> bool:
+    """A package of benchmarks and not a project of that name: test modules lie in it and not only in its own folder of
+    tests, and there is other code than it."""
+    if package.parent.name in _SOURCE_FOLDERS or not any(PurePosixPath(p).parent == package for p in modules):
+        return False
+    return any(
+        p.endswith(".py")
+        and p not in modules
+        and not p.startswith(f"{package}/")
+        and not _TEST_FOLDERS & set(PurePosixPath(p).parts)
+        and PurePosixPath(p).name not in _SCRIPTS
+        for p in everything
+    )
 
 
 def _goes_with_tests(path: str, everything: set[str]) -> bool:

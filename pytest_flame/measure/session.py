@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pytest_flame import clocks, fold
+from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Patience, allowed_s
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
@@ -55,6 +56,9 @@ class Target:
     """For so many processes."""
     fresh: bool
     stored: Recording | None = None
+    place: Path | None = None
+    seen: Seen | None = None
+    """As the run has collected the test; None: not compared."""
     referee: Callable[[int], Referee] | None = None
     """Given the processes the budget allows. Without one, they are all measured."""
 
@@ -294,6 +298,9 @@ class _Run:
             plan=plan,
             kernel_frames=self.how.kernel_frames,
             native_frames=self.how.native_frames,
+            place=str(target.place or ""),
+            seen=target.seen,
+            conditions=str(launcher.conditions or ""),
         )
 
     def _run(self, state: _State, side: str, job: Job) -> WorkerResult:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import inspect
 import os
 import random
@@ -26,14 +27,17 @@ from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.fixture import PassThrough
 from pytest_flame.measure import proof, seeds
 from pytest_flame.measure.absence import absence
+from pytest_flame.measure.agreement import Conditions, said
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured, shown
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
+from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
 from pytest_flame.measure.rounds import Kind, Progress, Step, rounds, watched
+from pytest_flame.measure.seeing import conditions, see
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording
 from pytest_flame.plugin import FLAME_KEY
@@ -42,21 +46,29 @@ from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.sampler import RawFrame
 
 PLUGIN_NAME = "flame-worker"
+_PLUGIN = "--flame-plugin"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     parser.addoption("--flame-job", help="internal: the process to measure")
+    parser.addoption(_PLUGIN, action="append", help="internal: MODULE:NAME of an object to register")
+    # Before the command line is parsed: they may have options of their own.
+    for argument in sys.argv:
+        if argument.startswith(f"{_PLUGIN}="):
+            module, _, name = argument.removeprefix(f"{_PLUGIN}=").partition(":")
+            pluginmanager.register(getattr(importlib.import_module(module), name))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     job = Job.read(Path(config.getoption("--flame-job")))
     seeds.seed_plugins(config.option, job.hash_seed)
+    config.args[:] = [job.place]
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
     if job.watch:
         show_stacks_when_asked(job.watch)
-    config.pluginmanager.register(Worker(job), PLUGIN_NAME)
+    config.pluginmanager.register(Worker(job, config), PLUGIN_NAME)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -98,8 +110,10 @@ def settle_heap() -> None:
 class Worker:
     """Hooks for the one measured item."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, config: pytest.Config) -> None:
         self.job = job
+        self.config = config
+        self.identity = _identity(job)
         self.rng = random.Random(job.seed)
         self.progress = Progress()
         self.pulse = Pulse(job.watch, job.patience)
@@ -108,6 +122,9 @@ class Worker:
         self.absent: str | None = None
         self.body: RawFrame | None = None
         self.found = False
+        self.collected: list[str] = []
+        self.skipped: str | None = None
+        """Why the whole file is."""
         self.misuse: FlameError | None = None
         self.aside: pytest.TestReport | None = None
 
@@ -133,19 +150,36 @@ class Worker:
         if isinstance(node, pytest.Collector) and call.excinfo is not None and self.absent is None:
             self.absent = _absence(self.job, call.excinfo.value)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if item.nodeid == self.job.node_id]
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Of a folder that is collected only what leads to the test's file."""
+        file = Path(self.job.file)
+        narrowed = self.job.place != self.job.file and collection_path != file and collection_path not in file.parents
+        return True if narrowed else None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+        """Which tests run is decided: what plugins deselect here is kept, with what they did to it."""
+        collected = [*items]
+        yield
+        wanted = {self.job.node_id}
+        found = next((i for i in (*items, *collected) if {i.nodeid, self.identity.test_id(i.nodeid)} & wanted), None)
+        self.collected = [self.identity.test_id(item.nodeid) for item in collected]
+        items[:] = [found] if found is not None else []
         self.found = bool(items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.errors.append(report.longreprtext)
+        elif report.skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+            self.skipped = str(reason).removeprefix("Skipped: ")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         try:
-            self._measure(item)
+            self.result = self._disagreement(item)
+            if self.result is None:
+                self._measure(item)
         except SamplerUnavailable as e:
             self.result = WorkerResult(Status.NO_SAMPLER, e.what, str(e))
         except FlameError as e:
@@ -153,19 +187,46 @@ class Worker:
         return True
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.result is None and self.errors and self.absent is not None:
             self.result = WorkerResult(Status.ABSENT, self.absent, "\n".join(self.errors))
         elif self.result is None and self.errors:
             self.result = WorkerResult(Status.FAILED, "the test file could not be collected", "\n".join(self.errors))
         elif self.result is None and not self.found:
-            self.result = WorkerResult(
-                Status.UNUSABLE,
-                "the test was not found again in its worker process",
-                "options of `addopts` do not reach workers; those that collection needs go into `flame_worker_args`",
-            )
+            self.result = self._missing(session.config)
         if self.result is not None:
             self._proven(self.result).write(Path(self.job.result))
+
+    # --- the run and this process -------------------------------------------------------------------------------
+
+    def _missing(self, config: pytest.Config) -> WorkerResult:
+        name = self.job.node_id.partition("[")[0]
+        if self.skipped is not None:
+            why = f"its file is skipped there: {self.skipped}"
+        elif like := [i for i in self.collected if i.partition("[")[0] == name]:
+            why = f"it has other parameters there: {', '.join(i.removeprefix(name) for i in like[:3])}"
+        else:
+            why = f"{len(self.collected)} other tests are in its file there"
+        differences = self._differences(config)
+        message = f"the test is not there in its worker process: {why}"
+        return WorkerResult(Status.MISSING, _with(message, differences), "\n".join(differences))
+
+    def _disagreement(self, item: pytest.Item) -> WorkerResult | None:
+        """The base's code may make another test of it; what the run's own code made of it, it has to make again."""
+        provenance, seen = self.job.provenance, self.job.seen
+        if seen is None or (provenance is not None and provenance.side == "base"):
+            return None
+        found = list(seen.differences(see(item, self.identity)))
+        if not found:
+            return None
+        differences = self._differences(item.config)
+        message = f"the test is another one in its worker process: {said(found)}"
+        return WorkerResult(Status.DIFFERENT, _with(message, differences), "\n".join([*found, *differences]))
+
+    def _differences(self, config: pytest.Config) -> list[str]:
+        if not self.job.conditions:
+            return []
+        return list(Conditions.read(Path(self.job.conditions)).differences(conditions(config)))
 
     # --- one item ----------------------------------------------------------------------------------------------
 
@@ -315,7 +376,8 @@ class Worker:
             return WorkerResult(Status.XFAILED, str(report.wasxfail), text)
         if report.skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else text
-            return WorkerResult(Status.SKIPPED, str(reason).removeprefix("Skipped: "), text)
+            details = "\n".join([text, *self._differences(self.config)])
+            return WorkerResult(Status.SKIPPED, str(reason).removeprefix("Skipped: "), details)
         if self.absent is not None:
             return WorkerResult(Status.ABSENT, self.absent, text)
         crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", text).strip().split("\n")[0]
@@ -363,6 +425,20 @@ class Worker:
             line_weights=folded.line_weights,
         )
         return WorkerResult(Status.MEASURED, recording=recording)
+
+
+def _identity(job: Job) -> Identity:
+    """Ids may hold this side's tree, and by way of the environment the checkout itself."""
+    provenance, root = job.provenance, Path(job.root)
+    if provenance is None:
+        return Identity.at((root, top_of(root)))
+    tree, checkout = Path(provenance.tree), Path(provenance.checkout)
+    own = checkout / root.relative_to(tree) if root.is_relative_to(tree) else root
+    return Identity.at((root, tree), (own, checkout))
+
+
+def _with(message: str, differences: list[str]) -> str:
+    return f"{message} (what differs: {said(differences)})" if differences else message
 
 
 def _search_path(job: Job) -> list[str]:

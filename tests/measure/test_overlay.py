@@ -29,6 +29,18 @@ CASES = {
     "tests and code": ["+lib/test_orders.py", "lib/orders.py", "lib/rates.json"],
     "a helper that is tested": ["+lib/test_helpers.py", "lib/helpers.py"],
     "code below tests": ["+lib/test_a.py", "lib/code/a.py", "lib/a.json"],
+    "benchmarks": ["pkg/a.py", "+benchmarks/helpers/data.py", "+benchmarks/suite/test_a.py", "+benchmarks/work.py"],
+    "a package of benchmarks": ["pkg/a.py", "+perf/__init__.py", "+perf/work.py", "+perf/test_a.py"],
+    "scripts that are no tests": ["pkg/a.py", "bench/run.py", "+tests/test_a.py"],
+    "a project called bench": ["bench/__init__.py", "bench/app.py", "+bench/tests/test_app.py", "pkg/a.py"],
+    "a project called perf, tests beside its code": [
+        "perf/__init__.py",
+        "perf/app.py",
+        "+perf/test_app.py",
+        "setup.py",
+    ],
+    "a project called perf below src": ["src/perf/__init__.py", "src/perf/a.py", "+src/perf/test_a.py", "doc/conf.py"],
+    "in a package called perf": ["pkg/__init__.py", "pkg/perf/clock.py", "+pkg/perf/test_clock.py"],
     "at the top": ["+test_a.py", "+conftest.py", "a.py", "data.json", "+pytest.ini", "setup.cfg", "pyproject.toml"],
 }
 
@@ -40,8 +52,14 @@ def test_parts_of(case: str) -> None:
 
 
 def test_patterns_of_the_project() -> None:
-    paths = ["check_a.py", "test_a.py", "perf/x/bench_b.py", "perf/x/code.py"]
-    assert parts(paths, ["check_*.py", "perf/*/bench_*.py"]) == {"check_a.py", "perf/x/bench_b.py"}
+    paths = ["check_a.py", "test_a.py", "speed/x/bench_b.py", "speed/x/code.py"]
+    assert parts(paths, ["check_*.py", "speed/*/bench_*.py"]) == {"check_a.py", "speed/x/bench_b.py"}
+
+
+def test_folders_of_the_project() -> None:
+    paths = ["speed/work.py", "speed/test_a.py", "pkg/speed/app.py", "qa/speedy/x.py", "qa/lib/x.py", "lib/x.py"]
+    assert parts(paths, ["test_*.py", "speed/", "qa/lib/"]) == {*paths[:3], "qa/lib/x.py"}
+    assert parts(paths, ["test_*.py", "/qa/"]) == {"speed/test_a.py", "qa/speedy/x.py", "qa/lib/x.py"}
 
 
 names = st.sampled_from(["a", "pkg", "tests", "test_a.py", "b.py", "conftest.py", "__init__.py", "d.json", "testing"])

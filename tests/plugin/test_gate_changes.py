@@ -91,7 +91,7 @@ def test_lost_marks_and_looser_limits(project: Project, history: Checkout) -> No
         (GateChangeKind.LOOSENED.value, "tests/test_it.py::test_limits"),
     }
     limits = found[GateChangeKind.LOOSENED.value, "tests/test_it.py::test_limits"]
-    assert (limits["was"], limits["now"], limits["lost"]) == ("threshold 0.1", "threshold 0.3", False)
+    assert (limits["was"], limits["now"], limits["lost"]) == ("threshold 10 %", "threshold 30 %", False)
     assert ran.document is not None
     assert ran.document["gate"]["commit"] == history.git("rev-parse", "HEAD")
     heading = f"changes to the gate itself, since {history.git('rev-parse', 'HEAD')[:7]}"

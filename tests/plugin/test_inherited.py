@@ -15,6 +15,7 @@ import os, sys, pytest
 @pytest.mark.flame
 def test_it(request):
     assert not request.config.getini("addopts")
+    assert not request.config.getoption("xmlpath")
     assert sys.gettrace() is None and sys.getprofile() is None
     assert not [m for m in sys.modules if m.split(".")[0] in ("coverage",)], "coverage is there"
     assert not [n for n in os.environ if n.startswith(("COV", "PYTEST_XDIST", "PYTEST_ADDOPTS"))]
@@ -59,25 +60,30 @@ def test_distributed_runs_are_refused_with_the_option_that_helps(project: Projec
     assert ran.verdicts == {"test_it.py::test_it": "NEW"}, ran.out
 
 
-def test_options_collection_needs_reach_workers_by_the_ini_value(project: Project) -> None:
+def test_an_option_workers_do_not_understand_is_named_with_the_ini_value_that_drops_it(project: Project) -> None:
     project.write(
         "conftest.py",
         """
-        import pytest
-        def pytest_addoption(parser): parser.addoption("--engine", required=True)
+        import pytest, pytest_flame
+        def pytest_addoption(parser):
+            if not pytest_flame.in_worker():
+                parser.addoption("--only-here")
+            parser.addoption("--engine")
         @pytest.fixture
         def engine(request): return request.config.getoption("--engine")
         """,
     )
     project.write("test_it.py", "import pytest\n@pytest.mark.flame\ndef test_it(engine): assert engine == 'a b'\n")
-    ini = "[pytest]\naddopts = --engine='a b'\n"
+    ini = "[pytest]\naddopts = --only-here=x\n"
     project.write("pytest.ini", ini)
     ran = project.flame(time=SHORTEST)
     assert ran.verdicts == {"test_it.py::test_it": "ERROR"}
-    assert "--engine" in ran.out
-    assert "flame_worker_args" in ran.out
-    project.write("pytest.ini", ini + "flame_worker_args = --engine='a b'\n")
+    assert "--only-here" in ran.out
+    assert "flame_worker_drop" in ran.out
+    project.write("pytest.ini", f"{ini}flame_worker_drop = --only-here\nflame_worker_args = --engine='a b'\n")
     assert project.flame(time=SHORTEST).verdicts == {"test_it.py::test_it": "NEW"}
+    project.write("pytest.ini", f"{ini}flame_worker_drop = --only-here=x\n")
+    assert "expected names of options" in project.flame(time=SHORTEST).out
 
 
 def test_options_that_decide_how_tests_are_found_reach_workers(project: Project) -> None:
