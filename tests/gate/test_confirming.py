@@ -62,7 +62,7 @@ class Bench:
         monkeypatch.setattr(confirming, "OriginFinder", lambda *_: SimpleNamespace(find=self.find_origin))
         monkeypatch.setattr(confirming, "measure_against", self.measure_against)
 
-    def find(self, root: Path) -> None:
+    def holding(self, root: Path, *tests: Path) -> None:
         if self.repository is not None:
             raise self.repository
 

@@ -67,7 +67,9 @@ def against(
 
     monkeypatch.setattr(interleaving, "open_sides", sides)
     monkeypatch.setattr(interleaving, "measure", measure)
-    settings = SimpleNamespace(root=Path(), base_python=None, base_install=None, seed=1, cpus=())
+    settings = SimpleNamespace(
+        root=Path(), base_python=None, base_install=None, base_install_from=Path(), copy_ignored=(), seed=1, cpus=()
+    )
     request = SimpleNamespace(
         settings=settings,
         directory=Path(),
