@@ -117,6 +117,18 @@ int flame_adopt_thread(void);
 /* Ends sampling and joins everything it started. Also reports a handler that somebody else replaced. */
 int flame_stop(flame_sampler *sampler);
 
+/* The program's own wishes for a signal that the sampler handles: its disposition stays the sampler's, and what else
+ * comes of that signal goes to whom the program wants. `number` is SIGTRAP or the timer rung's signal.
+ * flame_handles(): 1 where the disposition is the sampler's. flame_pass_on(): other signals of that number get the
+ * default action, or (`ignored`) none. flame_take_back(): after the program has installed a handler of its own, other
+ * signals go to it. Between flame_hold(1) and flame_hold(0) no tick is sent. */
+int flame_handles(int number);
+int flame_pass_on(int number, int ignored);
+int flame_take_back(int number);
+int flame_hold(int hold);
+/* The timer rung's signal. */
+int flame_timer_signal(void);
+
 /* Records the calling thread's stack once, without a signal: the start-up self-check. 0, or -EFAULT. */
 int flame_sample_here(flame_sampler *sampler);
 

@@ -132,6 +132,13 @@ typedef struct {
 /* What the helper's signals carry: generation, mark, slot. */
 enum { TICKET_MARK = 0x71a30000, TICKET_MARK_BITS = 0x7fff0000, TICKET_SLOT_BITS = 0xffff };
 
+/* A program may close every descriptor it finds and get the same numbers for files of its own: before anything is done
+ * with one, it has to be the event it was, by the kernel's own number for that. */
+typedef struct {
+    int fd;
+    uint64_t id;
+} perf_descriptor;
+
 struct flame_sampler {
     flame_layout layout;
     stack_table table;
@@ -154,8 +161,8 @@ struct flame_sampler {
     uint64_t period;
     kernel_frames *kernel;
 
-    int *events;
-    uint32_t event_count;
+    perf_descriptor *events;
+    uint32_t event_count, events_lost; /* the latter: descriptors that the program closed */
 
     pthread_t helper;
     bool helper_running;
@@ -189,8 +196,10 @@ pid_t tracer_pid(void);
 int perf_open_all(flame_sampler *s);
 int perf_set_enabled(flame_sampler *s, bool enabled);
 void perf_close_all(flame_sampler *s);
-/* An event of the calling thread alone, still disabled. Its descriptor, or -errno. */
-int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data);
+/* An event of the calling thread alone, still disabled. 0 or -errno. */
+int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data, perf_descriptor *opened);
+/* Of the event behind a descriptor; 0 where there is none. Async-signal-safe. */
+uint64_t perf_event_id(int fd);
 
 /* --- young_threads.c --- */
 /* The upper halves of our events' sig_data; below it is the generation. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,24 +71,36 @@ static int open_thread(flame_sampler *s, pid_t tid) {
             if (errno == ESRCH) return 0; /* the thread has ended meanwhile */
             return fail(s, errno, "perf_event_open: %s", strerror(errno));
         }
-        s->events[s->event_count++] = fd;
+        s->events[s->event_count++] = (perf_descriptor){fd, perf_event_id(fd)};
         int result = mapped ? kernel_frames_attach(s, i, fd) : 0;
         if (result) return result;
     }
     return 0;
 }
 
-int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data) {
+/* Only files without a type of their own can be events: to another kind the request may mean something else. */
+uint64_t perf_event_id(int fd) {
+    struct stat file;
+    uint64_t id = 0;
+    if (fstat(fd, &file) != 0 || (file.st_mode & S_IFMT) || ioctl(fd, PERF_EVENT_IOC_ID, &id) < 0) return 0;
+    return id;
+}
+
+static bool is_ours(const perf_descriptor *event) { return event->id && perf_event_id(event->fd) == event->id; }
+
+int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data, perf_descriptor *opened) {
     struct perf_event_attr a = attributes(s);
     a.sample_period = period;
     a.sig_data = sig_data;
     a.inherit = a.inherit_thread = 0;
     int fd = (int)syscall(SYS_perf_event_open, &a, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0) return -errno;
+    *opened = (perf_descriptor){fd, perf_event_id(fd)};
+    return 0;
 }
 
 int perf_open_all(flame_sampler *s) {
-    s->event_count = 0;
+    s->event_count = s->events_lost = 0;
     s->precise_level = NOT_YET;
     s->error[0] = 0;
     int result = s->kernel_part == FLAME_KERNEL_FRAMES ? kernel_frames_open(s) : 0;
@@ -99,13 +112,24 @@ int perf_open_all(flame_sampler *s) {
 
 int perf_set_enabled(flame_sampler *s, bool enabled) {
     unsigned long request = enabled ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
-    for (uint32_t i = 0; i < s->event_count; i++)
-        if (ioctl(s->events[i], request, 0) < 0) return fail(s, errno, "perf event ioctl: %s", strerror(errno));
+    for (uint32_t i = 0; i < s->event_count;) {
+        if (!is_ours(&s->events[i])) { /* closed, and its event with it */
+            s->events[i] = s->events[--s->event_count];
+            s->events_lost++;
+        } else if (ioctl(s->events[i++].fd, request, 0) < 0) {
+            return fail(s, errno, "perf event ioctl: %s", strerror(errno));
+        }
+    }
     return 0;
 }
 
 void perf_close_all(flame_sampler *s) {
     kernel_frames_close(s);
-    for (uint32_t i = 0; i < s->event_count; i++) close(s->events[i]);
+    for (uint32_t i = 0; i < s->event_count; i++) {
+        if (is_ours(&s->events[i]))
+            close(s->events[i].fd);
+        else
+            s->events_lost++;
+    }
     s->event_count = 0;
 }

@@ -276,16 +276,46 @@ static bool is_ours(const struct sigaction *action) {
     return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_signal;
 }
 
-static int install_handler(flame_sampler *s) {
+/* `previous` is what the program had, unless that was ours. */
+static int take_signal(int number) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     sigfillset(&action.sa_mask);
     struct sigaction previous;
-    if (sigaction(s->signal_number, &action, &previous) != 0) return fail(s, errno, "sigaction: %s", strerror(errno));
-    if (!is_ours(&previous)) *previous_of(s->signal_number) = previous;
+    if (sigaction(number, &action, &previous) != 0) return -errno;
+    if (!is_ours(&previous)) *previous_of(number) = previous;
     return 0;
+}
+
+static int install_handler(flame_sampler *s) {
+    int result = take_signal(s->signal_number);
+    return result ? fail(s, -result, "sigaction: %s", strerror(-result)) : 0;
+}
+
+int flame_timer_signal(void) { return TIMER_SIGNAL; }
+
+int flame_handles(int number) {
+    struct sigaction current;
+    return (number == SIGTRAP || number == TIMER_SIGNAL) && sigaction(number, NULL, &current) == 0 &&
+           is_ours(&current);
+}
+
+int flame_pass_on(int number, int ignored) {
+    if (!flame_handles(number)) return -EINVAL;
+    struct sigaction *previous = previous_of(number);
+    memset(previous, 0, sizeof *previous);
+    previous->sa_handler = ignored ? SIG_IGN : SIG_DFL;
+    return 0;
+}
+
+int flame_take_back(int number) { return take_signal(number); }
+
+int flame_hold(int hold) {
+    flame_sampler *s = atomic_load(&active);
+    if (!s || s->rung != FLAME_PERF || !atomic_load(&s->enabled)) return 0;
+    return perf_set_enabled(s, !hold);
 }
 
 /* The helper, joined, can still be listed for a moment. */
@@ -298,12 +328,14 @@ static int is_another_thread(flame_sampler *s, pid_t tid) {
 static int remove_handler(flame_sampler *s) {
     struct sigaction current;
     if (sigaction(s->signal_number, NULL, &current) != 0) return fail(s, errno, "sigaction: %s", strerror(errno));
+    if (s->events_lost)
+        fail(s, EBADF, "%u descriptors of the sampler were closed by the program: samples are missing", s->events_lost);
     if (!is_ours(&current))
         return fail(s, EBUSY, "something replaced the handler of signal %d while sampling: samples are missing",
                     s->signal_number);
     if (each_thread(is_another_thread, s) == 0 && sigaction(s->signal_number, previous_of(s->signal_number), NULL) != 0)
         return fail(s, errno, "sigaction: %s", strerror(errno));
-    return 0;
+    return s->events_lost ? -EBADF : 0;
 }
 
 /* A child has no events and no helper, but descriptors that could switch its parent's events. */
@@ -469,6 +501,9 @@ static void under_lock(flame_sampler *s, void (*action)(flame_sampler *)) {
 int flame_resume(flame_sampler *s) {
     if (!s->started) return fail(s, EINVAL, "the sampler is not started");
     if (s->native && modules_refresh() != 0) return fail(s, ENOMEM, "no memory for unwind tables");
+    /* The default action would end the process at the first tick. */
+    if (!flame_handles(s->signal_number))
+        return fail(s, EBUSY, "something replaced the handler of signal %d", s->signal_number);
     if (s->rung == FLAME_TIMER) return timer_resume(s);
     under_lock(s, kernel_frames_forget);
     s->region = atomic_fetch_add(&regions, 1) + 1;

@@ -10,12 +10,13 @@
 
 #include "internal.h"
 
-enum { MAX_YOUNG = 4096, YOUNG_TICKS = 16, FD_BITS = 32 };
+enum { MAX_YOUNG = 4096, YOUNG_TICKS = 16, FD_BITS = 24, FD_MASK = (1 << FD_BITS) - 1 };
 
-/* serial << FD_BITS | descriptor + 1; 0: free. The thread itself, its end, flame_stop() and a fork's child may all want
+/* The event's id << FD_BITS | descriptor + 1; 0: free. Ids are never used again; of one this large the upper bits are
+ * not needed to know it. The thread itself, its end, flame_stop() and a fork's child may all want
  * to close a descriptor: who takes it out of its place does. */
 static atomic_uint_fast64_t places[MAX_YOUNG];
-static _Atomic uint32_t serials, next_place;
+static _Atomic uint32_t seeds, next_place;
 
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t generation, place;
@@ -27,8 +28,18 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
 static pthread_key_t at_thread_end;
 static bool has_key;
 
+static int descriptor_of(uint64_t ticket) { return (int)(ticket & FD_MASK) - 1; }
+
+/* The program may have closed it, and have another file under its number. */
+static bool is_ours(uint64_t ticket) {
+    uint64_t id = perf_event_id(descriptor_of(ticket));
+    return id && id << FD_BITS == (ticket & ~(uint64_t)FD_MASK);
+}
+
 static void close_place(uint32_t place, uint64_t ticket) {
-    if (ticket && atomic_compare_exchange_strong(&places[place], &ticket, 0)) close((int)(ticket & UINT32_MAX) - 1);
+    uint64_t taken = ticket;
+    if (ticket && atomic_compare_exchange_strong(&places[place], &taken, 0) && is_ours(ticket))
+        close(descriptor_of(ticket));
 }
 
 static void thread_ends(void *unused) {
@@ -38,8 +49,9 @@ static void thread_ends(void *unused) {
 
 static void make_key(void) { has_key = pthread_key_create(&at_thread_end, thread_ends) == 0; }
 
-static bool keep(int fd) {
-    uint64_t ticket = (uint64_t)(atomic_fetch_add(&serials, 1) + 1) << FD_BITS | (uint64_t)(fd + 1);
+static bool keep(const perf_descriptor *event) {
+    if (!event->id || event->fd >= FD_MASK) return false;
+    uint64_t ticket = event->id << FD_BITS | (uint64_t)(event->fd + 1);
     uint32_t from = atomic_fetch_add(&next_place, 1);
     for (uint32_t i = 0; i < MAX_YOUNG; i++) {
         uint32_t place = (from + i) % MAX_YOUNG;
@@ -57,11 +69,12 @@ int young_adopt(flame_sampler *s) {
     pthread_once(&once, make_key);
     if (!has_key || pthread_setspecific(at_thread_end, &young) != 0) return -ENOMEM;
     close_place(young.place, young.ticket);
-    uint64_t first_period = 1 + mix(s->young_seed + atomic_fetch_add(&serials, 1)) % s->period;
-    int fd = perf_open_own(s, first_period, YOUNG_MARK << 32 | s->generation);
-    if (fd < 0) return fd;
-    if (!keep(fd)) {
-        close(fd);
+    uint64_t first_period = 1 + mix(s->young_seed + atomic_fetch_add(&seeds, 1)) % s->period;
+    perf_descriptor event;
+    int opened = perf_open_own(s, first_period, YOUNG_MARK << 32 | s->generation, &event);
+    if (opened < 0) return opened;
+    if (!keep(&event)) {
+        close(event.fd);
         return -ENFILE;
     }
     young.left = YOUNG_TICKS;
@@ -70,7 +83,7 @@ int young_adopt(flame_sampler *s) {
     atomic_signal_fence(memory_order_seq_cst);
     young.generation = s->generation; /* the handler may come from here on */
     atomic_signal_fence(memory_order_seq_cst);
-    if (ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0) {
+    if (ioctl(event.fd, PERF_EVENT_IOC_ENABLE, 0) < 0) {
         int error = errno;
         young.generation = 0;
         close_place(young.place, young.ticket);
@@ -84,7 +97,8 @@ bool young_tick_counts(const flame_sampler *s, bool own) {
     if (own) {
         if (!young.left) return false; /* was on its way when the event was closed */
         uint64_t period = s->period;
-        if (young.first) ioctl((int)(young.ticket & UINT32_MAX) - 1, PERF_EVENT_IOC_PERIOD, &period);
+        if (young.first && is_ours(young.ticket))
+            ioctl(descriptor_of(young.ticket), PERF_EVENT_IOC_PERIOD, &period);
         young.first = false;
         if (!--young.left) close_place(young.place, young.ticket);
         return true;

@@ -242,7 +242,10 @@ def _notes(assumed_sd: float, between: Between | None, shift: float) -> Iterable
     if between is not None:
         yield f"session sd {between.sd * 100:.2g} %, from {between.sessions} recordings"
     elif assumed_sd > 0:
-        yield f"session variance unknown: {assumed_sd * 100:.2g} % assumed"
+        yield (
+            f"session variance unknown: {assumed_sd * 100:.2g} % assumed, since there are fewer than three "
+            "recordings of base"
+        )
     if abs(shift) >= SHIFT_SAID:
         way = "slower" if shift > 0 else "faster"
         by = abs(math.expm1(shift)) * 100

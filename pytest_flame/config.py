@@ -15,7 +15,7 @@ import pytest
 
 from pytest_flame.errors import UsageError
 from pytest_flame.links import EDITORS, editor_template, source_template
-from pytest_flame.quantities import parse_duration, parse_percent
+from pytest_flame.quantities import CPU, METRICS, parse_duration, parse_percent
 
 if TYPE_CHECKING:
     from pytest_flame.model import Limits
@@ -276,6 +276,7 @@ class TestSettings:
     processes_given: bool
     time_s: float
     fresh: bool
+    metric: str = CPU
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -550,19 +551,13 @@ def _typed(kind: type | tuple[type, ...], value: Any) -> Any:
     return value
 
 
-def _metric(value: Any) -> str:
-    if value != "cpu":
-        raise ValueError
-    return "cpu"
-
-
 _MARKER_ARGUMENTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "threshold": ("a percentage such as '5%'", lambda v: parse_percent(_typed(str, v))),
     "frame_threshold": ("a percentage such as '2%'", lambda v: parse_percent(_typed(str, v))),
     "processes": ("a whole number, 3 or more", lambda v: _processes(str(_typed(int, v)))),
     "min_time": ("seconds or a duration such as '10s'", lambda v: parse_duration(str(_typed((str, int, float), v)))),
     "fresh": ("True or False", lambda v: _typed(bool, v)),
-    "metric": ("'cpu', the only metric so far", _metric),
+    "metric": (" or ".join(map(repr, METRICS)), lambda v: _choice(METRICS)(_typed(str, v))),
 }
 
 
@@ -604,4 +599,5 @@ def test_settings(item: pytest.Item, settings: Settings) -> TestSettings:
         processes_given=settings.processes_given or "processes" in values,
         time_s=values.get("min_time", settings.time_s),
         fresh=values.get("fresh", False),
+        metric=values.get("metric", CPU),
     )

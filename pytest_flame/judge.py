@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, median
 from typing import Final, Literal
 
 from pytest_flame.model import Comparison, FrameDelta, Judgement, Recording, Verdict
+from pytest_flame.quantities import FIRST_CALL
 
 MIN_SAMPLES: Final = 10
 """Per side; fewer say nothing about any frame."""
 MAX_MISSING: Final = 0.5
 """Part of a side's samples whose loss leaves the rest unable to speak for the whole."""
+MAX_WAITING: Final = 0.05
+"""Part of the wall time that is CPU, below which a body without samples is said to wait."""
 MAX_LONGER: Final = 20.0
 """More time than this many times the present is not an advice."""
 
@@ -74,6 +77,8 @@ def judge(
     """
     case = Case(comparison, base, head, time_s, advise)
     verdict, reason = next(ruling for rule in RULES if (ruling := rule(case)) is not None)
+    if head.metric == FIRST_CALL:
+        reason = f"first call: {reason}"
     return Judgement(comparison.test_id, verdict, reason, comparison, base, head)
 
 
@@ -89,9 +94,9 @@ def incompatible(test_id: str, differences: Sequence[str]) -> Judgement:
     return Judgement(test_id, Verdict.INCOMPATIBLE, reason, details="\n".join(differences))
 
 
-def inconclusive(test_id: str, reason: str) -> Judgement:
-    """Nothing was measured that could be judged: time spent, interrupted, too few processes."""
-    return Judgement(test_id, Verdict.INCONCLUSIVE, reason)
+def inconclusive(test_id: str, reason: str, details: str = "") -> Judgement:
+    """Nothing was measured that could be judged: time spent, interrupted, too few processes, cost that was not seen."""
+    return Judgement(test_id, Verdict.INCONCLUSIVE, reason, details=details)
 
 
 def error(test_id: str, reason: str, details: str = "") -> Judgement:
@@ -103,7 +108,10 @@ def error(test_id: str, reason: str, details: str = "") -> Judgement:
 
 
 def _no_samples(case: Case) -> Ruling | None:
+    """Where so much CPU was used that there must have been some."""
     for side, recording in _sides(case):
+        if samples_due(recording) < MIN_SAMPLES:
+            continue
         if not any(s.weight_ns for p in recording.processes for s in p.stacks.values()):
             n = len(recording.processes)
             return Verdict.ERROR, f"no samples: {side} has none in {n} process{'es' if n != 1 else ''}"
@@ -137,9 +145,19 @@ def _undecidable(case: Case) -> Ruling | None:
 
 
 def _few_samples(case: Case) -> Ruling | None:
+    """What waits has no cost to speak of. Of first calls the clock alone judges the total."""
     for side, recording in _sides(case):
         samples = sum(s.count for p in recording.processes for s in p.stacks.values())
-        if samples < MIN_SAMPLES:
+        if samples >= MIN_SAMPLES:
+            continue
+        cpu_ns, wall_ns = _per_iteration(recording)
+        if cpu_ns < MAX_WAITING * wall_ns:
+            waits = f"the body waits: {_duration(cpu_ns)} of CPU in {_duration(wall_ns)} on {side}"
+            return Verdict.INCONCLUSIVE, (
+                f"{waits}, and only CPU is judged; measure the part that computes, with flame(...) or `with flame:`, "
+                "or replace what it waits for"
+            )
+        if recording.metric != FIRST_CALL:
             return Verdict.INCONCLUSIVE, f"{samples} samples of {side}: too few to judge any frame; give it more time"
     return None
 
@@ -219,7 +237,24 @@ RULES: Final = (
 )
 
 
+def samples_due(recording: Recording) -> float:
+    """Samples that the CPU of the sampled rounds stands for."""
+    cpu_ns = sum(r.cpu_ns for p in recording.processes for r in p.rounds if r.sampled)
+    return cpu_ns * recording.sampler.frequency_hz / 1e9
+
+
+def _per_iteration(recording: Recording) -> tuple[float, float]:
+    """Median CPU and wall time of an iteration, nanoseconds."""
+    rounds = [r for p in recording.processes for r in p.rounds]
+    return median(r.cpu_ns / r.iterations for r in rounds), median(r.wall_ns / r.iterations for r in rounds)
+
+
 # --- words ----------------------------------------------------------------------------------------------------
+
+
+def finding(judgement: Judgement) -> str:
+    """The reason of an undecided judgement without the advice that follows it."""
+    return judgement.reason.rpartition("; ")[0] or judgement.reason
 
 
 def missing(recording: Recording) -> float:
@@ -282,6 +317,11 @@ def _interval(c: Comparison) -> str:
 
 def _tolerated(c: Comparison) -> str:
     return f"{_number(100 * c.limits.threshold)} %"
+
+
+def _duration(ns: float) -> str:
+    scale, unit = next(((scale, unit) for scale, unit in ((1e9, "s"), (1e6, "ms")) if ns >= scale), (1e3, "µs"))
+    return f"{ns / scale:.3g} {unit}"
 
 
 def _number(value: float) -> str:

@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 from pytest_flame.errors import IntegrityError
 
 PS_PER_NS: Final = 1000
+FAULT_NS: Final = 250
+"""What a minor page fault costs at least; with the mapping around it or on a virtual machine, several times as much."""
 
 
 _LIBRARY: Final = re.compile(r"\.so(\.\d+)*$")
@@ -173,10 +175,14 @@ class Process:
     hash_seed: int = 0
     """PYTHONHASHSEED, and what the generators of random numbers were seeded with."""
     outside: Outside | None = None
+    first_call_ns: int | None = None
+    """CPU of the body's first call in the process, exact; nothing is taken off. None in recordings without it."""
 
     def check(self) -> None:
         if not self.rounds:
             raise IntegrityError("a process holds no rounds")
+        if (self.first_call_ns or 0) < 0:
+            raise IntegrityError(f"a first call of {self.first_call_ns} ns")
         for r in self.rounds:
             if r.iterations < 1 or r.cpu_ns < 0 or r.wall_ns < 0 or (r.minor_faults or 0) < 0:
                 raise IntegrityError(f"impossible round {r}")
@@ -232,6 +238,8 @@ class Recording:
     """Repository-relative path → SHA-256 of every project source file that was imported."""
     lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
     fresh: bool = False
+    metric: str = "cpu"
+    """What of the body was measured; of ``quantities.METRICS``."""
     seed: int = 0
     recorded_at: str = ""
     """When, ISO 8601 with the offset from UTC; empty where unknown."""
@@ -409,6 +417,8 @@ class Judgement:
     """Both sides were measured together; otherwise base is as stored."""
     base_commit: str | None = None
     """The commit that was measured as base."""
+    baseline_written: str | None = None
+    """The baseline that this run wrote for the test, relative to the root: what head costs was accepted."""
 
 
 class GateChangeKind(enum.Enum):

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_flame import clocks
+from pytest_flame.render.text import printable
 
 LOG_EVERY_S: Final = 15.0
 
@@ -26,6 +27,7 @@ class TerminalProgress:
             return
         step = _pair(process, processes) if pairs else f"process {process} of {processes}"
         step = step if process else "calibrating"
+        test_id = printable(test_id)
         left = "" if left_s is None else f", about {duration(left_s)} left"
         if self._moving:
             self._reporter.rewrite(f"flame: {shortened(test_id, 60)}: {step}{left}", erase=True)

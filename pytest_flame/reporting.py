@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from pytest_flame.baseline.names import slug
 from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings, is_marked, test_settings
 from pytest_flame.coverage_limit import lift_coverage_limit
-from pytest_flame.errors import BaselineError, FlameError
+from pytest_flame.errors import BaselineError, FlameError, UsageError
 from pytest_flame.gate.changes import find_changes
 from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
@@ -30,6 +31,7 @@ from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
+from pytest_flame.render.text import printable, printable_lines, printable_text
 
 VERDICT_PROPERTY: Final = "flame_verdict"
 
@@ -96,6 +98,7 @@ class Gate:
             moved = tuple((self.identity.test_id(old), self.identity.test_id(new)) for old, new in self.settings.move)
             move_baselines(replace(self.settings, move=moved))
             ids = self.identity.test_ids(list(self.marked))
+            self._refuse_twins(session)
             selected = [self._selected(i, item) for i, item in zip(ids, self.marked.values(), strict=True)]
             gate = self._changes()
             if selected or gate.changes:
@@ -119,7 +122,7 @@ class Gate:
             if self._collected_everything(session):
                 self._find_stale()
         except FlameError as e:
-            raise pytest.UsageError(str(e)) from e
+            raise pytest.UsageError(printable_text(str(e))) from e
         if self.outcome is None:
             return
         for judgement in self.outcome.result.judgements:
@@ -168,15 +171,16 @@ class Gate:
         if self.lifted is not None:
             tr.write_line(f"flame: {self.lifted}", yellow=True)
         for test_id in self.stale:
-            tr.write_line(
+            _write(
+                tr,
                 f"flame: stale baseline: there is no test {test_id} any more. Renamed: pytest --flame-move "
                 f"'{test_id}=NEW-ID'; gone: git rm {' '.join(self._baseline_files(test_id))}",
                 yellow=True,
             )
         if self.unlisted is not None:
-            tr.write_line(f"flame: stale baselines could not be looked for: {self.unlisted}", yellow=True)
+            _write(tr, f"flame: stale baselines could not be looked for: {self.unlisted}", yellow=True)
         for error in self.outcome.unwritten if self.outcome is not None else ():
-            tr.write_line(f"flame: {error}", red=True)
+            _write(tr, f"flame: {error}", red=True)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -195,6 +199,17 @@ class Gate:
         return find_changes(
             self.settings.against, state, collection(self.config), Store(self.settings.baselines), files
         )
+
+    def _refuse_twins(self, session: pytest.Session) -> None:
+        """Outside of its root directory pytest may give two files one id."""
+        for item in session.items:
+            other = self.marked.get(item.nodeid)
+            if other is not None and other.path != item.path:
+                raise UsageError(
+                    f"{other.path} and {item.path} both have a test {item.nodeid}",
+                    why=f"pytest's root directory is {self.config.rootpath}; ids elsewhere begin where the paths end",
+                    fix=f"--rootdir={os.path.commonpath([other.path, item.path, self.config.rootpath])}, or a run each",
+                )
 
     def _selected(self, test_id: str, item: pytest.Item) -> Selected:
         file = Path(item.path)
@@ -261,7 +276,7 @@ class Gate:
             longrepr = FlameFailure(failure_lines(judgement, picture=picture, width=self._width()))
         elif state == "skipped":
             path, line, _ = item.location
-            longrepr = (path, (line or 0) + 1, f"{judgement.verdict.value}: {judgement.reason}")
+            longrepr = (path, (line or 0) + 1, printable(f"{judgement.verdict.value}: {judgement.reason}"))
         properties: list[tuple[str, object]] = list(item.user_properties)
         properties += [(VERDICT_PROPERTY, judgement.verdict.value), ("flame_reason", judgement.reason)]
         if judgement.comparison is not None:
@@ -276,9 +291,9 @@ class Gate:
 
     def _unmeasured(self, item: pytest.Item, result: WorkerResult) -> pytest.TestReport:
         path, line, _ = item.location
-        report = self._report(item, "call", "skipped", (path, (line or 0) + 1, f"Skipped: {result.message}"))
+        report = self._report(item, "call", "skipped", (path, (line or 0) + 1, printable(f"Skipped: {result.message}")))
         if result.status is Status.XFAILED:
-            report.wasxfail = result.message
+            report.wasxfail = printable(result.message)
             report.longrepr = result.details
         return report
 
@@ -317,6 +332,11 @@ class Gate:
 
     def _baseline_files(self, test_id: str) -> list[str]:
         return [str(_relative(path, self.config)) for path in Store(self.settings.baselines).paths(test_id)]
+
+
+def _write(terminal: pytest.TerminalReporter, text: str, **markup: bool) -> None:
+    for line in printable_lines(text):
+        terminal.write_line(line, **markup)
 
 
 def _relative(path: Path | None, config: pytest.Config) -> Path | None:

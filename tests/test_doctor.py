@@ -114,8 +114,10 @@ print(json.dumps([[s.title, s.works, s.fix, s.chosen] for s in found.steps] + [f
 
 def test_the_option_answers_and_runs_no_tests(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(): raise AssertionError('ran')")
+    pytester.makeini("[pytest]\nflame_worker_drop = --tracing")
     result = pytester.runpytest_subprocess("--flame-doctor")
     assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["options that the run has and its measured *:", "*-k -m --deselect *", "*--tracing"])
     result.stdout.fnmatch_lines(["pytest-flame *: what this machine can do", "* what --flame takes by itself"])
     result.stdout.no_fnmatch_line("*collected*")
 

@@ -14,7 +14,18 @@ from simulated import SHOP, Noise, changed, record, times
 from pytest_flame import judge as rules
 from pytest_flame.compare import compare
 from pytest_flame.judge import judge, outcome
-from pytest_flame.model import Comparison, Frame, FrameDelta, Limits, Recording, SampleCounts, StackSample, Verdict
+from pytest_flame.model import (
+    Comparison,
+    Frame,
+    FrameDelta,
+    Limits,
+    Process,
+    Recording,
+    Round,
+    SampleCounts,
+    StackSample,
+    Verdict,
+)
 
 RECORDING = record(SHOP, np.random.default_rng(0))
 
@@ -125,7 +136,14 @@ def test_no_time_is_enough_for_what_lies_on_the_threshold() -> None:
 
 
 def without_samples(recording: Recording) -> Recording:
-    return replace(recording, processes=tuple(replace(p, stacks={}) for p in recording.processes))
+    """Of 100 iterations a round: enough CPU for a good many samples."""
+    return replace(
+        recording,
+        processes=tuple(
+            replace(p, stacks={}, rounds=tuple(replace(r, iterations=100, cpu_ns=100 * r.cpu_ns) for r in p.rounds))
+            for p in recording.processes
+        ),
+    )
 
 
 @pytest.mark.parametrize("side", ["base", "head"])
@@ -134,6 +152,40 @@ def test_no_samples_is_an_error_whatever_the_clock_says(side: str, c: Comparison
     silent = without_samples(RECORDING)
     base, head = (silent, RECORDING) if side == "base" else (RECORDING, silent)
     assert verdict(c, base, head) == (Verdict.ERROR, f"no samples: {side} has none in 10 processes")
+
+
+def waiting(*, cpu_ns: int, wall_ns: int, metric: str = "cpu") -> Recording:
+    """Ten processes that have used too little CPU to be sampled."""
+    rounds = (Round(1, cpu_ns, wall_ns, True),)
+    return replace(RECORDING, metric=metric, processes=(Process(rounds, {}),) * 10)
+
+
+@pytest.mark.parametrize("metric", ["cpu", "first-call"])
+@pytest.mark.parametrize("c", [comparison(1.0, 0.99, 1.01), comparison(0.5, 0.4, 0.6), comparison(1.2, 0.9, 1.6)])
+def test_body_that_waits_is_not_judged_and_told_what_to_do(c: Comparison, metric: str) -> None:
+    sleeper = waiting(cpu_ns=21_400, wall_ns=1_000_400_000, metric=metric)
+    found, reason = verdict(c, sleeper, sleeper)
+    assert found is Verdict.INCONCLUSIVE
+    assert "the body waits: 21.4 µs of CPU in 1 s on base, and only CPU is judged; measure the part" in reason
+
+
+def test_body_that_waits_and_surely_uses_more_cpu_is_a_regression_by_the_clock() -> None:
+    sleeper = waiting(cpu_ns=21_400, wall_ns=1_000_000_000)
+    assert verdict(comparison(2.0, 1.9, 2.1), sleeper, sleeper)[0] is Verdict.REGRESSED
+
+
+def test_body_that_does_not_wait_is_not_said_to() -> None:
+    short = waiting(cpu_ns=500_000, wall_ns=510_000)
+    found, reason = verdict(comparison(1.0, 0.99, 1.01), short, short)
+    assert (found, reason[:17]) == (Verdict.INCONCLUSIVE, "0 samples of base")
+
+
+def test_first_calls_are_judged_by_the_clock_where_they_are_too_short_for_samples() -> None:
+    short = waiting(cpu_ns=500_000, wall_ns=510_000, metric="first-call")
+    found, reason = verdict(comparison(1.0, 0.99, 1.01), short, short)
+    assert (found, reason) == (Verdict.PASS, "first call: +0.0 % [-1.0, 1.0] is within the tolerated 5 %")
+    long = waiting(cpu_ns=20_000_000, wall_ns=20_000_000, metric="first-call")
+    assert verdict(comparison(1.0, 0.99, 1.01), long, long)[0] is Verdict.ERROR
 
 
 def with_samples(total: int) -> Recording:

@@ -31,6 +31,7 @@ from pytest_flame.model import (
     Stack,
     StackSample,
 )
+from pytest_flame.quantities import CPU
 
 NAME: Final = "pytest-flame/baseline/"
 VERSION: Final = 1
@@ -53,6 +54,7 @@ def encode(recording: Recording, folded_sha256: str) -> str:
         "content_sha256": "",
         "folded_sha256": folded_sha256,
         "fresh": recording.fresh,
+        **({"metric": recording.metric} if recording.metric != CPU else {}),
         "seed": recording.seed,
         **({"recorded_at": recording.recorded_at} if recording.recorded_at else {}),
         "sampler": _encode_sampler(recording.sampler),
@@ -112,7 +114,7 @@ def decode(document: Document) -> Recording:
     root.keys(
         *("schema", "test", "content_sha256", "folded_sha256", "fresh", "seed", "sampler", "fingerprint"),
         *("sources", "frames", "stacks", "processes"),
-        optional=("recorded_at", "sessions", "lines"),
+        optional=("recorded_at", "sessions", "lines", "metric"),
     )
     frames: list[Frame] = []
     lines: dict[Frame, SourceLine] = {}
@@ -132,6 +134,7 @@ def decode(document: Document) -> Recording:
         source_hashes=root["sources"].texts(),
         lines=lines,
         fresh=root["fresh"].flag(),
+        metric=root["metric"].text() if "metric" in root.value else CPU,
         seed=root["seed"].integer(low=None),
         recorded_at=root["recorded_at"].text() if "recorded_at" in root.value else "",
         sessions=tuple(map(_decode_session, root["sessions"].items())) if "sessions" in root.value else (),
@@ -194,11 +197,13 @@ def _encode_process(process: Process, stack_index: Mapping[Stack, int]) -> Docum
     if process.outside is not None:
         known = dataclasses.asdict(process.outside).items()
         document["outside"] = {name: value for name, value in known if value is not None}
+    if process.first_call_ns is not None:
+        document["first_call_ns"] = process.first_call_ns
     return document
 
 
 def _decode_process(entry: Field, stacks: list[Stack]) -> Process:
-    entry.keys("hash_seed", "loop_ps", "counts", "rounds", "samples", optional=("outside",))
+    entry.keys("hash_seed", "loop_ps", "counts", "rounds", "samples", optional=("outside", "first_call_ns"))
     samples: dict[Stack, StackSample] = {}
     for part in entry["samples"].items():
         index, count, weight = part.items(3)
@@ -213,6 +218,7 @@ def _decode_process(entry: Field, stacks: list[Stack]) -> Process:
         loop_ps=entry["loop_ps"].integer(),
         hash_seed=entry["hash_seed"].integer(),
         outside=entry["outside"].flat(Outside) if "outside" in entry.value else None,
+        first_call_ns=entry["first_call_ns"].integer() if "first_call_ns" in entry.value else None,
     )
 
 

@@ -37,6 +37,8 @@ def differences(stored: Recording, recording: Recording) -> list[str]:
     if stored.fresh != recording.fresh:
         words = {True: "set up anew for each iteration", False: "set up once"}
         lines.append(f"fixtures: {words[stored.fresh]} when recorded, {words[recording.fresh]} here")
+    if stored.metric != recording.metric:
+        lines.append(f"metric: {stored.metric!r} when recorded, {recording.metric!r} here")
     return lines
 
 

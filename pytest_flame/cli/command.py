@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from pytest_flame.errors import FlameError
 from pytest_flame.quantities import parse_percent
@@ -16,13 +16,14 @@ TROUBLE: Final = 2
 
 _DESCRIPTION: Final = "Flame graphs of profiles, and of what changed between them."
 _EPILOG: Final = """\
-Profiles are folded stacks, one line a stack: frame;frame;frame count. They come from perf with stackcollapse-perf.pl
-or inferno, py-spy --format raw, Austin, CPython's profiling.sampling --collapsed, async-profiler, FLAME_PROFILE and
-the baselines of pytest-flame. - is standard input.
+Read are folded stacks, one line a stack (frame;frame;frame count), what perf script prints, and speedscope's JSON; also
+gzipped. They come from perf, py-spy (--format raw or speedscope), Austin, CPython's profiling.sampling --collapsed,
+pyinstrument -r speedscope, memray transform speedscope, async-profiler, the stackcollapse scripts of FlameGraph,
+FLAME_PROFILE and the baselines of pytest-flame. - is standard input.
 
 examples:
   flame draw out.folded -o out.svg
-  perf script | stackcollapse-perf.pl | flame draw - -o out.html
+  perf script | flame draw - -o out.html
   flame diff before.folded after.folded -o diff.html
   flame diff --before main/*.folded --after branch/*.folded -o diff.html --fail-on-regression
 """
@@ -34,7 +35,7 @@ examples:
   flame draw runs/ -o out.speedscope.json                every profile of a folder, for speedscope
   py-spy record --format raw -o p.txt -- python app.py && flame draw p.txt -o p.svg
   FLAME_PROFILE=p.folded python app.py && flame draw p.folded --unit ns -o p.svg
-  perf script | stackcollapse-perf.pl --all | flame draw - -o out.svg -o out.html
+  perf script | flame draw - -o out.svg -o out.html      of perf record -g
 """
 _DIFF: Final = """\
 One profile a side is drawn and not tested: nothing is known of its noise. From three a side on, each profile counts as
@@ -61,20 +62,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except FlameError as e:
-        from pytest_flame.render.text import printable_lines
-
-        print("\n".join(printable_lines(f"flame {parsed.command}: error: {e}")), file=sys.stderr)
+        _say(f"flame {parsed.command}: error: {e}")
         return TROUBLE
     except BrokenPipeError:
         _leave_stdout()  # whoever read the output has seen enough
         return TROUBLE
     except OSError as e:  # a full disk behind standard output, a folder that may not be read
         place = f"{e.filename}: " if e.filename else ""
-        print(f"flame {parsed.command}: error: {place}{e.strerror or e}", file=sys.stderr)
+        _say(f"flame {parsed.command}: error: {place}{e.strerror or e}")
         _leave_stdout()
+        return TROUBLE
+    except MemoryError:
+        _say(
+            f"flame {parsed.command}: error: out of memory\n  fix: give fewer or smaller profiles, or lower --max-size"
+        )
         return TROUBLE
     except KeyboardInterrupt:
         return 130
+
+
+def _say(text: str) -> None:
+    """Names come from files and may hold anything, and nothing of that reaches the terminal."""
+    from pytest_flame.render.text import printable_lines
+
+    print("\n".join(printable_lines(text)), file=sys.stderr)
 
 
 def _leave_stdout() -> None:
@@ -86,7 +97,7 @@ def _leave_stdout() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser("flame", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=_Formatter)
+    whole = _Parser("flame", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=_Formatter)
     whole.add_argument("--version", action=_Version)
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_draw(commands)
@@ -99,7 +110,7 @@ def _add_draw(commands: Any) -> None:
     draw = commands.add_parser(
         "draw", help=text, description=f"{_sentence(text)}", epilog=_DRAW, formatter_class=_Formatter
     )
-    draw.add_argument("files", nargs="+", metavar="FILE", help="folded stacks; a folder: all in it; -: standard input")
+    draw.add_argument("files", nargs="+", metavar="FILE", help="a profile; a folder: all in it; -: standard input")
     _add_output(draw, "svg, html, speedscope, folded", required=True)
     _add_reading(draw, threads="shown")
     draw.set_defaults(run=_lazily("draw"))
@@ -145,9 +156,7 @@ def _add_diff(commands: Any) -> None:
         help="scale all profiles to one sum, for those that took the same time and not the same work; tests no total",
     )
     tests.add_argument("--fail-on-regression", action="store_true", help="exit status 1 where something is slower")
-    tests.add_argument(
-        "--strict", action="store_true", help="with --fail-on-regression: also where it could not be told"
-    )
+    tests.add_argument("--strict", action="store_true", help="with --fail-on-regression: also where that is not clear")
     diff.set_defaults(run=_lazily("diff"))
 
 
@@ -175,7 +184,20 @@ def _add_reading(command: argparse.ArgumentParser, *, threads: str) -> None:
         "--unit",
         type=_unit,
         help="what counts count: samples, ns, us, ms, s, or a word such as bytes (default: samples; "
-        "a baseline of pytest-flame is known as such)",
+        "a baseline of pytest-flame and a speedscope file are known as such)",
+    )
+    group.add_argument(
+        "--metric",
+        metavar="NAME",
+        help="of a file that counts several things the one to take: an event of perf, a profile or unit of speedscope",
+    )
+    group.add_argument(
+        "--max-size",
+        type=_size,
+        default="256M",
+        metavar="SIZE",
+        help="what a compressed file may become, and a JSON document may have; of different stacks four times that is "
+        "held (default: 256M)",
     )
     group.add_argument(
         "--names",
@@ -209,6 +231,15 @@ def _lazily(module: str) -> Callable[[argparse.Namespace], int]:
     return run
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what was wrong with an argument without its control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        _say(f"{self.prog}: error: {message}")
+        self.exit(TROUBLE)
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Examples as they are written."""
 
@@ -231,6 +262,15 @@ def _unit(text: str) -> object:
         return parse_unit(text)
     except FlameError as e:
         raise argparse.ArgumentTypeError(f"{e.what}; {e.why}") from e
+
+
+def _size(text: str) -> int:
+    from pytest_flame.formats.content import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{e}; expected one such as 512M or 2G") from e
 
 
 def _percent(text: str) -> float:

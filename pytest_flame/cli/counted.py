@@ -1,13 +1,15 @@
-"""What the numbers of a profile count. Inside they are picoseconds, or 1000 for each one of anything else."""
+"""What the numbers of a profile count. Inside they are picoseconds, or a power of ten for each one of anything else."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
+from pytest_flame import fold
 from pytest_flame.errors import UsageError
-from pytest_flame.formats.collapsed import PER_COUNT
+from pytest_flame.model import PS_PER_NS, Stack
 from pytest_flame.render.units import SAMPLES, Amount
 
 _TIME: Final = Amount("time")
@@ -19,6 +21,10 @@ _TIMES: Final = {
     "ms": 10**9,
     "s": 10**12,
 }
+_MOST: Final = 2**62
+"""Sums of costs are 64-bit numbers where pictures are laid out."""
+_DECIMALS: Final = 3
+"""Of a count that is no time, even where none has any: sums are scaled and split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +35,47 @@ class Unit:
     amount: Amount
     scale: int
     speedscope: str = "none"
-    """What speedscope calls a thousand of the cost."""
+    """What speedscope calls it; ``nanoseconds`` for times."""
 
-    def cost(self, thousandths: int) -> int:
-        """The nearest whole cost; what was there is never nothing."""
-        return max(1, (thousandths * self.scale + PER_COUNT // 2) // PER_COUNT) if thousandths else 0
+    @property
+    def timed(self) -> bool:
+        return not self.amount.noun
+
+    @property
+    def speedscope_per(self) -> int:
+        """How much of a cost one of speedscope's unit is."""
+        return PS_PER_NS if self.timed else self.scale
+
+    def fitting(self, decimals: int, most: int) -> Unit:
+        """Fine enough for counts of so many decimals, whose sums are at most ``most``, where that can be.
+
+        Raises ``UsageError`` where the sums themselves are too large.
+        """
+        if self.timed:
+            scale = self.scale
+        else:
+            scale = 10 ** max(_DECIMALS, decimals)
+            while scale > 1 and most * scale > _MOST:
+                scale //= 10
+        if most * scale > _MOST:
+            raise UsageError(
+                f"the counts add up to {most:,} {self.name}, which is more than can be drawn",
+                why=f"{_MOST // scale:,} is the most",
+                fix="say what they count with --unit, such as ns instead of s" if self.timed else "scale them down",
+            )
+        return replace(self, scale=scale, amount=self.amount if self.timed else replace(self.amount, per=scale))
+
+    def costs(self, counts: Mapping[Stack, int], decimals: int) -> dict[Stack, int]:
+        """Costs of counts that are whole numbers of 10^-``decimals``. The sum is exact, to half a unit of cost, and so
+        is each of them where its decimals fit."""
+        one = 10**decimals
+        if self.scale % one == 0:
+            factor = self.scale // one
+            return {stack: count * factor for stack, count in counts.items()}
+        return fold.scale(counts, (2 * sum(counts.values()) * self.scale + one) // (2 * one))
 
 
-SAMPLE: Final = Unit("samples", SAMPLES, PER_COUNT)
+SAMPLE: Final = Unit("samples", SAMPLES, 10**_DECIMALS)
 BASELINE: Final = Unit("ps", _PER_ITERATION, 1, "nanoseconds")
 """A baseline of pytest-flame."""
 
@@ -54,4 +93,4 @@ def parse_unit(text: str) -> Unit:
             why="expected samples, a time (ns, us, ms, s) or a word such as bytes or cycles",
         )
     noun = name.removesuffix("s")
-    return Unit(name, Amount(f"{noun}s", noun, per=1000), PER_COUNT, "bytes" if noun == "byte" else "none")
+    return Unit(name, Amount(f"{noun}s", noun, per=SAMPLE.scale), SAMPLE.scale, "bytes" if noun == "byte" else "none")

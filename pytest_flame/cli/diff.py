@@ -12,10 +12,10 @@ from typing import Final
 
 from pytest_flame import fold
 from pytest_flame.cli.checkouts import aligned, note
-from pytest_flame.cli.names import naming, title_of, title_of_sides
+from pytest_flame.cli.names import how, title_of, title_of_sides
 from pytest_flame.cli.outputs import STDOUT, Writers, outputs, svg_text, write
 from pytest_flame.cli.replicates import FEWEST, Terms, compared, unlike
-from pytest_flame.cli.sources import Reading, Source, added, common_unit, expand, read, read_pair
+from pytest_flame.cli.sources import Reading, Source, added, expand, read, read_pair
 from pytest_flame.cli.summary import summary_lines
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import collapsed
@@ -52,8 +52,7 @@ def run(arguments: Namespace) -> int:
             fix=f"give {FEWEST} or more profiles of each side",
         )
     limits = Limits(arguments.threshold, arguments.frame_threshold, arguments.alpha)
-    unit = common_unit([*sides.before, *sides.after])
-    with units.counted_in(unit.amount):
+    with units.counted_in(sides.before[0].unit.amount):
         judgement = compared(sides.title, sides.before, sides.after, Terms(limits, arguments.paired))
         notes = [*sides.notes, _SHARES] if arguments.shares else sides.notes
         judgement = replace(judgement, notes=(*judgement.notes, *notes, *unlike(sides.before, sides.after)))
@@ -71,7 +70,7 @@ _SHARES: Final = (
 
 
 def _read(arguments: Namespace) -> Sides:
-    reading = Reading(naming(arguments, threads=False), arguments.unit)
+    reading = Reading(how(arguments, threads=False), arguments.unit)
     asked = [bool(arguments.sides), bool(arguments.before or arguments.after), bool(arguments.two_counts)]
     if sum(asked) != 1:
         raise UsageError(
@@ -96,7 +95,8 @@ def _read(arguments: Namespace) -> Sides:
     if sum(side.count("-") for side in files) > 1:
         raise UsageError("- stands for standard input, which can be read once")
     title = arguments.title or title_of_sides(named[0], named[1])
-    before, after, moved = aligned(*([read(name, reading) for name in side] for side in files))
+    sources = read([name for side in files for name in side], reading)
+    before, after, moved = aligned(sources[: len(files[0])], sources[len(files[0]) :])
     return _scaled(Sides(before, after, title, (note(moved),) if moved else ()), arguments)
 
 
@@ -140,7 +140,7 @@ def _writers(arguments: Namespace, sides: Sides, judgement: Judgement, limits: L
             speedscope.Named(f"{s}: {n}", w.costs) for s, n, w in zip(("before", "after"), names, wholes, strict=True)
         ]
         lines = {**wholes[0].lines, **wholes[1].lines}
-        return speedscope.dumps(speedscope.Document(sides.title, profiles, unit.speedscope, lines=lines))
+        return speedscope.dumps(speedscope.Document(sides.title, profiles, unit.speedscope, unit.speedscope_per, lines))
 
     def folded() -> str:
         return collapsed.dumps([added(sides.title, side).costs for side in _both(sides)], unit.scale)

@@ -7,12 +7,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from pytest_flame.cli.names import naming, title_of
+from pytest_flame.cli.names import how, title_of
 from pytest_flame.cli.outputs import Writers, outputs, svg_text, write
-from pytest_flame.cli.sources import Reading, Source, added, common_unit, expand, read
+from pytest_flame.cli.sources import Reading, Source, added, expand, read
 from pytest_flame.formats import collapsed
 from pytest_flame.model import Profile
 from pytest_flame.render import units
+from pytest_flame.render.text import printable
 
 KNOWN: Final = ("svg", "html", "speedscope", "folded")
 
@@ -21,13 +22,11 @@ def run(arguments: Namespace) -> int:
     """The exit status. Raises ``FlameError``."""
     results = outputs(arguments.output, arguments.format, KNOWN)
     names = expand(arguments.files)
-    reading = Reading(naming(arguments, threads=True), arguments.unit)
-    sources = [read(name, reading) for name in names]
+    sources = read(names, Reading(how(arguments, threads=True), arguments.unit))
     for source in sources:
         if source.maybe_pairs:
             _say(f"every line of {source.name} ends in two numbers; if these are two counts: flame diff --two-counts")
-    unit = common_unit(sources)
-    with units.counted_in(unit.amount):
+    with units.counted_in(sources[0].unit.amount):
         write(results, _writers(arguments, arguments.title or title_of(names), sources))
     return 0
 
@@ -53,7 +52,9 @@ def _writers(arguments: Namespace, title: str, sources: Sequence[Source]) -> Wri
         from pytest_flame.formats import speedscope
 
         profile = speedscope.Named(title, whole.costs)
-        return speedscope.dumps(speedscope.Document(title, [profile], unit.speedscope, lines=whole.lines))
+        return speedscope.dumps(
+            speedscope.Document(title, [profile], unit.speedscope, unit.speedscope_per, whole.lines)
+        )
 
     def folded() -> str:
         return collapsed.dumps([whole.costs], unit.scale)
@@ -67,4 +68,4 @@ def _subtitle(whole: Source, profiles: int) -> str:
 
 
 def _say(text: str) -> None:
-    print(f"flame: {text}", file=sys.stderr)
+    print(f"flame draw: {printable(text)}", file=sys.stderr)

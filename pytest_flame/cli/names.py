@@ -1,4 +1,4 @@
-"""What a picture is called, and how its frames get their names."""
+"""What a picture is called, and how its files are read and its frames get their names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from pytest_flame.cli.sources import STDIN, SUFFIXES
+from pytest_flame.formats.content import Bounds
 from pytest_flame.formats.labels import Naming
+from pytest_flame.formats.reading import How
 
 
-def naming(arguments: Namespace, *, threads: bool) -> Naming:
-    """As the options say; ``threads`` where they say nothing."""
+def how(arguments: Namespace, *, threads: bool) -> How:
+    """How files are read, as the options say; ``threads`` where they say nothing."""
+    return How(_naming(arguments, threads=threads), Bounds(size=arguments.max_size), arguments.metric or "")
+
+
+def _naming(arguments: Namespace, *, threads: bool) -> Naming:
     return Naming(
         functions=arguments.names == "function",
         threads=threads if arguments.threads is None else arguments.threads,

@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from pytest_flame.cli.counted import BASELINE, SAMPLE, Unit
+from pytest_flame.cli.counted import BASELINE, SAMPLE, Unit, parse_unit
 from pytest_flame.errors import UsageError
-from pytest_flame.formats import collapsed
-from pytest_flame.formats.collapsed import PER_COUNT, Collapsed
-from pytest_flame.formats.labels import Naming
+from pytest_flame.formats import reading, sniff
+from pytest_flame.formats.counts import Counts
 from pytest_flame.model import Frame, SourceLine, Stack
 
 STDIN: Final = "-"
-SUFFIXES: Final = (".folded", ".collapsed", ".txt", ".folded.gz", ".collapsed.gz", ".txt.gz")
+_PLAIN: Final = (".folded", ".collapsed", ".txt", ".script", ".speedscope.json")
+SUFFIXES: Final = (*_PLAIN, *(f"{suffix}.gz" for suffix in _PLAIN))
 """What is taken from a folder."""
 _NO_ACCIDENT: Final = 5
 """So many counts hardly have a common factor by chance."""
-_STDIN_NAME: Final = "standard input"
 _BASELINE_MARK: Final = b'"schema": "pytest-flame/baseline/'
 
 
@@ -43,9 +43,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read. ``unit=None``: pytest-flame's own baselines as such, all else as samples."""
+    """How files are read. ``unit=None``: what the file says, pytest-flame's own baselines as such, all else as
+    samples."""
 
-    naming: Naming
+    how: reading.How
     unit: Unit | None = None
 
 
@@ -60,7 +61,7 @@ def expand(arguments: Sequence[str]) -> list[str]:
         if not inside:
             raise UsageError(
                 f"the folder {argument} holds no profiles",
-                why=f"files that end in {', '.join(SUFFIXES[:3])} were looked for",
+                why=f"files that end in {', '.join(_PLAIN)} were looked for",
                 fix="name the files themselves",
             )
         names += inside
@@ -69,18 +70,22 @@ def expand(arguments: Sequence[str]) -> list[str]:
     return names
 
 
-def read(name: str, reading: Reading) -> Source:
-    """One file. Raises ``FormatError`` or ``UsageError``."""
-    data = _bytes(name)
-    return _source(_shown(name), collapsed.loads(data, _shown(name), reading.naming), _unit(name, reading))
+def read(names: Sequence[str], how: Reading) -> list[Source]:
+    """All files, in one unit. Raises ``FormatError`` or ``UsageError``."""
+    profiles = []
+    for name in names:
+        with _opened(name) as stream:
+            profiles.append((_shown(name), reading.read(stream, _shown(name), how.how), name))
+    return _sources([(shown, profile, _unit(name, profile, how)) for shown, profile, name in profiles])
 
 
-def read_pair(name: str, reading: Reading) -> tuple[Source, Source]:
-    """One file with two counts a line. Raises as ``read`` does."""
-    pair = collapsed.loads_pair(_bytes(name), _shown(name), reading.naming)
-    unit = _unit(name, reading)
-    before, after = (_source(f"{_shown(name)} ({s})", p, unit) for s, p in zip(("before", "after"), pair, strict=True))
-    return before, after
+def read_pair(name: str, how: Reading) -> list[Source]:
+    """One file with two counts a line: before, after. Raises as ``read`` does."""
+    with _opened(name) as stream:
+        pair = reading.read_pair(stream, _shown(name), how.how)
+    unit = _unit(name, pair[0], how)
+    sides = zip(("before", "after"), pair, strict=True)
+    return _sources([(f"{_shown(name)} ({side})", profile, unit) for side, profile in sides])
 
 
 def added(name: str, sources: Sequence[Source]) -> Source:
@@ -91,7 +96,7 @@ def added(name: str, sources: Sequence[Source]) -> Source:
         for stack, cost in source.costs.items():
             costs[stack] += cost
             samples[stack] += source.samples[stack]
-    return Source(name, costs, earliest_lines(sources), common_unit(sources), samples)
+    return Source(name, costs, earliest_lines(sources), sources[0].unit, samples)
 
 
 def earliest_lines(sources: Sequence[Source]) -> dict[Frame, SourceLine]:
@@ -104,34 +109,28 @@ def earliest_lines(sources: Sequence[Source]) -> dict[Frame, SourceLine]:
     return lines
 
 
-def common_unit(sources: Sequence[Source]) -> Unit:
-    """What all of them count. Raises ``UsageError`` where they differ."""
-    first = sources[0]
-    for source in sources:
-        if source.unit != first.unit:
-            raise UsageError(
-                f"{first.name} holds {first.unit.name} and {source.name} holds {source.unit.name}",
-                why="the JSON beside a file says whether it is a baseline of pytest-flame; all else is samples",
-                fix="say what all of them hold with --unit",
-            )
-    return first.unit
-
-
-def _bytes(name: str) -> bytes:
+@contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
     if name == STDIN:
-        return sys.stdin.buffer.read()
+        yield sys.stdin.buffer
+        return
     try:
-        return Path(name).read_bytes()
+        with Path(name).open("rb") as stream:
+            yield stream
     except OSError as e:
         raise UsageError(f"{name} can't be read", why=e.strerror or str(e)) from e
 
 
 def _shown(name: str) -> str:
-    return _STDIN_NAME if name == STDIN else name
+    return sniff.STDIN if name == STDIN else name
 
 
-def _unit(name: str, reading: Reading) -> Unit:
-    return reading.unit or (BASELINE if _is_baseline(name) else SAMPLE)
+def _unit(name: str, profile: Counts, how: Reading) -> Unit:
+    if how.unit:
+        return how.unit
+    if profile.unit:
+        return parse_unit(profile.unit)
+    return BASELINE if _is_baseline(name) else SAMPLE
 
 
 def _is_baseline(name: str) -> bool:
@@ -143,17 +142,34 @@ def _is_baseline(name: str) -> bool:
         return _BASELINE_MARK in stream.read(200)
 
 
-def _source(name: str, profile: Collapsed, unit: Unit) -> Source:
-    costs = {stack: unit.cost(count) for stack, count in profile.counts.items()}
-    sample = _one_sample(list(profile.counts.values()), unit)
+def _sources(read: Sequence[tuple[str, Counts, Unit]]) -> list[Source]:
+    """By name, with what each counts. Raises ``UsageError`` where they differ."""
+    name, _, unit = read[0]
+    for other, _, its in read:
+        if its != unit:
+            raise UsageError(
+                f"{name} holds {unit.name} and {other} holds {its.name}",
+                why="a speedscope file says what it holds, and the JSON beside a file whether it is a baseline of "
+                "pytest-flame; all else is samples",
+                fix="say what all of them hold with --unit",
+            )
+    decimals = max(profile.decimals for _, profile, _ in read)
+    most = sum(-(-sum(profile.counts.values()) // profile.one) for _, profile, _ in read)
+    unit = unit.fitting(decimals, most)
+    return [_source(name, profile, unit) for name, profile, _ in read]
+
+
+def _source(name: str, profile: Counts, unit: Unit) -> Source:
+    sample = _one_sample(list(profile.counts.values()), unit, profile.one)
     samples = {stack: max(1, round(count / sample)) for stack, count in profile.counts.items()}
+    costs = unit.costs(profile.counts, profile.decimals)
     return Source(name, costs, profile.lines, unit, samples, profile.paths, profile.maybe_pairs)
 
 
-def _one_sample(counts: list[int], unit: Unit) -> float:
+def _one_sample(counts: list[int], unit: Unit, one: int) -> int:
     """What one sample counts for. A period is a common factor of all counts; where times differ from sample to sample,
     nine stacks in ten have at least as much as what is taken for one."""
-    if not counts:
-        return PER_COUNT
-    common = max(math.gcd(*counts), PER_COUNT) if len(counts) >= _NO_ACCIDENT else PER_COUNT
-    return common if unit is SAMPLE else max(common, sorted(counts)[len(counts) // 10])
+    common = math.gcd(*counts) if len(counts) >= _NO_ACCIDENT else one
+    if unit.name == SAMPLE.name:
+        return max(common, one)
+    return max(common if unit.timed else max(common, one), sorted(counts)[len(counts) // 10])

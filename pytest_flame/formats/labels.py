@@ -78,6 +78,11 @@ class Namer:
         frames = self._frames
         return tuple(frames[label] if label in frames else self._named(label) for label in labels) or (NO_FRAMES,)
 
+    @property
+    def labels(self) -> int:
+        """How many different ones there were."""
+        return len(self._frames)
+
     def frame(self, place: Place) -> Frame:
         """The function of a tool that says name, file and line apart."""
         name = _ADDRESS.sub("0x…", place.name)
@@ -88,10 +93,14 @@ class Namer:
         path, module = self._modules[place.file]
         frame = Frame(module, name)
         if place.line and self._is_known(path):
-            known = self.lines.get(frame)
-            if known is None or place.line < known.line:
-                self.lines[frame] = SourceLine(path, place.line)
+            self.seen(frame, path, place.line)
         return frame
+
+    def seen(self, frame: Frame, path: str, line: int) -> None:
+        """Where a function was seen; the smallest line is kept."""
+        known = self.lines.get(frame)
+        if known is None or line < known.line:
+            self.lines[frame] = SourceLine(path, line)
 
     def _named(self, label: str) -> Frame:
         frame = self._frames[label] = self._of_label(label)
@@ -111,7 +120,7 @@ class Namer:
             return self.frame(found)
         if in_library := library(label):
             name, file = in_library
-            return Frame(PurePosixPath(file).name, name)
+            return Frame(PurePosixPath(file).name, _ADDRESS.sub("0x…", name))
         if _OWN.fullmatch(label):
             return decoded(label)
         return Frame("", _UNKNOWN.sub("[unknown]", _ADDRESS.sub("0x…", decoded(f":{label}").qualname)))

@@ -11,7 +11,8 @@ _QUOTED: Final = re.compile(r'process \d+:"')
 """py-spy writes a command line as it is, with whatever ``;`` and ``"`` are in it."""
 _QUOTED_END: Final = re.compile(r'"(?=;process \d+:"|;thread \()')
 _NUMBERED: Final = re.compile(
-    r'process \d+:".*"|process \d+|thread \((?:0x)?[0-9a-fA-F]+\).*|Thread \d+ ".*"'  # py-spy
+    r'process \d+:".*"|process \d+|thread \((?:0x)?[0-9a-fA-F]+\).*'  # py-spy
+    r'|(?:Process \d+ )?Thread (?:0x)?[0-9a-fA-F]+ ".*"'
     r"|tid:\d+"  # Tachyon
     r"|\[.* tid=\d+\]",  # async-profiler
     re.DOTALL,
@@ -27,12 +28,36 @@ def split(stack: str) -> list[str]:
     if not stack.startswith("process ") or not _QUOTED.match(stack):
         return stack.split(";")
     labels: list[str] = []
-    while match := _QUOTED.match(stack):
-        sure = _QUOTED_END.search(stack, match.end())
-        end = sure.end() if sure else stack.find('";', match.end()) + 1 or len(stack)
+    while _QUOTED.match(stack):
+        end = _end(stack) or len(stack)
         labels.append(stack[:end])
         stack = stack[end + 1 :]
     return labels + stack.split(";") if stack else labels
+
+
+def _end(stack: str) -> int:
+    """Where the command line ends that a stack begins with; 0 where it does not."""
+    start = len(_QUOTED.match(stack)[0])  # type: ignore[index]
+    sure = _QUOTED_END.search(stack, start)
+    if sure:
+        return sure.end()
+    end = stack.find('";', start) + 1
+    return end or (len(stack) if stack.endswith('"') and len(stack) > start else 0)
+
+
+def has_command_lines(head: str) -> bool:
+    """Whether a file, of which this is the beginning, holds command lines, which may have several lines."""
+    return _QUOTED.search(head) is not None
+
+
+def is_open(line: str) -> bool:
+    """Whether a command line in it has not ended: the rest of it is in the next line of the file."""
+    while _QUOTED.match(line):
+        end = _end(line)
+        if not end:
+            return not re.search(r'"[ \t]+[0-9.]+\s*\Z', line)
+        line = line[end + 1 :]
+    return False
 
 
 def is_austin(lines: Iterable[str]) -> bool:

@@ -46,6 +46,8 @@ _STYLES: Final = tuple(
         r"(?:LazyCompile|Function|Script|Eval|JS):[*~^+]{0,2}(?P<name>\S*) (?P<file>\S.*?):(?P<line>\d+)(?::\d+)?",
         # Austin, Tachyon: orders/parse.py:Tokenizer.next:12
         rf"(?P<file>{_DRIVE}[^:]+):(?P<name>(?!\d+:)[^:]+(?:::[^:]+)*):(?P<line>\d+)",
+        # flameprof: orders/parse.py:12:tokenize
+        rf"(?P<file>{_DRIVE}[^:]+):(?P<line>\d+):(?P<name>(?!\d+\Z)[^:].*)",
         # Pyroscope: orders/parse.py:12 - tokenize
         rf"(?P<file>{_DRIVE}[^:]+):(?P<line>\d+) - (?P<name>.+)",
         # rbspy: Foo#bar - /srv/foo.rb:3
@@ -80,14 +82,14 @@ def place(label: str) -> Place | None:
 
 def library(label: str) -> tuple[str, str] | None:
     """``malloc (libc.so.6)``: the function's name and its library."""
-    name, group = _last_group(label)
+    name, group = last_group(label)
     return (name, group) if name and _LIBRARY.fullmatch(group) else None
 
 
 def _in_parentheses(label: str) -> Place | None:
     """py-spy, pyinstrument, lldb: ``name (file:12)``, ``name (file)``, ``name (at file:12)``. Names and paths may have
     blanks and parentheses of their own."""
-    name, inside = _last_group(label)
+    name, inside = last_group(label)
     if not name:
         return None
     if match := _FILE_LINE.fullmatch(inside):
@@ -103,7 +105,7 @@ def _is_file(text: str) -> bool:
     return bool(dot) and suffix.lower() in SOURCES and not text.startswith(".")
 
 
-def _last_group(label: str) -> tuple[str, str]:
+def last_group(label: str) -> tuple[str, str]:
     """What stands before and in the parentheses that end a label; two empty texts where none do."""
     if not label.endswith(")") or len(label) > LONGEST:
         return "", ""

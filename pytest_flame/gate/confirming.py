@@ -5,6 +5,8 @@ What a stored baseline can't tell apart from slower code (another machine, anoth
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -16,6 +18,7 @@ from pytest_flame.errors import FlameError
 from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.git import Repository
+from pytest_flame.judge import finding
 from pytest_flame.measure.overlay import is_test_module, test_parts
 from pytest_flame.model import Judgement, Recording, Verdict
 from pytest_flame.render import units, words
@@ -123,8 +126,10 @@ def _measure_again(
 
 def _what_was_done(group: Sequence[tuple[Suspect, Origin]]) -> str:
     """``base 1a2b3c4 re-measured here for 2 tests: slower than the stored baseline``."""
-    reasons = list(dict.fromkeys(_why_again(s.screened.judgement) for s, _ in group if s.screened is not None))
-    shown = "; ".join(reasons[:2]) or "--flame-remeasure=always"
+    reasons = Counter(_why_again(s.screened.judgement) for s, _ in group if s.screened is not None)
+    several = len(reasons) > 1
+    counted = [f"{n} {why}" if several else why for why, n in reasons.most_common()]
+    shown = "; ".join(counted) or "--flame-remeasure=always"
     found = " (found by its source hashes)" if group[0][1].how is How.HASHES else ""
     return f"base {group[0][1].commit[:7]}{found} re-measured here for {units.count(len(group), 'test')}: {shown}"
 
@@ -135,14 +140,37 @@ def _why_again(judgement: Judgement | None) -> str:
             assert judgement is not None
             return f"the baseline was recorded under other conditions ({_unlike(judgement)})"
         case Verdict.REGRESSED:
-            return "slower than the stored baseline"
+            assert judgement is not None
+            where = "in a function " if words.only_in(judgement) else ""
+            return f"{where}slower than the stored baseline"
         case _:
-            return "not decided by the stored baseline"
+            return f"not decided by the stored baseline ({_undecided(judgement)})"
+
+
+def _a_function(judgement: Judgement) -> bool:
+    """Whether it was a function, which its reason names, that could not be decided, and not the total."""
+    comparison = judgement.comparison
+    return comparison is not None and comparison.high < 1 + comparison.limits.threshold
+
+
+def _undecided(judgement: Judgement | None) -> str:
+    """Why, of all tests of this kind in the same words."""
+    comparison = judgement.comparison if judgement is not None else None
+    if comparison is None or not math.isfinite(comparison.high):
+        return "too few processes"
+    limits = comparison.limits
+    if comparison.low <= 1 + limits.threshold <= comparison.high:
+        return f"the interval spans the threshold {units.setting(limits.threshold)}"
+    return "whether a function grew by more than it may is not clear"
 
 
 def _screened_as(judgement: Judgement) -> str:
     """What the stored baseline said, without advice that has been followed by now."""
     said = words.effect(judgement.comparison) if judgement.comparison else _unlike(judgement)
+    if judgement.verdict is Verdict.INCONCLUSIVE:
+        said = f"{said}: {finding(judgement) if _a_function(judgement) else _undecided(judgement)}"
+    elif where := words.only_in(judgement):
+        said = f"{said}, {where}"
     return f"against the stored baseline: {judgement.verdict.value}, {said}"
 
 
@@ -172,7 +200,11 @@ def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
             changed = f"what a change of {_subjects(both)} did is not in this comparison"
             notes.insert(1, f"both sides ran under today's conditions: {changed}")
     if origin.unverified:
-        notes.append(f"sources of the base that no commit holds: {', '.join(origin.unverified[:3])}")
+        more = f" and {len(origin.unverified) - 3} more" if len(origin.unverified) > 3 else ""
+        notes.append(
+            f"whether the base had the same {', '.join(origin.unverified[:3])}{more} as its baseline is not known: no "
+            "commit holds what is generated or of a submodule"
+        )
     details = now.details or (screened.details if screened is not None else "")
     return Judged(replace(now, notes=tuple(notes), details=details), None, wall_s)
 

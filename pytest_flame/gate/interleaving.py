@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from pytest_flame import fold
-from pytest_flame.gate.remarks import comparison_warnings, recording_warnings, repeatable_hint
+from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
@@ -83,12 +83,15 @@ def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, in
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} pairs")
     else:
         judgement = _decided(one, one.base, one.head, request)
-    return Judged(replace(judgement, interleaved=True, base_commit=sides.commit), None, one.wall_s)
+    notes = (*judgement.notes, *left_running(one))
+    return Judged(replace(judgement, notes=notes, interleaved=True, base_commit=sides.commit), None, one.wall_s)
 
 
 def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:
     """NEW where base lacks the test or what it uses; what else fails there is an error and said with its traceback."""
     at = f"at base {sides.commit[:7]}"
+    if failure.status is Status.UNSEEN:
+        return inconclusive(test.test_id, failure.message, failure.details)
     if side != BASE:
         return error(test.test_id, failure.message + repeatable_hint(failure, test), details=failure.details)
     if failure.status is Status.ABSENT:
@@ -106,7 +109,8 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request) 
     assert isinstance(trial, Trial)
     done = trial.judgement if one.complete else None
     judgement = done or trial.decide(base, head)
-    notes = [*judgement.notes, *recording_warnings(head), *comparison_warnings(base, head)]
+    notes = [*judgement.notes, *recording_warnings(head)]
+    notes += comparison_warnings(base, head, trial.limits.threshold, together=True)
     if not one.complete:
         notes.append(f"only {len(head.processes)} pairs were measured")
     if trial.discarded:

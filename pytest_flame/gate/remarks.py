@@ -7,17 +7,40 @@ from typing import Final
 
 from pytest_flame import fold
 from pytest_flame.gate.request import Selected
+from pytest_flame.judge import MIN_SAMPLES
 from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.session import Measured
 from pytest_flame.model import PS_PER_NS, Recording, SampleCounts
+from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.render import units
+from pytest_flame.stats import first_calls
 from pytest_flame.stats.drift import find_drift
 from pytest_flame.stats.faults import find_difference
 
+MUCH_OVERHEAD: Final = 0.1
+"""Observer effect that is explained."""
+_MOST_SHOWN: Final = 3
+_MOST_CHARACTERS: Final = 100
 _FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
 
 
 def repeatable_hint(failure: WorkerResult, test: Selected) -> str:
     return _FRESH if failure.status is Status.UNREPEATABLE and not test.settings.fresh else ""
+
+
+def left_running(measured: Measured) -> list[str]:
+    """What the test started and did not end: it would have run beside everything that is measured later."""
+    if not measured.left:
+        return []
+    shown = ", ".join(f"`{shortened(name)}`" for name in measured.left[:_MOST_SHOWN])
+    more = f" and {len(measured.left) - _MOST_SHOWN} more" if len(measured.left) > _MOST_SHOWN else ""
+    return [f"left running by the test and ended behind each of its processes: {shown}{more}"]
+
+
+def shortened(text: str) -> str:
+    """A command in one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
 def recording_warnings(head: Recording) -> list[str]:
@@ -31,9 +54,23 @@ def recording_warnings(head: Recording) -> list[str]:
         )
     counts = sum((p.counts for p in head.processes), SampleCounts())
     total = max(counts.taken, 1)
-    for name, number in (("lost", counts.lost), ("overflowed", counts.overflowed), ("throttled", counts.throttled)):
-        if number:
-            notes.append(f"{number} samples {name} ({number / total:.1%} of those taken)")
+    due = max(counts.taken + counts.unwindable + counts.lost + counts.overflowed + counts.throttled, 1)
+    notes += [
+        f"{units.count(number)} of {units.count(due, 'sample')} {what} ({units.percent(number / due)})"
+        for number, what in (
+            (counts.lost, "were lost to another thread's"),
+            (counts.overflowed, "did not fit into the sampler's tables"),
+            (counts.throttled, "never came: threads that ended before their first one, or a machine that was too busy"),
+        )
+        if number
+    ]
+    observed = fold.overhead(head.processes)
+    if observed is not None and observed > MUCH_OVERHEAD:
+        notes.append(
+            f"sampling made the test {units.percent(observed)} more expensive, on both sides: threads it starts and "
+            "ends cost more under a sampler, very deep stacks do, and every sample does on some virtual machines; "
+            "changes look smaller by that much, fewer samples (--flame-frequency) make it less"
+        )
     if counts.unwindable > 0.002 * total:
         notes.append(f"{counts.unwindable} samples with an unreadable stack ({counts.unwindable / total:.1%})")
     if counts.incomplete > 0.01 * total:
@@ -41,7 +78,7 @@ def recording_warnings(head: Recording) -> list[str]:
     if counts.truncated:
         notes.append(f"{counts.truncated} stacks deeper than the sampler records are rooted at [truncated]")
     rounds = [r for p in head.processes for r in p.rounds]
-    if len(rounds) == len(head.processes):
+    if len(rounds) == len(head.processes) and head.metric != FIRST_CALL:
         iterations = sum(r.iterations for r in rounds)
         cost = units.duration(sum(r.cpu_ns for r in rounds) * PS_PER_NS // iterations)
         notes.append(
@@ -51,8 +88,34 @@ def recording_warnings(head: Recording) -> list[str]:
     return notes
 
 
-def comparison_warnings(base: Recording, head: Recording) -> list[str]:
-    """What differs between the sides beside their cost, and may be all of it."""
+def comparison_warnings(base: Recording, head: Recording, threshold: float, *, together: bool) -> list[str]:
+    """What differs between the sides beside their cost, or beside what is judged of it."""
+    return [*_faults(base, head), *_first_calls(base, head, threshold, together=together)]
+
+
+def _first_calls(base: Recording, head: Recording, threshold: float, *, together: bool) -> list[str]:
+    if head.metric == FIRST_CALL:
+        return _unseen_functions(base, head)
+    found = first_calls.find_difference(base.processes, head.processes, threshold=threshold, paired=together)
+    if found is None:
+        return []
+    effect = f"{units.signed_percent(found.ratio - 1)} {units.percent_interval(found.low - 1, found.high - 1)}"
+    return [
+        f"the first call of a process costs {units.duration(found.head_ps)}, base's {units.duration(found.base_ps)}: "
+        f"{effect}, more than later calls do. That is where caches are filled and modules imported, and it is not "
+        "judged: @pytest.mark.flame(metric='first-call') judges it"
+    ]
+
+
+def _unseen_functions(base: Recording, head: Recording) -> list[str]:
+    counts = [sum(s.count for p in r.processes for s in p.stacks.values()) for r in (base, head)]
+    if min(counts) >= MIN_SAMPLES:
+        return []
+    fewest = units.count(min(counts), "sample")
+    return [f"first calls are too short to judge any function ({fewest}): their total is, by the clock"]
+
+
+def _faults(base: Recording, head: Recording) -> list[str]:
     base_ps = round(statistics.median(fold.cost_ps(p) for p in base.processes))
     found = find_difference(base.processes, head.processes, base_ps)
     if found is None:

@@ -42,7 +42,15 @@ class Selected:
         """What is measured, with the numbers of its own settings."""
         s = self.settings
         return Target(
-            self.test_id, self.file, s.processes, s.processes_given, s.time_s, s.fresh, place=self.place, seen=self.seen
+            self.test_id,
+            self.file,
+            s.processes,
+            s.processes_given,
+            s.time_s,
+            s.fresh,
+            s.metric,
+            place=self.place,
+            seen=self.seen,
         )
 
 
@@ -81,8 +89,24 @@ class Request:
             path = scratch.path / "run.json"
             self.conditions.write(path)
         return Launcher(
-            root, directory, scratch.path, self.pytest_args, safe_path=safe_path, conditions=path, guard=scratch
+            root,
+            directory,
+            scratch.path,
+            self.pytest_args,
+            safe_path=safe_path,
+            script_folder=_script_folder(root, directory),
+            conditions=path,
+            guard=scratch,
         )
+
+
+def _script_folder(root: Path, directory: Path) -> Path | None:
+    """Of a script of the project, where it is not the working directory; pytest's own script lies elsewhere."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    folder = Path(file).absolute().parent if file else directory
+    if folder in (directory, Path(sys.executable).parent) or str(folder) not in sys.path:
+        return None
+    return folder if folder.is_relative_to(root) or folder.is_relative_to(directory) else None
 
 
 @dataclass(frozen=True, slots=True)

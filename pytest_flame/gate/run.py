@@ -72,7 +72,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     updated: set[str] = set()
     for index, j in enumerate(judgements):
         if settings.update is not None and _wants_update(j, settings.update, bases):
-            judgements[index], saved = _saved(store, j, settings.update)
+            judgements[index], saved = _saved(store, j, settings)
             updated |= {j.test_id} if saved else set()
     shown = {test.test_id: test.shown for test in selected}
     judgements = [_with_id(j, shown[j.test_id]) for j in judgements]
@@ -158,19 +158,18 @@ def _wants_update(j: Judgement, which: str, bases: Bases) -> bool:
     return which == "changed" and j.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCOMPATIBLE)
 
 
-def _saved(store: Store, judgement: Judgement, which: str) -> tuple[Judgement, bool]:
+def _saved(store: Store, judgement: Judgement, settings: Settings) -> tuple[Judgement, bool]:
     """What cannot be stored is that test's own error: the others keep their verdicts."""
     assert judgement.head is not None
     try:
-        if which == "add":
-            store.add(judgement.head)
-        else:
-            store.save(judgement.head)
+        write = store.add if settings.update == "add" else store.save
+        _, path = write(judgement.head)
     except FlameError as e:
         failed = error(judgement.test_id, e.what, details=str(e))
         return replace(failed, head=judgement.head, notes=judgement.notes), False
-    done = "recording added to the baseline" if which == "add" else "baseline written"
-    return replace(judgement, reason=f"{judgement.reason}; {done}"), True
+    done = "recording added to the baseline" if settings.update == "add" else "baseline written"
+    where = _shown(path, settings.root)
+    return replace(judgement, reason=f"{judgement.reason}; {done}", baseline_written=where), True
 
 
 def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, tuple[FlameError, ...]]:

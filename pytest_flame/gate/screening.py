@@ -11,7 +11,7 @@ from pytest_flame.baseline.broken import malformed
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
-from pytest_flame.gate.remarks import comparison_warnings, recording_warnings, repeatable_hint
+from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
@@ -116,23 +116,31 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         return Judged(None, failure, one.wall_s)
     base, broken = bases.found.get(test.test_id), bases.broken.get(test.test_id)
     head = _dated(one.head)
-    if failure is not None and failure.status is not Status.OUT_OF_TIME:
+    if failure is not None and failure.status is Status.UNSEEN:
+        judgement = inconclusive(test.test_id, failure.message, failure.details)
+    elif failure is not None and failure.status is not Status.OUT_OF_TIME:
         judgement = error(test.test_id, failure.message + repeatable_hint(failure, test), details=failure.details)
     elif broken is not None:
         judgement = replace(error(test.test_id, broken.what, details=str(broken)), head=head)
     elif head is None or (not one.complete and len(head.processes) < min(MIN_PROCESSES, one.asked)):
-        why = "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
+        why = _why_ended(interrupted)
         done = len(head.processes) if head else 0
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} processes")
     else:
         judgement = _compared(test, base, replace(one, head=head), head)
         notes = [*judgement.notes, *recording_warnings(head)]
         if judgement.comparison is not None and base is not None:
-            notes += comparison_warnings(base, head)
+            notes += comparison_warnings(base, head, test.settings.limits.threshold, together=False)
         if not one.complete:
-            notes.append(f"only {len(head.processes)} of {one.asked} processes were measured")
+            notes.append(
+                f"only {len(head.processes)} of {one.asked} processes were measured: {_why_ended(interrupted)}"
+            )
         judgement = replace(judgement, notes=tuple(notes))
-    return Judged(judgement, None, one.wall_s)
+    return Judged(replace(judgement, notes=(*judgement.notes, *left_running(one))), None, one.wall_s)
+
+
+def _why_ended(interrupted: bool) -> str:
+    return "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
 
 
 def _compared(test: Selected, base: Recording | None, one: Measured, head: Recording) -> Judgement:
@@ -154,6 +162,8 @@ def _unlike(base: Recording, head: Recording) -> list[str]:
     ]
     if base.fresh != head.fresh:
         unlike.append(f"fresh=True was {'set' if base.fresh else 'not set'} when the baseline was recorded")
+    if base.metric != head.metric:
+        unlike.append(f"metric: the baseline was recorded with metric={base.metric!r}, this is {head.metric!r}")
     return unlike
 
 

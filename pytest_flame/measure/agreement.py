@@ -97,4 +97,4 @@ def said(differences: list[str]) -> str:
 def _missing_and_more(here: tuple[str, ...], there: tuple[str, ...]) -> str:
     missing, more = [x for x in here if x not in there], [x for x in there if x not in here]
     parts = [f"{', '.join(missing)} only here"] * bool(missing) + [f"{', '.join(more)} only there"] * bool(more)
-    return "; ".join(parts) or f"in another order: {', '.join(there)}"
+    return "; ".join(parts) or f"{', '.join(there)} there, {', '.join(here)} here"

@@ -36,7 +36,7 @@ CALL_MORE_S: Final = 5.0
 """Of the project's own timeout of a call: sampling and a busy machine are no hang."""
 EXPECTED_FACTOR: Final = 3.0
 """Of what several calls take by those before them."""
-_STACKS_SIGNAL: Final = signal.SIGRTMAX - 5
+STACKS_SIGNAL: Final = signal.SIGRTMAX - 5
 _STACKS_WAIT_S: Final = 2.0
 _STACK_LINES: Final = 20
 _PULSE: Final = "pulse"
@@ -172,7 +172,7 @@ def show_stacks_when_asked(folder: str) -> None:
     """In the worker: where it hangs is written down when the launcher asks."""
     # faulthandler keeps the file, open for as long as the process lives.
     file = Path(folder, _STACKS).open("wb")  # noqa: SIM115
-    faulthandler.register(_STACKS_SIGNAL, file, all_threads=True)
+    faulthandler.register(STACKS_SIGNAL, file, all_threads=True)
 
 
 class Watch:
@@ -193,7 +193,7 @@ class Watch:
     def wait(self, process: subprocess.Popen[bytes], timeout_s: float | None) -> Hang | None:
         """Until the process has ended (None) or hangs. Raises ``TimeoutExpired`` where ``timeout_s`` is over first."""
         last = None if timeout_s is None else self._began_ns + _ns(timeout_s)
-        with _Ending(process) as ending:
+        with Ending(process) as ending:
             while True:
                 # What it has begun since may have to be done earlier.
                 look = min(self._until(), clocks.monotonic_ns() + _NS)
@@ -209,10 +209,10 @@ class Watch:
         """Where the process is now, as its threads' Python stacks; empty where it does not say."""
         if not self._stacks.exists():
             return ""
-        process.send_signal(_STACKS_SIGNAL)
+        process.send_signal(STACKS_SIGNAL)
         end = clocks.monotonic_ns() + _ns(_STACKS_WAIT_S)
         size = 0
-        with _Ending(process) as ending:
+        with Ending(process) as ending:
             while not ending.comes_until(min(end, clocks.monotonic_ns() + _NS // 20)) and clocks.monotonic_ns() < end:
                 before, size = size, self._stacks.stat().st_size
                 if size and size == before:
@@ -231,7 +231,7 @@ class Watch:
         return Hang(Phase(phase), seconds, first, last, own / _NS if earlier else None)
 
 
-class _Ending:
+class Ending:
     """Waits for a process without waking up between."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -240,7 +240,7 @@ class _Ending:
         with contextlib.suppress(OSError):  # some sandboxes refuse it; then subprocess looks from time to time
             self._descriptor = os.pidfd_open(process.pid)
 
-    def __enter__(self) -> _Ending:
+    def __enter__(self) -> Ending:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,7 @@ import enum
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pytest_flame.atomic import write_text
 from pytest_flame.baseline import schema
@@ -15,6 +15,7 @@ from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
+from pytest_flame.quantities import CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Plan:
     def warm_up(self) -> bool:
         """One round that does not count; left out where a round is most of the process's time."""
         return self.rounds >= 3
+
+
+ONCE: Final = Plan(1, 1)
+"""The plan of a process whose first call is all that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Job:
     time_s: float
     """For this process."""
     fresh: bool = False
+    metric: str = CPU
     cpus: tuple[int, ...] = ()
     plan: Plan | None = None
     kernel_frames: bool = False
@@ -107,6 +113,8 @@ class Status(enum.Enum):
     """The base does not have the module or symbol of the project that the test needs."""
     WRONG_SIDE = "wrong side"
     """Files of the project came from elsewhere than the side's own tree."""
+    UNSEEN = "unseen"
+    """Measured, but part of the cost, or of what ran, could not be seen."""
     OUT_OF_TIME = "out of time"
     HUNG = "hung"
     """Not done in time (``Patience``), and ended."""
@@ -126,6 +134,8 @@ class WorkerResult:
     plan: Plan | None = None
     round_wall_ns: int = 0
     recording: Recording | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that the worker left running, and that were ended. The launcher adds them."""
     hang: Hang | None = None
     """Of ``HUNG``, which the launcher finds and no worker writes."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -13,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pytest_flame.measure.deadline import Watch
+from pytest_flame import clocks
+from pytest_flame.measure import keeper
+from pytest_flame.measure.deadline import Ending, Watch
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
@@ -21,6 +25,7 @@ from pytest_flame.measure.sides import Side
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
+_PATIENCE_NS: Final = 20_000_000_000
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
@@ -42,6 +47,8 @@ class Launcher:
     safe_path: bool = False
     """The working directory is not to be imported from: ``pytest`` was called and not ``python -m pytest``."""
     side: Side | None = None
+    script_folder: Path | None = None
+    """Python imports from the folder of the script that called pytest; a worker has no script."""
     conditions: Path | None = None
     """A file: the ``Conditions`` of the run."""
     guard: Scratch | None = None
@@ -62,6 +69,11 @@ class Launcher:
             directory, python, file = side.directory, side.python, side.place(file)
             place = side.place(place)
             environment |= side.environment
+        if self.script_folder is not None:
+            folder = self.script_folder if side is None else side.place(self.script_folder)
+            environment["PYTHONPATH"] = os.pathsep.join(
+                entry for entry in (environment.get("PYTHONPATH"), str(folder)) if entry
+            )
         watch = Watch(self.scratch, job.patience)
         job = dataclasses.replace(job, watch=str(self.scratch), file=str(file), place=str(place))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
@@ -74,13 +86,15 @@ class Launcher:
             shutil.rmtree(self.scratch / "cache", ignore_errors=True)
             command += ["-o", f"cache_dir={self.scratch / 'cache'}"]
         command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}"]
+        kept_path = self.scratch / "kept.json"
+        kept_path.unlink(missing_ok=True)
         job.output.unlink(missing_ok=True)
         with job.output.open("ab") as output:  # appended, so that the worker may cut it while others write
             process = subprocess.Popen(
-                command,
+                [sys.executable, "-I", "-S", keeper.__file__, str(kept_path), *command],
                 cwd=directory,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end is the worker's
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is this process's to handle
@@ -96,14 +110,15 @@ class Launcher:
                 return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
             finally:
                 watch.close()
-                _kill_group(process)
+                _end(process)
                 if self.guard is not None:
                     self.guard.release()
+        returncode, left = _kept(kept_path, process.returncode)
         try:
-            return WorkerResult.read(result_path)
+            return dataclasses.replace(WorkerResult.read(result_path), left=left)
         except (OSError, ValueError):
             shown = _last_output(job.output)
-            return WorkerResult(Status.DIED, f"the measured process {_ending(process.returncode)}", shown)
+            return WorkerResult(Status.DIED, f"the measured process {_ending(returncode)}", shown, left=left)
 
 
 def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:
@@ -124,13 +139,26 @@ def _last_output(path: Path) -> str:
         return output.read().decode(errors="replace")
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Closes the keeper's input, at which it kills whatever there still is."""
+    assert process.stdin is not None
+    process.stdin.close()
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        with Ending(process) as ending:
+            ending.comes_until(clocks.monotonic_ns() + _PATIENCE_NS)
     finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its worker dies with it
         process.wait()
+
+
+def _kept(path: Path, returncode: int) -> tuple[int, tuple[str, ...]]:
+    """How the worker ended and what it left running, in its keeper's words; ``returncode`` is the keeper's own."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return returncode, ()
+    return os.waitstatus_to_exitcode(kept["status"]), tuple(kept["left"])
 
 
 def _ending(code: int) -> str:

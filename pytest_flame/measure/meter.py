@@ -10,6 +10,7 @@ from typing import Final
 from pytest_flame import clocks
 from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.measure import outside
+from pytest_flame.measure.descendants import Children, Waited
 from pytest_flame.model import Round
 from pytest_flame.sampling.sampler import Sampler
 
@@ -24,21 +25,29 @@ def queued_ns() -> int:
 class Meter:
     """One round at a time: ``begin``, any number of ``enter``/``leave`` around what is measured, ``end``.
 
-    CPU is that of all threads of the process, user and kernel, and of the child processes it waited for, less what
-    the sampler's own helper thread used.
+    CPU is that of all threads of the process, user and kernel, less what the sampler's own helper thread used; and
+    that of ``children``: by default, those it waited for.
     """
 
-    def __init__(self, sampler: Sampler, rng: random.Random, between: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        rng: random.Random,
+        between: Callable[[], object] = lambda: None,
+        children: Children | None = None,
+    ) -> None:
         """``between`` is called before each round."""
         self._sampler = sampler
         self._rng = rng
         self._between = between
+        self._children = children or Waited()
         self._sampled = False
         self._inside = False
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._faults = 0
         self._regions = 0
         self._began_ns = self._queued_ns = self._spin_ns = 0
-        self._started = (0, 0, 0, 0, 0)
+        self._started = (0, 0, 0, 0)
+        self._children_started = 0
         self.region_cost_ns = 0.0
         """CPU one empty ``enter``/``leave`` is seen to cost; taken off each region."""
         self.sampled_cpu_ns = 0
@@ -69,25 +78,32 @@ class Meter:
             raise UsageError("`with flame:` inside another one", fix="measure the outer block, or the inner one")
         self._inside = True
         self._regions += 1
+        # What looking at other processes costs is neither sampled nor inside the clocks.
+        self._children_started = self._children.cpu_ns()
         if self._sampled:
             self._sampler.resume()
         self._started = self._clocks()
 
     def leave(self) -> None:
-        cpu, child, system, wall, faults = self._clocks()
+        cpu, system, wall, faults = self._clocks()
         if self._sampled:
             self._sampler.pause()
         self._inside = False
         self._cpu_ns += cpu - self._started[0]
-        self._child_ns += child - self._started[1]
-        self._system_ns += system - self._started[2]
-        self._wall_ns += wall - self._started[3]
-        self._faults += faults - self._started[4]
+        self._child_ns += self._children.cpu_ns() - self._children_started
+        self._system_ns += system - self._started[1]
+        self._wall_ns += wall - self._started[2]
+        self._faults += faults - self._started[3]
 
     @property
     def regions(self) -> int:
         """Regions entered since ``begin``."""
         return self._regions
+
+    @property
+    def own_cpu_ns(self) -> int:
+        """CPU of this process alone since ``begin``."""
+        return self._cpu_ns
 
     @property
     def elapsed_ns(self) -> int:
@@ -98,12 +114,16 @@ class Meter:
         if self._sampled:
             self._sampler.stop()
             self.sampled_cpu_ns += self._cpu_ns
-            self.sampled_child_ns += self._child_ns
+            self.sampled_child_ns += self._child_ns  # by ticks where a child waits for its own: may run back by one
             self.sampled_system_ns += self._system_ns
             self.ticks_due += self._cpu_ns / self._period_ns
         cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
         wall = max(0, self._wall_ns - (queued_ns() - self._queued_ns))
         return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns, self._faults)
+
+    def unseen(self, counted_ns: int) -> str | None:
+        """Why the rounds so far, which cost ``counted_ns``, did not count all; asked when the last has ended."""
+        return self._children.unseen(counted_ns)
 
     def abandon(self) -> None:
         """The body raised: stop sampling, forget the round."""
@@ -112,9 +132,7 @@ class Meter:
             self._sampled = False
         self._inside = False
 
-    def _clocks(self) -> tuple[int, int, int, int, int]:
+    def _clocks(self) -> tuple[int, int, int, int]:
         own = clocks.process_time_ns() - self._sampler.helper_cpu_ns()
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        child = round((children.ru_utime + children.ru_stime) * NS_PER_S)
-        return own, child, round(usage.ru_stime * NS_PER_S), clocks.monotonic_ns(), usage.ru_minflt
+        return own, round(usage.ru_stime * NS_PER_S), clocks.monotonic_ns(), usage.ru_minflt

@@ -17,12 +17,11 @@ R = TypeVar("R")
 
 
 class MeasuredPart:
-    """While ``discovering`` (the body's first call) nothing is timed: it shows which way the test uses it."""
+    """The body's first call shows which way the test uses it."""
 
     def __init__(self, meter: Meter, steps: Callable[[], Iterator[Step]]) -> None:
         self._meter = meter
         self._steps = steps
-        self.discovering = True
         self.called = False
         self.entered = False
         self.raised: BaseException | None = None
@@ -43,6 +42,7 @@ class MeasuredPart:
                 fix="`with flame:` and in it `await` the call",
             )
         self.called = True
+        self._meter.abandon()
         try:
             for step in self._steps():
                 call_n(func if step.kind is Kind.BODY else empty, args, kwargs, step.turns)
@@ -55,12 +55,10 @@ class MeasuredPart:
         if self.called:
             raise UsageError("one test uses both flame(...) and `with flame:`", fix="keep one of them")
         self.entered = True
-        if not self.discovering:
-            self._meter.enter()
+        self._meter.enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self.discovering:
-            self._meter.leave()
+        self._meter.leave()

@@ -63,9 +63,13 @@ class Progress:
     plan: Plan | None = None
     round_wall_ns: int = 0
     loop_ps: int = 0
+    first_call_ns: int | None = None
+    """CPU of the body's very first call; it may be a round of its own, or lie before the rounds."""
     rounds: list[Round] = field(default_factory=list)
     outside: Outside | None = None
     """Over the rounds that count."""
+    unseen: str | None = None
+    """Why the cost of these rounds is not known: processes that work for the body could not be read."""
 
     def passed(self) -> int:
         """Iterations of the body that returned, when one just raised."""
@@ -109,9 +113,12 @@ def rounds(
         return
     began = clocks.monotonic_ns()
     progress.plan = plan
-    if regions:
-        meter.region_cost_ns = _empty_region_ns(meter)
-    else:
+    meter.region_cost_ns = empty_region_ns(meter, 200) if regions else empty_region_ns(meter)
+    if progress.first_call_ns is None and plan.iterations > 1:
+        yield from _round(meter, progress, 1, sampled=False, regions=regions)
+    if not regions:
+        if plan.iterations > 1:
+            meter.region_cost_ns = 0.0  # nothing beside a round
         yield from _empty_loop(meter, progress, plan.iterations)
     iterations = plan.iterations
     if plan.warm_up or iterations > 2:
@@ -127,6 +134,7 @@ def rounds(
         if passed + done.wall_ns > LIMIT_PART * limit_s * NS_PER_S:
             break
     progress.outside = outside.read().since(before)
+    progress.unseen = meter.unseen(sum(r.cpu_ns for r in progress.rounds))
     progress.finished = True
 
 
@@ -145,13 +153,19 @@ def _warm_up(
         each = (clocks.monotonic_ns() - began) / chunk / NS_PER_S
         done += chunk
         # The first call is often cold: believed only where another one like it would be too many.
-        if (done > 1 or each > limit_s / 4) and each * iterations > 2 * time_s:
+        if (progress.calls > 1 or each > limit_s / 4) and each * iterations > 2 * time_s:
             most = max(1, min(iterations, int(time_s / 2 / each)))
         chunk = min(done, calls - done)
     if not regions:
         meter.leave()
-    meter.end(done)
+    _note_first(progress, meter.end(done))
     return most
+
+
+def _note_first(progress: Progress, done: Round) -> None:
+    """The body's first call, where it was a round of its own."""
+    if progress.first_call_ns is None and done.iterations == 1:
+        progress.first_call_ns = done.cpu_ns
 
 
 def which_sampled(count: int, rng: random.Random) -> list[bool]:
@@ -174,7 +188,9 @@ def _round(
         meter.enter()
         yield from progress.body(iterations)
         meter.leave()
-    return meter.end(iterations)
+    done = meter.end(iterations)
+    _note_first(progress, done)
+    return done
 
 
 def _calibrate(meter: Meter, progress: Progress, time_s: float, *, regions: bool) -> Iterator[Step]:
@@ -213,16 +229,19 @@ def _empty_loop(meter: Meter, progress: Progress, iterations: int) -> Iterator[S
         meter.enter()
         yield Step(Kind.EMPTY, count)
         meter.leave()
-        costs.append(meter.end(count).cpu_ns * PS_PER_NS // count)
+        meter.end(count)
+        costs.append(meter.own_cpu_ns * PS_PER_NS // count)
     progress.loop_ps = min(costs) if count >= 100 else 0
 
 
-def _empty_region_ns(meter: Meter) -> float:
+def empty_region_ns(meter: Meter, regions: int = 8) -> float:
+    """What reading the clocks around nothing is seen to cost: the smallest of a few means."""
     costs = []
     for _ in range(5):
         meter.begin(sampled=False)
-        for _ in range(200):
+        for _ in range(regions):
             meter.enter()
             meter.leave()
-        costs.append(meter.end(1).cpu_ns / 200)
+        meter.end(1)
+        costs.append(meter.own_cpu_ns / regions)
     return min(costs)

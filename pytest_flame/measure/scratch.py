@@ -14,7 +14,14 @@ _REAPER: Final = r"""
 trap '' HUP INT TERM
 group=0
 while read -r line; do group=$line; done
-[ "$group" -gt 1 ] && kill -s KILL -- "-$group" 2>/dev/null
+if [ "$group" -gt 1 ] && kill -s TERM -- "-$group" 2>/dev/null; then
+    tries=0
+    while kill -s 0 -- "-$group" 2>/dev/null && [ "$tries" -lt 20 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    kill -s KILL -- "-$group" 2>/dev/null
+fi
 tries=0
 while [ -e "$1" ] && [ "$tries" -lt 100 ]; do
     chmod -R u+rwx "$1" 2>/dev/null
@@ -22,7 +29,8 @@ while [ -e "$1" ] && [ "$tries" -lt 100 ]; do
     tries=$((tries + 1))
 done
 """
-"""Waits for the end of its input, which comes when the writer dies. What it reads is the group to kill then."""
+"""Waits for the end of its input, which comes when the writer dies. What it reads is the group to end then: the
+keeper of a worker ends what the worker has detached, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ def see(item: pytest.Item, identity: Identity) -> Seen:
         skipped=skipped(item),
         expected_to_fail=_expected_to_fail(item),
         function=_function(item),
-        fixtures=tuple(getattr(item, "fixturenames", ())),
+        # Sorted: the order of automatic ones is that in which plugins were loaded.
+        fixtures=tuple(sorted(getattr(item, "fixturenames", ()))),
         parameters=tuple(f"{n}={identity.portable(_shown(v))}" for n, v in sorted(parameters.items())),
         marks=tuple(sorted(mark.name for mark in item.iter_markers())),
     )

@@ -24,7 +24,7 @@ from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s
 from pytest_flame.model import Process, Recording
-from pytest_flame.quantities import shown_seconds
+from pytest_flame.quantities import CPU, shown_seconds
 
 BASE: Final = "base"
 HEAD: Final = "head"
@@ -55,6 +55,7 @@ class Target:
     time_s: float
     """For so many processes."""
     fresh: bool
+    metric: str = CPU
     stored: Recording | None = None
     place: Path | None = None
     seen: Seen | None = None
@@ -81,6 +82,8 @@ class Measured:
     complete: bool
     """The referee, or the number asked for, was satisfied."""
     referee: Referee | None = None
+    left: tuple[str, ...] = ()
+    """Commands of processes that its workers left running, and that were ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class _State:
     wall_s: float = 0.0
     referee: Referee | None = None
     satisfied: bool = False
+    left: dict[str, None] = field(default_factory=dict)
+    """In the order they were met."""
     took_s: dict[str, float] = field(default_factory=dict)
     """By side: the longest of its processes so far, from start to end."""
     base_call_s: float | None = None
@@ -147,6 +152,7 @@ class _State:
             self.wall_s,
             self.satisfied,
             self.referee,
+            tuple(self.left),
         )
 
 
@@ -224,8 +230,9 @@ class _Run:
         target = state.target
         if target.stored is not None:
             state.base_call_s = per_call_s(target.stored)
-        if target.stored is not None and target.stored.fresh == target.fresh:
-            state.plan, round_s = plan_like(target.stored, target.time_s / target.processes)
+        like = target.stored if target.stored is not None and target.stored.fresh == target.fresh else None
+        if like is not None and like.metric == target.metric == CPU:
+            state.plan, round_s = plan_like(like, target.time_s / target.processes)
         else:
             found: dict[str, WorkerResult] = {}
             for side in (BASE, HEAD) if self.places.base is not None else (HEAD,):
@@ -242,7 +249,7 @@ class _Run:
                 state.fail(failed[0], found[failed[0]])
                 return
             result = found.get(BASE, found[HEAD])
-            state.plan, round_s = result.plan, result.round_wall_ns / 1e9
+            state.plan, round_s = result.plan, max(result.round_wall_ns, 1) / 1e9
         if not target.processes_given:
             affordable = int(target.time_s / round_s)
             state.processes = max(min(target.processes, MIN_PROCESSES_SLOW), min(target.processes, affordable))
@@ -294,6 +301,7 @@ class _Run:
             sampler=self.how.sampler,
             time_s=target.time_s / target.processes,
             fresh=target.fresh,
+            metric=target.metric,
             cpus=self.how.cpus,
             plan=plan,
             kernel_frames=self.how.kernel_frames,
@@ -316,6 +324,7 @@ class _Run:
         finally:
             took_s = clocks.monotonic() - began
             state.wall_s += took_s
+        state.left |= dict.fromkeys(result.left)
         if result.status is Status.HUNG:
             return self._hung(state, side, result)
         state.took_s[side] = max(took_s, state.took_s.get(side, 0.0))

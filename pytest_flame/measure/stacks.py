@@ -23,7 +23,7 @@ from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.sampler import RawFrame, RawSamples
 
 CHILDREN_NOT_SAMPLED: Final = Frame("[children]", "[not sampled]")
-"""CPU of child processes the body waited for."""
+"""CPU of child processes: those the body waited for, and those that live on."""
 
 _OWN: Final = ("pytest_flame.measure.", "pytest_flame.sampling.")
 _PLUMBING: Final = (*_OWN, "_pytest.", "pluggy.", "pytest_asyncio.", "anyio.", "unittest.")
@@ -90,7 +90,7 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
         stacks, counts = _add_kernel(stacks, counts, root, clocks)
     else:
         stacks = _by_counter(stacks, root, clocks)
-    if clocks.child_ns:
+    if clocks.child_ns > 0:
         # As many samples as it would have had: the clock's figure is better than that, never worse.
         period_ns = clocks.cpu_ns / clocks.ticks_due if clocks.ticks_due > 0 else _TICK_NS
         stacks[(root, CHILDREN_NOT_SAMPLED)] = StackSample(max(1, round(clocks.child_ns / period_ns)), clocks.child_ns)

@@ -31,16 +31,18 @@ from pytest_flame.measure.agreement import Conditions, said
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured, shown
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
+from pytest_flame.measure.descendants import Descendants
 from pytest_flame.measure.identity import Identity, top_of
-from pytest_flame.measure.job import Job, Status, WorkerResult
+from pytest_flame.measure.job import ONCE, Job, Plan, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
-from pytest_flame.measure.rounds import Kind, Progress, Step, rounds, watched
+from pytest_flame.measure.rounds import Kind, Progress, Step, empty_region_ns, rounds, watched
 from pytest_flame.measure.seeing import conditions, see
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording
 from pytest_flame.plugin import FLAME_KEY
+from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.sampling.ladder import open_sampler
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.sampler import RawFrame
@@ -245,9 +247,10 @@ class Worker:
             kernel_frames=self.job.kernel_frames,
             native_frames=self.job.native_frames,
         )
+        children = Descendants(os.getpid(), keeper=os.getppid())
         try:
             sampler.set_stops(STOPS)
-            meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin)
+            meter = Meter(sampler, self.rng, Captured(item, self.job.output).thin, children)
             self._shuffle_heap()
             report = self._fresh(item, meter) if self.job.fresh else self._repeat(item, meter)
             self.pulse.ending()
@@ -256,13 +259,17 @@ class Worker:
                 _refuse_tracers("was left behind by the test")
                 self.result = self._recorded(meter, sampler.samples(), sampler.info)
         finally:
+            children.close()
             sampler.close()
 
+    @property
+    def _plan(self) -> Plan | None:
+        """A process whose first call is judged makes no other."""
+        return ONCE if self.job.metric == FIRST_CALL else self.job.plan
+
     def _steps(self, meter: Meter, *, regions: bool) -> Iterator[Step]:
-        job = self.job
-        steps = rounds(
-            meter, self.progress, job.plan, job.time_s, self.rng, regions=regions, limit_s=job.patience.calls_s
-        )
+        time_s, limit_s = self.job.time_s, self.job.patience.calls_s
+        steps = rounds(meter, self.progress, self._plan, time_s, self.rng, regions=regions, limit_s=limit_s)
         return watched(steps, self.pulse)
 
     def _repeat(self, item: pytest.Function, meter: Meter) -> pytest.TestReport:
@@ -292,8 +299,9 @@ class Worker:
         flame:``, for which it is called again and again."""
 
         def steps() -> Iterator[Step]:
+            meter.region_cost_ns = empty_region_ns(meter)
+            meter.begin(sampled=self._plan == ONCE)
             yield from watched(iter([Step(Kind.BODY, 1)]), self.pulse)
-            part.discovering = False
             if part.called:
                 return
             if not part.entered:
@@ -301,8 +309,15 @@ class Worker:
                     "the test asks for the fixture `flame` and does not use it",
                     fix="call flame(func, ...), write `with flame:`, or drop the argument to measure the whole body",
                 )
+            first = meter.end(1)
             self.progress.calls += 1
-            yield from self._steps(meter, regions=True)
+            self.progress.first_call_ns = first.cpu_ns
+            if self._plan == ONCE:
+                self.progress.plan, self.progress.finished = ONCE, True
+                self.progress.rounds.append(first)
+                self.progress.unseen = meter.unseen(first.cpu_ns)
+            else:
+                yield from self._steps(meter, regions=True)
 
         return repeated(body, steps(), settle_heap)
 
@@ -401,7 +416,10 @@ class Worker:
     def _recorded(self, meter: Meter, raw: Any, info: Any) -> WorkerResult:
         progress, job = self.progress, self.job
         if job.plan is None:
-            return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns)
+            once = progress.rounds[0].wall_ns if progress.rounds else 0
+            return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns or once)
+        if progress.unseen is not None:
+            return WorkerResult(Status.UNSEEN, progress.unseen)
         assert self.body is not None
         clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due)
         folded = fold_samples(raw, FrameNamer(job.root, _search_path(job)), self.body, clocks, info)
@@ -412,6 +430,7 @@ class Worker:
             progress.loop_ps,
             job.hash_seed,
             progress.outside,
+            progress.first_call_ns,
         )
         recording = Recording(
             test_id=job.node_id,
@@ -421,6 +440,7 @@ class Worker:
             source_hashes=source_hashes(Path(job.root), module_files()),
             lines=folded.lines,
             fresh=job.fresh,
+            metric=job.metric,
             seed=job.seed,
             line_weights=folded.line_weights,
         )

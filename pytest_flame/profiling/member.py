@@ -8,15 +8,17 @@ from pathlib import Path
 
 from pytest_flame.errors import FlameError
 from pytest_flame.profiling import ending, following
+from pytest_flame.profiling.drawing import draw_elsewhere
 from pytest_flame.profiling.recorder import Recorder
 from pytest_flame.profiling.session import Session, merge
+from pytest_flame.render.text import printable_text
 
 
 def say(text: str) -> None:
     """Beside the program's own output, whatever it has made of ``sys.stderr``."""
     stream = sys.__stderr__
     if stream is not None and not stream.closed:
-        print(f"flame: {text}", file=stream, flush=True)
+        print(printable_text(f"flame: {text}"), file=stream, flush=True)
 
 
 class Member:
@@ -88,11 +90,17 @@ class Member:
             return
         profile = merge(parts, unfinished=unfinished)
         try:
-            profile.write(output)
+            trouble = None
+            if output.suffix == ".svg":
+                trouble = draw_elsewhere(profile, output)
+            else:
+                profile.write(output)
         except OSError as e:
             say(f"the profile cannot be written: {e}")
             return
-        if aloud:
+        if trouble is not None:
+            say(trouble)
+        elif aloud:
             say(f"{profile.summary()} → {output}")
             for note in profile.notes():
                 say(f"note: {note}")

@@ -14,7 +14,7 @@ from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.profiling import following
 from pytest_flame.profiling.member import Member, say
 from pytest_flame.profiling.profiler import FREQUENCY_HZ
-from pytest_flame.profiling.result import check_suffix, load_writer
+from pytest_flame.profiling.result import check_suffix
 from pytest_flame.profiling.session import Session, Settings
 from pytest_flame.sampling.ladder import CHOICES
 
@@ -51,7 +51,6 @@ def _begin(output: str) -> None:
 
 def _settings(output: Path) -> Settings:
     check_suffix(output)
-    load_writer(output)
     if not output.parent.is_dir():
         raise UsageError(f"{OUTPUT}={output}: there is no folder {output.parent}", fix=f"mkdir -p {output.parent}")
     if output.is_file():

@@ -6,6 +6,7 @@ import math
 import os
 import random
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -91,7 +92,8 @@ class Recorder:
         meter.enter()
 
     def stop(self) -> None:
-        """Does nothing where it is not running, and in a forked child."""
+        """Does nothing where it is not running, and in a forked child. Raises ``FlameError`` where sampling ended
+        badly: what was sampled until then is kept."""
         global _recording
         sampler, meter = self._sampler, self._meter
         if sampler is None or meter is None:
@@ -101,18 +103,22 @@ class Recorder:
             self._threads.remove()
         if self._stitcher is not None:
             self._stitcher.remove()
+        trouble: FlameError | None = None
         try:
             if not self.elsewhere:
                 meter.leave()
+                trouble = _end(sampler)
                 wall_ns = clocks.monotonic_ns() - self._began_ns
-                meter.end(1)
+                faults = meter.end(1).minor_faults
                 self._waited_ns += meter.sampled_child_ns
-                taken = self._fold(sampler, meter, wall_ns)
+                taken = replace(self._fold(sampler, meter, wall_ns), minor_faults=faults)
                 self._profile = taken if self._profile is None else add([self._profile, taken])
         finally:
             sampler.close()
             if _recording is self:
                 _recording = None
+        if trouble is not None:
+            raise trouble
 
     def part(self) -> Part:
         """What this process has to hand in, its children left out. Raises ``UsageError`` before the first ``stop``."""
@@ -139,6 +145,15 @@ class Recorder:
         if sampler.info.event == "cpu-clock-looks":
             stacks = _to_clock(stacks, meter.sampled_cpu_ns, meter.sampled_cpu_ns / max(1.0, meter.ticks_due))
         return CpuProfile(stacks, folded.counts, sampler.info, meter.sampled_cpu_ns, wall_ns, lines)
+
+
+def _end(sampler: NativeSampler) -> FlameError | None:
+    """Why samples are missing, where something the program did ended them."""
+    try:
+        sampler.stop()
+    except FlameError as e:
+        return FlameError(f"the profile is not whole: {e.what}", why=e.why, fix=e.fix)
+    return None
 
 
 def _to_clock(stacks: dict[Stack, StackSample], cpu_ns: int, period_ns: float) -> dict[Stack, StackSample]:

@@ -12,12 +12,25 @@ from typing import Final
 from pytest_flame import atomic
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import folded
-from pytest_flame.model import PS_PER_NS, Frame, Profile, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
+from pytest_flame.model import (
+    FAULT_NS,
+    PS_PER_NS,
+    Frame,
+    Profile,
+    SampleCounts,
+    SamplerInfo,
+    SourceLine,
+    Stack,
+    StackSample,
+)
 from pytest_flame.render import units
 
 SUFFIXES: Final = (".folded", ".txt", ".svg")
 _MISSING: Final = 0.02
 """Share of samples that may be missing before a note says so."""
+_FAULTS: Final = 0.05
+_FAULTS_NS: Final = 2_500_000
+"""From here on page faults are said: 10,000 and a twentieth of the CPU time. Starting up takes some thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,8 @@ class CpuProfile:
     processes: int = 1
     unfinished: int = 0
     """Followed processes that did not hand in their samples: killed, replaced by another program, still running."""
+    minor_faults: int | None = None
+    """Pages the kernel mapped meanwhile, in the processes that were profiled; None where they were not counted."""
 
     @property
     def sampled_ns(self) -> int:
@@ -71,12 +86,7 @@ class CpuProfile:
 
     def svg(self, title: str) -> str:
         """A flame graph, root at the bottom, to click in when it is opened by itself."""
-        from pytest_flame.render.interactive_svg import interactive_svg
-        from pytest_flame.render.picture import profile_picture
-
-        profile = Profile({stack: cost * PS_PER_NS for stack, cost in self.costs().items()})
-        with units.counted_in(units.Amount("CPU time")):
-            return interactive_svg(profile_picture(profile, title, subtitle=self.summary(), of="the profile"))
+        return cpu_svg(self.costs(), title, self.summary())
 
     def table(self, rows: int = 15) -> str:
         """The functions with the most CPU of their own, a line each: share and time alone, and with what they call."""
@@ -105,6 +115,14 @@ class CpuProfile:
                 f"{units.percent(missing / self.cpu_ns)} of the CPU time has no samples: the last moments of threads "
                 "and processes, short threads of C code, samples that were lost"
             )
+        faults_ns = (self.minor_faults or 0) * FAULT_NS
+        if faults_ns > _FAULTS * self.cpu_ns and faults_ns > _FAULTS_NS:
+            notes.append(
+                f"{units.count(self.minor_faults or 0, 'page fault')}, at least "
+                f"{units.percent(faults_ns / max(1, self.cpu_ns))} of the CPU time: memory goes back to the system and "
+                "is taken again, maybe only because of where the heap or the interpreter's stack of frames happens to "
+                "end (docs/profiling.md, How deep)"
+            )
         for name in ("unwindable", "lost", "overflowed", "truncated"):
             count = getattr(self.counts, name)
             if count > _MISSING / 10 * self.counts.taken and count > 3:
@@ -128,11 +146,14 @@ _WORDS: Final = {
 }
 
 
-def load_writer(path: Path) -> None:
-    """Imports what ``write`` needs. Classes that modules make run as code of their own: imported while Python ends,
-    they make it forget that Ctrl-C ended the program."""
-    if path.suffix == ".svg":
-        from pytest_flame.render import interactive_svg, picture  # noqa: F401
+def cpu_svg(costs: Mapping[Stack, int], title: str, subtitle: str) -> str:
+    """A flame graph of nanoseconds by stack."""
+    from pytest_flame.render.interactive_svg import interactive_svg
+    from pytest_flame.render.picture import profile_picture
+
+    profile = Profile({stack: cost * PS_PER_NS for stack, cost in costs.items()})
+    with units.counted_in(units.Amount("CPU time")):
+        return interactive_svg(profile_picture(profile, title, subtitle=subtitle, of="the profile"))
 
 
 def check_suffix(path: Path) -> None:

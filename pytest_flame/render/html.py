@@ -121,6 +121,8 @@ class _Test:
     base_ps: int
     detectable: str
     mde: float
+    where: str
+    """What the verdict alone would hide: the total did not regress, or what did was accepted."""
     bar: Markup
     measured: str
     """Against what base, and how much of it."""
@@ -146,6 +148,7 @@ def _test(number: int, judgement: Judgement, files: Pictures, scale: float, room
         id=judgement.test_id,
         verdict=judgement.verdict.value,
         badge=words.badge(judgement),
+        where=words.accepted(judgement) or words.only_in(judgement),
         open=judgement.verdict in (Verdict.REGRESSED, Verdict.ERROR),
         reason=judgement.reason,
         times=words.times(comparison) if comparison else "",

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pytest_flame.model import PS_PER_NS, Comparison, FrameDelta, Judgement, Recording, RunResult
 from pytest_flame.render import words
 from pytest_flame.stats.faults import median_faults
+from pytest_flame.stats.first_calls import median_first_call_ps
 
 SCHEMA_ID: Final = "pytest-flame/result/1"
 
@@ -73,9 +74,13 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "reason": judgement.reason,
         "mode": "interleaved" if judgement.interleaved else "stored",
         "base_commit": judgement.base_commit,
+        "baseline_written": judgement.baseline_written,
         **figures,
         "base_minor_faults": _faults(judgement.base),
         "head_minor_faults": _faults(judgement.head),
+        "metric": judgement.head.metric if judgement.head is not None else None,
+        "base_first_call_ns": _first_call_ns(judgement.base),
+        "head_first_call_ns": _first_call_ns(judgement.head),
         "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],
         "moved": [_frame(delta, comparison) for delta in comparison.moved] if comparison else [],
         "notes": [*judgement.notes, *(comparison.notes if comparison else ())],
@@ -127,6 +132,11 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
 
 def _faults(recording: Recording | None) -> float | None:
     return _finite(median_faults(recording.processes)) if recording is not None else None
+
+
+def _first_call_ns(recording: Recording | None) -> float | int | None:
+    found = median_first_call_ps(recording.processes) if recording is not None else None
+    return None if found is None else _ns(round(found))
 
 
 def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:

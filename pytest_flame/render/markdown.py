@@ -90,6 +90,10 @@ def _row(judgement: Judgement) -> str:
         shown = f"**{verdict.value}**"
     else:
         shown = verdict.value if verdict in (Verdict.IMPROVED, Verdict.PASS) else words.LABELS[verdict]
+    if accepted := words.accepted(judgement):
+        shown = f"{shown}, {_text(accepted)}"
+    elif where := words.only_in(judgement):
+        shown = f"{shown} {_text(where)}"
     cells = [code(judgement.test_id), shown]
     if comparison is None:
         return f"| {' | '.join([*cells, '', '', _text(judgement.reason)])} |"
@@ -113,6 +117,7 @@ def _details(judgement: Judgement) -> str:
     """What the table has no room for; empty where it said everything."""
     comparison = judgement.comparison
     lines = [_accusation(comparison, delta) for delta in comparison.culprits] if comparison else []
+    lines += [f"- {_text(written)}" for written in [words.written(judgement)] if written]
     notes = [*judgement.notes, *(comparison.notes if comparison else ())]
     lines += [f"- note: {_text(note)}" for note in notes]
     if judgement.details:

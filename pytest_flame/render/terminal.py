@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Final, NamedTuple
 
 from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
@@ -41,6 +42,8 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
     if result.interrupted:
         lines.append(Line("interrupted: only the tests below were judged", _NOTE))
     lines += _test_lines(result.judgements, width)
+    if written := [judgement for judgement in result.judgements if judgement.baseline_written is not None]:
+        lines.append(Line(printable(_baselines(written))))
     if report is not None:
         lines.append(Line(f"report: {report}"))
     return lines
@@ -56,6 +59,14 @@ def gate_lines(result: RunResult) -> list[Line]:
         lines.append(Line(f"{words.GATE_HEADING}, {words.gate_line(result)}:", {**_NOTE, "bold": True}))
         lines += [Line(f"{_INDENT}{printable(words.gate_change(change))}", _NOTE) for change in gate.changes]
     return lines
+
+
+def _baselines(written: list[Judgement]) -> str:
+    """``3 baselines written, 1 of them over a change: git add flame-baselines``."""
+    over = sum(bool(words.accepted(judgement)) for judgement in written)
+    change = f", {over} of them over a change" if over and len(written) > 1 else ""
+    folders = sorted({(judgement.baseline_written or "").rpartition("/")[0] or "." for judgement in written})
+    return f"{units.count(len(written), 'baseline')} written{change}; to keep: git add {' '.join(map(quote, folders))}"
 
 
 def failure_lines(judgement: Judgement, *, picture: Path | str | None = None, width: int = _TREE_WIDTH) -> list[Line]:
@@ -149,13 +160,15 @@ def _test_lines(judgements: tuple[Judgement, ...], width: int) -> list[Line]:
         judgement, name = row.judgement, printable(row.judgement.test_id)
         outcome = printable(words.outcome(judgement))
         text = f"{_aligned(row.columns, sizes)}  {outcome}" if judgement.comparison else outcome
-        markup = _MARKUP[judgement.verdict]
+        markup = _NOTE if words.accepted(judgement) else _MARKUP[judgement.verdict]
         if cells(name) > ids:
             lines.append(Line(name, markup))
             name = ""
         lines.append(Line(f"{name}{' ' * (ids - cells(name))}  {text}", markup))
         if judgement.comparison:
             lines += _culprit_lines(judgement.comparison)
+        if words.accepted(judgement):
+            lines.append(Line(f"{_INDENT}{printable(words.written(judgement))}", _NOTE))
         lines += [Line(f"{_INDENT}note: {printable(note)}", _NOTE) for note in judgement.notes]
     return lines
 

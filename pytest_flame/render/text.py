@@ -30,6 +30,11 @@ def printable_lines(text: str) -> list[str]:
     return [printable(line) for line in text.expandtabs(8).splitlines()]
 
 
+def printable_text(text: str) -> str:
+    """A longer text, each line printable."""
+    return "\n".join(printable_lines(text))
+
+
 def cells(text: str) -> int:
     """Columns the text takes in a monospaced font: wide East Asian characters take two, combining marks none."""
     if text.isascii():

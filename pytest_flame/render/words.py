@@ -142,8 +142,58 @@ def badge(judgement: Judgement) -> str:
     return str(judgement.verdict.value)
 
 
+def only_in(judgement: Judgement) -> str:
+    """``in shop.parse:tokenize, +31 % (total within 5 %)``: where a regression shows that the total does not show.
+
+    Empty where the total does, or nothing regressed.
+    """
+    comparison = judgement.comparison
+    if judgement.verdict is not Verdict.REGRESSED or comparison is None or not comparison.culprits:
+        return ""
+    tolerated = 1 + comparison.limits.threshold
+    if comparison.low > tolerated:
+        return ""
+    first, *others = comparison.culprits
+    more = f" and {len(others)} more" if others else ""
+    limit = units.setting(comparison.limits.threshold)
+    total = f"total within {limit}" if comparison.high < tolerated else f"total not shown to be above {limit}"
+    return f"in {first.frame.name}, {_grew(comparison, first)}{more} ({total})"
+
+
+def _grew(comparison: Comparison, delta: FrameDelta) -> str:
+    if delta.relative is not None and delta.relative > 0:
+        return f"{delta.relative:+.0%}".replace("%", " %")
+    new = "new, " if delta.base_ps == 0 else ""
+    return f"{new}{units.signed_percent(own_growth_ps(delta) / comparison.base_ps)} of the test"
+
+
+def accepted(judgement: Judgement) -> str:
+    """``accepted: +17.3 %``: what of a changed test the written baseline stands for; empty where none was written."""
+    if judgement.baseline_written is None:
+        return ""
+    comparison, verdict = judgement.comparison, judgement.verdict
+    if comparison is not None and verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
+        where = only_in(judgement)
+        return f"accepted: {units.signed_percent(comparison.ratio - 1)}{f', {where}' if where else ''}"
+    if verdict is Verdict.INCOMPATIBLE:
+        return f"accepted: {LABELS[verdict]} with the baseline before ({judgement.reason})"
+    return ""
+
+
+def written(judgement: Judgement) -> str:
+    """``baseline written: flame-baselines/….json; commit it``, or nothing."""
+    if judgement.baseline_written is None:
+        return ""
+    return f"baseline written: {judgement.baseline_written}; commit it"
+
+
 def outcome(judgement: Judgement) -> str:
-    """How a test's line ends: ``REGRESSED``, ``pass (would have caught +7.1 %)``, ``not judged: too noisy``."""
+    """How a test's line ends: ``REGRESSED``, ``pass (would have caught +7.1 %)``, ``not judged: too noisy``.
+
+    ``accepted: +17.3 %`` where the run wrote a baseline over a change.
+    """
+    if said := accepted(judgement):
+        return said
     verdict, comparison = judgement.verdict, judgement.comparison
     if comparison is not None and not comparison.tested:
         return judgement.reason
@@ -152,7 +202,8 @@ def outcome(judgement: Judgement) -> str:
         caught = f" (would have caught {detectable(comparison)})" if comparison else ""
         return f"pass{tolerated}{caught}"
     if verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
-        return str(verdict.value)
+        where = only_in(judgement)
+        return f"{verdict.value} {where}" if where else str(verdict.value)
     label = {Verdict.INCONCLUSIVE: "not judged", Verdict.INCOMPATIBLE: "not comparable", Verdict.NEW: "not compared"}
     return f"{label.get(verdict, verdict.value)}: {judgement.reason}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import platform
 import sys
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
+from pytest_flame.sampling.dispositions import Dispositions
 from pytest_flame.sampling.lines import LineTable
 from pytest_flame.sampling.native_names import NativeModule, NativeNamer
 from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
@@ -86,6 +88,7 @@ class NativeSampler:
         self._stops: Any = None
         self._modules: list[NativeModule] = []
         self._native_namer = NativeNamer(inlined=inlined) if info.native_frames else None
+        self._dispositions: Dispositions | None = None
         self._handle = self._new(layout, MAX_NODES, MAX_CODES, TEXT_BYTES)
         _open.add(self)
         self._self_check()
@@ -126,6 +129,9 @@ class NativeSampler:
         code = lib.flame_start(self._handle, rung, event, kernel if info.kernel else lib.FLAME_KERNEL_OFF, period, seed)
         if code:
             raise OSError(-code, self._message())
+        if self._dispositions is None:
+            self._dispositions = _dispositions(lib)
+            self._dispositions.open()
         if event != lib.FLAME_TASK_CLOCK:
             plain = info.event.rstrip("p")
             self._info = replace(info, event=plain + "p" * lib.flame_precise_level(self._handle))
@@ -184,6 +190,9 @@ class NativeSampler:
         if self._handle != self._ffi.NULL:
             self._lib.flame_free(self._handle)
             self._handle = self._ffi.NULL
+        if self._dispositions is not None:
+            self._dispositions.close()
+            self._dispositions = None
 
     def __enter__(self) -> NativeSampler:
         return self
@@ -295,6 +304,12 @@ class NativeSampler:
 
 
 _open: weakref.WeakSet[NativeSampler] = weakref.WeakSet()
+
+
+@functools.cache
+def _dispositions(lib: Any) -> Dispositions:
+    """One for the process, as its signals are."""
+    return Dispositions(lib)
 
 
 @atexit.register

@@ -48,7 +48,9 @@ def test_colour_only_on_a_terminal(flame, two):
 @pytest.mark.parametrize("empty", [0, 1])
 def test_a_side_that_counted_nothing(flame, two, tmp_path, empty):
     (tmp_path / two[empty]).write_text("main;a 0\n")
-    assert flame("diff", *two, "-o", "d.svg").status == 0
+    said = flame("diff", *two, "-o", "d.svg")
+    assert said.status == 2
+    assert f"{two[empty]} counts nothing" in said.err
 
 
 def test_swapping_the_sides_swaps_the_signs(flame, two):

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -126,10 +127,107 @@ def test_two_counts_are_noticed_and_not_guessed(flame, tmp_path):
     assert "flame diff --two-counts" in said.err
 
 
+RECORDED = Path(__file__).parents[1] / "formats" / "recorded"
+
+
+@pytest.mark.parametrize(
+    ("file", "shown"),
+    [
+        ("trampolines.script", "10,101,010 cycles, 1 stack"),
+        ("py-spy.speedscope.json", "9.26 s, 15 stacks"),
+        ("pyinstrument.speedscope.json", "9.65 s, 7 stacks"),
+    ],
+)
+def test_what_other_tools_write_is_drawn(flame, tmp_path, file, shown):
+    said = flame("draw", RECORDED / file, "-o", "p.svg", "-o", "p.html", "-o", "p.folded", "--no-threads")
+    assert (said.status, said.err) == (0, "")
+    assert shown in texts(tmp_path / "p.svg")
+
+
+def test_small_counts_add_up(flame, tmp_path):
+    text = "".join(f"main;f{i} 0.0004\n" for i in range(2_000)) + "main;g 0.2\n"
+    (tmp_path / "p.folded").write_text(text)
+    said = flame("draw", "p.folded", "-o", "p.svg", "-o", "-", "--format", "folded")
+    assert sorted(said.out.splitlines()) == sorted(text.splitlines())
+    flame("draw", "p.folded", "-o", "p.svg", "-o", "p.speedscope.json")
+    assert "1 sample, 2,001 stacks" in texts(tmp_path / "p.svg")
+    (only,) = json.loads((tmp_path / "p.speedscope.json").read_text())["profiles"]
+    assert only["endValue"] == 1
+    assert sorted(set(only["weights"])) == [0.0004, 0.2]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "samples", "bytes"])
+def test_the_same_in_every_unit(flame, tmp_path, unit):
+    """A picosecond is the least time that is drawn: what is below is split so that the sum holds."""
+    text = "".join(f"main;f{i} 0.0004\n" for i in range(2_000)) + "main;g 0.2\n"
+    (tmp_path / "p.folded").write_text(text)
+    flame("draw", "p.folded", "-o", "q.folded", "--unit", unit)
+    counts = [Decimal(line.rpartition(" ")[2]) for line in (tmp_path / "q.folded").read_text().splitlines()]
+    assert sum(counts) == 1
+    assert max(counts) == Decimal("0.2")
+
+
+def test_counts_of_any_size_are_drawn_or_refused(flame, tmp_path):
+    (tmp_path / "large").write_text(f"a;b {10**18}\na;c {3 * 10**17}\n")
+    assert flame("draw", "large", "-o", "-", "--format", "folded", "--unit", "bytes").out == (
+        "a;b 1000000000000000000\na;c 300000000000000000\n"
+    )
+    assert flame("draw", "large", "-o", "p.svg", "--unit", "bytes").status == 0
+    (tmp_path / "larger").write_text("a;b 999999999999999999\n" * 9)
+    said = flame("draw", "larger", "-o", "p.svg")
+    assert said.status == 2
+    assert "more than can be drawn" in said.err
+
+
+def test_one_of_several_things_counted(flame, tmp_path):
+    sample = "\n\t7f1c main+0x1 (/bin/x)\n\n"
+    (tmp_path / "p.script").write_text(f"x 1 1.0: 5 cycles:{sample}x 1 1.1: 7 faults:{sample}")
+    assert "--metric cycles" in flame("draw", "p.script", "-o", "p.svg").err
+    assert flame("draw", "p.script", "--metric", "faults", "-o", "-", "--format", "folded").out == "x;main 7\n"
+
+
+def test_bounds_can_be_raised(flame, tmp_path):
+    (tmp_path / "p.gz").write_bytes(gzip.compress(b"a;b 1\n" * 200_000))
+    said = flame("draw", "p.gz", "-o", "p.svg", "--max-size", "1M")
+    assert said.status == 2
+    assert "p.gz is larger than 1M when decompressed" in said.err
+    assert flame("draw", "p.gz", "-o", "p.svg", "--max-size", "4M").status == 0
+    assert (
+        "'much' is no size; expected one such as 512M" in flame("draw", "p.gz", "-o", "x.svg", "--max-size", "much").err
+    )
+
+
+HOSTILE = "\x1b[31mred\x07\u202e"
+
+
+def test_control_characters_never_reach_the_terminal(flame, tmp_path):
+    """From names of files, of functions, from counts, options and what is noted."""
+    (tmp_path / f"{HOSTILE}.folded").write_text(f"main;{HOSTILE} 3 5\nmain;{HOSTILE}2 4 4\n", "utf-8")
+    (tmp_path / f"{HOSTILE}.bin").write_bytes(b"PERFILE2")
+    (tmp_path / f"{HOSTILE}").mkdir()
+    said = [
+        flame("draw", f"{HOSTILE}.folded", "-o", "p.svg", "-o", "p.html"),
+        flame("draw", f"{HOSTILE}.bin", "-o", "x.svg"),
+        flame("draw", HOSTILE, "-o", "x.svg"),
+        flame("draw", f"{HOSTILE}.missing", "-o", "x.svg"),
+        flame("draw", f"{HOSTILE}.folded", "-o", f"{HOSTILE}.png"),
+        flame("draw", f"{HOSTILE}.folded", "-o", f"missing/{HOSTILE}.svg"),
+        flame("draw", f"{HOSTILE}.folded", "-o", "x.svg", "--unit", HOSTILE),
+        flame("draw", f"{HOSTILE}.folded", "-o", "x.svg", f"--{HOSTILE}"),
+        flame("draw", f"{HOSTILE}.folded", "-o", "x.svg", "--metric", HOSTILE, "--format", HOSTILE),
+        flame("diff", f"{HOSTILE}.folded", "p.svg"),
+        flame("diff", "--two-counts", f"{HOSTILE}.folded"),
+    ]
+    assert [one.status for one in said] == [0, *[2] * 9, 0]
+    for one in said:
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", one.out + one.err)
+    for name in ("p.svg", "p.html"):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", (tmp_path / name).read_text("utf-8"))
+
+
 def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tmp_path):
     """The picture stays as tall as it was, since another stack is as deep without recursion."""
-    recorded = Path(__file__).parents[1] / "formats" / "recorded" / "recursion.txt"
-    flame("draw", recorded, "-o", "r.svg", "--static")
+    flame("draw", RECORDED / "recursion.txt", "-o", "r.svg", "--static")
     shown = texts(tmp_path / "r.svg")
     assert "70 calls of recursion folded into 1 box: ×N stands for N calls" in shown
     assert re.findall(r"×\d+", shown) == ["×70"]
@@ -140,6 +238,8 @@ def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tm
     [
         (["missing.folded", "-o", "a.svg"], "missing.folded can't be read\n  why: No such file or directory"),
         (["bad.folded", "-o", "a.svg"], "bad.folded, line 2 does not end in a count: 'main;f'"),
+        (["zeros.folded", "-o", "a.svg"], "zeros.folded counts nothing\n  why: all 2 stacks in it count 0"),
+        (["nothing.folded", "-o", "a.svg"], "nothing.folded holds no stacks\n  why: it is empty"),
         (["empty", "-o", "a.svg"], "the folder empty holds no profiles"),
         (["p.folded", "-o", "a.png"], "-o a.png: no format belongs to that name"),
         (["p.folded", "-o", "a.json"], "name it ….speedscope.json"),
@@ -153,6 +253,8 @@ def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tm
 )
 def test_errors_say_what_and_why(flame, profile, tmp_path, arguments, what):
     (tmp_path / "bad.folded").write_text("main;f 1\nmain;f\n")
+    (tmp_path / "zeros.folded").write_text("main;f 0\nmain;g 0.0\n")
+    (tmp_path / "nothing.folded").write_text("")
     (tmp_path / "empty").mkdir()
     said = flame("draw", *arguments)
     assert said.status == 2

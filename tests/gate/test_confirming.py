@@ -62,7 +62,7 @@ class Bench:
         monkeypatch.setattr(confirming, "OriginFinder", lambda *_: SimpleNamespace(find=self.find_origin))
         monkeypatch.setattr(confirming, "measure_against", self.measure_against)
 
-    def holding(self, root: Path, *tests: Path) -> None:
+    def holding(self, root: Path, *files: object) -> None:
         if self.repository is not None:
             raise self.repository
 
@@ -135,7 +135,7 @@ def test_one_line_says_what_differed_and_what_was_done(bench: Bench) -> None:
     line, others = found.notes[0], found.notes[1:]
     assert others == ("of the trees",)
     assert f"base {COMMIT[:7]}" in line
-    assert "re-measured here for 2 tests: slower than the stored baseline; " in line
+    assert "re-measured here for 2 tests: 1 slower than the stored baseline; 1 the baseline was recorded " in line
     assert "under other conditions (" in line
     assert "CPU model" in line
 

@@ -24,16 +24,16 @@ def recording(faults: int | None) -> Recording:
     ],
 )
 def test_more_page_faults_are_said(base: int, head: int, words: str) -> None:
-    (note,) = comparison_warnings(recording(base), recording(head))
+    (note,) = comparison_warnings(recording(base), recording(head), 0.05, together=True)
     assert note.startswith(words)
 
 
 @pytest.mark.parametrize(("base", "head"), [(12, 12), (None, 12), (0, None), (None, None)])
 def test_nothing_is_said_of_equal_or_unknown_faults(base: int | None, head: int | None) -> None:
-    assert comparison_warnings(recording(base), recording(head)) == []
+    assert comparison_warnings(recording(base), recording(head), 0.05, together=True) == []
 
 
 def test_a_body_that_costs_nothing_has_no_faults_to_speak_of() -> None:
     free = recording(0)
     free = replace(free, processes=tuple(replace(p, loop_ps=10**9) for p in free.processes))
-    assert comparison_warnings(free, recording(12)) == []
+    assert comparison_warnings(free, recording(12), 0.05, together=True) == []

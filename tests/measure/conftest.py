@@ -47,8 +47,7 @@ class FakeClocks:
         return self.wall_ns
 
     def getrusage(self, who: int) -> SimpleNamespace:
-        if who == meter_module.resource.RUSAGE_CHILDREN:
-            return SimpleNamespace(ru_utime=self.child_ns / 1e9, ru_stime=0.0)
+        assert who == meter_module.resource.RUSAGE_SELF
         user_ns = self.cpu_ns - self.system_ns
         return SimpleNamespace(ru_utime=user_ns / 1e9, ru_stime=self.system_ns / 1e9, ru_minflt=self.faults)
 
@@ -104,13 +103,27 @@ class FakeSampler:
         raise NotImplementedError
 
 
+@dataclass
+class FakeChildren:
+    clocks: FakeClocks
+    hidden: str | None = None
+    asked: list[int] = field(default_factory=list)
+
+    def cpu_ns(self) -> int:
+        return self.clocks.child_ns
+
+    def unseen(self, counted_ns: int) -> str | None:
+        self.asked.append(counted_ns)
+        return self.hidden
+
+
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> FakeClocks:
     fake = FakeClocks()
     monkeypatch.setattr(meter_module, "clocks", fake)
     monkeypatch.setattr(rounds_module, "clocks", fake)
     real = meter_module.resource
-    rusage = {"RUSAGE_CHILDREN": real.RUSAGE_CHILDREN, "RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
+    rusage = {"RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
     monkeypatch.setattr(meter_module, "resource", SimpleNamespace(**rusage))
     monkeypatch.setattr(outside, "queued_ns", lambda: 0)
     monkeypatch.setattr(outside, "spin_ns", lambda: SPIN_NS)
@@ -124,4 +137,4 @@ def sampler() -> FakeSampler:
 
 @pytest.fixture
 def new_meter(sampler: FakeSampler, clocks: FakeClocks) -> Callable[..., Meter]:
-    return lambda seed=1: Meter(sampler, random.Random(seed))
+    return lambda seed=1: Meter(sampler, random.Random(seed), children=FakeChildren(clocks))

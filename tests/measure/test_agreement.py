@@ -24,7 +24,10 @@ def test_the_same_test() -> None:
         ({"expected_to_fail": True}, "expected to fail there"),
         ({"function": "test_it (test_it.py:9)"}, "another function: test_it (test_it.py:9), here test_it (test_it.py"),
         ({"fixtures": ("shop",)}, "other fixtures: tmp_path only here"),
-        ({"fixtures": ("tmp_path", "shop")}, "other fixtures: in another order: tmp_path, shop"),
+        (
+            {"marks": ("flame", "flame", "parametrize")},
+            "other marks: flame, flame, parametrize there, flame, parametrize here",
+        ),
         ({"parameters": ("n=4",)}, "other parameters: n=3 only here; n=4 only there"),
         ({"marks": ("flame", "parametrize", "slow")}, "other marks: slow only there"),
     ],

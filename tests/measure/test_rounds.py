@@ -103,7 +103,7 @@ def test_every_planned_round_runs_the_same_iterations(new_meter: NewMeter, clock
     progress = measured(new_meter, clocks, Plan(iterations=50, rounds=20), cpu_ns=MS)
     assert [(r.iterations, r.cpu_ns) for r in progress.rounds] == [(50, 50 * MS)] * 20
     assert progress.finished
-    assert progress.calls == 21 * 50  # one round warms up
+    assert progress.calls == 1 + 21 * 50  # the first call, and a round that warms up
 
 
 def test_the_round_that_warms_up_does_not_count(new_meter: NewMeter, clocks: Any) -> None:
@@ -112,8 +112,41 @@ def test_the_round_that_warms_up_does_not_count(new_meter: NewMeter, clocks: Any
     for step in steps:
         if step.kind is Kind.BODY:
             clocks.work((1000 if progress.calls < 10 else 1) * MS)
-    assert progress.calls == 40
+    assert progress.calls == 1 + 40
     assert [r.cpu_ns for r in progress.rounds] == [MS] * 3
+
+
+@pytest.mark.parametrize("regions", [False, True])
+@pytest.mark.parametrize(
+    ("plan", "rest"),
+    [
+        pytest.param(Plan(10, 3), [3, 3, 3], id="before the rounds"),
+        pytest.param(Plan(1, 3), [3, 3, 3], id="the round that warms up"),
+        pytest.param(Plan(1, 2), [700, 3], id="a round that counts"),
+    ],
+)
+def test_first_call_is_timed_alone_and_costs_no_second_one(
+    new_meter: NewMeter, clocks: Any, plan: Plan, rest: list[int], regions: bool
+) -> None:
+    progress, meter, calls = Progress(), new_meter(), 0
+    for step in rounds(meter, progress, plan, 10.0, random.Random(1), regions=regions):
+        for _ in range(step.iterations if step.kind is Kind.BODY else 0):
+            if regions:
+                meter.enter()
+            clocks.work((3 if calls else 700) * MS)
+            calls += 1
+            if regions:
+                meter.leave()
+    assert progress.first_call_ns == 700 * MS
+    assert [r.cpu_ns // r.iterations // MS for r in progress.rounds] == rest
+    assert progress.calls == calls
+
+
+def test_reading_the_clocks_is_no_part_of_the_first_call(new_meter: NewMeter, clocks: Any) -> None:
+    clocks.reading_ns = 2 * US
+    assert measured(new_meter, clocks, Plan(10, 3), cpu_ns=5 * US).first_call_ns == 5 * US
+    only = measured(new_meter, clocks, Plan(1, 1), cpu_ns=5 * US)
+    assert only.first_call_ns == only.rounds[0].cpu_ns == 5 * US
 
 
 @pytest.mark.parametrize(("count", "bodies"), [(1, 1), (2, 2), (3, 4)])
@@ -133,7 +166,7 @@ def test_without_a_warm_up_a_few_calls_tell_whether_the_round_is_too_long(new_me
 def test_warming_up_begins_with_one_call_and_ends_where_a_round_does(new_meter: NewMeter, clocks: Any) -> None:
     steps = drive(rounds(new_meter(), Progress(), Plan(100, 3), 10.0, random.Random(1), regions=False), clocks, US)
     bodies = [step.iterations for step in steps if step.kind is Kind.BODY]
-    assert bodies == [1, 1, 2, 4, 8, 16, 32, 36, 100, 100, 100]
+    assert bodies == [1, 1, 1, 2, 4, 8, 16, 32, 36, 100, 100, 100]  # the first one is timed alone
 
 
 @pytest.mark.parametrize(("cpu_ns", "iterations"), [(49 * MS, 40), (51 * MS, 9), (500 * MS, 1), (3000 * MS, 1)])

@@ -137,6 +137,7 @@ class Project:
         fresh: bool = False,
         cpus: tuple[int, ...] = (),
         hash_seed: int = 1,
+        metric: str = "cpu",
         time_s: float = 0.1,
     ) -> WorkerResult:
         """One measured process, nothing around it."""
@@ -152,6 +153,7 @@ class Project:
             sampler="auto",
             time_s=time_s,
             fresh=fresh,
+            metric=metric,
             cpus=cpus,
             plan=plan,
         )

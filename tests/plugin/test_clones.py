@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
 from repositories import Checkout
 
 from .conftest import SHORTEST, Project
@@ -60,13 +61,20 @@ def test_several_roots_in_one_command(project: Project) -> None:
         project.write(f"{root}/tests/conftest.py", "import pytest\n@pytest.fixture\ndef root(): return __file__\n")
         project.write(
             f"{root}/tests/deep/test_{root}.py",
-            f"import pytest\n@pytest.mark.flame\ndef test_it(root): assert '/{root}/tests/' in root\n",
+            "import pytest\n@pytest.mark.flame\ndef test_it(root): assert root.endswith('/tests/conftest.py')\n",
         )
-    ran = project.flame("a/tests", "b/tests", time=SHORTEST)
-    assert set(ran.verdicts.values()) == {"NEW"}, ran.out
-    assert len(ran.verdicts) == 2
     ran = project.flame("b/tests/deep/test_b.py::test_it", "a/tests", time=SHORTEST)
     assert list(ran.verdicts.values()) == ["NEW", "NEW"], ran.out
+
+    for root in ("c", "d"):
+        shutil.copytree(project.path / "b", project.path / root)
+    three = ("--import-mode=importlib", "a/tests", "c/tests", "d/tests")
+    ran = project.flame(*three, time=SHORTEST)
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
+    assert "both have a test deep/test_b.py::test_it" in ran.out
+    assert f"--rootdir={project.path}" in ran.out
+    ran = project.flame(*three, f"--rootdir={project.path}", time=SHORTEST)
+    assert sorted(ran.verdicts) == [f"{root}/tests/deep/test_{t}.py::test_it" for root, t in ("aa", "cb", "db")]
 
 
 def test_helpers_in_folders_of_benchmarks_are_heads_on_both_sides(project: Project) -> None:

@@ -133,9 +133,9 @@ def test_selection_of_the_run_is_kept_whatever_plugins_deselect_in_its_workers(p
 
 
 def test_plugins_given_to_pytest_main(project: Project) -> None:
-    project.write("plugged.py", "import pytest\n@pytest.fixture\ndef of_a_module(): return 1\n")
+    project.write("tools/plugged.py", "import pytest\n@pytest.fixture\ndef of_a_module(): return 1\n")
     project.write(
-        "extras.py",
+        "tools/extras.py",
         """
         import pytest
         class Extras:
@@ -156,7 +156,7 @@ def test_plugins_given_to_pytest_main(project: Project) -> None:
         """,
     )
     project.write(
-        "run.py",
+        "tools/run.py",
         """
         import sys, pytest, plugged
         from extras import extras
@@ -172,10 +172,10 @@ def test_plugins_given_to_pytest_main(project: Project) -> None:
         """,
     )
     flame = ("--flame", *SHORTEST, "--flame-json=result.json")
-    ran = project.run("Listener", *flame, command=(sys.executable, "run.py"))
+    ran = project.run("Listener", *flame, command=(sys.executable, "tools/run.py"))
     assert ran.verdicts == {"test_it.py::test_it": "NEW"}, ran.out
     assert "['passed', 'skipped', 'passed']" in ran.out
-    ran = project.run("Changing", *flame, command=(sys.executable, "run.py"))
+    ran = project.run("Changing", *flame, command=(sys.executable, "tools/run.py"))
     assert ran.ret == pytest.ExitCode.USAGE_ERROR, ran.out
     assert "and has pytest_runtest_setup" in ran.out
 

@@ -66,6 +66,7 @@ def test_one_part_slower_and_another_faster_is_found(recorded: Project) -> None:
     ran = recorded.flame(STORED, BOTH)
     assert ran.verdict("test_both") == "REGRESSED", ran.out
     assert ran.test("test_both")["low"] < 1.6, "the total alone is not over its threshold"
+    assert "REGRESSED in work:spin, +" in ran.out
     assert [culprit["frame"] for culprit in ran.test("test_both")["culprits"]] == ["work:spin"]
 
 
@@ -87,6 +88,12 @@ def test_updating_accepts_a_regression_and_says_so(recorded: Project) -> None:
     assert ran.ret == 0, ran.out
     assert ran.verdict("test_spin") == "REGRESSED"
     assert "baseline written" in ran.test("test_spin")["reason"]
+    written = ran.test("test_spin")["baseline_written"]
+    assert written.startswith("flame-baselines/")
+    assert (recorded.path / written).exists()
+    assert "accepted: +" in ran.out
+    assert f"baseline written: {written}; commit it" in ran.out
+    assert "1 baseline written; to keep: git add flame-baselines" in ran.out
 
 
 def test_updating_what_is_missing_leaves_a_regression_failing(recorded: Project) -> None:

@@ -50,6 +50,37 @@ def test_a_flame_graph_is_written_where_the_suffix_asks_for_it(run: Run, tmp_pat
     assert svg.startswith("<svg") and "app:inner" in svg and "per iteration" not in svg
 
 
+def test_what_draws_is_never_in_the_program(run: Run, tmp_path: Path) -> None:
+    """Whatever the program does to its environment."""
+    program = """
+    spin(20 * MS)
+    os.environ["PYTHONINSPECT"] = "1"
+    os.chdir("/")
+    """
+    # Registered first, it runs behind what ends the profile.
+    last = "import sys; assert not {'numpy', 'jinja2', 'pytest_flame.render.picture'} & set(sys.modules), 'heavy'"
+    first = f"import atexit\natexit.register(lambda: exec({last!r}))\n"
+    (tmp_path / "sitecustomize.py").write_text(first, encoding="utf-8")
+    done = run(program, FLAME_PROFILE="out.svg", PYTHONPATH=str(tmp_path))
+    assert "heavy" not in done.stderr
+    assert (tmp_path / "out.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert not (tmp_path / "out.svg.folded").exists()
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_profile(run: Run, tmp_path: Path) -> None:
+    done = run(WORK + "sys.executable = '/nowhere/python'", FLAME_PROFILE="out.svg")
+    assert "the picture was not drawn: /nowhere/python cannot be started" in done.stderr
+    assert f"flame draw {tmp_path / 'out.svg.folded'} -o {tmp_path / 'out.svg'} --unit ns" in done.stderr
+    assert "app:inner" in (tmp_path / "out.svg.folded").read_text(encoding="utf-8")
+    assert not (tmp_path / "out.svg").exists()
+
+
+def test_a_drawing_that_fails_leaves_the_profile(run: Run, tmp_path: Path) -> None:
+    done = run(WORK + "sys.executable = '/bin/false'", FLAME_PROFILE="out.svg")
+    assert "what draws it ended with status 1" in done.stderr
+    assert (tmp_path / "out.svg.folded").exists()
+
+
 def test_a_device_is_written_to(run: Run) -> None:
     assert "app:<module>;app:outer" in run(WORK, FLAME_PROFILE="/dev/stdout").stdout
 

@@ -86,11 +86,11 @@ Script = Callable[..., "subprocess.CompletedProcess[str]"]
 def run_script() -> Script:
     """Runs Python text in a fresh interpreter that can import ``sampled``; keywords go to ``subprocess.run``."""
 
-    def run(text: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(text: str, *, status: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
         setup = f"import os, sys, time\nsys.path.insert(0, {str(TESTS)!r})\n"
         command = [sys.executable, "-c", setup + textwrap.dedent(text)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == status, done.stderr
         return done
 
     return run

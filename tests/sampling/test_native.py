@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -448,22 +449,170 @@ def test_a_thread_that_blocks_the_signal_lives_on(rung: SamplerInfo) -> None:
     assert 18 * MS <= raw.weight_ns <= 45 * MS or rung == TIMER  # which looks by chance
 
 
-def test_a_handler_installed_meanwhile_is_reported(rung: SamplerInfo) -> None:
+def test_a_handler_that_c_code_installs_is_reported(rung: SamplerInfo) -> None:
     number = signal.SIGRTMAX - 3 if rung == TIMER else signal.SIGTRAP
-    original = signal.getsignal(number)
+    of_c = ctypes.CDLL(None).signal
+    of_c.argtypes, of_c.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    ignored, default = 1, 0
     with NativeSampler(rung) as sampler:
         sampler.start(MS)
         sampler.resume()
-        spin(3 * MS)
-        signal.signal(number, lambda *_: None)
+        spin(5 * MS)
+        of_c(number, ignored)
         spin(3 * MS)
         sampler.pause()
         try:
+            with pytest.raises(FlameError, match="replaced the handler"):
+                sampler.resume()
             with pytest.raises(FlameError, match="replaced the handler") as caught:
                 sampler.stop()
         finally:
-            signal.signal(number, original)
+            of_c(number, default)
+        assert sampler.samples().counts.taken >= 1, "what was sampled until then is kept"
     assert "do not install a handler" in caught.value.fix
+
+
+RESETS = {
+    "default": "signal.signal(NUMBER, signal.SIG_DFL)",
+    "ignored": "signal.signal(NUMBER, signal.SIG_IGN)",
+    "imported earlier": "set_signal(NUMBER, signal.SIG_DFL)",
+    "all in a loop": """
+for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGINT}:
+    signal.signal(number, signal.SIG_DFL)
+""",
+    "saved and restored": """
+saved = signal.getsignal(NUMBER)
+signal.signal(NUMBER, signal.SIG_IGN)
+spin(5 * MS)
+signal.signal(NUMBER, saved)
+""",
+    "a handler, then the default action": """
+assert signal.signal(NUMBER, lambda *_: hits.append(1)) == signal.SIG_DFL
+spin(5 * MS)
+assert not hits
+signal.raise_signal(NUMBER)
+assert hits == [1]
+assert signal.signal(NUMBER, signal.SIG_DFL) != signal.SIG_DFL
+""",
+}
+
+
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("which", ["perf", "timer"])
+def test_a_program_that_resets_signals_lives_on_and_is_sampled(
+    which: str, reset: str, request: pytest.FixtureRequest, run_script: Callable[..., Any]
+) -> None:
+    if which == "perf":
+        request.getfixturevalue("perf_required")
+    program = """
+import signal
+from signal import signal as set_signal
+from sampled import *
+def head(ns):
+    spin(ns)
+def tail(ns):
+    spin(ns)
+RUNG, NUMBER = (PERF, signal.SIGTRAP) if WHICH == "perf" else (TIMER, signal.SIGRTMAX - 3)
+hits = []
+with NativeSampler(RUNG) as sampler:
+    sampler.start(MS)
+    sampler.resume()
+    head(20 * MS)
+RESET
+    tail(20 * MS)
+    after = signal.getsignal(NUMBER)
+    sampler.pause()
+    sampler.stop()
+    raw = sampler.samples()
+assert after == signal.getsignal(NUMBER), (after, signal.getsignal(NUMBER))
+found = weights(raw, "head", "tail")
+assert min(found.values()) >= 5 * MS, found
+if after == signal.SIG_DFL and WHICH == "perf":
+    signal.raise_signal(signal.SIGTRAP)  # as the program wanted it, now that nobody samples
+    raise SystemExit("the default action ends a process")
+"""
+    text = program.replace("WHICH", repr(which)).replace("RESET", textwrap.indent(RESETS[reset].strip(), "    "))
+    ends = which == "perf" and reset != "ignored"
+    run_script(text, status=-signal.SIGTRAP if ends else 0)
+
+
+def test_what_a_program_asks_of_its_signal_holds_for_signals_that_are_no_ticks(perf_required: SamplerInfo) -> None:
+    try:
+        with NativeSampler(perf_required) as sampler:
+            sampler.start(MS)
+            sampler.resume()
+            signal.signal(signal.SIGTRAP, signal.SIG_IGN)
+            os.kill(os.getpid(), signal.SIGTRAP)
+            spin(3 * MS)
+            sampler.pause()
+            sampler.stop()
+        assert signal.getsignal(signal.SIGTRAP) == signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGTRAP)
+    finally:
+        signal.signal(signal.SIGTRAP, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("where", ["here", "in a child"])
+@pytest.mark.parametrize("info", ["perf", "kernel frames"])
+def test_a_program_that_closes_every_descriptor_keeps_its_own(
+    where: str, info: str, request: pytest.FixtureRequest, run_script: Callable[..., Any]
+) -> None:
+    """It opens files of its own under the same numbers, events among them."""
+    request.getfixturevalue({"perf": "perf_required", "kernel frames": "perf_kernel_required"}[info])
+    program = """
+import os, threading
+from sampled import *
+def head(ns):
+    spin(ns)
+def tail(ns):
+    spin(ns)
+def young():
+    sampler.adopt_thread()
+    started.set()
+    end.wait()
+def close_and_open():
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    os.closerange(3, highest + 1)
+    mine = [os.eventfd(1, os.EFD_NONBLOCK) if i % 2 else os.memfd_create("mine") for i in range(highest)]
+    identity = [(os.fstat(fd).st_ino, os.readlink(f"/proc/self/fd/{fd}")) for fd in mine]
+    assert max(mine) >= highest - 1
+    return mine, identity
+def check(mine, identity):
+    assert [(os.fstat(fd).st_ino, os.readlink(f"/proc/self/fd/{fd}")) for fd in mine] == identity
+started, end = threading.Event(), threading.Event()
+with NativeSampler(RUNG) as sampler:
+    sampler.start(MS)
+    sampler.resume()
+    thread = threading.Thread(target=young)
+    thread.start()
+    started.wait()
+    head(20 * MS)
+    if CHILD:
+        mine = close_and_open()
+        pid = os.fork()
+        if not pid:
+            check(*mine)
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+    else:
+        mine = close_and_open()
+    tail(5 * MS)
+    end.set()
+    thread.join()
+    sampler.pause()
+    try:
+        sampler.stop()
+    except Exception as e:
+        print(e)
+    check(*mine)
+    raw = sampler.samples()
+assert weights(raw, "head")["head"] >= 5 * MS, raw
+"""
+    text = program.replace("RUNG", "PERF" if info == "perf" else "PERF_KERNEL").replace(
+        "CHILD", str(where == "in a child")
+    )
+    done = run_script(text)
+    assert "descriptors of the sampler were closed by the program: samples are missing" in done.stdout
 
 
 def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script: Callable[..., object]) -> None:
@@ -471,6 +620,7 @@ def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script:
         """
         import ctypes
         from sampled import *
+        NativeSampler(PERF).close()  # an editable installation builds it first: the child's end would stop this process
         ctypes.CDLL(None).ptrace(0, 0, 0, 0)  # PTRACE_TRACEME
         print(refusal(PERF), flush=True)
         os._exit(0)  # a leak checker at exit would want to trace it, too

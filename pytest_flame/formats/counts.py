@@ -1,0 +1,110 @@
+"""What a file counts by stack, exactly: decimals are kept as they are written, however many stacks have them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+from typing import Final
+
+from pytest_flame.errors import FormatError
+from pytest_flame.formats.content import Bounds, size_text
+from pytest_flame.model import Frame, SourceLine, Stack
+
+NUMBER: Final = r"(?:[0-9]{1,30}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
+"""A count as text, with an exponent where a program printed a small float."""
+
+_PER_STACK: Final = 300
+_PER_FRAME: Final = 8
+_PER_LABEL: Final = 400
+"""Bytes that each takes in memory, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """One profile as its file has it."""
+
+    counts: Mapping[Stack, int]
+    """Whole numbers of 10^-``decimals`` of the file's own unit."""
+    lines: Mapping[Frame, SourceLine]
+    """Where functions were seen, by tools that say it: the smallest line, which is near the definition."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """By module, the file that gave it its name; not of installed libraries."""
+    decimals: int = 0
+    unit: str = ""
+    """What is counted, where the file says so: ``ns``, ``s``, ``bytes``."""
+    maybe_pairs: bool = False
+    """Every line would also read as the form with two counts."""
+
+    @property
+    def one(self) -> int:
+        """A count of one."""
+        return int(10**self.decimals)
+
+
+class Tally:
+    """Adds up counts by stack, in one column or more, and holds no more than the bounds allow."""
+
+    def __init__(self, name: str, bounds: Bounds, columns: int = 1) -> None:
+        self.columns: list[dict[Stack, int]] = [defaultdict(int) for _ in range(columns)]
+        self.decimals = 0
+        self._one = 1
+        self._name = name
+        self._bounds = bounds
+        self._stacks = 0
+        self._frames = 0
+
+    def add(self, stack: Stack, number: str, column: int = 0, times: int = 1) -> None:
+        """``number`` is as ``NUMBER`` describes it."""
+        if number.isdigit():
+            self.columns[column][stack] += int(number) * times * self._one
+        else:
+            self.add_decimal(stack, Decimal(number), column, times)
+
+    def add_decimal(self, stack: Stack, number: Decimal, column: int = 0, times: int = 1) -> None:
+        """A finite number ≥ 0."""
+        with localcontext() as context:
+            context.prec = 200
+            number = number.normalize()
+            exponent = number.as_tuple().exponent
+            assert isinstance(exponent, int), "neither infinite nor NaN"
+            if -exponent > self.decimals:
+                self._refine(-exponent)
+            self.columns[column][stack] += int(number.scaleb(self.decimals)) * times
+
+    def _refine(self, decimals: int) -> None:
+        factor = 10 ** (decimals - self.decimals)
+        for column in self.columns:
+            for stack in column:
+                column[stack] *= factor
+        self.decimals = decimals
+        self._one = 10**decimals
+
+    def check(self, labels: int, stacks: int, frames: int) -> None:
+        """Called now and then: ``stacks`` were added since, of ``frames`` frames in all, with ``labels`` different ones
+        in the file so far. Raises ``FormatError`` where what is held is too much."""
+        self._stacks += stacks
+        self._frames += frames
+        held = len(self.columns[0])
+        depth = self._frames / max(self._stacks, 1)
+        if held * (_PER_STACK + _PER_FRAME * depth) + labels * _PER_LABEL > self._bounds.held:
+            raise FormatError(
+                f"{self._name} holds more different stacks than are read: {held:,} and more",
+                why=f"they would take more than {size_text(self._bounds.held)} of memory",
+                fix="leave out the rarest, such as: awk '$NF > 1' FILE; or raise --max-size, which is "
+                f"{size_text(self._bounds.size)}",
+            )
+
+    def result(self, column: int = 0) -> dict[Stack, int]:
+        """The counts that are not zero. Raises ``FormatError`` where none is."""
+        found = {stack: count for stack, count in self.columns[column].items() if count}
+        if not found:
+            count = len(self.columns[column])
+            side = "" if len(self.columns) == 1 else f" {('before', 'after')[column]}"
+            raise FormatError(
+                f"{self._name} counts nothing{side}",
+                why=f"all {count:,} stacks in it count 0" if count > 1 else "the only stack in it counts 0",
+                fix="record again, for longer or at a higher rate, while the program works",
+            )
+        return found

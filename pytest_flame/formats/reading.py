@@ -1,0 +1,102 @@
+"""Any profile that is read, whichever of the known formats it is in: the first bytes say which."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, BinaryIO, Final
+
+from pytest_flame.errors import FormatError
+from pytest_flame.formats import collapsed, perf_script, sniff, speedscope_reader
+from pytest_flame.formats.content import Bounds, Content
+from pytest_flame.formats.counts import Counts
+from pytest_flame.formats.labels import Naming
+
+_HEAD: Final = 200
+"""Lines that show what a text is."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """``metric`` is which one of a file that counts several things: perf's event, speedscope's profile or unit."""
+
+    naming: Naming = field(default_factory=Naming)
+    bounds: Bounds = field(default_factory=Bounds)
+    metric: str = ""
+
+
+def read(stream: BinaryIO, name: str, how: How) -> Counts:
+    """One profile: folded stacks, what ``perf script`` prints, or speedscope's JSON; plain or compressed with gzip, in
+    UTF-8, UTF-16 or UTF-32.
+
+    ``name`` is what errors call it. Raises ``FormatError`` for everything else, with what it is and what to do.
+    """
+    content = Content(stream, name, how.bounds)
+    head = _checked(content)
+    if _is_json(head):
+        return _of_json(content, how)
+    if perf_script.looks_like(head.split("\n")[:_HEAD]):
+        return perf_script.read(content, how.naming, how.metric)
+    return collapsed.read(content, how.naming)
+
+
+def read_pair(stream: BinaryIO, name: str, how: How) -> tuple[Counts, Counts]:
+    """Folded stacks with two counts, before and after. Raises as ``read`` does."""
+    content = Content(stream, name, how.bounds)
+    head = _checked(content)
+    if _is_json(head) or perf_script.looks_like(head.split("\n")[:_HEAD]):
+        raise FormatError(
+            f"{name} has no lines with two counts",
+            why="one profile is in it",
+            fix="compare two such files: flame diff BEFORE AFTER",
+        )
+    return collapsed.read_pair(content, how.naming)
+
+
+def _checked(content: Content) -> str:
+    """The beginning as text. Raises ``FormatError`` where it is of a kind that is known and not read."""
+    if kind := sniff.binary(content.head):
+        raise kind.refusal(content.name)
+    head = content.text_head
+    lines = head.split("\n")[:_HEAD]
+    if kind := sniff.text(head):
+        raise kind.refusal(content.name)
+    if perf_script.without_stacks(lines):
+        raise sniff.PERF_WITHOUT_STACKS.refusal(content.name)
+    return head
+
+
+def _is_json(head: str) -> bool:
+    """Names may begin as JSON does."""
+    return sniff.is_json(head) and not collapsed.is_one(head.lstrip().partition("\n")[0])
+
+
+def _of_json(content: Content, how: How) -> Counts:
+    text = content.whole()
+    try:
+        document = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError) as e:
+        first, _, rest = text.strip().partition("\n")
+        if rest and _is_document(first):
+            raise sniff.JSON_LINES.refusal(content.name) from e
+        raise FormatError(
+            f"{content.name} is broken JSON",
+            why=f"it begins as JSON does, but: {e or type(e).__name__}",
+            fix="copy or write it again: it is incomplete",
+        ) from e
+    if not speedscope_reader.looks_like(document):
+        raise sniff.document(document).refusal(content.name)
+    return speedscope_reader.read(document, content, how.naming, how.metric)
+
+
+def _is_document(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_number(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number")

@@ -1,0 +1,182 @@
+"""Parent of one worker: what the worker leaves behind comes to it, is charged to it, ended and named.
+
+Run as a script, by its file and without ``site``: ``keeper.py REPORT COMMAND…``. Programs detach themselves by a
+second fork and a session of their own; the kernel gives such orphans to the nearest ancestor that asked for them
+(PR_SET_CHILD_SUBREAPER(2const)). The worker could ask, but its own ``wait`` would then return processes that it never
+started. When the standard input ends, whoever started this is gone or has had enough: everything is killed.
+"""
+
+# pathlib and the rest of this package would double what every worker waits for.
+# ruff: noqa: PTH100, PTH120, PTH123
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+import time
+from types import FrameType
+from typing import NoReturn
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_FOR_THE_WORKER = signal.SIGRTMAX - 5
+"""``deadline.STACKS_SIGNAL``: who started this knows no other process."""
+_GRACE_S = 0.5
+"""For what ends by itself when the worker has: pools, and multiprocessing's resource tracker."""
+_PATIENCE_S = 5.0
+_HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+"""They end when the last process that uses them does, and not before."""
+
+
+class _Keeper:
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        self._pid = os.getpid()
+        self._woken, wake = os.pipe()
+        for end in (self._woken, wake):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _ignore)  # a handler wakes, and resets to the default in the worker
+        signal.signal(signal.SIGTERM, self._ask_to_end)
+        signal.signal(_FOR_THE_WORKER, self._pass_on)
+        self._asked_to_end = False
+        self._worker = 0
+
+    def keep(self, command: list[str]) -> tuple[int, list[str]]:
+        """Runs it to its end; its wait status, and what it left running."""
+        worker = self._start(command)
+        status = self._reap(worker)
+        while status is None and not self._asked_to_end:
+            self._sleep(None)
+            status = self._reap(worker)
+        left = self._end_all(worker)
+        return (status if status is not None else int(signal.SIGKILL)), left
+
+    def _start(self, command: list[str]) -> int:
+        worker = os.fork()
+        if worker:
+            self._worker = worker
+            return worker
+        try:
+            os.setsid()
+            self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != self._pid:
+                os._exit(1)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
+                signal.signal(number, signal.SIG_DFL)
+            os.execv(command[0], command)
+        except OSError as e:
+            os.write(2, f"{command[0]} cannot be started: {e}\n".encode())
+            os._exit(127)
+
+    def _reap(self, worker: int) -> int | None:
+        """Collects all that have ended; the worker's status if it is one of them."""
+        found = None
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return found
+            if pid == 0:
+                return found
+            if pid == worker:
+                found = status
+
+    def _sleep(self, seconds: float | None) -> None:
+        """Until a child ends, this process is asked to end, or the time has passed."""
+        watched = [self._woken] if self._asked_to_end else [self._woken, 0]
+        ready, _, _ = select.select(watched, (), (), seconds)
+        if self._woken in ready:
+            os.read(self._woken, 4096)
+        if 0 in ready and not os.read(0, 4096):
+            self._asked_to_end = True
+
+    def _end_all(self, worker: int) -> list[str]:
+        if not self._asked_to_end:
+            self._wait_for_all(worker, _GRACE_S)
+        if not self._has_children():
+            return []
+        # Only now: it takes longer to import than all the rest.
+        sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+        from pytest_flame.measure.descendants import Descendants, command
+
+        below = Descendants(self._pid)
+        left: dict[int, str] = {}
+        numbers = (signal.SIGKILL,) if self._asked_to_end else (signal.SIGTERM, signal.SIGKILL)
+        for number in numbers:
+            for _ in range(100):  # until nobody is left who might start another
+                living = [pid for pid in below.living() if pid not in left or number == signal.SIGKILL]
+                for pid in living:
+                    left.setdefault(pid, command(pid))
+                    _kill(pid, number, left)
+                if not living or self._wait_for_all(worker, _GRACE_S / 10):
+                    break
+            if self._wait_for_all(worker, _GRACE_S if number == signal.SIGTERM else _PATIENCE_S):
+                break
+        left.pop(worker, None)
+        return [name for name in left.values() if not any(helper in name for helper in _HELPERS)]
+
+    def _wait_for_all(self, worker: int, seconds: float) -> bool:
+        """Whether no child is left."""
+        end = time.monotonic() + seconds
+        while True:
+            self._reap(worker)
+            remaining = end - time.monotonic()
+            if not self._has_children():
+                return True
+            if remaining <= 0:
+                return False
+            select.select([self._woken], (), (), remaining)
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._woken, 4096)
+
+    def _has_children(self) -> bool:
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self._worker:
+            os.kill(self._worker, number)
+
+    def _ask_to_end(self, number: int, frame: FrameType | None) -> None:
+        self._asked_to_end = True
+
+    def _prctl(self, option: int, argument: int) -> None:
+        if self._libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0):
+            raise OSError(ctypes.get_errno(), f"prctl({option})")
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _kill(pid: int, number: signal.Signals, left: dict[int, str]) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass  # it was faster
+    except PermissionError:
+        left[pid] = f"{left[pid].removesuffix(_NOT_OURS)}{_NOT_OURS}"
+
+
+_NOT_OURS = " (of another user: it still runs)"
+
+
+def main(report: str, *command: str) -> NoReturn:
+    status, left = _Keeper().keep(list(command))
+    with open(report, "w", encoding="utf-8") as file:
+        json.dump({"status": status, "left": left}, file)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,88 @@
+"""The picture of a profiled program, drawn in a process of its own: what draws it is never in the program's.
+
+The program writes folded stacks beside the picture and waits for this module to be run on them; where that goes wrong
+the stacks stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from pytest_flame import atomic
+from pytest_flame.profiling.result import CpuProfile
+
+LIMIT_S: Final = 120.0
+_KEPT: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONPYCACHEPREFIX")
+"""What finds the packages; the rest of the interpreter's variables is about the program."""
+_DROPPED: Final = ("PYTHON", "FLAME_", "COVERAGE_", "COV_CORE_")
+
+
+def draw_elsewhere(profile: CpuProfile, output: Path) -> str | None:
+    """Writes ``output``; where it cannot be drawn, what was kept and how it is drawn, in a sentence. Raises ``OSError``
+    where nothing can be written."""
+    data = output.with_name(f"{output.name}.folded")
+    atomic.write_text(data, profile.folded())
+    trouble = _drawn(data, output, profile.summary())
+    if trouble is None:
+        data.unlink()
+        return None
+    command = shlex.join(["flame", "draw", str(data), "-o", str(output), "--unit", "ns"])
+    return f"the picture was not drawn: {trouble}; the profile is in {data}:  {command}"
+
+
+def _drawn(data: Path, output: Path, subtitle: str) -> str | None:
+    if not sys.executable:
+        return "this program has no Python interpreter of its own to start"
+    command = [sys.executable, "-P", "-m", __name__, str(data), str(output), subtitle]
+    environment = {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_DROPPED)}
+    null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
+    try:
+        pid = os.posix_spawn(
+            sys.executable, command, environment, file_actions=null, setsigmask=[], setsigdef=[signal.SIGTERM]
+        )
+    except OSError as e:
+        return f"{sys.executable} cannot be started ({e.strerror})"
+    status = _status(pid)
+    if status == 0:
+        return None
+    return "it took too long" if status is None else f"what draws it ended with status {status}"
+
+
+def _status(pid: int) -> int | None:
+    """None where it had to be ended."""
+    with contextlib.suppress(OSError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            in_time = bool(poll.poll(LIMIT_S * 1000))
+        finally:
+            os.close(descriptor)
+        if not in_time:
+            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+            return None
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:  # the program leaves its children to the system, which keeps no status
+        return -1
+
+
+def draw(data: Path, output: Path, subtitle: str) -> None:
+    """In the process of its own."""
+    from pytest_flame.formats import folded
+    from pytest_flame.profiling.result import cpu_svg
+
+    atomic.write_text(output, cpu_svg(folded.loads(data.read_text(encoding="utf-8")), output.stem, subtitle))
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,76 @@
+"""Is the body's first call in a process slower on head, by more than its later calls are?
+
+The cost of a body is that of calls that follow each other, by which time caches are filled, patterns compiled and
+modules imported. What filling them costs shows in the first call alone.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pytest_flame import fold
+from pytest_flame.model import PS_PER_NS, Process
+from pytest_flame.stats.session import difference
+from pytest_flame.stats.student import Floats
+from pytest_flame.stats.whole import Whole, centre, compare_pairs, decide
+
+ALPHA: Final = 0.001
+"""Of each of the two intervals that are asked: no verdict, but said of every test that is measured."""
+SESSION_SD: Final = 0.05
+"""Assumed of first calls in two recordings of the same code: they meet the machine's caches as the hour left them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCallsDiffer:
+    """Head's first calls are slower: ``ratio`` is head/base, surely within ``low`` and ``high``."""
+
+    base_ps: int
+    head_ps: int
+    ratio: float
+    low: float
+    high: float
+
+
+def median_first_call_ps(processes: Sequence[Process]) -> float | None:
+    known = [p.first_call_ns for p in processes if p.first_call_ns is not None]
+    return statistics.median(known) * PS_PER_NS if known else None
+
+
+def find_difference(
+    base: Sequence[Process], head: Sequence[Process], *, threshold: float, paired: bool
+) -> FirstCallsDiffer | None:
+    """A first call that is surely slower by more than the threshold, and surely by more than the later calls are."""
+    sides = [_costs(base), _costs(head)]
+    if any(side is None for side in sides):
+        return None
+    (first_base, later_base), (first_head, later_head) = (side for side in sides if side is not None)
+    compare = _compare_pairs if paired else _compare_apart
+    whole = compare(first_base, first_head, threshold)
+    unit = float(np.exp(np.log(later_base).mean()))  # keeps the size that the smallest meaningful cost refers to
+    beyond = compare(first_base / later_base * unit, first_head / later_head * unit, threshold)
+    if whole.low <= 1 + threshold or beyond.low <= 1:
+        return None
+    return FirstCallsDiffer(round(whole.base.ps), round(whole.head.ps), whole.ratio, whole.low, whole.high)
+
+
+def _costs(processes: Sequence[Process]) -> tuple[Floats, Floats] | None:
+    """First and later calls, picoseconds; None where not all first calls are known."""
+    first = [p.first_call_ns for p in processes if p.first_call_ns is not None]
+    if len(first) < len(processes):
+        return None
+    later = np.array([fold.cost_ps(p) for p in processes], dtype=np.float64)
+    return np.array(first, dtype=np.float64) * PS_PER_NS, np.maximum(later, PS_PER_NS)
+
+
+def _compare_pairs(base: Floats, head: Floats, threshold: float) -> Whole:
+    return compare_pairs(base, head, threshold=threshold, alpha=ALPHA, most=len(base))
+
+
+def _compare_apart(base: Floats, head: Floats, threshold: float) -> Whole:
+    d = difference([centre(base)], centre(head), assumed_sd=SESSION_SD)
+    return decide(d.base, d.head, d.se, d.df, threshold=threshold, alpha=ALPHA)
