@@ -320,6 +320,8 @@ class FrameDelta:
     """``ONE``: under ``caller`` only."""
     relative: float | None = None
     """For a culprit: its growth over its base cost where it grew (under ``caller`` only for ``ONE``)."""
+    called_from: Frame | None = None
+    """For a culprit of a library: the project's function, or the test's body, under which most of its growth is."""
     renamed_from: Frame | None = None
     """The vanished frame this new one seems to be."""
 

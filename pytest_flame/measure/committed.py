@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+import pytest_flame
 from pytest_flame.errors import FlameError
 from pytest_flame.git import Repository
 from pytest_flame.measure.gate_state import GateState
@@ -90,7 +91,8 @@ def committed_state(
     tree = scratch.path / "gate" / ("" if outer is None else repository.top.relative_to(outer))
     check_out(repository, commit, tree, scratch.path, [])
     link_ignored(repository, tree, scratch.path)
-    places = Places(str(repository.top), str(tree))
+    kept = (str(Path(pytest_flame.__file__).resolve().parent),)
+    places = Places(str(repository.top), str(tree), kept)
     root = Path(places.mapped(str(how.root)) or scratch.path / "gate")
     if outer is not None:
         link_surroundings(outer, repository.top, root)
@@ -98,7 +100,7 @@ def committed_state(
     if not files:
         return GateState()
     state_path = scratch.path / "gate.json"
-    provenance = Provenance("gate", str(tree), "", str(repository.top))
+    provenance = Provenance("gate", str(tree), "", str(repository.top), kept)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED)}
     environment |= {
         "PYTHONPATH": search_path(places, starter(scratch.path, provenance)),
