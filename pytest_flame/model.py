@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 from pytest_flame.errors import IntegrityError
 
 PS_PER_NS: Final = 1000
+FAULT_NS: Final = 250
+"""What a minor page fault costs at least; with the mapping around it or on a virtual machine, several times as much."""
 
 
 _LIBRARY: Final = re.compile(r"\.so(\.\d+)*$")
@@ -318,6 +320,8 @@ class FrameDelta:
     """``ONE``: under ``caller`` only."""
     relative: float | None = None
     """For a culprit: its growth over its base cost where it grew (under ``caller`` only for ``ONE``)."""
+    called_from: Frame | None = None
+    """For a culprit of a library: the project's function, or the test's body, under which most of its growth is."""
     renamed_from: Frame | None = None
     """The vanished frame this new one seems to be."""
 

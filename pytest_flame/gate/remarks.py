@@ -43,6 +43,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
+def why_ended(*, interrupted: bool) -> str:
+    """Why less was measured than was asked for."""
+    return "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
+
+
 def recording_warnings(head: Recording) -> list[str]:
     """What is odd about a recording, in words."""
     notes = []
@@ -90,12 +95,12 @@ def recording_warnings(head: Recording) -> list[str]:
 
 def comparison_warnings(base: Recording, head: Recording, threshold: float, *, together: bool) -> list[str]:
     """What differs between the sides beside their cost, or beside what is judged of it."""
+    if head.metric == FIRST_CALL:
+        return _unseen_functions(base, head)
     return [*_faults(base, head), *_first_calls(base, head, threshold, together=together)]
 
 
 def _first_calls(base: Recording, head: Recording, threshold: float, *, together: bool) -> list[str]:
-    if head.metric == FIRST_CALL:
-        return _unseen_functions(base, head)
     found = first_calls.find_difference(base.processes, head.processes, threshold=threshold, paired=together)
     if found is None:
         return []

@@ -22,6 +22,7 @@ from pytest_flame.measure.environment import (
 )
 from pytest_flame.measure.existed import test_existed
 from pytest_flame.measure.moving import from_outside, moved_command, moved_paths
+from pytest_flame.measure.opened import watched
 from pytest_flame.measure.overlay import DEFAULT_PATTERNS, test_parts
 from pytest_flame.measure.projects import distributions, import_roots, release_before
 from pytest_flame.measure.provenance import Provenance
@@ -81,6 +82,8 @@ class Side:
     """How the checkout is spelled, symbolic links included."""
     outer: Path | None = None
     """pytest's root directory of the user, where it lies above the checkout: then ``root`` stands for it."""
+    watched: Path | None = None
+    """A file: which code no process of this side may open (``Watched``)."""
 
     def place(self, path: Path) -> Path:
         """The same file or folder on this side; what is not the checkout's stays where it is."""
@@ -228,6 +231,7 @@ def open_sides(
             provenance=provenance,
             aliases=aliases,
             outer=outer and root,
+            watched=_watched(scratch.path, provenance, paths),
         )
     yield Sides(sides["base"], sides["head"], commit, trees.notes, repository)
 
@@ -256,6 +260,13 @@ def _starter(scratch: Path, provenance: Provenance) -> Path:
     )
     (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
     return folder
+
+
+def _watched(scratch: Path, provenance: Provenance, paths: Sequence[str]) -> Path:
+    installed = [*sys.path, *(str(site) for own in provenance.own for site in Path(own).glob("lib/python*/*-packages"))]
+    file = scratch / f"watched-{provenance.side}.json"
+    watched(provenance, paths, dict.fromkeys(installed)).write(file)
+    return file
 
 
 def _search_path(places: redirect.Places, starter: Path) -> str:

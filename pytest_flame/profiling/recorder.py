@@ -6,6 +6,7 @@ import math
 import os
 import random
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -108,9 +109,9 @@ class Recorder:
                 meter.leave()
                 trouble = _end(sampler)
                 wall_ns = clocks.monotonic_ns() - self._began_ns
-                meter.end(1)
+                faults = meter.end(1).minor_faults
                 self._waited_ns += meter.sampled_child_ns
-                taken = self._fold(sampler, meter, wall_ns)
+                taken = replace(self._fold(sampler, meter, wall_ns), minor_faults=faults)
                 self._profile = taken if self._profile is None else add([self._profile, taken])
         finally:
             sampler.close()

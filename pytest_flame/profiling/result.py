@@ -12,12 +12,25 @@ from typing import Final
 from pytest_flame import atomic
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import folded
-from pytest_flame.model import PS_PER_NS, Frame, Profile, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
+from pytest_flame.model import (
+    FAULT_NS,
+    PS_PER_NS,
+    Frame,
+    Profile,
+    SampleCounts,
+    SamplerInfo,
+    SourceLine,
+    Stack,
+    StackSample,
+)
 from pytest_flame.render import units
 
 SUFFIXES: Final = (".folded", ".txt", ".svg")
 _MISSING: Final = 0.02
 """Share of samples that may be missing before a note says so."""
+_FAULTS: Final = 0.05
+_FAULTS_NS: Final = 2_500_000
+"""From here on page faults are said: 10,000 and a twentieth of the CPU time. Starting up takes some thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,8 @@ class CpuProfile:
     processes: int = 1
     unfinished: int = 0
     """Followed processes that did not hand in their samples: killed, replaced by another program, still running."""
+    minor_faults: int | None = None
+    """Pages the kernel mapped meanwhile, in the processes that were profiled; None where they were not counted."""
 
     @property
     def sampled_ns(self) -> int:
@@ -99,6 +114,14 @@ class CpuProfile:
             notes.append(
                 f"{units.percent(missing / self.cpu_ns)} of the CPU time has no samples: the last moments of threads "
                 "and processes, short threads of C code, samples that were lost"
+            )
+        faults_ns = (self.minor_faults or 0) * FAULT_NS
+        if faults_ns > _FAULTS * self.cpu_ns and faults_ns > _FAULTS_NS:
+            notes.append(
+                f"{units.count(self.minor_faults or 0, 'page fault')}, at least "
+                f"{units.percent(faults_ns / max(1, self.cpu_ns))} of the CPU time: memory goes back to the system and "
+                "is taken again, maybe only because of where the heap or the interpreter's stack of frames happens to "
+                "end (docs/profiling.md, How deep)"
             )
         for name in ("unwindable", "lost", "overflowed", "truncated"):
             count = getattr(self.counts, name)

@@ -24,6 +24,7 @@ from pytest_flame import atomic
 from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED
 from pytest_flame.model import Frame, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
 from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.temporary import PREFIX, remove_abandoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Session:
 
     @classmethod
     def create(cls, settings: Settings) -> Session:
-        folder = Path(tempfile.mkdtemp(prefix="pytest-flame-profile-"))
+        remove_abandoned()
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}profile-"))
         (folder / "settings.json").write_text(json.dumps(asdict(settings)), encoding="utf-8")
         return cls(folder, settings)
 
@@ -179,7 +181,15 @@ def merge(parts: Iterable[Part], *, unfinished: int = 0) -> CpuProfile:
             ]
         )
     return CpuProfile(
-        whole.stacks, whole.counts, whole.sampler, whole.cpu_ns, whole.wall_ns, whole.lines, len(last), unfinished
+        whole.stacks,
+        whole.counts,
+        whole.sampler,
+        whole.cpu_ns,
+        whole.wall_ns,
+        whole.lines,
+        len(last),
+        unfinished,
+        whole.minor_faults,
     )
 
 
@@ -199,7 +209,14 @@ def add(profiles: list[CpuProfile]) -> CpuProfile:
         sum(profile.cpu_ns for profile in profiles),
         max(profile.wall_ns for profile in profiles),
         lines,
+        minor_faults=_sum(profile.minor_faults for profile in profiles),
     )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Of those that are known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _encoded(part: Part) -> dict[str, Any]:
@@ -214,6 +231,7 @@ def _encoded(part: Part) -> dict[str, Any]:
         "sampler": asdict(profile.sampler),
         "cpu_ns": profile.cpu_ns,
         "wall_ns": profile.wall_ns,
+        "minor_faults": profile.minor_faults,
         "clocks": [part.pid, part.parent_pid, part.waited_ns, part.waited_life_ns],
     }
 
@@ -227,5 +245,6 @@ def _decoded(data: dict[str, Any]) -> Part:
         data["cpu_ns"],
         data["wall_ns"],
         {frames[i]: SourceLine(path, line) for i, path, line in data["lines"]},
+        minor_faults=data["minor_faults"],
     )
     return Part(profile, *data["clocks"])

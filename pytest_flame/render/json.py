@@ -129,6 +129,7 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
     return {
         "frame": delta.frame.name,
         "caller": delta.caller.name if delta.caller else None,
+        "called_from": delta.called_from.name if delta.called_from else None,
         "kind": delta.frame.kind.value,
         "change": delta.change.value,
         "under": delta.under.value,

@@ -97,6 +97,8 @@ def _row(judgement: Judgement) -> str:
 def _culprit(comparison: Comparison) -> str:
     first, *others = comparison.culprits
     text = f"{code(first.frame.name)} {_text(words.growth(comparison, first))}"
+    if first.called_from is not None:
+        text += f", called by {code(first.called_from.name)}"
     return f"{text}, and {len(others)} more" if others else text
 
 

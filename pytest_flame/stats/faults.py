@@ -14,10 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from pytest_flame.model import PS_PER_NS, Process
+from pytest_flame.model import FAULT_NS, PS_PER_NS, Process
 
-FAULT_NS: Final = 250
-"""What a fault costs at least; with the mapping around it, or on a virtual machine, it is several times as much."""
 MATTERS: Final = 0.01
 """Share of base's cost from which a difference in faults is said."""
 ALPHA: Final = 0.05

@@ -62,6 +62,7 @@ class Side:
     workers: Workers
     root: Path = Path("/project")
     scratch: Path = Path("/scratch")
+    conditions: Path | None = None
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
         self.workers.asked.append((self.name, job))

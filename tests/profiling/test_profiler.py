@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
 import subprocess
@@ -58,6 +59,12 @@ def test_a_program_whose_time_stands_still_is_profiled(temporary: Path) -> None:
     with freezegun.freeze_time("2012-01-14"), Profiler() as p:
         spin(20 * MS)
     assert p.profile.wall_ns >= p.profile.cpu_ns // 2 >= 10 * MS // 2
+
+
+def test_page_faults_are_counted(temporary: Path) -> None:
+    with Profiler() as p, mmap.mmap(-1, 500 * mmap.PAGESIZE) as memory:
+        memory.write(bytes(500 * mmap.PAGESIZE))
+    assert p.profile.minor_faults is not None and p.profile.minor_faults >= 500
 
 
 def test_nothing_of_the_profiler_itself_is_in_the_profile(temporary: Path) -> None:

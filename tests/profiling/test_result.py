@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ def profile(cpu_ns: int = 100 * MS, counts: SampleCounts | None = None, unfinish
     }
     lines = {LEAF: SourceLine("app/parts.py", 7)}
     return CpuProfile(stacks, counts or SampleCounts(taken=100), INFO, cpu_ns, 120 * MS, lines, 1, unfinished)
+
+
+@pytest.mark.parametrize(("faults", "said"), [(None, False), (9_000, False), (30_000, True)])
+def test_page_faults_are_said_where_they_are_much_of_the_time(faults: int | None, said: bool) -> None:
+    notes = replace(profile(), minor_faults=faults).notes()
+    assert any(note.startswith("30,000 page faults, at least 7.5 % of the CPU time") for note in notes) is said
 
 
 def test_self_cost_belongs_to_the_last_function() -> None:

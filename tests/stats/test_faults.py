@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pytest_flame.model import Process, Round, SampleCounts
-from pytest_flame.stats.faults import FAULT_NS, faults, find_difference, median_faults, rank_sum_p
+from pytest_flame.model import FAULT_NS, Process, Round, SampleCounts
+from pytest_flame.stats.faults import faults, find_difference, median_faults, rank_sum_p
 
 COST_PS = 100_000_000
 """100 µs."""

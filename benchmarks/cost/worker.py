@@ -1,0 +1,98 @@
+"""What a body costs in a process of the gate, against a bare loop in a large frame in a process of its own.
+
+    python benchmarks/cost/worker.py [--pairs 10] [--only json,regex] [--limit 1.03]
+    sh ci/pythons.sh run 3.14 python benchmarks/cost/worker.py
+
+Pairs in random order, with one hash seed each. Prints the ratio of the costs, worker over bare loop, with its 95 %
+interval; what sampled rounds cost more than the others (the overhead that a run prints); the ratio without it, which is
+what the process does by itself; and page faults an iteration, in the worker and in the loop. Exit status 1 where the
+interval of a ratio, sampling included, lies beyond the limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from processes import Cost, calibrated, in_bare_loop, in_worker
+
+from pytest_flame.stats.student import quantile
+
+SUBJECTS = Path(__file__).with_name("subjects.py")
+NEEDS = ("pyparsing==3.0.9",)
+"""Beside what the package needs itself."""
+
+
+def names() -> list[str]:
+    lines = SUBJECTS.read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix("def test_").partition("(")[0] for line in lines if line.startswith("def test_")]
+
+
+def ratio(over: Sequence[float], under: Sequence[float]) -> tuple[float, float, float]:
+    """Geometric mean of the pairs' ratios, and its 95 % interval."""
+    logs = [math.log(a / b) for a, b in zip(over, under, strict=True)]
+    middle = statistics.fmean(logs)
+    reach = math.inf
+    if len(logs) > 1:
+        reach = float(quantile(0.975, len(logs) - 1)) * statistics.stdev(logs) / math.sqrt(len(logs))
+    return math.exp(middle), math.exp(middle - reach), math.exp(middle + reach)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=10, help="of each body (%(default)s)")
+    parser.add_argument("--only", default="", help=f"of {', '.join(names())}; separated by commas, all by default")
+    parser.add_argument("--limit", type=float, default=1.03, help="of worker over bare loop (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    chosen = options.only.split(",") if options.only else names()
+    rng = random.Random(options.seed)
+    workers: dict[str, list[Cost]] = {name: [] for name in chosen}
+    loops: dict[str, list[Cost]] = {name: [] for name in chosen}
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        libraries = project / "libraries"
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        subprocess.run([*install, "--target", str(libraries), *NEEDS], check=True)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(libraries), os.environ.get("PYTHONPATH"))))
+        (project / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        file = Path(shutil.copy(SUBJECTS, project / "test_subjects.py"))
+        plans = {name: calibrated(project, f"test_subjects.py::test_{name}") for name in chosen}
+        for _ in range(options.pairs):
+            for name in rng.sample(chosen, len(chosen)):
+                seed, plan = rng.randrange(1 << 32), plans[name]
+                sides = ["worker", "bare"]
+                rng.shuffle(sides)
+                for side in sides:
+                    if side == "worker":
+                        workers[name].append(in_worker(project, f"test_subjects.py::test_{name}", plan, seed))
+                    else:
+                        loops[name].append(in_bare_loop(file, f"test_{name}", plan, seed))
+    print(f"CPython {'.'.join(map(str, sys.version_info[:3]))}, {options.pairs} pairs, worker over bare loop")
+    print(f"{'body':16}{'bare loop':>12}  {'worker / bare loop':24}{'sampling':>9}{'without':>9}{'faults':>8}{'':>8}")
+    beyond = False
+    for name in chosen:
+        middle, low, high = ratio([c.ns for c in workers[name]], [c.ns for c in loops[name]])
+        overhead = statistics.median(c.overhead for c in workers[name] if c.overhead is not None)
+        faults = [statistics.median(c.faults for c in side[name]) for side in (workers, loops)]
+        bare = f"{statistics.median(c.ns for c in loops[name]) / 1000:.1f} µs"
+        shown = f"{middle:.3f} [{low:.3f}, {high:.3f}]"
+        print(
+            f"{name:16}{bare:>12}  {shown:24}{overhead:+9.1%}{middle / (1 + overhead):9.3f}"
+            f"{faults[0]:8.1f}{faults[1]:8.1f}"
+        )
+        beyond |= low > options.limit
+    return int(beyond)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
