@@ -14,7 +14,7 @@ PACKAGE = Path(pytest_flame.__file__).parent
 
 # Lowest first. A module may import its own layer and those above it in this list.
 LAYERS = (
-    {"errors", "quantities", "atomic", "clocks", "git_program", "git", "links"},
+    {"errors", "quantities", "atomic", "clocks", "git_program", "git", "links", "temporary"},
     {"model"},
     {"fold", "fixture", "stats", "formats", "sampling"},
     {"baseline", "measure", "doctor"},
