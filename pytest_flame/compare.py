@@ -10,10 +10,11 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from pytest_flame import fold
+from pytest_flame.baseline.libraries import changed_packages
 from pytest_flame.baseline.sessions import costs_ps
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording, SourceLine
 from pytest_flame.stats import noise
-from pytest_flame.stats.attribution import Attribution, Blame, attribute
+from pytest_flame.stats.attribution import Attribution, Blame, attribute, project_caller
 from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
 from pytest_flame.stats.renames import pair_renames
@@ -153,8 +154,12 @@ def _compare_frames(
         suspects=None if suspects is None else table.indexes(suspects),
     )
     lines = {**base.lines, **head.lines}
-    attribution = attribute(tests, project_frames(table.frames, lines))
-    culprits = tuple(_with_sole_caller(blame, table) for blame in attribution.culprits)
+    project = project_frames(table.frames, lines)
+    attribution = attribute(tests, project | _of_packages(table.frames, changed_packages(base, head)))
+    culprits = tuple(
+        replace(_with_sole_caller(blame, table), called_from=project_caller(tests, blame.frame, project))
+        for blame in attribution.culprits
+    )
     settled = resolved(tests, len(head.processes), max(most, len(head.processes)), spent.alpha)
     return _Frames(
         _deltas(tests, attribution, lines),
@@ -184,6 +189,10 @@ def _in_project(path: str) -> bool:
     parts = PurePosixPath(path).parts
     installed = {"site-packages", "dist-packages"}.intersection(parts)
     return not (path.startswith(("/", "<", "..")) or installed or not parts)
+
+
+def _of_packages(frames: Iterable[Frame], packages: frozenset[str]) -> Mask:
+    return np.array([frame.module.partition(".")[0] in packages for frame in frames], dtype=np.bool_)
 
 
 def _deltas(tests: FrameTests, attribution: Attribution, lines: dict[Frame, SourceLine]) -> list[FrameDelta]:
@@ -233,6 +242,7 @@ def _blamed(frames: list[FrameDelta], blames: Iterable[Blame]) -> tuple[FrameDel
             own_delta_ps=round(b.own_delta),
             under=b.under,
             relative=b.relative,
+            called_from=None if b.called_from is None else frames[b.called_from].frame,
         )
         for b in blames
     )

@@ -312,7 +312,7 @@ def test_closest_marker_wins_argument_by_argument(pytester: pytest.Pytester) -> 
         pytestmark = pytest.mark.flame(threshold="9%", processes=8, min_time="2min")
         @pytest.mark.flame(frame_threshold="1%", processes=7)
         class TestIt:
-            @pytest.mark.flame(processes=6, fresh=True)
+            @pytest.mark.flame(processes=6, fresh=True, metric="first-call")
             def test_it(self): pass
         """,
         "test_it",
@@ -320,6 +320,7 @@ def test_closest_marker_wins_argument_by_argument(pytester: pytest.Pytester) -> 
     read = flame_config.test_settings(item, settings(pytester, "--flame-alpha=0.02", "--flame-processes=20"))
     assert read.limits == Limits(0.09, 0.01, 0.02)
     assert (read.processes, read.processes_given, read.time_s, read.fresh) == (6, True, 120.0, True)
+    assert read.metric == "first-call"
 
 
 def test_without_arguments_the_run_decides(pytester: pytest.Pytester) -> None:
@@ -328,6 +329,7 @@ def test_without_arguments_the_run_decides(pytester: pytest.Pytester) -> None:
     read = flame_config.test_settings(item, run)
     assert read.limits == run.limits
     assert (read.processes, read.processes_given, read.time_s, read.fresh) == (run.processes, False, 3.0, False)
+    assert read.metric == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -343,7 +345,8 @@ def test_without_arguments_the_run_decides(pytester: pytest.Pytester) -> None:
         ("min_time=True", "flame(min_time=True): expected seconds or a duration"),
         ("fresh='no'", "flame(fresh='no'): expected True or False"),
         ("fresh=1", "flame(fresh=1): expected True or False"),
-        ("metric='wall'", "flame(metric='wall'): expected 'cpu'"),
+        ("metric='wall'", "flame(metric='wall'): expected 'cpu' or 'first-call'"),
+        ("metric=1", "flame(metric=1): expected 'cpu' or 'first-call'"),
         ("treshold='5%'", "has no argument 'treshold'"),
         ("'5%'", "takes keyword arguments only"),
     ],

@@ -123,7 +123,8 @@ def _interleaved(cell: Cell, seed: int, source: str, case: worlds.Case, rng: np.
     machine = worlds.Machine(cell.weather, rng, 2 * cell.most)
     trial = Trial(_limits(cell), cell.most, cell.tests, 10.0)
     pairs = machine.pairs(case.base, case.head)
-    base, head = worlds.recording(case.base, ()), worlds.recording(case.head, ())
+    release = "2.0" if case.upgraded else "1.0"
+    base, head = worlds.recording(case.base, ()), worlds.recording(case.head, (), release)
     more = True
     while more:
         base, head = _with_next(base, head, pairs)
@@ -233,7 +234,7 @@ def cells() -> list[Cell]:
     ]
     culprits = [
         Cell("culprit", change, size, weather=weather, runs=200)
-        for change in ("slower_leaf", "slower_caller", "slower_class", "more_calls", "new_frame")
+        for change in ("slower_leaf", "slower_caller", "slower_class", "slower_library", "more_calls", "new_frame")
         for size in (0.1, 0.2)
         for weather in (calm, bad)
     ]

@@ -70,6 +70,8 @@ class Case:
     head: Costs
     culprits: frozenset[Frame] = frozenset()
     """Each of these is a right answer."""
+    upgraded: bool = False
+    """The library is another release in head."""
 
     @property
     def ratio(self) -> float:
@@ -149,6 +151,17 @@ def faster_class(base: Costs, size: float, rng: np.random.Generator) -> Case | N
     """The same, and all of it costs half as much: nobody is to blame."""
     place = _pick([s for s in _own(base) if size <= _below(base, s) <= 0.5], rng)
     return _as_methods(base, place, 0.5) if place else None
+
+
+def slower_library(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
+    """In a new release of the library a function of it that calls nothing costs ``size`` of the test more."""
+    places: dict[Frame, int] = {}
+    for stack in base:
+        places[stack[-1]] = places.get(stack[-1], 0) + 1
+    calling = {frame for stack in base for frame in stack[:-1]}
+    leaves = [s for s in base if s[-1].module == "lib" and places[s[-1]] == 1 and s[-1] not in calling]
+    stack = _pick([s for s in leaves if len(s) > 2 and 0.01 <= base[s] <= 0.2], rng)
+    return Case(base, base | {stack: base[stack] + size}, frozenset({stack[-1]}), upgraded=True) if stack else None
 
 
 def slower_class(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
@@ -241,6 +254,7 @@ CHANGES = {
         slower_leaf,
         slower_caller,
         slower_class,
+        slower_library,
         more_calls,
         new_frame,
         masked,
@@ -343,13 +357,13 @@ def costs_of_pairs(pairs: int, size: float, weather: Weather, rng: np.random.Gen
     return costs[:, 0], costs[:, 1] * (1 + size)
 
 
-def recording(costs: Costs, processes: tuple[Process, ...]) -> Recording:
+def recording(costs: Costs, processes: tuple[Process, ...], release: str = "1.0") -> Recording:
     frames = {frame for stack in costs for frame in stack}
     return Recording(
         test_id="tests/test_app.py::test",
         processes=processes,
         sampler=SAMPLER,
-        fingerprint={"machine": "made up"},
+        fingerprint={"machine": "made up", "dependencies": f"lib=={release}"},
         lines={f: SourceLine(f"{f.module}.py", 1) for f in frames if f.module != "lib"},
     )
 

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from pytest_flame import fold
-from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint
+from pytest_flame.baseline.libraries import changed_releases
+from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint, why_ended
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
@@ -78,11 +79,11 @@ def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, in
     if failure is not None and failure.status is not Status.OUT_OF_TIME:
         judgement = _failed(test, failure, one.failed_side, sides)
     elif one.base is None or one.head is None or len(one.head.processes) < min(MIN_PROCESSES, one.asked):
-        why = "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
+        why = why_ended(interrupted=interrupted)
         done = len(one.head.processes) if one.head else 0
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} pairs")
     else:
-        judgement = _decided(one, one.base, one.head, request)
+        judgement = _decided(one, one.base, one.head, request, interrupted=interrupted)
     notes = (*judgement.notes, *left_running(one))
     return Judged(replace(judgement, notes=notes, interleaved=True, base_commit=sides.commit), None, one.wall_s)
 
@@ -104,7 +105,7 @@ def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> J
     return error(test.test_id, f"{at}: {failure.message}", details=failure.details)
 
 
-def _decided(one: Measured, base: Recording, head: Recording, request: Request) -> Judgement:
+def _decided(one: Measured, base: Recording, head: Recording, request: Request, *, interrupted: bool) -> Judgement:
     trial = one.referee
     assert isinstance(trial, Trial)
     done = trial.judgement if one.complete else None
@@ -112,7 +113,11 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request) 
     notes = [*judgement.notes, *recording_warnings(head)]
     notes += comparison_warnings(base, head, trial.limits.threshold, together=True)
     if not one.complete:
-        notes.append(f"only {len(head.processes)} pairs were measured")
+        why = why_ended(interrupted=interrupted)
+        notes.append(f"only {len(head.processes)} of {one.asked} pairs were measured: {why}")
+    if releases := changed_releases(base, head):
+        more = f" and {len(releases) - _MOST_SHOWN} more" if len(releases) > _MOST_SHOWN else ""
+        notes.append(f"the sides have different libraries: {', '.join(releases[:_MOST_SHOWN])}{more}")
     if trial.discarded:
         reasons = sorted({d.reason for d in trial.discarded})[:_MOST_SHOWN]
         notes.append(f"{len(trial.discarded)} of {len(head.processes)} pairs left out: {'; '.join(reasons)}")

@@ -13,6 +13,7 @@ from pytest_flame.measure.session import Measured
 from pytest_flame.model import PS_PER_NS, Recording, SampleCounts
 from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.render import units
+from pytest_flame.sampling.paths import MOST
 from pytest_flame.stats import first_calls
 from pytest_flame.stats.drift import find_drift
 from pytest_flame.stats.faults import find_difference
@@ -41,6 +42,11 @@ def shortened(text: str) -> str:
     """A command in one line."""
     text = " ".join(text.split())
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+
+
+def why_ended(*, interrupted: bool) -> str:
+    """Why less was measured than was asked for."""
+    return "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
 
 
 def recording_warnings(head: Recording) -> list[str]:
@@ -76,7 +82,10 @@ def recording_warnings(head: Recording) -> list[str]:
     if counts.incomplete > 0.01 * total:
         notes.append(f"{counts.incomplete} stacks lack native frames ({counts.incomplete / total:.1%})")
     if counts.truncated:
-        notes.append(f"{counts.truncated} stacks deeper than the sampler records are rooted at [truncated]")
+        notes.append(
+            f"{units.count(counts.truncated, 'stack')} deeper than {units.count(MOST)} frames: those between are "
+            "[truncated]"
+        )
     rounds = [r for p in head.processes for r in p.rounds]
     if len(rounds) == len(head.processes) and head.metric != FIRST_CALL:
         iterations = sum(r.iterations for r in rounds)
@@ -90,12 +99,12 @@ def recording_warnings(head: Recording) -> list[str]:
 
 def comparison_warnings(base: Recording, head: Recording, threshold: float, *, together: bool) -> list[str]:
     """What differs between the sides beside their cost, or beside what is judged of it."""
+    if head.metric == FIRST_CALL:
+        return _unseen_functions(base, head)
     return [*_faults(base, head), *_first_calls(base, head, threshold, together=together)]
 
 
 def _first_calls(base: Recording, head: Recording, threshold: float, *, together: bool) -> list[str]:
-    if head.metric == FIRST_CALL:
-        return _unseen_functions(base, head)
     found = first_calls.find_difference(base.processes, head.processes, threshold=threshold, paired=together)
     if found is None:
         return []

@@ -11,7 +11,7 @@ from pytest_flame.baseline.broken import malformed
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
-from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint
+from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint, why_ended
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
@@ -123,7 +123,7 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
     elif broken is not None:
         judgement = replace(error(test.test_id, broken.what, details=str(broken)), head=head)
     elif head is None or (not one.complete and len(head.processes) < min(MIN_PROCESSES, one.asked)):
-        why = _why_ended(interrupted)
+        why = why_ended(interrupted=interrupted)
         done = len(head.processes) if head else 0
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} processes")
     else:
@@ -132,15 +132,10 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         if judgement.comparison is not None and base is not None:
             notes += comparison_warnings(base, head, test.settings.limits.threshold, together=False)
         if not one.complete:
-            notes.append(
-                f"only {len(head.processes)} of {one.asked} processes were measured: {_why_ended(interrupted)}"
-            )
+            why = why_ended(interrupted=interrupted)
+            notes.append(f"only {len(head.processes)} of {one.asked} processes were measured: {why}")
         judgement = replace(judgement, notes=tuple(notes))
     return Judged(replace(judgement, notes=(*judgement.notes, *left_running(one))), None, one.wall_s)
-
-
-def _why_ended(interrupted: bool) -> str:
-    return "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
 
 
 def _compared(test: Selected, base: Recording | None, one: Measured, head: Recording) -> Judgement:

@@ -267,6 +267,11 @@ def waited_ns() -> int:
     return round((usage.ru_utime + usage.ru_stime) * NS_PER_S)
 
 
+def had_children() -> bool:
+    """Whether this process ever started another, as far as it has waited for it or still could."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0 or _has_children()
+
+
 def _has_children() -> bool:
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

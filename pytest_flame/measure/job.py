@@ -64,6 +64,8 @@ class Job:
     """The test as the run has it; None: not compared."""
     conditions: str = ""
     """The file in which ``Conditions`` of the run stand."""
+    note_started: bool = False
+    """What it costs is of no interest, what it starts is."""
     provenance: Provenance | None = None
     """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
     patience: Patience = field(default_factory=Patience)
@@ -136,6 +138,10 @@ class WorkerResult:
     recording: Recording | None = None
     left: tuple[str, ...] = ()
     """Commands of processes that the worker left running, and that were ended. The launcher adds them."""
+    started_others: bool = False
+    """The worker had child processes."""
+    started: tuple[str, ...] = ()
+    """Their commands, as far as it started them itself; where the job asked for them."""
     hang: Hang | None = None
     """Of ``HUNG``, which the launcher finds and no worker writes."""
 
@@ -147,6 +153,8 @@ class WorkerResult:
             "plan": dataclasses.asdict(self.plan) if self.plan else None,
             "round_wall_ns": self.round_wall_ns,
             "recording": schema.encode(self.recording, "") if self.recording else None,
+            "started_others": self.started_others,
+            "started": self.started,
         }
         write_text(path, json.dumps(document))
 
@@ -162,4 +170,6 @@ class WorkerResult:
             plan=Plan(**document["plan"]) if document["plan"] else None,
             round_wall_ns=document["round_wall_ns"],
             recording=schema.decode(schema.parse(recording)) if recording else None,
+            started_others=document["started_others"],
+            started=tuple(document["started"]),
         )

@@ -1,9 +1,10 @@
 """Parent of one worker: what the worker leaves behind comes to it, is charged to it, ended and named.
 
-Run as a script, by its file and without ``site``: ``keeper.py REPORT COMMAND…``. Programs detach themselves by a
-second fork and a session of their own; the kernel gives such orphans to the nearest ancestor that asked for them
+Run as a script, by its file and without ``site``: ``keeper.py REPORT WATCHED COMMAND…``. Programs detach themselves by
+a second fork and a session of their own; the kernel gives such orphans to the nearest ancestor that asked for them
 (PR_SET_CHILD_SUBREAPER(2const)). The worker could ask, but its own ``wait`` would then return processes that it never
-started. When the standard input ends, whoever started this is gone or has had enough: everything is killed.
+started. Files of code in ``WATCHED`` (``opened.py``) that anybody opens meanwhile are noted. When the standard input
+ends, whoever started this is gone or has had enough: everything is killed.
 """
 
 # pathlib and the rest of this package would double what every worker waits for.
@@ -19,7 +20,11 @@ import signal
 import sys
 import time
 from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pytest_flame.measure.descendants import Descendants
+    from pytest_flame.measure.opened import Reads
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -33,7 +38,13 @@ _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
 class _Keeper:
-    def __init__(self) -> None:
+    def __init__(self, watched: str) -> None:
+        self._watched = watched
+        self._reads: Reads | None = None
+        self._below: Descendants | None = None
+        self.opened: dict[str, list[str]] = {}
+        """Files of the wrong side that somebody opened, and what was running then."""
+        self.unwatched: str | None = None
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._pid = os.getpid()
@@ -50,11 +61,14 @@ class _Keeper:
     def keep(self, command: list[str]) -> tuple[int, list[str]]:
         """Runs it to its end; its wait status, and what it left running."""
         worker = self._start(command)
+        if self._watched:
+            self._watch()  # it takes less time than the worker's start
         status = self._reap(worker)
         while status is None and not self._asked_to_end:
             self._sleep(None)
             status = self._reap(worker)
         left = self._end_all(worker)
+        self._note_opened()
         return (status if status is not None else int(signal.SIGKILL)), left
 
     def _start(self, command: list[str]) -> int:
@@ -91,7 +105,10 @@ class _Keeper:
     def _sleep(self, seconds: float | None) -> None:
         """Until a child ends, this process is asked to end, or the time has passed."""
         watched = [self._woken] if self._asked_to_end else [self._woken, 0]
+        if self._reads is not None and self._reads.descriptor >= 0:
+            watched.append(self._reads.descriptor)
         ready, _, _ = select.select(watched, (), (), seconds)
+        self._note_opened()
         if self._woken in ready:
             os.read(self._woken, 4096)
         if 0 in ready and not os.read(0, 4096):
@@ -102,11 +119,9 @@ class _Keeper:
             self._wait_for_all(worker, _GRACE_S)
         if not self._has_children():
             return []
-        # Only now: it takes longer to import than all the rest.
-        sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-        from pytest_flame.measure.descendants import Descendants, command
+        below = self._descendants()
+        from pytest_flame.measure.descendants import command
 
-        below = Descendants(self._pid)
         left: dict[int, str] = {}
         numbers = (signal.SIGKILL,) if self._asked_to_end else (signal.SIGTERM, signal.SIGKILL)
         for number in numbers:
@@ -121,6 +136,35 @@ class _Keeper:
                 break
         left.pop(worker, None)
         return [name for name in left.values() if not any(helper in name for helper in _HELPERS)]
+
+    def _descendants(self) -> Descendants:
+        """Imported when it is needed: it takes longer than all the rest."""
+        if self._below is None:
+            _make_importable()
+            from pytest_flame.measure.descendants import Descendants
+
+            self._below = Descendants(self._pid)
+        return self._below
+
+    def _watch(self) -> None:
+        _make_importable()
+        from pathlib import Path
+
+        from pytest_flame.measure.opened import Reads, Watched
+
+        self._reads = Reads(Watched.read(Path(self._watched)))
+        self._descendants().living()  # looked at once, the next time is fast
+
+    def _note_opened(self) -> None:
+        if self._reads is None:
+            return
+        for file in self._reads.take():
+            if file not in self.opened:
+                from pytest_flame.measure.descendants import command
+
+                below = self._descendants().living()
+                self.opened[file] = [command(pid) for pid in below if pid != self._worker]
+        self.unwatched = self._reads.unknown
 
     def _wait_for_all(self, worker: int, seconds: float) -> bool:
         """Whether no child is left."""
@@ -171,11 +215,19 @@ def _kill(pid: int, number: signal.Signals, left: dict[int, str]) -> None:
 _NOT_OURS = " (of another user: it still runs)"
 
 
-def main(report: str, *command: str) -> NoReturn:
-    status, left = _Keeper().keep(list(command))
+def _make_importable() -> None:
+    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def main(report: str, watched: str, *command: str) -> None:
+    """``watched`` is empty where there is nothing to watch."""
+    keeper = _Keeper(watched)
+    status, left = keeper.keep(list(command))
+    found = {"status": status, "left": left, "opened": keeper.opened, "unwatched": keeper.unwatched}
     with open(report, "w", encoding="utf-8") as file:
-        json.dump({"status": status, "left": left}, file)
-    sys.exit(0)
+        json.dump(found, file)
 
 
 if __name__ == "__main__":

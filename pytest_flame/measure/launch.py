@@ -10,8 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,8 @@ from pytest_flame import clocks
 from pytest_flame.measure import keeper
 from pytest_flame.measure.deadline import Ending, Watch
 from pytest_flame.measure.job import Job, Status, WorkerResult
+from pytest_flame.measure.opened import source_of
+from pytest_flame.measure.proof import Stray, misread, misread_details, misread_message
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import Side
 
@@ -26,6 +28,8 @@ _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORT
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
 _PATIENCE_NS: Final = 20_000_000_000
+_LITTLE_ROOM: Final = 1 << 20
+"""Bytes; a result takes about as many."""
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
@@ -60,6 +64,28 @@ class Launcher:
 
     def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
         """Runs the worker to its end. Ctrl-C, its deadline and the time limit kill it and everything it started."""
+        began = clocks.monotonic()
+        result, kept = self._run(job, file, timeout_s)
+        for again in (dataclasses.replace(job, note_started=True), job):
+            found = _misread(result, kept, self.side)
+            if not found or self.side is None:
+                break
+            # Anybody may look at the checkout, once: a process of the test does it in every worker.
+            left_s = None if timeout_s is None else max(0.0, timeout_s - (clocks.monotonic() - began))
+            result, kept = self._run(again, file, left_s)
+            shown = [stray for stray in _misread(result, kept, self.side) if stray in found]
+            if shown and again.note_started:
+                provenance = self.side.provenance
+                commands = [*result.started, *kept.running(stray.file for stray in shown)]
+                message = misread_message(shown[0], result.started, provenance)
+                details = misread_details(shown, commands, provenance)
+                return WorkerResult(Status.WRONG_SIDE, message, details, left=kept.left)
+        if result.started_others and kept.unwatched is not None and result.recording is not None:
+            why = f"whose code the processes that the test started ran is not known: {kept.unwatched}"
+            return WorkerResult(Status.UNSEEN, why, left=kept.left)
+        return dataclasses.replace(result, left=kept.left)
+
+    def _run(self, job: Job, file: Path, timeout_s: float | None) -> tuple[WorkerResult, Kept]:
         directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
         environment = worker_environment(os.environ, job.hash_seed)
         place = Path(job.place) if job.place else file
@@ -88,10 +114,11 @@ class Launcher:
         command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}"]
         kept_path = self.scratch / "kept.json"
         kept_path.unlink(missing_ok=True)
+        watched = "" if side is None or side.watched is None else side.watched
         job.output.unlink(missing_ok=True)
         with job.output.open("ab") as output:  # appended, so that the worker may cut it while others write
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", keeper.__file__, str(kept_path), *command],
+                [sys.executable, "-I", "-S", keeper.__file__, str(kept_path), str(watched), *command],
                 cwd=directory,
                 env=environment,
                 stdin=subprocess.PIPE,  # its end is the worker's
@@ -105,20 +132,22 @@ class Launcher:
                 hang = watch.wait(process, timeout_s)
                 if hang is not None:
                     details = "\n\n".join(filter(None, (watch.stacks(process), _last_output(job.output))))
-                    return WorkerResult(Status.HUNG, hang.words, details, hang=hang)
+                    return WorkerResult(Status.HUNG, hang.words, details, hang=hang), Kept()
             except subprocess.TimeoutExpired:
-                return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
+                return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)"), Kept()
             finally:
                 watch.close()
                 _end(process)
                 if self.guard is not None:
                     self.guard.release()
-        returncode, left = _kept(kept_path, process.returncode)
+        kept = Kept.read(kept_path, process.returncode)
         try:
-            return dataclasses.replace(WorkerResult.read(result_path), left=left)
+            return WorkerResult.read(result_path), kept
         except (OSError, ValueError):
-            shown = _last_output(job.output)
-            return WorkerResult(Status.DIED, f"the measured process {_ending(returncode)}", shown, left=left)
+            ending = f"the measured process {_ending(kept.returncode)}"
+            if shutil.disk_usage(self.scratch).free < _LITTLE_ROOM:
+                ending += f": {self.scratch.parent} is full, TMPDIR=DIR names another folder for temporary files"
+            return WorkerResult(Status.DIED, ending, _last_output(job.output)), kept
 
 
 def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:
@@ -152,13 +181,38 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _kept(path: Path, returncode: int) -> tuple[int, tuple[str, ...]]:
-    """How the worker ended and what it left running, in its keeper's words; ``returncode`` is the keeper's own."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return returncode, ()
-    return os.waitstatus_to_exitcode(kept["status"]), tuple(kept["left"])
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a keeper has to say of its worker."""
+
+    returncode: int = 0
+    left: tuple[str, ...] = ()
+    opened: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Code of the wrong side that somebody opened meanwhile, and the commands that were running then."""
+    unwatched: str | None = None
+    """Why some of it is not noticed."""
+
+    @classmethod
+    def read(cls, path: Path, returncode: int) -> Kept:
+        """``returncode`` is the keeper's own, for want of better."""
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return cls(returncode, unwatched="the process that watched it was killed")
+        status = os.waitstatus_to_exitcode(found["status"])
+        return cls(status, tuple(found["left"]), found["opened"], found["unwatched"])
+
+    def running(self, sources: Iterable[str]) -> list[str]:
+        wanted = set(sources)
+        commands = [c for file, cs in self.opened.items() if source_of(os.path.realpath(file)) in wanted for c in cs]
+        return list(dict.fromkeys(commands))
+
+
+def _misread(result: WorkerResult, kept: Kept, side: Side | None) -> list[Stray]:
+    """What this process itself imported it has proved; only others can have opened more."""
+    if side is None or not result.started_others or result.status is Status.WRONG_SIDE:
+        return []
+    return misread(side.provenance, kept.opened)
 
 
 def _ending(code: int) -> str:

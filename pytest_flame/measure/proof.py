@@ -6,12 +6,13 @@ import importlib.metadata
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
+from pytest_flame.measure.opened import source_of
 from pytest_flame.measure.provenance import Provenance
 from pytest_flame.measure.redirect import Places
 
@@ -118,6 +119,53 @@ def _is_another_distribution(top: str, provenance: Provenance) -> bool:
 def normalised(distribution: str) -> str:
     """A distribution's name as the packaging specifications compare it."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def misread(provenance: Provenance, files: Iterable[str]) -> list[Stray]:
+    """Which of the ``files`` that somebody opened while this side was measured its processes must not run."""
+    places = Places(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
+    found = {}
+    for file in files:
+        source = source_of(os.path.realpath(file))
+        module = _module_of(source, provenance)
+        try:
+            why = _wrong(module, source, provenance, places)
+        except OSError:
+            why = "a file that is gone"
+        if why:
+            found[source] = Stray(module, source, why)
+    return [found[file] for file in sorted(found)]
+
+
+def _module_of(source: str, provenance: Provenance) -> str:
+    path = Path(source)
+    tops = [Path(top, root) for top in (provenance.other, provenance.checkout) for root in provenance.roots]
+    tops += [parent for parent in path.parents if parent.name in ("site-packages", "dist-packages")]
+    inside = [path.relative_to(top) for top in tops if path.is_relative_to(top)]
+    if not inside:
+        return path.stem
+    shortest = min(inside, key=lambda found: len(found.parts)).with_suffix("")
+    return ".".join(part for part in shortest.parts if part != "__init__")
+
+
+def misread_message(stray: Stray, started: Sequence[str], provenance: Provenance) -> str:
+    """One line; ``started`` are the test's own commands."""
+    who = "a process that the test started"
+    if len(started) == 1:
+        who = f"`{started[0]}`"
+    return f"{who} ran, on {provenance.side}, the code of {stray.why}: {stray.file}"
+
+
+def misread_details(found: list[Stray], commands: Sequence[str], provenance: Provenance) -> str:
+    """All files, what the test had started, and what to do."""
+    lines = [f"{s.module}: {s.file} ({s.why})" for s in found]
+    lines += [f"started: {command}" for command in dict.fromkeys(commands)]
+    lines.append(f"expected: files below {provenance.tree}")
+    lines.append(
+        "fix: start Python with the environment of the test (env=os.environ | {...}) and without -I and -E, so that "
+        "its imports are led to its side's copy; name files by their place beside the test, not by the checkout's path"
+    )
+    return "\n".join(lines)
 
 
 def message(stray: Stray, provenance: Provenance) -> str:

@@ -22,6 +22,7 @@ from pytest_flame.measure.environment import (
 )
 from pytest_flame.measure.existed import test_existed
 from pytest_flame.measure.moving import from_outside, moved_command, moved_paths
+from pytest_flame.measure.opened import watched
 from pytest_flame.measure.overlay import DEFAULT_PATTERNS, test_parts
 from pytest_flame.measure.projects import distributions, import_roots, release_before
 from pytest_flame.measure.provenance import Provenance
@@ -81,6 +82,8 @@ class Side:
     """How the checkout is spelled, symbolic links included."""
     outer: Path | None = None
     """pytest's root directory of the user, where it lies above the checkout: then ``root`` stands for it."""
+    watched: Path | None = None
+    """A file: which code no process of this side may open (``Watched``)."""
 
     def place(self, path: Path) -> Path:
         """The same file or folder on this side; what is not the checkout's stays where it is."""
@@ -186,7 +189,7 @@ def open_sides(
         side_root = Path(places.mapped(str(root)) or root)
         if outer is not None:
             side_root = scratch.path / name
-            _link_surroundings(outer, repository.top, side_root)
+            link_surroundings(outer, repository.top, side_root)
         environment = Environment(sys.executable, {})
         if base_install is not None:
             version = release_before(repository, commit)
@@ -210,7 +213,7 @@ def open_sides(
             distributions=distributions(trees.head, roots),
             tests=tuple(sorted(test_parts(paths, test_patterns))),
         )
-        variables = {**environment.variables, "PYTHONPATH": _search_path(places, _starter(scratch.path, provenance))}
+        variables = {**environment.variables, "PYTHONPATH": search_path(places, starter(scratch.path, provenance))}
         side_directory = Path(places.mapped(str(directory)) or directory)
         if outer is not None and side_directory == outer:
             side_directory = side_root
@@ -228,11 +231,12 @@ def open_sides(
             provenance=provenance,
             aliases=aliases,
             outer=outer and root,
+            watched=_watched(scratch.path, provenance, paths),
         )
     yield Sides(sides["base"], sides["head"], commit, trees.notes, repository)
 
 
-def _link_surroundings(outer: Path, top: Path, copy: Path) -> None:
+def link_surroundings(outer: Path, top: Path, copy: Path) -> None:
     """What lies beside the checkout, from pytest's root directory down: its settings, conftest files and data."""
     here = outer
     for part in top.relative_to(outer).parts:
@@ -242,7 +246,7 @@ def _link_surroundings(outer: Path, top: Path, copy: Path) -> None:
         here /= part
 
 
-def _starter(scratch: Path, provenance: Provenance) -> Path:
+def starter(scratch: Path, provenance: Provenance) -> Path:
     """A folder whose ``sitecustomize`` redirects every Python process that has it in ``PYTHONPATH``."""
     folder = scratch / "site" / provenance.side
     folder.mkdir(parents=True)
@@ -258,7 +262,14 @@ def _starter(scratch: Path, provenance: Provenance) -> Path:
     return folder
 
 
-def _search_path(places: redirect.Places, starter: Path) -> str:
+def _watched(scratch: Path, provenance: Provenance, paths: Sequence[str]) -> Path:
+    installed = [*sys.path, *(str(site) for own in provenance.own for site in Path(own).glob("lib/python*/*-packages"))]
+    file = scratch / f"watched-{provenance.side}.json"
+    watched(provenance, paths, dict.fromkeys(installed)).write(file)
+    return file
+
+
+def search_path(places: redirect.Places, starter: Path) -> str:
     inherited = os.environ.get("PYTHONPATH", "")
     entries = [places.mapped(entry) or entry if entry else entry for entry in inherited.split(os.pathsep)]
     return os.pathsep.join([str(starter), *(entries if inherited else ())])

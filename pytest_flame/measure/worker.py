@@ -5,6 +5,7 @@ Loaded with ``-p pytest_flame.measure.worker --flame-job=FILE``; never by hand.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 import importlib
@@ -31,7 +32,7 @@ from pytest_flame.measure.agreement import Conditions, said
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured, shown
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
-from pytest_flame.measure.descendants import Descendants
+from pytest_flame.measure.descendants import Descendants, had_children
 from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import ONCE, Job, Plan, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
@@ -40,6 +41,7 @@ from pytest_flame.measure.room import MEASURED_ROOM, enlarge_threads, roomy
 from pytest_flame.measure.rounds import Kind, Progress, Step, empty_region_ns, rounds, watched
 from pytest_flame.measure.seeing import conditions, see
 from pytest_flame.measure.stacks import Clocks, fold_samples
+from pytest_flame.measure.started import Started
 from pytest_flame.model import Process, Recording
 from pytest_flame.plugin import FLAME_KEY
 from pytest_flame.quantities import FIRST_CALL
@@ -118,6 +120,7 @@ class Worker:
         self.identity = _identity(job)
         self.rng = random.Random(job.seed)
         self.progress = Progress()
+        self.started = Started()
         self.pulse = Pulse(job.watch, job.patience)
         self.result: WorkerResult | None = None
         self.errors: list[str] = []
@@ -197,7 +200,9 @@ class Worker:
         elif self.result is None and not self.found:
             self.result = self._missing(session.config)
         if self.result is not None:
-            self._proven(self.result).write(Path(self.job.result))
+            proven = self._proven(self.result)
+            done = dataclasses.replace(proven, started_others=had_children(), started=self.started.commands)
+            done.write(Path(self.job.result))
 
     # --- the run and this process -------------------------------------------------------------------------------
 
@@ -247,6 +252,8 @@ class Worker:
             kernel_frames=self.job.kernel_frames,
             native_frames=self.job.native_frames,
         )
+        if self.job.note_started:
+            self.started.watch()
         children = Descendants(os.getpid(), keeper=os.getppid())
         try:
             sampler.set_stops(STOPS)

@@ -40,6 +40,20 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "duration_s": _finite(result.duration_s),
         "interrupted": result.interrupted,
         "notes": list(result.notes),
+        "gate": {
+            "commit": result.gate.commit,
+            "unknown": result.gate.unknown or None,
+            "changes": [
+                {
+                    "kind": change.kind.value,
+                    "subject": change.subject,
+                    "was": change.was or None,
+                    "now": change.now or None,
+                    "lost": change.lost,
+                }
+                for change in result.gate.changes
+            ],
+        },
         "tests": [_test(judgement) for judgement in result.judgements],
     }
 
@@ -129,6 +143,7 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
     return {
         "frame": delta.frame.name,
         "caller": delta.caller.name if delta.caller else None,
+        "called_from": delta.called_from.name if delta.called_from else None,
         "kind": delta.frame.kind.value,
         "change": delta.change.value,
         "under": delta.under.value,

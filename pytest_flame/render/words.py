@@ -6,7 +6,17 @@ from collections import Counter
 from typing import Final
 
 from pytest_flame.formats.labels import INSTALLED
-from pytest_flame.model import Change, Comparison, FrameDelta, Judgement, RunResult, Under, Verdict
+from pytest_flame.model import (
+    Change,
+    Comparison,
+    FrameDelta,
+    GateChange,
+    GateChangeKind,
+    Judgement,
+    RunResult,
+    Under,
+    Verdict,
+)
 from pytest_flame.render import units
 
 WORST_FIRST: Final = (
@@ -243,8 +253,16 @@ def what_happened(delta: FrameDelta) -> str:
     """The change of one function in words, to follow "is".
 
     ``38 % slower under every caller``, ``called more often by shop:checkout, which makes it cost 900 % more``,
-    ``renamed from orders:old and 38 % slower``.
+    ``renamed from orders:old and 38 % slower``. Of a library's function, also whose call of it the test makes:
+    ``38 % slower, called by shop:checkout``.
     """
+    said = _happened(delta)
+    if delta.called_from is None or delta.called_from == delta.caller:
+        return said
+    return f"{said}, called by {delta.called_from.name}"
+
+
+def _happened(delta: FrameDelta) -> str:
     if delta.renamed_from is None:
         return _change(delta)
     renamed = f"renamed from {delta.renamed_from.name}"
@@ -304,3 +322,27 @@ def base_line(result: RunResult) -> str:
     else:
         how = "as stored"
     return f"base {name or 'unknown'}, {how}"
+
+
+GATE_HEADING: Final = "changes to the gate itself"
+
+
+def gate_line(result: RunResult) -> str:
+    """What a run's gate was compared with: a heading's second half."""
+    commit = result.gate.commit
+    return f"since {commit[:7]}" if commit else "beside its baselines"
+
+
+def gate_change(change: GateChange) -> str:
+    """One change in a line."""
+    match change.kind:
+        case GateChangeKind.SETTING | GateChangeKind.LOOSENED:
+            return f"{change.subject}: {change.was} → {change.now}"
+        case GateChangeKind.BASELINE:
+            return f"{change.subject}: baseline {change.now}"
+        case GateChangeKind.UNMARKED if change.was:
+            return f"{change.subject}: {change.kind.value}, and {change.was}"
+        case GateChangeKind.UNKNOWN:
+            return f"{change.subject}: what was marked there is not known: {change.now}"
+        case _:
+            return f"{change.subject}: {change.kind.value}" + (f" ({change.now})" if change.now else "")

@@ -17,7 +17,7 @@ from pytest_flame.model import Change, Under
 from pytest_flame.stats import student
 from pytest_flame.stats.calls import CARRIES, Calls, Rest, blame_calls, grew_along
 from pytest_flame.stats.frames import FrameTests
-from pytest_flame.stats.moves import Move, find_inlining, find_move
+from pytest_flame.stats.moves import MOST, Move, find_inlining, find_move
 from pytest_flame.stats.table import Mask
 
 DOUBT = 0.05
@@ -35,6 +35,8 @@ class Blame:
     under: Under = Under.UNKNOWN
     relative: float | None = None
     """Growth over the base cost where it grew; None where that was nothing."""
+    called_from: int | None = None
+    """Of a library's frame, the project's frame that it grew under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class _Aside:
 def attribute(tests: FrameTests, project: Mask) -> Attribution:
     """Name the culprits among the frames over their thresholds.
 
-    ``project`` says of each frame whether it is the project's own (shape ``(frames,)``).
+    ``project`` says of each frame whether its code is the sides' own (shape ``(frames,)``): the project's, and that of
+    libraries which the sides have in different releases.
     """
     if everything_alike(tests):
         return Attribution(alike=True)
@@ -121,6 +124,21 @@ def blame_project(tests: FrameTests, suspects: Iterable[Suspect], project: Mask)
             for frame, part in (passed or {suspect.frame: stake}).items():
                 stakes.setdefault(frame, []).append(part)
     return [Suspect(frame, tuple(masks)) for frame, masks in stakes.items()]
+
+
+def project_caller(tests: FrameTests, frame: int, project: Mask) -> int | None:
+    """The project's function, or the test body, nearest above a library's frame where most of its growth is."""
+    table = tests.gauge.table
+    if project[frame]:
+        return None
+    owners = project.copy()
+    owners[table.root] = True
+    nearest = table.nearest_above(frame, owners)
+    names, growth = tests.gauge.by(nearest, nearest >= 0)
+    if not names:
+        return None
+    largest = int(growth.delta.argmax())
+    return names[largest] if growth.delta[largest] >= MOST * growth.delta.clip(min=0).sum() else None
 
 
 def _owners(tests: FrameTests, frame: int, stake: Mask, owners: Mask) -> dict[int, Mask]:

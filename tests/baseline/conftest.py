@@ -95,6 +95,7 @@ def recordings() -> st.SearchStrategy[Recording]:
         loop_ps=small,
         hash_seed=small,
         outside=st.none() | st.builds(Outside, small, *[st.none() | small] * 5),
+        first_call_ns=st.none() | small,
     )
     weights = st.dictionaries(small, st.integers(1, 2**63 - 1), min_size=1, max_size=3)
     recordings = st.builds(
@@ -106,6 +107,7 @@ def recordings() -> st.SearchStrategy[Recording]:
         source_hashes=st.dictionaries(texts, texts, max_size=3),
         lines=st.dictionaries(frames, st.builds(SourceLine, paths, small), max_size=3),
         fresh=st.booleans(),
+        metric=st.sampled_from(["cpu", "first-call"]),
         seed=seeds,
         recorded_at=texts,
         sessions=st.lists(

@@ -129,6 +129,8 @@ def put(document, value, *path):
         (lambda d: put(d, 1, "processes", 0, "rounds", 1, 3), "processes[0].rounds[1][3] is 1, not true or false"),
         (lambda d: put(d, [1, 1, 1, True, -1], "processes", 0, "rounds", 1), "rounds[1][4] is -1, outside 0"),
         (lambda d: put(d, [1, 1, 1, True, None], "processes", 0, "rounds", 1), "rounds[1][4] is None, not a whole"),
+        (lambda d: put(d, -1, "processes", 0, "first_call_ns"), "processes[0].first_call_ns is -1, outside 0"),
+        (lambda d: put(d, None, "metric"), "metric is None, not a text"),
         (lambda d: put(d, {"steal_ns": 0}, "processes", 0, "outside"), "processes[0].outside lacks 'wall_ns'"),
         (lambda d: put(d, {"wall_ns": 1, "x": 0}, "processes", 0, "outside"), "outside holds the unknown 'x'"),
         (lambda d: put(d, {"wall_ns": 1, "cpus": 1.5}, "processes", 0, "outside"), "outside.cpus is 1.5, not a whole"),

@@ -67,6 +67,7 @@ def test_other_processes_counts_are_no_obstacle(store, again):
         ({"source_hashes": {"src/orders/parse.py": "00"}}, "src/orders/parse.py, tests/test_orders.py"),
         ({"source_hashes": {}}, "source changed since it was recorded: src/orders/parse.py"),
         ({"fingerprint": {"cpu": "Intel Xeon"}}, "this is Intel Xeon"),
+        ({"metric": "first-call"}, "metric: 'cpu' when recorded, 'first-call' here"),
         ({"fresh": True}, "fixtures: set up once when recorded, set up anew for each iteration here"),
     ],
 )

@@ -68,7 +68,7 @@ def against(
     monkeypatch.setattr(interleaving, "open_sides", sides)
     monkeypatch.setattr(interleaving, "measure", measure)
     settings = SimpleNamespace(
-        root=Path(), base_python=None, base_install=None, base_install_from=None, seed=1, cpus=()
+        root=Path(), base_python=None, base_install=None, base_install_from=None, copy_ignored=(), seed=1, cpus=()
     )
     request = SimpleNamespace(
         settings=settings,

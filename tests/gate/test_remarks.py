@@ -37,3 +37,38 @@ def test_a_body_that_costs_nothing_has_no_faults_to_speak_of() -> None:
     free = recording(0)
     free = replace(free, processes=tuple(replace(p, loop_ps=10**9) for p in free.processes))
     assert comparison_warnings(free, recording(12), 0.05, together=True) == []
+
+
+def first_calls(first_ns: int | None, *, metric: str = "cpu") -> Recording:
+    """Six processes, 100 µs an iteration, 1 % apart."""
+    processes = tuple(
+        Process(
+            (Round(100, 10_000_000 + 100_000 * i, 10_000_000, True),),
+            {},
+            first_call_ns=None if first_ns is None else first_ns + first_ns * i // 100,
+        )
+        for i in range(6)
+    )
+    return Recording("t", processes, INFO, {}, metric=metric)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_first_call_that_is_slower_alone_is_said(together: bool) -> None:
+    base, head = first_calls(2_100_000), first_calls(21_000_000)
+    (note,) = comparison_warnings(base, head, 0.05, together=together)
+    assert note.startswith("the first call of a process costs 21.") and ", base's 2.1" in note
+    assert "+900 % [" in note and note.endswith("@pytest.mark.flame(metric='first-call') judges it")
+
+
+@pytest.mark.parametrize(
+    ("base", "head"), [(2_100_000, 2_100_000), (21_000_000, 2_100_000), (None, 21_000_000), (2_100_000, None)]
+)
+def test_nothing_is_said_of_equal_faster_or_unknown_first_calls(base: int | None, head: int | None) -> None:
+    assert comparison_warnings(first_calls(base), first_calls(head), 0.05, together=True) == []
+
+
+def test_first_calls_without_samples_say_that_functions_were_not_judged() -> None:
+    judged = first_calls(2_100_000, metric="first-call")
+    assert comparison_warnings(judged, judged, 0.05, together=True) == [
+        "first calls are too short to judge any function (0 samples): their total is, by the clock"
+    ]

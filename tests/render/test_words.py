@@ -47,6 +47,11 @@ CALLER, OLD = Frame("m", "g"), Frame("m", "old")
         ({"change": Change.SLOWER, "renamed_from": OLD}, "renamed from m:old and 38 % slower"),
         ({"change": Change.MOVED, "renamed_from": OLD}, "renamed from m:old"),
         ({"change": Change.MOVED}, "moved"),
+        ({"change": Change.SLOWER, "called_from": CALLER}, "38 % slower, called by m:g"),
+        (
+            {"change": Change.SLOWER, "caller": CALLER, "called_from": CALLER},
+            "38 % slower, or called more often, by m:g",
+        ),
     ],
 )
 def test_what_happened_by_how_much(facts: dict, said: str) -> None:

@@ -281,3 +281,44 @@ def test_own_growth_leaves_out_what_other_culprits_account_for() -> None:
     own = {d.frame.qualname: d.own_delta_ps / 1e9 for d in comparison.culprits}
     assert own == {"fmt": pytest.approx(0.10, abs=0.015), "pad": pytest.approx(0.07, abs=0.015)}
     assert names(comparison.culprits) == ["fmt", "pad"]
+
+
+def upgrade(head: Mapping[str, float], base: Mapping[str, float] = SHOP) -> Comparison:
+    """The library ``json`` is another release in head."""
+    rng = np.random.default_rng(8)
+    sides = (
+        replace(record(costs, rng, CLEAR, library=LIBRARY), fingerprint={"dependencies": f"json=={release}"})
+        for costs, release in ((base, 1), (head, 2))
+    )
+    return compare(*sides, Limits())
+
+
+def test_in_another_release_of_a_library_its_own_function_is_named_and_the_projects_that_calls_it() -> None:
+    slower = changed({"test > show > json:dumps > json:encode": 0.06})
+    assert [(str(d.frame), d.called_from) for d in upgrade(slower).culprits] == [("json:encode", Frame("app", "show"))]
+    (same,) = run(slower)
+    assert [(str(d.frame), d.called_from) for d in same.culprits] == [("app:show", None)]
+
+
+def test_a_library_that_the_body_calls_itself_was_called_by_the_test() -> None:
+    base = {**SHOP, "test > json:loads": 0.1, "test > json:loads > json:scan": 0.1}
+    head = {**base, "test > json:loads > json:scan": 0.2}
+    assert [(str(d.frame), d.called_from) for d in upgrade(head, base).culprits] == [
+        ("json:scan", Frame("app", "test"))
+    ]
+
+
+def test_the_library_that_did_not_change_passes_its_growth_on_to_the_one_that_did() -> None:
+    base = {**SHOP, "test > show > json:dumps > copy:deepcopy": 0.05}
+    head = {**SHOP, "test > show > json:dumps > copy:deepcopy": 0.15}
+    (culprit,) = upgrade(head, base).culprits
+    assert (str(culprit.frame), culprit.called_from) == ("json:dumps", Frame("app", "show"))
+
+
+def test_a_project_that_calls_an_upgraded_library_more_often_is_named_with_it() -> None:
+    (culprit,) = upgrade(times(3, "json:dumps")).culprits
+    assert (str(culprit.frame), culprit.change, culprit.caller) == (
+        "json:dumps",
+        Change.MORE_CALLS,
+        Frame("app", "show"),
+    )
