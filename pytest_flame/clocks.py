@@ -16,3 +16,4 @@ monotonic_ns: Final[Callable[[], int]] = partial(time.clock_gettime_ns, time.CLO
 monotonic: Final[Callable[[], float]] = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
 process_time_ns: Final[Callable[[], int]] = partial(time.process_time_ns)
 thread_time_ns: Final[Callable[[], int]] = partial(time.thread_time_ns)
+time_of_day: Final[Callable[[], float]] = partial(time.clock_gettime, time.CLOCK_REALTIME)

@@ -33,6 +33,13 @@ def worker_arguments(config: pytest.Config, *, drop: tuple[str, ...], add: tuple
     Raises ``UsageError`` where a plugin that can change a test cannot be had in another process.
     """
     given, paths = arguments.read(_given(config), option_parser(config))
+    before = list(config.getoption("file_or_dir"))
+    if paths != before and any(argument.startswith("@") for argument in _given(config)):
+        raise UsageError(
+            "the arguments in a file (@FILE) cannot be read a second time for the measured processes",
+            why=f"they named {', '.join(before) or 'no path'}, and now {', '.join(paths) or 'no path'}",
+            fix="keep them in a file that stays, no pipe",
+        )
     words = arguments.narrowed(given, left_out(config, drop))
     conftests_from = config.getoption("confcutdir") or (config.inipath.parent if config.inipath else config.rootpath)
     words += [f"--rootdir={config.rootpath}", f"--confcutdir={conftests_from}"]

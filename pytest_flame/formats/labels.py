@@ -85,7 +85,7 @@ class Namer:
 
     def frame(self, place: Place) -> Frame:
         """The function of a tool that says name, file and line apart."""
-        name = _ADDRESS.sub("0x…", place.name)
+        name = _ADDRESS.sub("0x…", place.name) if "0x" in place.name else place.name
         if not place.file:
             return Frame("", name)
         if place.file not in self._modules:
@@ -113,7 +113,10 @@ class Namer:
             return Frame("kernel", label.removesuffix(_KERNEL))
         if not self.naming.functions:
             return Frame("", label)
-        label = _OFFSET.sub("", _COMPILED.sub("", label))
+        if label[-1] == "]":
+            label = _COMPILED.sub("", label)
+        if "+0x" in label:
+            label = _OFFSET.sub("", label)
         if numbered(label):
             return Frame("", label)
         if found := place(label):
@@ -123,7 +126,8 @@ class Namer:
             return Frame(PurePosixPath(file).name, _ADDRESS.sub("0x…", name))
         if _OWN.fullmatch(label):
             return decoded(label)
-        return Frame("", _UNKNOWN.sub("[unknown]", _ADDRESS.sub("0x…", decoded(f":{label}").qualname)))
+        name = decoded(f":{label}").qualname
+        return Frame("", _UNKNOWN.sub("[unknown]", _ADDRESS.sub("0x…", name)) if "0x" in name or "<" in name else name)
 
     def _module(self, file: str) -> tuple[str, str]:
         """The path as it is shown, and what the module is called."""
@@ -170,5 +174,7 @@ def _is_file(path: Path) -> bool:
 
 def decoded(label: str) -> Frame:
     """Escapes are those of our own files where writing the frame gives the very label; all else is as it stands."""
+    if "%" not in label:
+        return Frame(*label.split(":", 1))
     frame = decode_frame(label)
     return frame if encode_frame(frame) == label else Frame(*label.split(":", 1))

@@ -38,6 +38,12 @@ def read(stream: BinaryIO, name: str, how: How) -> Counts:
         return _of_json(content, how)
     if perf_script.looks_like(head.split("\n")[:_HEAD]):
         return perf_script.read(content, how.naming, how.metric)
+    if how.metric:
+        raise FormatError(
+            f"{name} has no metric to choose",
+            why="folded stacks have one count a line, and don't say of what",
+            fix=f"leave out --metric {how.metric}; --unit says what the counts are",
+        )
     return collapsed.read(content, how.naming)
 
 
@@ -78,8 +84,8 @@ def _of_json(content: Content, how: How) -> Counts:
         document = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError) as e:
         first, _, rest = text.strip().partition("\n")
-        if rest and _is_document(first):
-            raise sniff.JSON_LINES.refusal(content.name) from e
+        if rest and (line := _document(first)) is not None:
+            raise sniff.json_lines(line).refusal(content.name) from e
         raise FormatError(
             f"{content.name} is broken JSON",
             why=f"it begins as JSON does, but: {e or type(e).__name__}",
@@ -90,12 +96,11 @@ def _of_json(content: Content, how: How) -> Counts:
     return speedscope_reader.read(document, content, how.naming, how.metric)
 
 
-def _is_document(text: str) -> bool:
+def _document(text: str) -> Any:
     try:
-        json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return True
+        return None
 
 
 def _no_number(constant: str) -> Any:

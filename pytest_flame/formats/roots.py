@@ -17,6 +17,7 @@ _NUMBERED: Final = re.compile(
     r"|\[.* tid=\d+\]",  # async-profiler
     re.DOTALL,
 )
+_FIRST: Final = frozenset("ptPT[")
 _AUSTIN: Final = re.compile(r"P\d+;T(?:0x)?(?=[a-fA-F]*\d)[0-9a-fA-F]+(?::\d+)?")
 _AUSTIN_LINE: Final = re.compile(rf"{_AUSTIN.pattern}(?=[; ])")
 _AUSTIN_SURE: Final = re.compile(r"P\d+;T(?:0x)?[0-9a-fA-F]+:\d+")
@@ -77,7 +78,7 @@ def is_austin(lines: Iterable[str]) -> bool:
 
 def numbered(label: str) -> bool:
     """Whether a label can be nothing but a thread's or a process's."""
-    return _NUMBERED.fullmatch(label) is not None
+    return label[:1] in _FIRST and _NUMBERED.fullmatch(label) is not None
 
 
 def without_numbered(labels: Sequence[str], *, austin: bool) -> list[str]:

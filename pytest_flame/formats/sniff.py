@@ -38,6 +38,7 @@ _PICTURE: Final = "a picture shows a profile and doesn't hold it"
 _DRAWN_FROM: Final = "give the profile that it was drawn from"
 _RECORD: Final = "record stacks: py-spy record --format raw -o out.folded -- python PROGRAM"
 _NATIVE: Final = "record stacks: perf record -g -- PROGRAM && perf script > out.script"
+_COLLAPSED: Final = "record again: python -m profiling.sampling run --collapsed -o out.folded PROGRAM"
 _PPROF: Final = Kind(
     "a profile in pprof's format",
     "that is a protocol buffer, of which nothing is read yet",
@@ -240,7 +241,15 @@ _JSONS: Final[tuple[tuple[Callable[[Mapping[str, Any]], bool], Kind], ...]] = (
         Kind(
             "a CPU profile of V8",
             "its tree of calls is not read yet",
-            "record text that is: node --perf-basic-prof under perf record -g, then perf script > {out}.script",
+            "record stacks: perf record -g -- node --perf-basic-prof APP.js && perf script > out.script",
+        ),
+    ),
+    (
+        lambda d: "meta" in d and "threads" in d and "Python" in str(d["meta"]),
+        Kind(
+            "a profile of CPython's profiling.sampling for the Firefox Profiler",
+            "of its forms the collapsed one is read",
+            _COLLAPSED,
         ),
     ),
     (
@@ -248,8 +257,7 @@ _JSONS: Final[tuple[tuple[Callable[[Mapping[str, Any]], bool], Kind], ...]] = (
         Kind(
             "a profile of the Firefox Profiler",
             "its tables are not read yet",
-            "record again in another form: perf script > {out}.script, py-spy record --format raw, or "
-            "python -m profiling.sampling run --collapsed",
+            _NATIVE,
         ),
     ),
     (
@@ -281,7 +289,10 @@ _JSONS: Final[tuple[tuple[Callable[[Mapping[str, Any]], bool], Kind], ...]] = (
     (lambda d: "resourceProfiles" in d, Kind("a profile of OpenTelemetry", "its tables are not read yet", _NATIVE)),
     (lambda d: "elapsed_time_sec" in d and "files" in d, Kind("a profile of Scalene", _SUMS, _RECORD)),
 )
-JSON_LINES: Final = Kind("JSON, a document a line", "of profiles in JSON, speedscope's are read", _OTHERWISE)
+_LINES: Final = Kind("JSON, a document a line", "of profiles in JSON, speedscope's are read", _OTHERWISE)
+_TACHYON_LINES: Final = Kind(
+    "JSON lines of CPython's profiling.sampling", "of its forms the collapsed one is read", _COLLAPSED
+)
 _JSON: Final = Kind(
     "JSON of no kind that is known here",
     "of profiles in JSON, speedscope's are read",
@@ -301,6 +312,11 @@ def text(head: str) -> Kind | None:
 
 def is_json(head: str) -> bool:
     return re.match(r"\s*(?:\{\s*(?:\"|\}|$)|\[\s*(?:\{\s*[\"}]|[\[\]\"\d-]|$))", head) is not None
+
+
+def json_lines(first: Any) -> Kind:
+    """The kind of a file with a JSON document a line, of which this is the first."""
+    return _TACHYON_LINES if isinstance(first, dict) and "sample_interval_usec" in first else _LINES
 
 
 def document(content: Any) -> Kind:

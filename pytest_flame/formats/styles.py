@@ -60,6 +60,8 @@ _STYLES: Final = tuple(
         r"(?P<name>\S+) (?P<file>(?:[A-Za-z]:[\\/]|/|<|file:|node:|https?:)\S.*?):(?P<line>-?\d+)(?::\d+)?",
     )
 )
+_MAYBE: Final = re.compile(r":-?\d|\(\d+\): |\Apy::")
+"""What every label of these styles has: most labels of none are known by it at once."""
 _METHOD_LINE: Final = re.compile(r"(?P<name>[\w$/.<>-]+\.(?P<method>[\w$<>]+)):(?P<line>\d+)")
 """async-profiler: java/lang/Thread.run:834."""
 _LIBRARY: Final = re.compile(r"[^()\s]+\.(?:so(?:\.\d+)*|dylib|dll|exe)", re.IGNORECASE)
@@ -69,8 +71,10 @@ def place(label: str) -> Place | None:
     """The function and its place, where the label is one of a known tool that says both."""
     if len(label) > LONGEST:
         return None
-    if found := _in_parentheses(label):
+    if label[-1] == ")" and (found := _in_parentheses(label)):
         return found
+    if not _MAYBE.search(label):
+        return None
     for style in _STYLES:
         if match := style.fullmatch(label):
             return Place(match["name"] or "(anonymous)", match["file"], _number(match.groupdict().get("line")))
@@ -109,6 +113,9 @@ def last_group(label: str) -> tuple[str, str]:
     """What stands before and in the parentheses that end a label; two empty texts where none do."""
     if not label.endswith(")") or len(label) > LONGEST:
         return "", ""
+    last = label.rfind("(")
+    if last > 0 and label[last - 1] == " " and label.find(")", last) == len(label) - 1:
+        return label[: last - 1], label[last + 1 : -1]
     depth = 0
     for index in range(len(label) - 1, 0, -1):
         depth += {")": 1, "(": -1}.get(label[index], 0)

@@ -11,7 +11,9 @@ import fnmatch
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+
+from pytest_flame.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ LEFT_OUT: Final = (
     LeftOut(_TRACING, _words("--profile* --pstats-dir"), "pytest_profiling"),
     LeftOut("it measures as well", _words("--codspeed*"), "pytest_codspeed"),
 )
-LEFT_OUT_PLUGINS: Final = ("no:terminal", "no:tmpdir")
-"""Values of ``-p``: a worker needs what they switch off."""
+LEFT_OUT_PLUGINS: Final = ("no:terminal", "no:tmpdir", "vscode_pytest")
+"""Values of ``-p``: what a worker needs switched off, and what tells an editor of the run's tests."""
 SETTINGS: Final = {"addopts": "", "log_file": "", "log_cli": "false", "faulthandler_timeout": "0"}
 """Ini values in workers. The options of ``addopts`` are on their command line."""
 
@@ -149,8 +151,11 @@ def is_left_out(names: Iterable[str], without: Sequence[LeftOut]) -> bool:
 
 
 def read(arguments: Sequence[str], parser: argparse.ArgumentParser) -> tuple[list[Given], list[str]]:
-    """The options among ``arguments``, in order, and the paths. ``parser`` has accepted them before."""
-    table = argparse.ArgumentParser(add_help=False, allow_abbrev=parser.allow_abbrev, prefix_chars=parser.prefix_chars)
+    """The options among ``arguments``, in order, and the paths. ``parser`` has accepted them before.
+
+    Raises ``UsageError`` where they can't be read again, as those in a file (``@FILE``) that is gone.
+    """
+    table = _Table(add_help=False, allow_abbrev=parser.allow_abbrev, prefix_chars=parser.prefix_chars)
     table.fromfile_prefix_chars = parser.fromfile_prefix_chars
     found: list[Given] = []
     for action in parser._actions:
@@ -160,6 +165,11 @@ def read(arguments: Sequence[str], parser: argparse.ArgumentParser) -> tuple[lis
     table.add_argument("paths", nargs="*")
     paths = table.parse_intermixed_args(list(arguments)).paths
     return found, list(paths)
+
+
+class _Table(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("the command line cannot be read again for the measured processes", why=message)
 
 
 _ALONE: Final = "(no value)"

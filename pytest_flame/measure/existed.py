@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
-import tempfile
 from pathlib import Path
 
 from pytest_flame.git import Repository
+from pytest_flame.temporary import owned_folder
 
 
 def test_existed(repository: Repository, commit: str, file: Path, node_id: str) -> bool:
@@ -37,12 +37,12 @@ def renamed_from(repository: Repository, commit: str, path: str) -> str | None:
     gone = [p for p in repository.files(commit) if p.endswith(".py") and not (repository.top / p).exists()]
     if not gone or not (repository.top / path).is_file():
         return None
-    with tempfile.TemporaryDirectory(prefix="pytest-flame-") as folder:
+    with owned_folder() as folder:
         # An index and an object store of its own: the user's stay as they are.
-        (Path(folder) / "objects").mkdir()
+        (folder / "objects").mkdir()
         variables = {
-            "GIT_INDEX_FILE": str(Path(folder) / "index"),
-            "GIT_OBJECT_DIRECTORY": str(Path(folder) / "objects"),
+            "GIT_INDEX_FILE": str(folder / "index"),
+            "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repository.common_dir() / "objects"),
         }
         repository.run("read-tree", commit, variables=variables)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from pytest_flame.temporary import owned_folder, remove_abandoned
 
 _REAPER: Final = r"""
 trap '' HUP INT TERM
@@ -56,9 +57,10 @@ class Scratch:
 
 @contextlib.contextmanager
 def scratch_directory() -> Iterator[Scratch]:
-    """A fresh directory; a small shell beside it removes it, and ends the guarded group, should this process die."""
-    with tempfile.TemporaryDirectory(prefix="pytest-flame-", ignore_cleanup_errors=True) as name:
-        path = Path(name).resolve()
+    """A fresh directory; a small shell beside it removes it, and ends the guarded group, should this process die.
+    What runs left behind whose shell was killed as well is removed now."""
+    remove_abandoned()
+    with owned_folder() as path:
         reaper = _start_reaper(path)
         try:
             yield Scratch(path, reaper)

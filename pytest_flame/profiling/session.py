@@ -24,6 +24,7 @@ from pytest_flame import atomic
 from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED
 from pytest_flame.model import Frame, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
 from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.temporary import PREFIX, remove_abandoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Session:
 
     @classmethod
     def create(cls, settings: Settings) -> Session:
-        folder = Path(tempfile.mkdtemp(prefix="pytest-flame-profile-"))
+        remove_abandoned()
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}profile-"))
         (folder / "settings.json").write_text(json.dumps(asdict(settings)), encoding="utf-8")
         return cls(folder, settings)
 

@@ -104,6 +104,21 @@ KINDS = {
     ),
     "V8": (b'{"nodes": [], "startTime": 1, "samples": []}', "a CPU profile of V8", "--perf-basic-prof"),
     "Firefox": (b'{"meta": {}, "libs": [], "threads": []}', "a profile of the Firefox Profiler", "perf script"),
+    "Firefox, of CPython": (
+        b'{"meta": {"misc": "Python profiler"}, "libs": [], "threads": []}',
+        "a profile of CPython's profiling.sampling for the Firefox Profiler",
+        "profiling.sampling run --collapsed",
+    ),
+    "JSON lines of CPython": (
+        b'{"type":"meta","v":0,"sample_interval_usec":1000,"mode":"wall"}\n{"type":"x"}\n',
+        "JSON lines of CPython's profiling.sampling",
+        "profiling.sampling run --collapsed",
+    ),
+    "profiling.sampling's binary": (
+        b"HCAT\x01\x00\x00\x00",
+        "a recording of CPython's profiling.sampling in its binary form",
+        "profiling.sampling replay --collapsed -o 'my file.folded' 'my file.bin'",
+    ),
     "pyinstrument": (
         b'{"start_time": 1, "sample_count": 3, "start_call_stack": []}',
         "a session of pyinstrument",

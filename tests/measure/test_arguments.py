@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flame.errors import UsageError
 from pytest_flame.measure.arguments import LEFT_OUT, LeftOut, described, left_out, narrowed, read
 from pytest_flame.measure.seeing import option_parser
 
@@ -71,6 +72,11 @@ def test_arguments_of_a_file(parser: argparse.ArgumentParser, tmp_path: Path) ->
     file = tmp_path / "arguments"
     file.write_text("-x\n--runslow\nb\n", encoding="utf-8")
     assert worker_words(parser, "a", f"@{file}") == ["a", "b", "--runslow"]
+
+
+def test_a_file_that_is_gone_is_an_error(parser: argparse.ArgumentParser, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot be read again(.|\n)*gone"):
+        read([f"@{tmp_path / 'gone'}"], parser)
 
 
 def test_the_users_own_names(parser: argparse.ArgumentParser) -> None:
