@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -461,6 +462,28 @@ def _folder_of(config: pytest.Config, name: str) -> Path:
     if config.getoption(f"--flame-{name}") is not None:
         return config.invocation_params.dir
     return config.inipath.parent if config.inipath is not None else config.rootpath
+
+
+_NO_PART_OF_THE_GATE: Final = frozenset({"seed", "cpu", "report", "json", "markdown", "source-url", "editor"})
+_FLAGS: Final = ("flame", "flame_strict", "flame_kernel", "flame_native")
+_LISTS: Final = (
+    *("flame_worker_args", "flame_worker_drop", "flame_test_folders", "flame_copy_ignored", "addopts", "testpaths"),
+    *("python_files", "python_classes", "python_functions"),
+)
+
+
+def gate_settings(config: pytest.Config) -> dict[str, str]:
+    """All settings that decide what is gated and how, by the names of ini files, as text."""
+    found = {}
+    for option in OPTIONS:
+        if option.name not in _NO_PART_OF_THE_GATE:
+            value = _value(config, option)
+            found[option.ini] = f"{value * 100:g}%" if option.parse is parse_percent else str(value)
+    for name in _FLAGS:
+        found[name] = "on" if config.getoption(name) or config.getini(name) else "off"
+    for name in _LISTS:
+        found[name] = shlex.join(config.getini(name))
+    return found
 
 
 def _program(given: str, folder: Path) -> Path:

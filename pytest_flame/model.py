@@ -128,7 +128,8 @@ class SampleCounts:
     throttled: int = 0
     """Ticks the exact clock says should have come and did not."""
     truncated: int = 0
-    """Deeper than the handler records; kept, rooted at ``[truncated]``."""
+    """So deep that frames are left out; kept, with ``[truncated]`` in their place: at the root beyond what the handler
+    records, else in the middle."""
     guessed: int = 0
     """With native frames: some caller was guessed, for want of unwind information, and proved possible."""
     incomplete: int = 0
@@ -423,6 +424,43 @@ class Judgement:
     """The baseline that this run wrote for the test, relative to the root: what head costs was accepted."""
 
 
+class GateChangeKind(enum.Enum):
+    """How a change touches the gate itself, in the words of the report; the most serious first."""
+
+    UNMARKED = "no longer marked"
+    SKIPPED = "no longer run"
+    UNKNOWN = "not known"
+    GONE = "gone, with its mark"
+    LOOSENED = "tolerates more"
+    SETTING = "setting changed"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class GateChange:
+    """One change to what is gated or tolerated. ``subject`` is a test id, a setting, or a file."""
+
+    kind: GateChangeKind
+    subject: str
+    was: str = ""
+    now: str = ""
+
+    @property
+    def lost(self) -> bool:
+        """Something was gated and is not any more, or nobody can tell: ``--flame-strict`` fails on it."""
+        return self.kind in (GateChangeKind.UNMARKED, GateChangeKind.SKIPPED, GateChangeKind.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class GateChanges:
+    """What was looked for and found. ``commit`` is what the working tree was compared with, None where with nothing."""
+
+    commit: str | None = None
+    changes: tuple[GateChange, ...] = ()
+    unknown: str = ""
+    """Why the commit could not be looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """One whole run, as the reports need it."""
@@ -442,3 +480,4 @@ class RunResult:
     duration_s: float = 0.0
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+    gate: GateChanges = GateChanges()

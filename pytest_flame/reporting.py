@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -15,22 +16,28 @@ from _pytest._io import TerminalWriter
 from _pytest.runner import runtestprotocol
 
 from pytest_flame.baseline.names import slug
+from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings, is_marked, test_settings
 from pytest_flame.coverage_limit import lift_coverage_limit
 from pytest_flame.errors import BaselineError, FlameError, UsageError
+from pytest_flame.gate.changes import find_changes
 from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
+from pytest_flame.gated import collection, gate_state
 from pytest_flame.invocation import worker_arguments
 from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.seeing import conditions, see, skipped
-from pytest_flame.model import Judgement
+from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
 from pytest_flame.render.text import printable, printable_lines, printable_text
 
 VERDICT_PROPERTY: Final = "flame_verdict"
+
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE)
 
 
 class FlameFailure(TerminalRepr):
@@ -63,6 +70,9 @@ class Gate:
         """Reports of what skipped itself in its worker and was run plainly."""
         self.unlisted: BaselineError | None = None
         """Why stale baselines could not be looked for."""
+        self.items: list[pytest.Item] = []
+        """All that were collected, deselected ones too."""
+        self.unknown: dict[str, str] = {}
         self.marked_deselected = 0
         self.marked_skipped = 0
         self.lifted: str | None = None
@@ -70,10 +80,12 @@ class Gate:
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self.collected += [item.nodeid for item in items]
+        self.items += items
         self.marked_deselected += sum(map(is_marked, items))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.collected += [item.nodeid for item in session.items]
+        self.items += session.items
         # What its marks skip is pytest's own to report.
         marked = [item for item in session.items if is_marked(item)]
         self.marked = {item.nodeid: item for item in marked if skipped(item) is None}
@@ -92,7 +104,8 @@ class Gate:
             ids = self.identity.test_ids(list(self.marked))
             self._refuse_twins(session)
             selected = [self._selected(i, item) for i, item in zip(ids, self.marked.values(), strict=True)]
-            if selected:
+            gate = self._changes()
+            if selected or gate.changes:
                 progress = TerminalProgress(self.config, len(selected))
                 request = Request(
                     self.settings,
@@ -105,6 +118,8 @@ class Gate:
                     ),
                     conditions(self.config),
                     self._skips_here,
+                    gate=gate,
+                    said=() if selected else (self._nothing_marked(),),
                 )
                 self.outcome = run_gate(selected, request)
                 progress.finished()
@@ -112,6 +127,11 @@ class Gate:
                 self._find_stale()
         except FlameError as e:
             raise pytest.UsageError(printable_text(str(e))) from e
+        except OSError as e:
+            if e.errno not in _NO_ROOM:
+                raise
+            stopped = FlameError("the run could not go on", why=str(e), fix="TMPDIR=DIR names a folder with more room")
+            raise pytest.UsageError(printable_text(str(stopped))) from e
         if self.outcome is None:
             return
         for judgement in self.outcome.result.judgements:
@@ -144,16 +164,17 @@ class Gate:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         tr = terminalreporter
-        if self.outcome is not None and self.outcome.result.judgements:
+        if self.outcome is not None:
             tr.section("flame", "=")
             for line in summary_lines(self.outcome.result, _relative(self.outcome.report, self.config)):
                 tr.write_line(line.text, **line.markup)
-            if not any(j.comparison for j in self.outcome.result.judgements) and not self.settings.update:
+            judgements = self.outcome.result.judgements
+            if judgements and not any(j.comparison for j in judgements) and not self.settings.update:
                 tr.write_line(
                     "record baselines with:  pytest --flame-update   and commit "
                     + str(_relative(self.settings.baselines, self.config))
                 )
-        if not self.marked:
+        elif not self.marked:
             tr.section("flame", "=")
             tr.write_line(self._nothing_marked(), yellow=True)
         if self.lifted is not None:
@@ -172,10 +193,21 @@ class Gate:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        doubtful = self.settings.strict and (self.stale or self.unlisted or not self.marked)
+        lost = self.outcome is not None and any(change.lost for change in self.outcome.result.gate.changes)
+        doubtful = self.settings.strict and (self.stale or self.unlisted or lost or not self.marked)
         unwritten = self.outcome is not None and self.outcome.unwritten
         if (doubtful or unwritten) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _changes(self) -> GateChanges:
+        """Changes to the gate itself; not while baselines are written, which is one."""
+        if self.settings.update is not None or self.settings.move:
+            return GateChanges()
+        state = gate_state(self.config, self.items, self.unknown)
+        files = [Path(item.path) for item in self.marked.values()] or [Path(item.path) for item in self.items]
+        return find_changes(
+            self.settings.against, state, collection(self.config), Store(self.settings.baselines), files
+        )
 
     def _refuse_twins(self, session: pytest.Session) -> None:
         """Outside of its root directory pytest may give two files one id."""
@@ -308,8 +340,6 @@ class Gate:
         return whole and not narrowed and not session.testsfailed
 
     def _baseline_files(self, test_id: str) -> list[str]:
-        from pytest_flame.baseline.store import Store
-
         return [str(_relative(path, self.config)) for path in Store(self.settings.baselines).paths(test_id)]
 
 

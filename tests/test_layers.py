@@ -24,17 +24,17 @@ LAYERS = (
     {"render"},
     {"profiling"},
     {"gate.request", "progress"},
-    {"gate.remarks", "gate.sources"},
+    {"gate.remarks", "gate.sources", "gate.changes"},
     {"gate.screening", "gate.interleaving"},
     {"gate.rate"},
     {"gate.confirming"},
     {"gate"},
-    {"invocation"},
+    {"gated", "invocation"},
     {"reporting", "plugin"},
     {"cli"},
 )
 KNOW_PYTEST = {
-    *("plugin", "reporting", "invocation", "progress", "hookspecs", "config", "coverage_limit"),
+    *("plugin", "reporting", "invocation", "progress", "hookspecs", "config", "coverage_limit", "gated"),
     *("measure.worker", "measure.capture", "measure.seeing"),
 }
 # The worker is a pytest plugin of its own and shares the fixture's key with the plugin.

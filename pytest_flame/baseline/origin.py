@@ -11,7 +11,7 @@ import enum
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from pytest_flame.baseline import broken
@@ -54,9 +54,8 @@ class Origin:
 class OriginFinder:
     """Finds the origins of a project's baselines.
 
-    ``root`` is the folder that the paths of ``Recording.source_hashes`` are relative to, the repository's top or below
-    it. ``is_test`` says of such a path that it is a test's own (conftest, helpers, data): those are taken from head, so
-    they say nothing about the base.
+    ``root`` is the folder that the paths of ``Recording.source_hashes`` are relative to. ``is_test`` says of such
+    a path that it is a test's own (conftest, helpers, data): those are taken from head and say nothing about the base.
     """
 
     repository: Repository
@@ -70,11 +69,11 @@ class OriginFinder:
 
         Raises ``BaselineError`` where no commit in reach has its sources, ``GitError`` where git cannot read.
         """
-        prefix = PurePosixPath(self.root.resolve().relative_to(self.repository.top).as_posix())
-        wanted = {str(prefix / p): digest for p, digest in recording.source_hashes.items() if not self.is_test(p)}
-        left_out = self._not_in_commits(wanted)
-        sources = {path: digest for path, digest in wanted.items() if path not in left_out}
-        unverified = tuple(sorted(str(PurePosixPath(path).relative_to(prefix)) for path in left_out))
+        recorded = {p: digest for p, digest in recording.source_hashes.items() if not self.is_test(p)}
+        places = {p: self._source_in_repository(p) for p in recorded}
+        left_out = self._not_in_commits(place for place in places.values() if place is not None)
+        sources = {place: recorded[p] for p, place in places.items() if place is not None and place not in left_out}
+        unverified = tuple(sorted(p for p, place in places.items() if place is None or place in left_out))
 
         stored_at = self._path_in_repository(json_path)
         brought_in = self._brought_in(stored_at, json_path)
@@ -97,6 +96,12 @@ class OriginFinder:
         committed = self.repository.blob(commits[0], stored_at)
         same = committed is not None and _with_lf(committed) == _with_lf(json_path.read_bytes())
         return commits[0] if same else None
+
+    def _source_in_repository(self, path: str) -> str | None:
+        """``root`` may also lie above the clone; then what lies beside that is in no commit."""
+        place = self.root.resolve() / path
+        top = self.repository.top
+        return place.relative_to(top).as_posix() if place.is_relative_to(top) else None
 
     def _path_in_repository(self, path: Path) -> str | None:
         try:

@@ -13,6 +13,7 @@ from pytest_flame.measure.session import Measured
 from pytest_flame.model import PS_PER_NS, Recording, SampleCounts
 from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.render import units
+from pytest_flame.sampling.paths import MOST
 from pytest_flame.stats import first_calls
 from pytest_flame.stats.drift import find_drift
 from pytest_flame.stats.faults import find_difference
@@ -81,7 +82,10 @@ def recording_warnings(head: Recording) -> list[str]:
     if counts.incomplete > 0.01 * total:
         notes.append(f"{counts.incomplete} stacks lack native frames ({counts.incomplete / total:.1%})")
     if counts.truncated:
-        notes.append(f"{counts.truncated} stacks deeper than the sampler records are rooted at [truncated]")
+        notes.append(
+            f"{units.count(counts.truncated, 'stack')} deeper than {units.count(MOST)} frames: those between are "
+            "[truncated]"
+        )
     rounds = [r for p in head.processes for r in p.rounds]
     if len(rounds) == len(head.processes) and head.metric != FIRST_CALL:
         iterations = sum(r.iterations for r in rounds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_flame.config import Settings, TestSettings
@@ -13,7 +13,7 @@ from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.session import How, Progress, Target
-from pytest_flame.model import Judgement
+from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
 
 
@@ -71,6 +71,10 @@ class Request:
     """Runs a test in this process, plainly: whether it skips itself here too."""
     frequency_hz: int = RATES[0]
     """Of all samplers of the run; ``gate/rate.py`` chooses it."""
+    gate: GateChanges = field(default_factory=GateChanges)
+    """Changes to the gate itself, for the reports."""
+    said: tuple[str, ...] = ()
+    """What else there is to say about the run."""
 
     @property
     def how(self) -> How:

@@ -54,10 +54,14 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     commit: str | None = None
     if settings.against is None:
         bases = load_bases(store, selected)
-    request = at_one_rate(request, bases)
-    if settings.against is not None:
+    tests, interrupted, notes = dict[str, Judged](), False, tuple[str, ...]()
+    if selected:
+        request = at_one_rate(request, bases)
+    if not selected:
+        pass  # the gate lost all of its tests: there is that to report
+    elif settings.against is not None:
         against = measure_against(settings.against, selected, request)
-        tests, interrupted, notes, commit = against.tests, against.interrupted, against.notes, against.commit
+        tests, interrupted, notes, commit = dict(against.tests), against.interrupted, against.notes, against.commit
     else:
         tests, interrupted, notes = _stored(selected, bases, store, request, began)
 
@@ -84,7 +88,8 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         processes=settings.processes,
         duration_s=clocks.monotonic() - began,
         interrupted=interrupted,
-        notes=(*notes, *remarks(request)),
+        notes=(*request.said, *notes, *remarks(request)),
+        gate=request.gate,
     )
     report, unwritten = _write_reports(result, settings)
     unmeasured = {shown[i]: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}

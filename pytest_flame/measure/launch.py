@@ -28,6 +28,8 @@ _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORT
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
 _PATIENCE_NS: Final = 20_000_000_000
+_LITTLE_ROOM: Final = 1 << 20
+"""Bytes; a result takes about as many."""
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
 
@@ -142,8 +144,10 @@ class Launcher:
         try:
             return WorkerResult.read(result_path), kept
         except (OSError, ValueError):
-            shown = _last_output(job.output)
-            return WorkerResult(Status.DIED, f"the measured process {_ending(kept.returncode)}", shown), kept
+            ending = f"the measured process {_ending(kept.returncode)}"
+            if shutil.disk_usage(self.scratch).free < _LITTLE_ROOM:
+                ending += f": {self.scratch.parent} is full, TMPDIR=DIR names another folder for temporary files"
+            return WorkerResult(Status.DIED, ending, _last_output(job.output)), kept
 
 
 def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import random
 import signal
 import statistics
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +38,18 @@ MIN_PROCESSES_SLOW: Final = 5
 
 _ENDS_BOTH: Final = frozenset({Status.NO_SAMPLER, Status.OUT_OF_TIME, Status.HUNG})
 """The other side need not be asked."""
+
+
+_ROOM: Final = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+        f"the folder for temporary files, {tempfile.gettempdir()}, has no room: TMPDIR=DIR names another one",
+    ),
+    **dict.fromkeys(
+        (errno.EMFILE, errno.ENFILE), "this process may open no more files: `ulimit -n` shows and sets how many"
+    ),
+    errno.EAGAIN: "no more processes may be started: `ulimit -u` shows and sets how many",
+}
 
 
 class Referee(Protocol):
@@ -321,6 +335,8 @@ class _Run:
         began = clocks.monotonic()
         try:
             result = launcher.run(job, state.target.file, left)
+        except OSError as e:
+            result = _not_started(e)
         finally:
             took_s = clocks.monotonic() - began
             state.wall_s += took_s
@@ -347,6 +363,16 @@ class _Run:
             message = f"base took {shown_seconds(state.base_call_s)}, head {result.hang.words}"
         more = "its process and all that it started were ended; --flame-deadline=SECONDS gives each process that long"
         return dataclasses.replace(result, message=message, details="\n\n".join(filter(None, (result.details, more))))
+
+
+def _not_started(error: OSError) -> WorkerResult:
+    """A full disk, no descriptors left, no process: what is measured already stays."""
+    where = f" ({error.filename})" if error.filename else ""
+    return WorkerResult(
+        Status.UNUSABLE,
+        f"a measured process could not be started: {error.strerror or error}{where}",
+        _ROOM.get(error.errno or 0, ""),
+    )
 
 
 def _pooled(recordings: list[Recording]) -> Recording | None:

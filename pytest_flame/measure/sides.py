@@ -189,7 +189,7 @@ def open_sides(
         side_root = Path(places.mapped(str(root)) or root)
         if outer is not None:
             side_root = scratch.path / name
-            _link_surroundings(outer, repository.top, side_root)
+            link_surroundings(outer, repository.top, side_root)
         environment = Environment(sys.executable, {})
         if base_install is not None:
             version = release_before(repository, commit)
@@ -213,7 +213,7 @@ def open_sides(
             distributions=distributions(trees.head, roots),
             tests=tuple(sorted(test_parts(paths, test_patterns))),
         )
-        variables = {**environment.variables, "PYTHONPATH": _search_path(places, _starter(scratch.path, provenance))}
+        variables = {**environment.variables, "PYTHONPATH": search_path(places, starter(scratch.path, provenance))}
         side_directory = Path(places.mapped(str(directory)) or directory)
         if outer is not None and side_directory == outer:
             side_directory = side_root
@@ -236,7 +236,7 @@ def open_sides(
     yield Sides(sides["base"], sides["head"], commit, trees.notes, repository)
 
 
-def _link_surroundings(outer: Path, top: Path, copy: Path) -> None:
+def link_surroundings(outer: Path, top: Path, copy: Path) -> None:
     """What lies beside the checkout, from pytest's root directory down: its settings, conftest files and data."""
     here = outer
     for part in top.relative_to(outer).parts:
@@ -246,7 +246,7 @@ def _link_surroundings(outer: Path, top: Path, copy: Path) -> None:
         here /= part
 
 
-def _starter(scratch: Path, provenance: Provenance) -> Path:
+def starter(scratch: Path, provenance: Provenance) -> Path:
     """A folder whose ``sitecustomize`` redirects every Python process that has it in ``PYTHONPATH``."""
     folder = scratch / "site" / provenance.side
     folder.mkdir(parents=True)
@@ -269,7 +269,7 @@ def _watched(scratch: Path, provenance: Provenance, paths: Sequence[str]) -> Pat
     return file
 
 
-def _search_path(places: redirect.Places, starter: Path) -> str:
+def search_path(places: redirect.Places, starter: Path) -> str:
     inherited = os.environ.get("PYTHONPATH", "")
     entries = [places.mapped(entry) or entry if entry else entry for entry in inherited.split(os.pathsep)]
     return os.pathsep.join([str(starter), *(entries if inherited else ())])

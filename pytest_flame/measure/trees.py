@@ -142,6 +142,18 @@ def check_out(repository: Repository, commit: str, target: Path, scratch: Path, 
         check_out(submodule, entry.oid, place, scratch, notes)
 
 
+def link_ignored(repository: Repository, tree: Path, avoid: Path) -> None:
+    """Leads to what git ignores in the checkout, where the commit in ``tree`` has nothing of that name: for looking."""
+    listing = _listing(repository)
+    for path in _working_files(repository.top, listing, avoid):
+        place = tree / path
+        if path in listing.tracked or path in listing.untracked or place.exists() or place.is_symlink():
+            continue
+        if not any(parent.is_file() for parent in place.parents):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(repository.top / path)
+
+
 def _submodule(repository: Repository, commit: str, path: str) -> Repository | None:
     """The user's own clone of a submodule: in its folder, or, where head has dropped it, among git's modules."""
     place = repository.top / path

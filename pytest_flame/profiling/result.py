@@ -142,7 +142,7 @@ _WORDS: Final = {
     "unwindable": "had no readable stack",
     "lost": "were lost to another thread's",
     "overflowed": "did not fit into the sampler's tables",
-    "truncated": "were deeper than the sampler records, and have no root",
+    "truncated": "were so deep that frames between are left out",
 }
 
 

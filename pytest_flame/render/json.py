@@ -40,6 +40,20 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "duration_s": _finite(result.duration_s),
         "interrupted": result.interrupted,
         "notes": list(result.notes),
+        "gate": {
+            "commit": result.gate.commit,
+            "unknown": result.gate.unknown or None,
+            "changes": [
+                {
+                    "kind": change.kind.value,
+                    "subject": change.subject,
+                    "was": change.was or None,
+                    "now": change.now or None,
+                    "lost": change.lost,
+                }
+                for change in result.gate.changes
+            ],
+        },
         "tests": [_test(judgement) for judgement in result.judgements],
     }
 

@@ -32,6 +32,7 @@ def result_markdown(result: RunResult) -> str:
     passing = [j for j in ordered if j.verdict in (Verdict.PASS, Verdict.IMPROVED)]
     parts = [f"### Flame: {_text(words.headline(result))}\n\n{_text(words.base_line(result))}\n"]
     parts += [f"> {_text(note)}\n" for note in result.notes]
+    parts += _gate(result)
     room = LIMIT - sum(map(len, parts)) - 2_000
     if failing:
         table = _table(failing, room // 2)
@@ -44,6 +45,18 @@ def result_markdown(result: RunResult) -> str:
         parts.append(f"<details><summary>{summary}</summary>\n\n{_table(passing, room)}\n</details>\n")
     parts.append(f"<sub>{_text(_conditions(result))}</sub>\n")
     return "\n".join(parts)
+
+
+def _gate(result: RunResult) -> list[str]:
+    gate = result.gate
+    parts = [f"> {words.GATE_HEADING} were not looked for: {_text(gate.unknown)}\n"] if gate.unknown else []
+    if gate.changes:
+        rows = _fitting(LIMIT // 4, (f"- {_text(words.gate_change(change))}" for change in gate.changes))
+        left = len(gate.changes) - len(rows)
+        more = [f"- and {units.count(left, 'more change')}, see the report"] if left else []
+        heading = f"#### {words.GATE_HEADING.capitalize()}, {words.gate_line(result)}\n"
+        parts.append("\n".join([heading, *rows, *more, ""]))
+    return parts
 
 
 def code(text: str) -> str:

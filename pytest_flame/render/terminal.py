@@ -38,6 +38,7 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
     if result.sampler and result.sampler.reason:
         lines.append(Line(f"sampler {result.sampler.rung}: {printable(result.sampler.reason)}", _NOTE))
     lines += [Line(printable(note), _NOTE) for note in result.notes]
+    lines += gate_lines(result)
     if result.interrupted:
         lines.append(Line("interrupted: only the tests below were judged", _NOTE))
     lines += _test_lines(result.judgements, width)
@@ -45,6 +46,18 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
         lines.append(Line(printable(_baselines(written))))
     if report is not None:
         lines.append(Line(f"report: {report}"))
+    return lines
+
+
+def gate_lines(result: RunResult) -> list[Line]:
+    """The heading of changes to the gate and each of them; empty where there are none."""
+    gate = result.gate
+    lines = (
+        [Line(f"{words.GATE_HEADING} were not looked for: {printable(gate.unknown)}", _NOTE)] if gate.unknown else []
+    )
+    if gate.changes:
+        lines.append(Line(f"{words.GATE_HEADING}, {words.gate_line(result)}:", {**_NOTE, "bold": True}))
+        lines += [Line(f"{_INDENT}{printable(words.gate_change(change))}", _NOTE) for change in gate.changes]
     return lines
 
 

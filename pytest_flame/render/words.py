@@ -6,7 +6,17 @@ from collections import Counter
 from typing import Final
 
 from pytest_flame.formats.labels import INSTALLED
-from pytest_flame.model import Change, Comparison, FrameDelta, Judgement, RunResult, Under, Verdict
+from pytest_flame.model import (
+    Change,
+    Comparison,
+    FrameDelta,
+    GateChange,
+    GateChangeKind,
+    Judgement,
+    RunResult,
+    Under,
+    Verdict,
+)
 from pytest_flame.render import units
 
 WORST_FIRST: Final = (
@@ -312,3 +322,27 @@ def base_line(result: RunResult) -> str:
     else:
         how = "as stored"
     return f"base {name or 'unknown'}, {how}"
+
+
+GATE_HEADING: Final = "changes to the gate itself"
+
+
+def gate_line(result: RunResult) -> str:
+    """What a run's gate was compared with: a heading's second half."""
+    commit = result.gate.commit
+    return f"since {commit[:7]}" if commit else "beside its baselines"
+
+
+def gate_change(change: GateChange) -> str:
+    """One change in a line."""
+    match change.kind:
+        case GateChangeKind.SETTING | GateChangeKind.LOOSENED:
+            return f"{change.subject}: {change.was} → {change.now}"
+        case GateChangeKind.BASELINE:
+            return f"{change.subject}: baseline {change.now}"
+        case GateChangeKind.UNMARKED if change.was:
+            return f"{change.subject}: {change.kind.value}, and {change.was}"
+        case GateChangeKind.UNKNOWN:
+            return f"{change.subject}: what was marked there is not known: {change.now}"
+        case _:
+            return f"{change.subject}: {change.kind.value}" + (f" ({change.now})" if change.now else "")

@@ -15,9 +15,11 @@ from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
+from pytest_flame.sampling import dispositions
 from pytest_flame.sampling.dispositions import Dispositions
 from pytest_flame.sampling.lines import LineTable
 from pytest_flame.sampling.native_names import NativeModule, NativeNamer
+from pytest_flame.sampling.paths import LEFT_OUT, Paths
 from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
@@ -161,27 +163,31 @@ class NativeSampler:
     def helper_cpu_ns(self) -> int:
         return int(self._lib.flame_helper_cpu_ns(self._handle))
 
-    def samples(self) -> RawSamples:
+    def samples(self, *, whole: bool = False) -> RawSamples:
+        """``whole``: also the middle of very deep stacks, which may take very much memory."""
         lib, s = self._lib, self._handle
         nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
         self._read_modules()
         frames: list[tuple[RawFrame, ...]] = [(NATIVE_THREAD,), (TRUNCATED,), (IN_KERNEL,)]
         frames += [self._raw_frames(codes[i]) for i in range(3, lib.flame_code_count(s))]
-        stacks = []
-        for i in range(2, lib.flame_node_count(s)):
-            if nodes[i].count:
-                path: list[RawFrame] = []
-                at = i
-                while at >= 2:
-                    path.extend(reversed(frames[nodes[at].code]))
-                    at = nodes[at].parent
-                cut = at == lib.FLAME_ROOT_CUT
-                stacks.append(RawStack(tuple(reversed(path)), cut, nodes[i].count, nodes[i].weight_ns))
+        count = lib.flame_node_count(s)
+        paths, shortened = Paths(nodes, count), 0
+        found: dict[tuple[tuple[RawFrame, ...], bool], list[int]] = {}
+        for i in range(2, count):
+            if not nodes[i].count:
+                continue
+            root, path = paths.path(i, whole=whole)
+            stack = tuple(f for at in path for f in ((TRUNCATED,) if at == LEFT_OUT else frames[nodes[at].code]))
+            if LEFT_OUT in path and stack[0] != TRUNCATED:
+                shortened += nodes[i].count
+            entry = found.setdefault((stack, root == lib.FLAME_ROOT_CUT), [0, 0])
+            entry[0] += nodes[i].count
+            entry[1] += nodes[i].weight_ns
+        stacks = tuple(RawStack(stack, cut, *sampled) for (stack, cut), sampled in found.items())
         c = lib.flame_get_counts(s)
-        counts = SampleCounts(
-            c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, c.truncated, c.guessed, c.incomplete
-        )
-        return RawSamples(tuple(stacks), counts, c.weight_ns, self._raw_lines(frames))
+        deep = c.truncated + shortened
+        counts = SampleCounts(c.taken, c.unwindable, c.lost, c.overflowed, c.late, 0, deep, c.guessed, c.incomplete)
+        return RawSamples(stacks, counts, c.weight_ns, self._raw_lines(frames))
 
     def clear(self) -> None:
         self._lib.flame_clear(self._handle)
@@ -230,7 +236,7 @@ class NativeSampler:
             seen = (frame.f_code, *seen)
             frame = frame.f_back
         failed, line = self._lib.flame_sample_here(self._handle), here.f_lineno
-        read = self.samples()
+        read = self.samples(whole=True)
         self.clear()
         expected = tuple(RawFrame(_text(c.co_qualname), _text(c.co_filename), c.co_firstlineno) for c in seen)
         same = [s.frames for s in read.stacks] == [expected]
@@ -243,7 +249,7 @@ class NativeSampler:
             )
 
     def _raw_frames(self, code: Any) -> tuple[RawFrame, ...]:
-        """One; more where functions are inlined, outermost first."""
+        """One; more where functions are inlined, outermost first; none for what is not the program's."""
         if code.kind == self._lib.FLAME_KIND_KERNEL:
             frame = self._kernel.frame(code.address)
             return (RawFrame(frame.qualname, "", 0, library=frame.module),)
@@ -260,7 +266,8 @@ class NativeSampler:
             decode(code.filename, code.filename_bytes, code.filename_kind),
             code.firstlineno,
         )
-        return (python,)
+        # What a program calls in place of signal.signal is its caller's cost.
+        return () if python.filename == dispositions.__file__ else (python,)
 
     def _raw_lines(self, frames: list[tuple[RawFrame, ...]]) -> tuple[RawLine, ...]:
         lib, s = self._lib, self._handle
@@ -269,7 +276,7 @@ class NativeSampler:
         found: dict[tuple[RawFrame, int], list[int]] = {}
         for i in range(lib.flame_line_count(s)):
             sampled, code = lines[i], codes[lines[i].code]
-            if not sampled.count or not code.linetable_bytes:
+            if not sampled.count or not code.linetable_bytes or not frames[sampled.code]:
                 continue
             table = tables.get(sampled.code)
             if table is None:

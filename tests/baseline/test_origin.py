@@ -360,3 +360,13 @@ def test_five_hundred_sources_take_few_calls_of_git(project, monkeypatch):
     monkeypatch.setattr(Repository, "run", lambda self, *a, **kw: calls.append(a) or run(self, *a, **kw))
     assert project.find(recorded).commit == sources
     assert len(calls) < 30
+
+
+def test_a_root_above_the_clone(project: Project, tmp_path: Path) -> None:
+    """Sources beside the clone are in no commit of it."""
+    commit = project.commit()
+    recording = project.record()
+    hashes = {f"repo/{path}": digest for path, digest in recording.source_hashes.items()} | {"beside.py": "0" * 64}
+    finder = OriginFinder(Repository.find(project.root), tmp_path, is_test)
+    found = finder.find(dataclasses.replace(recording, source_hashes=hashes), tmp_path / "flame-baselines/x.json")
+    assert (found.commit, found.how, found.unverified) == (commit, How.HASHES, ("beside.py",))

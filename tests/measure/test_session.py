@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -297,6 +299,25 @@ def test_deadline_that_was_asked_for_is_everybodys() -> None:
     workers = Workers()
     run(workers, [target()], deadline_s=7.0)
     assert {job.patience for _, job in workers.asked} == {Patience(7, 7, 7)}
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "advice"),
+    [(errno.ENOSPC, "No space left", "TMPDIR=DIR"), (errno.EMFILE, "Too many open files", "ulimit -n")],
+)
+def test_process_that_cannot_be_started_is_its_tests_error_and_nobody_elses(
+    number: int, said: str, advice: str
+) -> None:
+    def answer(side: str, job: Job) -> WorkerResult | None:
+        if job.node_id == "a" and job.plan is not None:
+            raise OSError(number, os.strerror(number), "/tmp/job.json")
+        return None
+
+    a, b = run(Workers(answer), [target("a"), target("b")])[0]
+    assert a.failure is not None and a.failure.status is Status.UNUSABLE
+    assert said in a.failure.message and "/tmp/job.json" in a.failure.message
+    assert advice in a.failure.details
+    assert (b.failure, b.complete) == (None, True)
 
 
 def test_half_a_pair_does_not_count() -> None:

@@ -10,7 +10,6 @@ from .conftest import SHORTEST, Project
 ESCAPE = "\x1b]0;owned\x07\x1b[2J"
 TESTS = f"""
 import pytest
-import warnings
 
 @pytest.mark.flame
 @pytest.mark.parametrize("n", [1], ids=[{ESCAPE!r}])
@@ -20,10 +19,6 @@ def test_it(n):
 @pytest.mark.flame
 def test_fails():
     raise ValueError({ESCAPE!r})
-
-@pytest.mark.flame
-def test_skips():
-    pytest.skip({ESCAPE!r})
 """
 RAW_IDS = "[pytest]\ndisable_test_id_escaping_and_forfeit_all_rights_to_community_support = true\n"
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -37,7 +32,6 @@ def test_names_and_messages_are_shown_without_control_characters(project: Projec
     shown = [line for line in ran.out.splitlines() if "owned" in line]
     assert any("test_it" in line for line in shown), ran.out
     assert any("ValueError" in line for line in shown), ran.out
-    assert any(re.search(r"\[1\] test_it.py:\d+: ", line) for line in shown), "the skipped one's reason"
     assert not [line for line in shown if CONTROL.search(line)]
     pages = [*(project.path / "flame-report").glob("*.html"), project.path / "out.md"]
     assert len(pages) >= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -147,3 +148,17 @@ def test_baseline_that_asks_for_too_much_is_damaged(recorded: Project) -> None:
     assert ran.verdict("test_spin") == "ERROR"
     assert "is damaged" in ran.test("test_spin")["reason"]
     assert "1,000,000,000,000 iterations" in ran.out
+
+
+@pytest.mark.parametrize("most_bytes", [20, 300])
+def test_no_room_for_files_is_said_without_a_traceback(project: Project, most_bytes: int) -> None:
+    """As on a full disk: no file may become larger."""
+    project.write("test_it.py", "import pytest\n@pytest.mark.flame\ndef test_it():\n    sum(range(100))\n")
+    # An editable installation builds the sampler when it is first imported.
+    built = "from pytest_flame.sampling.native import c_module; c_module()"
+    limit = f"{built}; import resource, pytest; resource.setrlimit(resource.RLIMIT_FSIZE, ({most_bytes}, {most_bytes}))"
+    command = (sys.executable, "-c", f"{limit}; raise SystemExit(pytest.main())")
+    ran = project.run("--flame", *SHORTEST, "-p", "no:cacheprovider", command=command)
+    assert ran.ret != 0
+    assert "File too large" in ran.out and "TMPDIR=DIR" in ran.out, ran.out
+    assert "Traceback" not in ran.out and "INTERNALERROR" not in ran.out

@@ -82,7 +82,7 @@ def test_a_good_profile_has_no_notes() -> None:
         (profile(cpu_ns=150 * MS), "33.3 % of the CPU time has no samples"),
         (profile(counts=SampleCounts(taken=100, unwindable=5)), "5 samples had no readable stack"),
         (profile(counts=SampleCounts(taken=100, overflowed=5)), "5 samples did not fit"),
-        (profile(counts=SampleCounts(taken=100, truncated=5)), "5 samples were deeper"),
+        (profile(counts=SampleCounts(taken=100, truncated=5)), "5 samples were so deep"),
         (profile(unfinished=2), "2 of the followed processes handed in no samples"),
     ],
 )

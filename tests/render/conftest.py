@@ -18,6 +18,9 @@ from pytest_flame.model import (
     Comparison,
     Frame,
     FrameDelta,
+    GateChange,
+    GateChangeKind,
+    GateChanges,
     Judgement,
     Limits,
     Process,
@@ -285,6 +288,18 @@ def result(regressed: Judgement, hostile: Judgement) -> RunResult:
         processes=10,
         duration_s=252.4,
         notes=("notes.txt is not committed: both sides got it from the working tree",),
+        gate=GateChanges(
+            BASE_COMMIT,
+            (
+                GateChange(GateChangeKind.UNMARKED, "tests/test_orders.py::test_total"),
+                GateChange(GateChangeKind.SKIPPED, hostile.test_id, now="skipped: <b>later</b>\x1b[31m"),
+                GateChange(
+                    GateChangeKind.LOOSENED, "tests/test_orders.py::test_parse", "threshold 5 %", "threshold 20 %"
+                ),
+                GateChange(GateChangeKind.SETTING, "flame_alpha", "0.01", "0.001"),
+                GateChange(GateChangeKind.BASELINE, "tests/test_orders.py::test_find", now="removed"),
+            ),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from _pytest._io import TerminalWriter
 
-from pytest_flame.model import Judgement, RunResult, Verdict
+from pytest_flame.model import GateChanges, Judgement, RunResult, Verdict
 from pytest_flame.render.terminal import failure_lines, summary_lines
 from pytest_flame.reporting import FlameFailure
 
@@ -50,7 +50,7 @@ def test_nothing_a_test_is_called_can_steer_the_terminal(hostile: Judgement, res
 
 
 def test_figures_stand_in_columns(result: RunResult) -> None:
-    lines = [line for line in text(result).splitlines() if "→" in line]
+    lines = [line for line in text(replace(result, gate=GateChanges())).splitlines() if "→" in line]
     assert len({line.index("→") for line in lines}) == 1
 
 

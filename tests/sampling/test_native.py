@@ -33,6 +33,7 @@ from sampled import (
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
+from pytest_flame.sampling.paths import AT_ROOT, MOST
 from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED
 
 
@@ -615,6 +616,53 @@ assert weights(raw, "head")["head"] >= 5 * MS, raw
     assert "descriptors of the sampler were closed by the program: samples are missing" in done.stdout
 
 
+def test_too_few_descriptors_are_said_and_none_is_kept(
+    perf_required: SamplerInfo, run_script: Callable[..., Any]
+) -> None:
+    """A thread that begins later does without one of its own."""
+    done = run_script(
+        """
+        import os, resource, threading
+        from sampled import *
+        def wait():
+            end.wait()
+        def late():
+            sampler.adopt_thread()
+            tail(10 * MS)
+        def tail(ns):
+            spin(ns)
+        end = threading.Event()
+        threads = [threading.Thread(target=wait) for _ in range(30)]
+        for thread in threads:
+            thread.start()
+        before = sorted(os.listdir("/proc/self/fd"))
+        with NativeSampler(PERF) as sampler:
+            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (20, most))
+            try:
+                sampler.start(MS)
+            except OSError as e:
+                print(e.strerror)
+            assert sorted(os.listdir("/proc/self/fd")) == before
+            end.set()
+            for thread in threads:
+                thread.join()
+            sampler.start(MS)
+            sampler.resume()
+            held = [os.dup(0) for _ in range(20 - len(os.listdir("/proc/self/fd")) + 1)]
+            thread = threading.Thread(target=late)
+            thread.start()
+            thread.join()
+            for fd in held:
+                os.close(fd)
+            sampler.pause()
+            sampler.stop()
+            assert weights(sampler.samples(), "tail")["tail"] >= 2 * MS
+        """
+    )
+    assert "perf_event_open: Too many open files" in done.stdout
+
+
 def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script: Callable[..., object]) -> None:
     done = run_script(
         """
@@ -729,7 +777,37 @@ def test_stacks_too_deep_are_kept_and_marked(rung: SamplerInfo) -> None:
     assert raw.counts.truncated > 5
     assert deepest.frames[0] == TRUNCATED
     assert deepest.frames[-1].qualname == "spin"
-    assert len(deepest.frames) == 4096 + 1
+    assert len(deepest.frames) == MOST + 1
+    assert deepest.frames[AT_ROOT] == TRUNCATED
+
+
+@pytest.mark.parametrize("levels", [900, 2000])
+def test_of_deep_recursion_the_middle_is_left_out_and_every_depth_becomes_one_stack(
+    perf_required: SamplerInfo, levels: int
+) -> None:
+    def down(levels: int) -> None:
+        spin(MS // 50)
+        if levels:
+            down(levels - 1)
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(6000)
+    try:
+        with NativeSampler(perf_required) as sampler:
+            raw = collect(sampler, lambda: down(levels))
+            whole = sampler.samples(whole=True)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert sum(s.count for s in raw.stacks) == sum(s.count for s in whole.stacks) == raw.counts.taken
+    assert sum(s.weight_ns for s in raw.stacks) == raw.weight_ns
+    assert max(len(s.frames) for s in raw.stacks) <= MOST + 1
+    assert all(s.frames[-1].qualname == "spin" or "down" in s.frames[-1].qualname for s in raw.stacks)
+    deep = sum(s.count for s in whole.stacks if len(s.frames) > MOST)
+    assert raw.counts.truncated == deep
+    if levels == 2000:
+        assert deep > 5
+        assert len([s for s in raw.stacks if TRUNCATED in s.frames]) <= 4
+    assert whole.counts.truncated == 0
 
 
 def test_names_of_every_width_are_read(rung: SamplerInfo) -> None:

@@ -1,0 +1,43 @@
+"""What a checkout's gate holds: which tests are marked, by how much each may grow, how the gate is set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_flame import atomic
+
+
+@dataclass(frozen=True, slots=True)
+class GatedTest:
+    """One collected test, marked or not."""
+
+    marked: bool
+    skipped: str = ""
+    """Why its marks keep it from running; empty where they do not."""
+    threshold: float | None = None
+    """With the run's where the mark says nothing; None without a mark."""
+    frame_threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Name of each setting of the gate → its value in words."""
+    tests: Mapping[str, GatedTest] = field(default_factory=dict)
+    """Test id → the test; those that were deselected too."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """File or test → why nothing is known of it."""
+
+    def write(self, path: Path) -> None:
+        atomic.write_text(path, json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> GateState:
+        """Raises ``OSError`` or ``ValueError`` where there is none."""
+        document = json.loads(path.read_text(encoding="utf-8"))
+        tests = {test_id: GatedTest(**fields) for test_id, fields in document["tests"].items()}
+        return cls(document["settings"], tests, document["unknown"])
