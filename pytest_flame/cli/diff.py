@@ -90,7 +90,11 @@ def _read(arguments: Namespace) -> Sides:
     else:
         named = [arguments.before or [], arguments.after or []]
         if not all(named):
-            raise UsageError("--before and --after belong together")
+            raise UsageError(
+                "--before and --after belong together",
+                why="one side was given",
+                fix="flame diff --before FILE… --after FILE…",
+            )
     files = [expand(side) for side in named]
     if sum(side.count("-") for side in files) > 1:
         raise UsageError("- stands for standard input, which can be read once")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ def write(results: Sequence[Output], writers: Writers) -> None:
         try:
             atomic.write_bytes(Path(output.path), text.encode("utf-8"), durable=False)
         except OSError as e:
-            raise UsageError(f"{output.path} can't be written", why=e.strerror or str(e)) from e
+            folder = Path(output.path).parent
+            fix = "" if folder.is_dir() else f"make its folder first: mkdir -p {shlex.quote(str(folder))}"
+            raise UsageError(f"{output.path} can't be written", why=e.strerror or str(e), fix=fix) from e
 
 
 def svg_text(picture: Picture, *, static: bool) -> str:

@@ -148,10 +148,10 @@ def _sources(read: Sequence[tuple[str, Counts, Unit]]) -> list[Source]:
     for other, _, its in read:
         if its != unit:
             raise UsageError(
-                f"{name} holds {unit.name} and {other} holds {its.name}",
-                why="a speedscope file says what it holds, and the JSON beside a file whether it is a baseline of "
-                "pytest-flame; all else is samples",
-                fix="say what all of them hold with --unit",
+                f"{name} counts {unit.name} and {other} counts {its.name}",
+                why="speedscope files and the periods of perf script say what they count, and the JSON beside a file "
+                "whether it is a baseline of pytest-flame; all else is taken for samples",
+                fix="say what all of them count with --unit",
             )
     decimals = max(profile.decimals for _, profile, _ in read)
     most = sum(-(-sum(profile.counts.values()) // profile.one) for _, profile, _ in read)

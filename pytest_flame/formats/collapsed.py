@@ -99,7 +99,7 @@ def _read(content: Content, naming: Naming, columns: int) -> list[Counts]:
             for column in range(columns):
                 tally.add(stack, match[column + 2], column, times)
             frames += len(stack)
-        tally.check(namer.labels, len(distinct), frames)
+        tally.check(namer.held, len(distinct), frames)
     if not tally.columns[0]:
         raise FormatError(
             f"{content.name} holds no stacks",
@@ -141,17 +141,24 @@ _LINE: Final = {
 
 def _refused(name: str, number: int, line: str, columns: int) -> FormatError:
     end = line.split()[-1] if line.split() else line
+    fix = ""
     if columns == 2 and _ONE.fullmatch(line):
         problem = "has one count, and two were asked for"
+        fix = "compare two files of one count a line: flame diff BEFORE AFTER"
     elif re.fullmatch(NUMBER, line):
         problem = "has a count and no stack"
     elif re.fullmatch(rf"-{NUMBER}", end):
         problem = f"has a negative count, {end}"
+        fix = "if it is a difference, compare the two profiles that it is of: flame diff BEFORE AFTER"
     elif re.fullmatch(r"[0-9.,'_]*[0-9][0-9.,'_eE+-]*", end[:_SHOWN]):
         problem = f"ends in {_shortened(end)}, which is no whole or decimal number"
+        fix = "write counts as 1200 or 0.5: no separators, no more than 30 digits before and 40 behind the point"
     else:
         problem = "does not end in a count"
-    return FormatError(f"{name}, line {number} {problem}: {_shortened(line)!r}", why=_LINE[columns])
+        fix = (
+            "write folded stacks or a speedscope file with the tool that made it; where it did, the file is incomplete"
+        )
+    return FormatError(f"{name}, line {number} {problem}: {_shortened(line)!r}", why=_LINE[columns], fix=fix)
 
 
 def _shortened(line: str) -> str:

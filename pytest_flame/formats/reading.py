@@ -38,6 +38,12 @@ def read(stream: BinaryIO, name: str, how: How) -> Counts:
         return _of_json(content, how)
     if perf_script.looks_like(head.split("\n")[:_HEAD]):
         return perf_script.read(content, how.naming, how.metric)
+    if how.metric:
+        raise FormatError(
+            f"{name} has no metric to choose",
+            why="folded stacks have one count a line, and don't say of what",
+            fix=f"leave out --metric {how.metric}; --unit says what the counts are",
+        )
     return collapsed.read(content, how.naming)
 
 

@@ -101,7 +101,7 @@ def test_baselines_and_samples_are_not_added_up(flame, profile, tmp_path):
     (tmp_path / "b.json").write_text('{"schema": "pytest-flame/baseline/1"}')
     said = flame("draw", profile, "b.folded", "-o", "p.svg")
     assert said.status == 2
-    assert "p.folded holds samples and b.folded holds ps" in said.err
+    assert "p.folded counts samples and b.folded counts ps" in said.err
     assert "--unit" in said.err
 
 
@@ -244,7 +244,11 @@ def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tm
         (["p.folded", "-o", "a.png"], "-o a.png: no format belongs to that name"),
         (["p.folded", "-o", "a.json"], "name it ….speedscope.json"),
         (["p.folded", "-o", "-"], "add --format svg|html|speedscope|folded"),
-        (["p.folded", "-o", "nowhere/a.svg"], "nowhere/a.svg can't be written"),
+        (
+            ["p.folded", "-o", "nowhere/a.svg"],
+            "nowhere/a.svg can't be written\n  why: No such file or directory\n  fix: make",
+        ),
+        (["p.folded", "-o", "a.svg", "--metric", "cycles"], "p.folded has no metric to choose"),
         (["-", "-", "-o", "a.svg"], "standard input, which can be read once"),
         (["p.folded", "-o", "-", "-o", "-", "--format", "svg"], "standard output, which takes one result"),
         (["p.folded", "-o", "a.md"], "no format belongs to that name"),

@@ -176,6 +176,7 @@ def test_errors_name_file_line_and_what_was_expected(text, line, problem, why):
         read(text)
     assert caught.value.what.startswith(f"p.folded, line {line} {problem}")
     assert why in caught.value.why
+    assert caught.value.fix or "no stack" in problem
 
 
 def test_one_count_where_two_were_asked_for():
