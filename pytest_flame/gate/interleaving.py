@@ -114,7 +114,7 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request, 
     notes += comparison_warnings(base, head, trial.limits.threshold, together=True)
     if not one.complete:
         why = why_ended(interrupted=interrupted)
-        notes.append(f"only {len(head.processes)} of {one.asked} pairs were measured: {why}")
+        notes.append(f"only {len(head.processes)} pairs were measured: {why}")
     if releases := changed_releases(base, head):
         more = f" and {len(releases) - _MOST_SHOWN} more" if len(releases) > _MOST_SHOWN else ""
         notes.append(f"the sides have different libraries: {', '.join(releases[:_MOST_SHOWN])}{more}")

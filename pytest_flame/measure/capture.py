@@ -43,7 +43,11 @@ class Captured:
         sections = self._item._report_sections
         thin_list(sections, lambda section: len(section[2]), _LEFT_OUT)
         sections[:] = [(when, key, thinned(content)) for when, key, content in sections]
-        with self._output.open("r+b") as written:
+        try:
+            written = self._output.open("r+b")
+        except OSError:
+            return  # out of reach once the body has given up its privileges, or its root
+        with written:
             thin_file(written)
 
     def _files(self) -> Iterator[IO[bytes]]:

@@ -9,6 +9,7 @@ says what the program set. C code that calls sigaction(2) by itself is not seen.
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -29,6 +30,7 @@ class Dispositions:
         """Default or ignored, by signal, where the program asked for that and Python does not know of it."""
         self._set: Callable[..., Any] = _signal().signal
         self._get: Callable[..., Any] = _signal().getsignal
+        os.register_at_fork(after_in_child=self._in_child)
 
     def open(self) -> None:
         self._users += 1
@@ -40,9 +42,18 @@ class Dispositions:
         module.signal, module.getsignal = self._replacing
 
     def close(self) -> None:
-        self._users -= 1
-        if self._users:
+        if not self._users:  # what was open before a fork is the parent's
             return
+        self._users -= 1
+        if not self._users:
+            self._give_back()
+
+    def _in_child(self) -> None:
+        if self._users:
+            self._users = 0
+            self._give_back()
+
+    def _give_back(self) -> None:
         module = _signal()
         if (module.signal, module.getsignal) == self._replacing:  # else somebody replaced ours, and calls it
             module.signal, module.getsignal = self._set, self._get

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -143,12 +142,15 @@ def test_a_number_that_was_given_out_again_is_another_process(mine: Descendants)
         assert pid in mine.living()
 
 
-def test_nothing_is_looked_at_where_nothing_was_started(mine: Descendants, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_looked_at_where_nothing_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Descendants, "_last_number", lambda self: 77)
-    mine.cpu_ns()
-    monkeypatch.setattr(module, "status", None)
-    monkeypatch.setattr(Descendants, "_discover", None)
-    mine.cpu_ns()
+    with serving() as server:
+        childless = Descendants(server.process.pid)
+        childless.cpu_ns()
+        monkeypatch.setattr(module, "status", None)
+        monkeypatch.setattr(Descendants, "_discover", None)
+        childless.cpu_ns()
+        childless.close()
 
 
 def test_other_processes_are_none_of_ours(mine: Descendants) -> None:
@@ -161,14 +163,14 @@ def test_other_processes_are_none_of_ours(mine: Descendants) -> None:
 
 def test_threads_are_no_processes(mine: Descendants) -> None:
     """The kernel shows them under their numbers, as children of their process's parent."""
-    mine.cpu_ns()
+    before = set(mine.living())
     threads = """
 import subprocess, sys, threading, time
 for _ in range(3): threading.Thread(target=sys.stdin.readline, daemon=True).start()
 print(0, flush=True); time.sleep(1000)
 """
     with serving(*PYTHON, "-c", threads) as server:
-        assert list(mine.living()) == [server.process.pid]
+        assert set(mine.living()) - before == {server.process.pid}
 
 
 def test_commands() -> None:
@@ -222,7 +224,7 @@ def test_processes_that_never_stand_still(mine: Descendants, monkeypatch: pytest
         assert "too fast" in (mine.unseen(10**9) or "")
 
 
-def test_proc_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_proc_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_open", lambda path: None)
 
     def refused(path: str) -> list[str]:
@@ -230,6 +232,8 @@ def test_proc_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     monkeypatch.setattr(module.os, "listdir", refused)
     blind = Descendants(os.getpid())
-    assert blind.unseen(10**9) is None
+    with monkeypatch.context() as context:
+        context.setattr(module, "_has_children", lambda: False)
+        assert blind.unseen(10**9) is None
     with serving():
         assert "cannot be seen in /proc" in (blind.unseen(10**9) or "")

@@ -553,6 +553,36 @@ def test_what_a_program_asks_of_its_signal_holds_for_signals_that_are_no_ticks(p
         signal.signal(signal.SIGTRAP, signal.SIG_DFL)
 
 
+def test_a_forked_child_has_its_own_functions_and_what_its_parent_set(
+    perf_required: SamplerInfo, run_script: Callable[..., Any]
+) -> None:
+    run_script(
+        """
+        import _signal, signal
+        from sampled import *
+        original = _signal.signal, _signal.getsignal
+        with NativeSampler(PERF) as sampler:
+            sampler.start(MS)
+            sampler.resume()
+            assert _signal.signal is not original[0]
+            signal.signal(signal.SIGTRAP, signal.SIG_IGN)
+            pid = os.fork()
+            if not pid:
+                assert (_signal.signal, _signal.getsignal) == original
+                assert signal.getsignal(signal.SIGTRAP) == signal.SIG_IGN
+                os.kill(os.getpid(), signal.SIGTRAP)
+                sampler.close()
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+            spin(3 * MS)
+            sampler.pause()
+            sampler.stop()
+        assert (_signal.signal, _signal.getsignal) == original
+        assert signal.getsignal(signal.SIGTRAP) == signal.SIG_IGN
+        """
+    )
+
+
 @pytest.mark.parametrize("where", ["here", "in a child"])
 @pytest.mark.parametrize("info", ["perf", "kernel frames"])
 def test_a_program_that_closes_every_descriptor_keeps_its_own(
