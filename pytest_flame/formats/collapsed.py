@@ -99,7 +99,7 @@ def _read(content: Content, naming: Naming, columns: int) -> list[Counts]:
             for column in range(columns):
                 tally.add(stack, match[column + 2], column, times)
             frames += len(stack)
-        tally.check(namer.labels, len(distinct), frames)
+        tally.check(namer.held, len(distinct), frames)
     if not tally.columns[0]:
         raise FormatError(
             f"{content.name} holds no stacks",

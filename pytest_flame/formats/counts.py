@@ -17,7 +17,6 @@ NUMBER: Final = r"(?:[0-9]{1,30}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-
 
 _PER_STACK: Final = 300
 _PER_FRAME: Final = 8
-_PER_LABEL: Final = 400
 """Bytes that each takes in memory, about."""
 
 
@@ -81,14 +80,14 @@ class Tally:
         self.decimals = decimals
         self._one = 10**decimals
 
-    def check(self, labels: int, stacks: int, frames: int) -> None:
-        """Called now and then: ``stacks`` were added since, of ``frames`` frames in all, with ``labels`` different ones
-        in the file so far. Raises ``FormatError`` where what is held is too much."""
+    def check(self, names: int, stacks: int, frames: int) -> None:
+        """Called now and then: ``stacks`` were added since, of ``frames`` frames in all, whose names take ``names``
+        bytes so far. Raises ``FormatError`` where what is held is too much."""
         self._stacks += stacks
         self._frames += frames
         held = len(self.columns[0])
         depth = self._frames / max(self._stacks, 1)
-        if held * (_PER_STACK + _PER_FRAME * depth) + labels * _PER_LABEL > self._bounds.held:
+        if held * (_PER_STACK + _PER_FRAME * depth) + names > self._bounds.held:
             raise FormatError(
                 f"{self._name} holds more different stacks than are read: {held:,} and more",
                 why=f"they would take more than {size_text(self._bounds.held)} of memory",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from sys import getsizeof
 from typing import Final
 
 from pytest_flame.formats.folded import decode_frame, encode_frame
@@ -26,6 +27,8 @@ NO_FRAMES: Final = Frame("", "[no frames]")
 INSTALLED: Final = re.compile(r".*/(?:site-packages|dist-packages|python3\.\d+t?|python3\d+\.zip)/(?=.)")
 """What stands before the part of a path that says which library's file it is."""
 
+_PER_LABEL: Final = 300
+"""Bytes that a label takes beside its text and its frame's."""
 _KERNEL: Final = "_[k]"
 _COMPILED: Final = re.compile(r"(?<=.)(?:_\[[ij01]\])+\Z", re.DOTALL)
 """How a function was compiled: inlined, by which compiler. It is the same function."""
@@ -62,6 +65,8 @@ class Namer:
         """The smallest line seen of each function whose file is known."""
         self.paths: dict[str, str] = {}
         """By module, the file that gave it its name; not of installed libraries."""
+        self.held = 0
+        """Bytes that the names take, about."""
         self._austin = austin
         self._folders = tuple(f"{folder.rstrip('/')}/" for folder in (*naming.strip, str(naming.root.absolute())))
         self._modules: dict[str, tuple[str, str]] = {}
@@ -77,11 +82,6 @@ class Namer:
             labels = without_numbered(labels, austin=self._austin)
         frames = self._frames
         return tuple(frames[label] if label in frames else self._named(label) for label in labels) or (NO_FRAMES,)
-
-    @property
-    def labels(self) -> int:
-        """How many different ones there were."""
-        return len(self._frames)
 
     def frame(self, place: Place) -> Frame:
         """The function of a tool that says name, file and line apart."""
@@ -104,6 +104,7 @@ class Namer:
 
     def _named(self, label: str) -> Frame:
         frame = self._frames[label] = self._of_label(label)
+        self.held += 2 * getsizeof(label) + _PER_LABEL
         return frame
 
     def _of_label(self, label: str) -> Frame:

@@ -129,7 +129,7 @@ def read(content: Content, naming: Naming, metric: str = "") -> Counts:
                     "perf script -F comm,pid,tid,time,period,event,ip,sym,dso",
                 )
         if lines >= _OFTEN:
-            tally.check(namer.labels, lines, frames)
+            tally.check(namer.held, lines, frames)
             lines = frames = 0
     finish()
     _one_event(content.name, events, metric)

@@ -84,7 +84,7 @@ def _read(document: Mapping[str, Any], content: Content, naming: Naming, metric:
             tally.add_decimal(found, weight)
             added, depth = added + 1, depth + len(found)
             if added == _OFTEN:
-                tally.check(len(frames), added, depth)
+                tally.check(namer.held, added, depth)
                 added = depth = 0
     if not tally.columns[0]:
         raise FormatError(f"{content.name} holds no stacks", why="the profiles in it are empty")

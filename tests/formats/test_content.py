@@ -88,6 +88,11 @@ def test_too_many_different_stacks_are_given_up():
     assert "--max-size" in error.fix
 
 
+def test_names_count_for_what_they_are_long():
+    text = "".join(f"{i:0100000d} 1\n" for i in range(30)).encode()
+    assert "more different stacks" in refused(io.BytesIO(text), TINY).what
+
+
 def test_frames_that_perf_prints_without_end_are_given_up():
     text = "".join(f"x 1 1.0: 1 cycles:\n\t7f f{i} (/x)\n\n" for i in range(20_000)).encode()
     assert "more different stacks" in refused(io.BytesIO(text), TINY).what
