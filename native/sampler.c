@@ -298,8 +298,7 @@ int flame_timer_signal(void) { return TIMER_SIGNAL; }
 
 int flame_handles(int number) {
     struct sigaction current;
-    return (number == SIGTRAP || number == TIMER_SIGNAL) && sigaction(number, NULL, &current) == 0 &&
-           is_ours(&current);
+    return (number == SIGTRAP || number == TIMER_SIGNAL) && sigaction(number, NULL, &current) == 0 && is_ours(&current);
 }
 
 int flame_pass_on(int number, int ignored) {

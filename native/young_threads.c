@@ -97,8 +97,7 @@ bool young_tick_counts(const flame_sampler *s, bool own) {
     if (own) {
         if (!young.left) return false; /* was on its way when the event was closed */
         uint64_t period = s->period;
-        if (young.first && is_ours(young.ticket))
-            ioctl(descriptor_of(young.ticket), PERF_EVENT_IOC_PERIOD, &period);
+        if (young.first && is_ours(young.ticket)) ioctl(descriptor_of(young.ticket), PERF_EVENT_IOC_PERIOD, &period);
         young.first = false;
         if (!--young.left) close_place(young.place, young.ticket);
         return true;
