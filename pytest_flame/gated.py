@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from _pytest.skipping import evaluate_xfail_marks
 
-from pytest_flame.config import gate_settings, is_marked, read_settings, test_settings
+from pytest_flame.config import gate_settings, read_settings
 from pytest_flame.errors import FlameError
 from pytest_flame.invocation import left_out
+from pytest_flame.marker import is_marked, test_settings
 from pytest_flame.measure import arguments
 from pytest_flame.measure.committed import Collection
 from pytest_flame.measure.gate_state import GatedTest, GateState

@@ -9,13 +9,15 @@ import pytest
 from pytest_flame import config as flame_config
 from pytest_flame.errors import FlameError
 from pytest_flame.fixture import Flame, PassThrough
+from pytest_flame.marker import MARKER_HELP, is_marked
+from pytest_flame.options import add_options
 
 FLAME_KEY: Final = pytest.StashKey[Flame]()
 PLUGIN_NAME: Final = "flame-gate"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    flame_config.add_options(parser)
+    add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -31,7 +33,7 @@ def flame(request: pytest.FixtureRequest) -> Flame:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", flame_config.MARKER_HELP)
+    config.addinivalue_line("markers", MARKER_HELP)
     if config.getoption("flame_job", None) is not None:
         return
     try:
@@ -93,7 +95,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     only, skip = config.getoption("flame_only"), config.getoption("flame_skip")
     if not only and not skip:
         return
-    dropped = [item for item in items if flame_config.is_marked(item) == bool(skip)]
+    dropped = [item for item in items if is_marked(item) == bool(skip)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = [item for item in items if flame_config.is_marked(item) != bool(skip)]
+        items[:] = [item for item in items if is_marked(item) != bool(skip)]

@@ -17,7 +17,7 @@ from _pytest.runner import runtestprotocol
 
 from pytest_flame.baseline.names import slug
 from pytest_flame.baseline.store import Store
-from pytest_flame.config import Settings, is_marked, test_settings
+from pytest_flame.config import Settings
 from pytest_flame.coverage_limit import lift_coverage_limit
 from pytest_flame.errors import BaselineError, FlameError, UsageError
 from pytest_flame.gate.changes import find_changes
@@ -25,6 +25,7 @@ from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
 from pytest_flame.gated import collection, gate_state
 from pytest_flame.invocation import worker_arguments
+from pytest_flame.marker import is_marked, test_settings
 from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.seeing import conditions, see, skipped

@@ -27,6 +27,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
+def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have options and warnings of their own."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_flame.plugin")
+
+
+@pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Golden:
     """``golden(name, text)`` compares text with ``golden/name`` beside the test; ``--bless`` records it instead."""
     folder = Path(request.path).parent / "golden"

@@ -1,4 +1,4 @@
-"""Options, their ini twins, and the marker: what wins, and what is said about values that mean nothing."""
+"""Options and their ini twins: what wins, and what is said about values that mean nothing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame import config as flame_config
-from pytest_flame.config import OPTIONS, Settings, read_settings
+from pytest_flame.config import Settings, is_asked_for, read_settings
 from pytest_flame.errors import UsageError
 from pytest_flame.links import EDITORS
-from pytest_flame.model import Limits
-from pytest_flame.sampling import ladder
+from pytest_flame.options import OPTIONS, Option
 
 PAGES = ("https://git.example/{path}?l={line}", "http://git.example/{commit}/{path}#L{line}")
 VALUES = {
@@ -40,14 +38,8 @@ VALUES = {
     "editor": ("pycharm", EDITORS["pycharm"], "none", ""),
 }
 """Name → text and value for the ini file, text and value for the command line."""
+pytestmark = pytest.mark.usefixtures("no_other_plugins")
 CPU = min(os.sched_getaffinity(0)) if sys.platform == "linux" else 0
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other plugins have options and warnings of their own."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_flame.plugin")
 
 
 def filled(value: object) -> object:
@@ -78,7 +70,7 @@ def test_every_option_is_tested() -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda o: o.name)
-def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, option: flame_config.Option) -> None:
+def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, option: Option) -> None:
     ini_text, ini_value, text, value = (filled(v) for v in VALUES[option.name])
     if option.name != "seed":
         assert setting(settings(pytester), option.name) == option.default
@@ -93,7 +85,7 @@ def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, op
 def test_a_ref_with_an_empty_variable_in_it_is_refused(pytester: pytest.Pytester, text: str) -> None:
     """Not taken for HEAD, and not for a run without --flame."""
     config = pytester.parseconfig(f"--flame-against={text}")
-    assert flame_config.is_asked_for(config)
+    assert is_asked_for(config)
     with pytest.raises(UsageError) as e:
         read_settings(config)
     assert "empty" in e.value.why or "zeros" in e.value.what
@@ -108,7 +100,7 @@ def test_what_git_takes_for_a_commit_is_taken(pytester: pytest.Pytester, text: s
 
 
 @pytest.mark.parametrize("option", [o for o in OPTIONS if o.default != ""], ids=lambda o: o.name)
-def test_no_option_takes_an_empty_value_for_its_default(pytester: pytest.Pytester, option: flame_config.Option) -> None:
+def test_no_option_takes_an_empty_value_for_its_default(pytester: pytest.Pytester, option: Option) -> None:
     with pytest.raises(UsageError, match=f"^{option.flag} has an empty value; expected "):
         settings(pytester, f"{option.flag}=")
 
@@ -300,87 +292,3 @@ def test_renamings(pytester: pytest.Pytester, text: str, pair: tuple[str, str]) 
 def test_no_renaming(pytester: pytest.Pytester, text: str) -> None:
     with pytest.raises(UsageError, match="not of the form OLD=NEW"):
         settings(pytester, f"--flame-move={text}")
-
-
-# --- the marker -----------------------------------------------------------------------------------------------
-
-
-def test_closest_marker_wins_argument_by_argument(pytester: pytest.Pytester) -> None:
-    item = pytester.getitem(
-        """
-        import pytest
-        pytestmark = pytest.mark.flame(threshold="9%", processes=8, min_time="2min")
-        @pytest.mark.flame(frame_threshold="1%", processes=7)
-        class TestIt:
-            @pytest.mark.flame(processes=6, fresh=True, metric="first-call")
-            def test_it(self): pass
-        """,
-        "test_it",
-    )
-    read = flame_config.test_settings(item, settings(pytester, "--flame-alpha=0.02", "--flame-processes=20"))
-    assert read.limits == Limits(0.09, 0.01, 0.02)
-    assert (read.processes, read.processes_given, read.time_s, read.fresh) == (6, True, 120.0, True)
-    assert read.metric == "first-call"
-
-
-def test_without_arguments_the_run_decides(pytester: pytest.Pytester) -> None:
-    item = pytester.getitem("import pytest\n@pytest.mark.flame\ndef test_it(): pass", "test_it")
-    run = settings(pytester, "--flame-time=3")
-    read = flame_config.test_settings(item, run)
-    assert read.limits == run.limits
-    assert (read.processes, read.processes_given, read.time_s, read.fresh) == (run.processes, False, 3.0, False)
-    assert read.metric == "cpu"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ("threshold=0.05", "flame(threshold=0.05): expected a percentage such as '5%'"),
-        ("threshold='5'", "flame(threshold='5'): expected a percentage"),
-        ("frame_threshold=None", "flame(frame_threshold=None): expected a percentage"),
-        ("processes=2", "flame(processes=2): expected a whole number, 3 or more"),
-        ("processes='4'", "flame(processes='4'): expected a whole number"),
-        ("processes=True", "flame(processes=True): expected a whole number"),
-        ("min_time=0", "flame(min_time=0): expected seconds or a duration"),
-        ("min_time=True", "flame(min_time=True): expected seconds or a duration"),
-        ("fresh='no'", "flame(fresh='no'): expected True or False"),
-        ("fresh=1", "flame(fresh=1): expected True or False"),
-        ("metric='wall'", "flame(metric='wall'): expected 'cpu' or 'first-call'"),
-        ("metric=1", "flame(metric=1): expected 'cpu' or 'first-call'"),
-        ("treshold='5%'", "has no argument 'treshold'"),
-        ("'5%'", "takes keyword arguments only"),
-    ],
-)
-def test_wrong_marker_argument_is_a_usage_error_naming_it_and_the_test(
-    pytester: pytest.Pytester, arguments: str, said: str
-) -> None:
-    item = pytester.getitem(f"import pytest\n@pytest.mark.flame({arguments})\ndef test_one(): pass", "test_one")
-    with pytest.raises(UsageError) as raised:
-        flame_config.test_settings(item, settings(pytester))
-    assert raised.value.what.startswith(f"{item.nodeid}: @pytest.mark.flame")
-    assert said in raised.value.what
-
-
-def test_wrong_marker_argument_ends_the_run_with_a_sentence(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_it="import pytest\n@pytest.mark.flame(threshold=5)\ndef test_one(): pass")
-    result = pytester.runpytest_subprocess("--flame")
-    assert result.ret is pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["ERROR: test_it.py::test_one: @pytest.mark.flame(threshold=5): expected a percentage*"]
-    )
-
-
-def test_marker_is_known_under_strict_markers(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("import pytest\n@pytest.mark.flame(threshold='5%')\ndef test_it(): pass")
-    pytester.runpytest("--strict-markers").assert_outcomes(passed=1)
-
-
-def test_help_and_markers_tell_of_everything(pytester: pytest.Pytester) -> None:
-    shown = pytester.runpytest("--help").stdout.str()
-    assert all(option.flag in shown and option.ini in shown for option in OPTIONS)
-    pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.flame(threshold='5%'*"])
-
-
-def test_the_option_offers_exactly_the_rungs_of_the_ladder() -> None:
-    """Two lists, because every pytest run imports the options and none should import the sampler for them."""
-    assert flame_config.SAMPLERS == ladder.CHOICES

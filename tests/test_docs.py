@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from test_layers import LAYERS
 
-from pytest_flame import config, hookspecs
+from pytest_flame import hookspecs, marker, options
 from pytest_flame.baseline import fingerprint, schema
 from pytest_flame.model import Recording, SampleCounts, SamplerInfo, Verdict
 from pytest_flame.render.json import schema as result_schema
@@ -60,7 +60,7 @@ class Recorder:
 
 def declared() -> Recorder:
     recorder = Recorder()
-    config.add_options(recorder)  # type: ignore[arg-type]
+    options.add_options(recorder)  # type: ignore[arg-type]
     return recorder
 
 
@@ -72,12 +72,12 @@ def test_option_is_documented(flag: str) -> None:
     assert row("docs/usage.md", flag)
 
 
-@pytest.mark.parametrize("option", config.OPTIONS, ids=lambda option: option.name)
-def test_option_stands_beside_its_ini_twin_and_default(option: config.Option) -> None:
+@pytest.mark.parametrize("option", options.OPTIONS, ids=lambda option: option.name)
+def test_option_stands_beside_its_ini_twin_and_default(option: options.Option) -> None:
     _, ini, default, _ = row("docs/usage.md", option.flag)
     assert ini == f"`{option.ini}`"
     if option.default not in (None, (), ""):
-        assert default == config._shown(option)
+        assert default == options.shown_default(option)
 
 
 def test_every_ini_name_is_documented() -> None:
@@ -93,18 +93,18 @@ def test_no_option_is_documented_that_does_not_exist() -> None:
 
 
 def test_marker_arguments_are_documented() -> None:
-    for name in config._MARKER_ARGUMENTS:
+    for name in marker.ARGUMENTS:
         assert row("docs/usage.md", name)
 
 
-@pytest.mark.parametrize("name", config.UPDATES)
+@pytest.mark.parametrize("name", options.UPDATES)
 def test_ways_to_update_are_documented(name: str) -> None:
     assert row("docs/usage.md", name)
 
 
 @pytest.mark.parametrize("name", ladder.CHOICES)
 def test_samplers_are_documented(name: str) -> None:
-    assert name in config.SAMPLERS
+    assert name in options.SAMPLERS
     assert f"`{name}`" in row("docs/usage.md", "--flame-sampler")[-1]
 
 

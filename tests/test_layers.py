@@ -14,12 +14,12 @@ PACKAGE = Path(pytest_flame.__file__).parent
 
 # Lowest first. A module may import its own layer and those above it in this list.
 LAYERS = (
-    {"errors", "quantities", "atomic", "clocks", "git_program", "git", "links", "temporary"},
+    {"errors", "quantities", "values", "atomic", "clocks", "git_program", "git", "links", "temporary"},
     {"model"},
     {"fold", "fixture", "stats", "formats", "sampling"},
     {"baseline", "measure", "doctor"},
     {"compare"},
-    {"judge", "config", "hookspecs", "coverage_limit"},
+    {"judge", "options", "config", "marker", "hookspecs", "coverage_limit"},
     {"gate.trial"},
     {"render"},
     {"profiling"},
@@ -34,11 +34,12 @@ LAYERS = (
     {"cli"},
 )
 KNOW_PYTEST = {
-    *("plugin", "reporting", "invocation", "progress", "hookspecs", "config", "coverage_limit", "gated"),
-    *("measure.worker", "measure.capture", "measure.seeing"),
+    *("plugin", "reporting", "invocation", "progress", "hookspecs", "coverage_limit", "gated"),
+    *("options", "config", "marker"),
+    *("measure.worker", "measure.item", "measure.outcome", "measure.capture", "measure.seeing"),
 }
-# The worker is a pytest plugin of its own and shares the fixture's key with the plugin.
-ALLOWED = {("measure.worker", "plugin")}
+# The item that is measured shares the fixture's key with the plugin.
+ALLOWED = {("measure.item", "plugin")}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -106,6 +106,11 @@ def conditions(config: pytest.Config) -> Conditions:
     return Conditions(options, settings, tuple(sorted(set(_plugins(config)))), variables, left_out)
 
 
+def differences(config: pytest.Config, run: str) -> list[str]:
+    """Of this process from the run, whose conditions stand in the file ``run``; none where no file is named."""
+    return list(Conditions.read(Path(run)).differences(conditions(config))) if run else []
+
+
 def _plugins(config: pytest.Config) -> Iterator[str]:
     """Names, without conftest files and those that a process gives to objects by their address."""
     for name, plugin in config.pluginmanager.list_name_plugin():

@@ -13,13 +13,13 @@ from simulated import SHOP, record, times
 
 from pytest_flame.baseline.origin import How, Origin
 from pytest_flame.compare import compare
-from pytest_flame.config import TestSettings
 from pytest_flame.errors import BaselineError, FlameError
 from pytest_flame.gate import confirming
 from pytest_flame.gate.confirming import Confirmed, Suspect, confirm, is_suspicion
 from pytest_flame.gate.interleaving import Interleaved
 from pytest_flame.gate.request import Judged, Selected
 from pytest_flame.judge import error, incompatible, inconclusive, judge, new
+from pytest_flame.marker import TestSettings
 from pytest_flame.model import Judgement, Limits, Verdict
 
 LIMITS = Limits()

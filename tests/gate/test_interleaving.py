@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from simulated import SHOP, Noise, record, times
 
-from pytest_flame.config import TestSettings
 from pytest_flame.gate import interleaving
 from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.request import Judged, Selected
 from pytest_flame.gate.trial import Trial
+from pytest_flame.marker import TestSettings
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.session import Measured, Target
 from pytest_flame.model import Judgement, Limits, Recording, Verdict

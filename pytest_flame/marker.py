@@ -1,0 +1,95 @@
+"""The marker: which tests have it, and what its arguments say of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_flame.config import Settings
+from pytest_flame.errors import UsageError
+from pytest_flame.quantities import CPU, METRICS, parse_duration, parse_percent
+from pytest_flame.values import choice_of, parse_processes
+
+if TYPE_CHECKING:
+    from pytest_flame.model import Limits
+
+MARKER: Final = "flame"
+MARKER_HELP: Final = (
+    "flame(threshold='5%', frame_threshold='2%', processes=20, min_time='10s', fresh=False, metric='cpu'): "
+    "measure this test with --flame and fail it when it got slower than its baseline"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TestSettings:
+    """One test's settings: the marker's where it says something, the run's otherwise."""
+
+    __test__ = False
+
+    limits: Limits
+    processes: int
+    processes_given: bool
+    time_s: float
+    fresh: bool
+    metric: str = CPU
+
+
+def _typed(kind: type | tuple[type, ...], value: Any) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError
+    return value
+
+
+ARGUMENTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "threshold": ("a percentage such as '5%'", lambda v: parse_percent(_typed(str, v))),
+    "frame_threshold": ("a percentage such as '2%'", lambda v: parse_percent(_typed(str, v))),
+    "processes": ("a whole number, 3 or more", lambda v: parse_processes(str(_typed(int, v)))),
+    "min_time": ("seconds or a duration such as '10s'", lambda v: parse_duration(str(_typed((str, int, float), v)))),
+    "fresh": ("True or False", lambda v: _typed(bool, v)),
+    "metric": (" or ".join(map(repr, METRICS)), lambda v: choice_of(METRICS)(_typed(str, v))),
+}
+
+
+def is_marked(item: pytest.Item) -> bool:
+    return item.get_closest_marker(MARKER) is not None or "flame" in getattr(item, "fixturenames", ())
+
+
+def test_settings(item: pytest.Item, settings: Settings) -> TestSettings:
+    """Markers closer to the test win, argument by argument. Raises ``UsageError`` naming argument and test."""
+    from pytest_flame.model import Limits  # not before it is needed: every pytest run imports this module
+
+    values: dict[str, Any] = {}
+    for marker in item.iter_markers(MARKER):
+        if marker.args:
+            raise UsageError(
+                f"{item.nodeid}: @pytest.mark.flame takes keyword arguments only, got {marker.args[0]!r}",
+                fix="@pytest.mark.flame(threshold='5%')",
+            )
+        for name, value in marker.kwargs.items():
+            if name not in ARGUMENTS:
+                raise UsageError(
+                    f"{item.nodeid}: @pytest.mark.flame has no argument {name!r}",
+                    fix=f"known arguments: {', '.join(ARGUMENTS)}",
+                )
+            expects, parse = ARGUMENTS[name]
+            try:
+                parsed = parse(value)
+            except ValueError as e:
+                raise UsageError(f"{item.nodeid}: @pytest.mark.flame({name}={value!r}): expected {expects}") from e
+            values.setdefault(name, parsed)
+    limits = settings.limits
+    return TestSettings(
+        limits=Limits(
+            values.get("threshold", limits.threshold),
+            values.get("frame_threshold", limits.frame_threshold),
+            limits.alpha,
+        ),
+        processes=values.get("processes", settings.processes),
+        processes_given=settings.processes_given or "processes" in values,
+        time_s=values.get("min_time", settings.time_s),
+        fresh=values.get("fresh", False),
+        metric=values.get("metric", CPU),
+    )

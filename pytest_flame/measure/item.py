@@ -1,0 +1,231 @@
+"""One test item in its worker: its fixtures set up, its body called again and again under the sampler."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+import pytest
+from _pytest.runner import call_and_report
+
+from pytest_flame.errors import FlameError
+from pytest_flame.fixture import PassThrough
+from pytest_flame.measure.body import STOPS, repeated, run_item, timed
+from pytest_flame.measure.capture import Captured
+from pytest_flame.measure.deadline import Pulse
+from pytest_flame.measure.descendants import Descendants
+from pytest_flame.measure.job import ONCE, Job, Plan, WorkerResult
+from pytest_flame.measure.meter import Meter
+from pytest_flame.measure.outcome import Failures, recorded, unmeasured
+from pytest_flame.measure.part import MeasuredPart
+from pytest_flame.measure.room import MEASURED_ROOM, roomy
+from pytest_flame.measure.rounds import Kind, Progress, Step, empty_region_ns, rounds, watched
+from pytest_flame.measure.started import Started
+from pytest_flame.plugin import FLAME_KEY
+from pytest_flame.quantities import FIRST_CALL
+from pytest_flame.sampling.ladder import open_sampler
+from pytest_flame.sampling.sampler import RawFrame
+
+
+@roomy(MEASURED_ROOM)
+def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failures: Failures) -> WorkerResult:
+    """``failures`` are filled in meanwhile, by the hooks of the worker.
+
+    Raises ``FlameError`` where the item is nothing that can be measured.
+    """
+    if not isinstance(item, pytest.Function):
+        raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")
+    _refuse_tracers("is active in the measured process")
+    code = _code(item.function)
+    if code is None:
+        raise FlameError(f"{item.nodeid} is not written in Python: its body has no frame to measure")
+    body = RawFrame(code.co_qualname, code.co_filename, code.co_firstlineno)
+    sampler = open_sampler(
+        job.sampler, job.frequency_hz, kernel_frames=job.kernel_frames, native_frames=job.native_frames
+    )
+    if job.note_started:
+        started.watch()
+    children = Descendants(os.getpid(), keeper=os.getppid())
+    try:
+        sampler.set_stops(STOPS)
+        rng = random.Random(job.seed)
+        meter = Meter(sampler, rng, Captured(item, job.output).thin, children)
+        measured = MeasuredItem(item, job, meter, pulse, rng)
+        report = measured.fresh() if job.fresh else measured.repeat()
+        pulse.ending()
+        result = unmeasured(report, failures, measured.progress, item.config, job.conditions)
+        if result is None:
+            _refuse_tracers("was left behind by the test")
+            result = recorded(job, body, measured.progress, meter, sampler.samples(), sampler.info)
+        return result
+    finally:
+        children.close()
+        sampler.close()
+
+
+def settle_heap() -> None:
+    """What is alive before the body runs is not the body's: the collector leaves it alone from here on.
+
+    Otherwise whichever function happens to allocate when a full collection is due pays for pytest's whole heap.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+class MeasuredItem:
+    """One item, called as often as ``progress`` says in the end."""
+
+    def __init__(self, item: pytest.Function, job: Job, meter: Meter, pulse: Pulse, rng: random.Random) -> None:
+        self.item = item
+        self.job = job
+        self.meter = meter
+        self.pulse = pulse
+        self.rng = rng
+        self.progress = Progress()
+        # A different phase of the garbage collector and of the allocator in every process.
+        self._ballast: list[list[None]] = [[] for _ in range(rng.randrange(700))]
+        self._more_ballast = [bytes(rng.randrange(1, 512)) for _ in range(rng.randrange(200))]
+
+    @property
+    def _plan(self) -> Plan | None:
+        """A process whose first call is judged makes no other."""
+        return ONCE if self.job.metric == FIRST_CALL else self.job.plan
+
+    def _steps(self, *, regions: bool) -> Iterator[Step]:
+        time_s, limit_s = self.job.time_s, self.job.patience.calls_s
+        steps = rounds(self.meter, self.progress, self._plan, time_s, self.rng, regions=regions, limit_s=limit_s)
+        return watched(steps, self.pulse)
+
+    def repeat(self) -> pytest.TestReport:
+        """Fixtures once, the body many times."""
+        item = self.item
+        part = MeasuredPart(self.meter, functools.partial(self._steps, regions=False))
+        wants_part = "flame" in item.fixturenames
+        item.stash[FLAME_KEY] = part
+        report = call_and_report(item, "setup", log=False)
+        if report.passed:
+            body = item.obj
+            if wants_part:
+                obj: Callable[..., Any] = self._discovering(body, part)
+            else:
+                obj = repeated(body, self._steps(regions=False), settle_heap)
+            report = self._call(obj)
+        self.pulse.ending()
+        teardown = call_and_report(item, "teardown", log=False, nextitem=None)
+        if report.passed and part.raised is not None:
+            raise FlameError(
+                f"the function given to flame(...) raised {type(part.raised).__name__}, so nothing was measured",
+                fix="measure a function that catches it",
+            )
+        return report if not report.passed else teardown
+
+    def _discovering(self, body: Callable[..., Any], part: MeasuredPart) -> Callable[..., Any]:
+        """The first call shows whether the body uses ``flame(...)``, which measures there and then, or ``with
+        flame:``, for which it is called again and again."""
+        meter = self.meter
+
+        def steps() -> Iterator[Step]:
+            meter.region_cost_ns = empty_region_ns(meter)
+            meter.begin(sampled=self._plan == ONCE)
+            yield from watched(iter([Step(Kind.BODY, 1)]), self.pulse)
+            if part.called:
+                return
+            if not part.entered:
+                raise FlameError(
+                    "the test asks for the fixture `flame` and does not use it",
+                    fix="call flame(func, ...), write `with flame:`, or drop the argument to measure the whole body",
+                )
+            first = meter.end(1)
+            self.progress.calls += 1
+            self.progress.first_call_ns = first.cpu_ns
+            if self._plan == ONCE:
+                self.progress.plan, self.progress.finished = ONCE, True
+                self.progress.rounds.append(first)
+                self.progress.unseen = meter.unseen(first.cpu_ns)
+            else:
+                yield from self._steps(regions=True)
+
+        return repeated(body, steps(), settle_heap)
+
+    def fresh(self) -> pytest.TestReport:
+        """Fixtures anew for each iteration, outside the measured time."""
+        item = self.item
+        if "flame" in item.fixturenames:
+            raise FlameError(
+                "fresh=True cannot be combined with the fixture `flame`",
+                fix="drop fresh=True and measure the block with `with flame:`",
+            )
+        item.stash[FLAME_KEY] = PassThrough()
+        settle_heap()
+        report: pytest.TestReport | None = None
+        for step in self._steps(regions=True):
+            for _ in step.turns:
+                report = self._one_cycle()
+                if not report.passed:
+                    self.meter.abandon()
+                    item.session._setupstate.teardown_exact(None)
+                    return report
+        assert report is not None
+        item.session._setupstate.teardown_exact(None)
+        return report
+
+    def _one_cycle(self) -> pytest.TestReport:
+        item = self.item
+        item._initrequest()
+        report = call_and_report(item, "setup", log=False)
+        if report.passed:
+            report = self._call(timed(item.obj, self.meter))
+        # With the parent as the next node only this item's own fixtures are torn down.
+        teardown = call_and_report(item, "teardown", log=False, nextitem=item.parent)
+        if getattr(item, "_instance", None) is not None:
+            item.__dict__.pop("_instance", None)
+            item.__dict__.pop("_obj", None)
+        return report if not report.passed else teardown
+
+    def _call(self, obj: Callable[..., Any]) -> pytest.TestReport:
+        item = self.item
+        original_obj, original_runtest = item.obj, item.runtest
+        item.obj = obj
+        instance = getattr(item, "instance", None)
+        is_unittest = instance is not None and hasattr(item, "startTest")
+        if is_unittest:
+            setattr(instance, item.name, obj)  # pytest leaves coroutine methods to unittest, which looks here
+        item.runtest = functools.partial(run_item, original_runtest)  # type: ignore[method-assign]
+        try:
+            report = call_and_report(item, "call", log=False)
+            if not report.passed:
+                self.meter.abandon()
+            return report
+        finally:
+            item.__dict__.pop("runtest", None)
+            item.obj = original_obj
+
+
+def _code(function: Any) -> CodeType | None:
+    """The code a test runs behind its decorators."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    code = getattr(function, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _refuse_tracers(where: str) -> None:
+    tracer = sys.gettrace() or sys.getprofile()
+    shown = None if tracer is None else repr(tracer)
+    monitoring = getattr(sys, "monitoring", None)  # since 3.12
+    if shown is None and monitoring is not None:
+        shown = next((name for tool in range(6) if (name := monitoring.get_tool(tool))), None)
+    if shown is not None:
+        raise FlameError(
+            f"a tracer {where}: {shown}",
+            why="coverage, debuggers and profilers slow Python code down many times over",
+            fix="switch it off for runs with --flame",
+        )

@@ -1,0 +1,104 @@
+"""What came of the calls of an item: the recording of its process, or why there is none."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_flame.baseline.fingerprint import machine_fingerprint
+from pytest_flame.baseline.sources import module_files, source_hashes
+from pytest_flame.errors import FlameError
+from pytest_flame.measure.capture import shown
+from pytest_flame.measure.job import Job, Status, WorkerResult
+from pytest_flame.measure.meter import Meter
+from pytest_flame.measure.rounds import Progress
+from pytest_flame.measure.seeing import differences
+from pytest_flame.measure.stacks import Clocks, fold_samples
+from pytest_flame.model import Process, Recording, SamplerInfo
+from pytest_flame.sampling.naming import FrameNamer
+from pytest_flame.sampling.sampler import RawFrame, RawSamples
+
+
+@dataclass(slots=True)
+class Failures:
+    """What pytest's hooks tell of failures beside the report of the phase that failed."""
+
+    aside: pytest.TestReport | None = None
+    """Of a subtest, which lets the body go on."""
+    misuse: FlameError | None = None
+    """Of the fixture ``flame``."""
+    absent: str | None = None
+    """What the test needs and the base does not have."""
+
+
+def unmeasured(
+    report: pytest.TestReport, failures: Failures, progress: Progress, config: pytest.Config, run: str
+) -> WorkerResult | None:
+    """None where the body ran to the end. ``run`` as for ``differences``."""
+    if report.passed and failures.aside is None:
+        return None
+    if failures.misuse is not None:
+        return WorkerResult(Status.UNUSABLE, failures.misuse.what, str(failures.misuse))
+    if report.passed and failures.aside is not None:
+        report = failures.aside
+    text = shown(report)
+    if hasattr(report, "wasxfail"):
+        return WorkerResult(Status.XFAILED, str(report.wasxfail), text)
+    if report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else text
+        details = "\n".join([text, *differences(config, run)])
+        return WorkerResult(Status.SKIPPED, str(reason).removeprefix("Skipped: "), details)
+    if failures.absent is not None:
+        return WorkerResult(Status.ABSENT, failures.absent, text)
+    crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", text).strip().split("\n")[0]
+    passed = progress.passed()
+    if report.when == "call" and passed and not progress.finished:
+        times = "once" if passed == 1 else f"{passed} times"
+        message = f"the body passed {times} and failed when it was called again: {crash}"
+        return WorkerResult(Status.UNREPEATABLE, message, text)
+    return WorkerResult(Status.FAILED, f"{report.when} failed: {crash}", text)
+
+
+def recorded(
+    job: Job, body: RawFrame, progress: Progress, meter: Meter, raw: RawSamples, info: SamplerInfo
+) -> WorkerResult:
+    if job.plan is None:
+        once = progress.rounds[0].wall_ns if progress.rounds else 0
+        return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns or once)
+    if progress.unseen is not None:
+        return WorkerResult(Status.UNSEEN, progress.unseen)
+    clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due)
+    folded = fold_samples(raw, FrameNamer(job.root, _search_path(job)), body, clocks, info)
+    process = Process(
+        tuple(progress.rounds),
+        folded.stacks,
+        folded.counts,
+        progress.loop_ps,
+        job.hash_seed,
+        progress.outside,
+        progress.first_call_ns,
+    )
+    recording = Recording(
+        test_id=job.node_id,
+        processes=(process,),
+        sampler=info,
+        fingerprint=machine_fingerprint(Path(job.root)),
+        source_hashes=source_hashes(Path(job.root), module_files()),
+        lines=folded.lines,
+        fresh=job.fresh,
+        metric=job.metric,
+        seed=job.seed,
+        line_weights=folded.line_weights,
+    )
+    return WorkerResult(Status.MEASURED, recording=recording)
+
+
+def _search_path(job: Job) -> list[str]:
+    """Where frames get their modules from. Editable installs by import hook have no entry in ``sys.path``: without
+    the roots of the tree, code outside of pytest's root would be named by its path, another one on each side."""
+    provenance = job.provenance
+    roots = () if provenance is None else tuple(str(Path(provenance.tree, root)) for root in provenance.roots)
+    return [*sys.path, *roots]

@@ -1,0 +1,78 @@
+"""The text of options and ini values, parsed. ``ValueError`` where it means nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from pytest_flame.errors import UsageError
+from pytest_flame.quantities import parse_duration
+
+MAX_CPUS: Final = 8192
+"""More than Linux can be built for."""
+
+
+def parse_count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def parse_processes(text: str) -> int:
+    value = int(text)
+    if value < 3:
+        raise ValueError
+    return value
+
+
+def parse_cpus(text: str) -> tuple[int, ...]:
+    cpus: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match:
+            raise ValueError
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < MAX_CPUS:
+            raise ValueError
+        cpus.update(range(first, last + 1))
+    return tuple(sorted(cpus))
+
+
+def choice_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def parse_deadline(text: str) -> float | None:
+    return None if text == "auto" else parse_duration(text)
+
+
+def parse_alpha(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 0.5:
+        raise ValueError
+    return value
+
+
+def parse_ref(text: str) -> str:
+    """A git ref, or ``REF...``. What an empty variable leaves of one must not be taken for another."""
+    first, _, second = text.strip().partition("...")
+    if not first or first.startswith(("~", "^")) or any(side.endswith("/") for side in (first, second)):
+        raise UsageError(
+            f"{text!r} names no commit to compare with",
+            why="a variable in the command was probably empty: REF... and origin/REF... need their REF",
+            fix="set it: --flame-against=origin/main...",
+        )
+    if re.fullmatch(r"0{40}|0{64}", first):
+        raise UsageError(
+            "the hash of zeros names no commit to compare with",
+            why="CI services give it where a branch is new: there is no commit before its first",
+            fix="name the branch it left: --flame-against=origin/main...",
+        )
+    return text.strip()
