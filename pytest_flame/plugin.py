@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from pytest_flame import config as flame_config
+from pytest_flame.config import Settings, is_asked_for, is_distributed, read_settings
 from pytest_flame.errors import FlameError
 from pytest_flame.fixture import Flame, PassThrough
 from pytest_flame.marker import MARKER_HELP, is_marked
@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("flame_job", None) is not None:
         return
     try:
-        settings = flame_config.read_settings(config) if flame_config.is_asked_for(config) else None
+        settings = read_settings(config) if is_asked_for(config) else None
         if settings is None or not settings.enabled or config.option.collectonly:
             return
         from pytest_flame.sampling.native import c_module, unsupported
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
             _warn_unsupported(config, settings, reason)
             return
         c_module()  # here it could exist: a sampler that is not installed is an error, and said once
-        if flame_config.is_distributed(config):
+        if is_distributed(config):
             raise pytest.UsageError(
                 "--flame measures one process at a time and does not run under pytest-xdist\n"
                 "  fix: add -n 0, which also overrides -n and --dist in addopts"
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(e)) from e
 
 
-def _warn_unsupported(config: pytest.Config, settings: flame_config.Settings, reason: str) -> None:
+def _warn_unsupported(config: pytest.Config, settings: Settings, reason: str) -> None:
     if settings.strict:
         raise pytest.UsageError(f"--flame-strict: nothing can be measured here: {reason}")
     text = f"--flame: nothing was measured, marked tests run as plain tests: {reason}"
@@ -79,7 +79,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         print(reason)
         return pytest.ExitCode.TESTS_FAILED
     try:
-        settings = flame_config.read_settings(config)
+        settings = read_settings(config)
         from pytest_flame.doctor import diagnose
         from pytest_flame.invocation import left_out
         from pytest_flame.measure.arguments import described
