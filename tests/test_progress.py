@@ -40,7 +40,7 @@ def watched(terminal: Terminal | None, verbose: int = 0, tests: int = 2) -> Term
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(s=100.0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now.s)
+    monkeypatch.setattr(progress, "clocks", SimpleNamespace(monotonic=lambda: now.s))
     return now
 
 
