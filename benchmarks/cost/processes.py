@@ -28,16 +28,15 @@ class Cost:
     ns: float
     """What the gate takes for the cost: the mean of the cheaper quarter of the sampled rounds."""
     faults: float
-    overhead: float | None = None
-    """What sampled rounds cost more than the others, as the gate computes it; None for a bare loop."""
 
 
-def in_worker(project: Path, test: str, plan: Plan, seed: int, *, fresh: bool = False) -> Cost:
-    result = _worker(project, test, plan, seed, fresh)
+def in_worker(project: Path, test: str, plan: Plan, seed: int, *, fresh: bool = False, sampling: bool = True) -> Cost:
+    """Without ``sampling`` the sampler is opened, started and stopped as ever, and ticks once in a second of CPU."""
+    result = _worker(project, test, plan, seed, fresh, sampling)
     if result.status is not Status.MEASURED or result.recording is None:
         raise RuntimeError(f"{test}: {result.message}\n{result.details}")
     (process,) = result.recording.processes
-    return Cost(fold.cost_ps(process) / PS_PER_NS, faults(process) or 0.0, fold.overhead((process,)))
+    return Cost(fold.cost_ps(process) / PS_PER_NS, faults(process) or 0.0)
 
 
 def calibrated(project: Path, test: str, *, fresh: bool = False) -> Plan:
@@ -62,7 +61,7 @@ def _rate() -> int:
     return choose_rate("auto", kernel_frames=False, native_frames=False)
 
 
-def _worker(project: Path, test: str, plan: Plan | None, seed: int, fresh: bool) -> WorkerResult:
+def _worker(project: Path, test: str, plan: Plan | None, seed: int, fresh: bool, sampling: bool = True) -> WorkerResult:
     scratch = project / ".scratch"
     scratch.mkdir(exist_ok=True)
     file = project / test.split("::")[0]
@@ -72,7 +71,7 @@ def _worker(project: Path, test: str, plan: Plan | None, seed: int, fresh: bool)
         result=str(scratch / "result.json"),
         seed=seed,
         hash_seed=seed,
-        frequency_hz=_rate(),
+        frequency_hz=_rate() if sampling else 1,
         sampler="auto",
         time_s=ROUNDS * 0.1,
         fresh=fresh,

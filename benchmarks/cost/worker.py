@@ -3,10 +3,10 @@
     python benchmarks/cost/worker.py [--pairs 10] [--only json,regex] [--limit 1.03]
     sh ci/pythons.sh run 3.14 python benchmarks/cost/worker.py
 
-Pairs in random order, with one hash seed each. Prints the ratio of the costs, worker over bare loop, with its 95 %
-interval; what sampled rounds cost more than the others (the overhead that a run prints); the ratio without it, which is
-what the process does by itself; and page faults an iteration, in the worker and in the loop. Exit status 1 where the
-interval of a ratio, sampling included, lies beyond the limit.
+Three processes by turns in random order, with one hash seed. Prints the ratio of the costs, worker over bare loop, with
+its 95 % interval; the same for a worker that takes no samples, which is what the process does by itself; and page
+faults an iteration, in the worker and in the loop. Exit status 1 where the interval of a ratio, sampling included, lies
+beyond the limit.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pytest_flame.stats.student import quantile
 SUBJECTS = Path(__file__).with_name("subjects.py")
 NEEDS = ("pyparsing==3.0.9",)
 """Beside what the package needs itself."""
+WORKER, UNSAMPLED, BARE = SIDES = ("worker", "unsampled", "bare")
 
 
 def names() -> list[str]:
@@ -47,6 +48,10 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> tuple[float, float, 
     return math.exp(middle), math.exp(middle - reach), math.exp(middle + reach)
 
 
+def shown(interval: tuple[float, float, float]) -> str:
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*interval)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=10, help="of each body (%(default)s)")
@@ -56,8 +61,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = options.only.split(",") if options.only else names()
     rng = random.Random(options.seed)
-    workers: dict[str, list[Cost]] = {name: [] for name in chosen}
-    loops: dict[str, list[Cost]] = {name: [] for name in chosen}
+    costs: dict[str, dict[str, list[Cost]]] = {name: {side: [] for side in SIDES} for name in chosen}
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         libraries = project / "libraries"
@@ -70,27 +74,24 @@ def main() -> int:
         for _ in range(options.pairs):
             for name in rng.sample(chosen, len(chosen)):
                 seed, plan = rng.randrange(1 << 32), plans[name]
-                sides = ["worker", "bare"]
-                rng.shuffle(sides)
-                for side in sides:
-                    if side == "worker":
-                        workers[name].append(in_worker(project, f"test_subjects.py::test_{name}", plan, seed))
+                for side in rng.sample(SIDES, len(SIDES)):
+                    if side == BARE:
+                        cost = in_bare_loop(file, f"test_{name}", plan, seed)
                     else:
-                        loops[name].append(in_bare_loop(file, f"test_{name}", plan, seed))
+                        test = f"test_subjects.py::test_{name}"
+                        cost = in_worker(project, test, plan, seed, sampling=side == WORKER)
+                    costs[name][side].append(cost)
     print(f"CPython {'.'.join(map(str, sys.version_info[:3]))}, {options.pairs} pairs, worker over bare loop")
-    print(f"{'body':16}{'bare loop':>12}  {'worker / bare loop':24}{'sampling':>9}{'without':>9}{'faults':>8}{'':>8}")
+    print(f"{'body':16}{'bare loop':>12}  {'worker / bare loop':24}{'not sampling':24}{'faults':>8}{'':>8}")
     beyond = False
     for name in chosen:
-        middle, low, high = ratio([c.ns for c in workers[name]], [c.ns for c in loops[name]])
-        overhead = statistics.median(c.overhead for c in workers[name] if c.overhead is not None)
-        faults = [statistics.median(c.faults for c in side[name]) for side in (workers, loops)]
-        bare = f"{statistics.median(c.ns for c in loops[name]) / 1000:.1f} µs"
-        shown = f"{middle:.3f} [{low:.3f}, {high:.3f}]"
-        print(
-            f"{name:16}{bare:>12}  {shown:24}{overhead:+9.1%}{middle / (1 + overhead):9.3f}"
-            f"{faults[0]:8.1f}{faults[1]:8.1f}"
-        )
-        beyond |= low > options.limit
+        worker, unsampled, loop = (costs[name][side] for side in SIDES)
+        sampled = ratio([c.ns for c in worker], [c.ns for c in loop])
+        without = ratio([c.ns for c in unsampled], [c.ns for c in loop])
+        faults = [statistics.median(c.faults for c in side) for side in (worker, loop)]
+        bare = f"{statistics.median(c.ns for c in loop) / 1000:.1f} µs"
+        print(f"{name:16}{bare:>12}  {shown(sampled):24}{shown(without):24}{faults[0]:8.1f}{faults[1]:8.1f}")
+        beyond |= sampled[1] > options.limit
     return int(beyond)
 
 
