@@ -175,9 +175,10 @@ static outcome take_frame(python_walk *w, const char *f) {
     python_stack *out = s->stack;
     uintptr_t code = word(f, l->frame_code) & ~REFERENCE_TAGS;
 
-    /* Only a leaf that does not run can hold a code object that is gone; it alone is read with care. */
+    /* Below a leaf that does not run, up to where the run of the eval loop is found complete, code objects may be gone:
+     * 3.12 announces a run before it says which frame is its own, and what stands there is an earlier call's. */
     const char *c = (const char *)code;
-    if (f == w->frame_held || (w->first && !w->believed) || s->careful) {
+    if (f == w->frame_held || ((w->first || w->newest) && !w->believed) || s->careful) {
         if (!safe_read(w->code_held, code, CODE_BYTES)) return UNWINDABLE;
         c = w->code_held;
     }
