@@ -831,7 +831,8 @@ def test_of_deep_recursion_the_middle_is_left_out_and_every_depth_becomes_one_st
     assert sum(s.count for s in raw.stacks) == sum(s.count for s in whole.stacks) == raw.counts.taken
     assert sum(s.weight_ns for s in raw.stacks) == raw.weight_ns
     assert max(len(s.frames) for s in raw.stacks) <= MOST + 1
-    assert all(s.frames[-1].qualname == "spin" or "down" in s.frames[-1].qualname for s in raw.stacks)
+    elsewhere = [s for s in raw.stacks if not s.frames[-1].qualname.endswith(("spin", "down"))]
+    assert sum(s.count for s in elsewhere) <= 2, "a tick may meet what calls the recursion"
     deep = sum(s.count for s in whole.stacks if len(s.frames) > MOST)
     assert raw.counts.truncated == deep
     if levels == 2000:
