@@ -84,7 +84,7 @@ OPTIONS: Final = (
         None,
         parse_count,
         "a whole number of samples per second",
-        "samples per second of CPU time (default: 997, or fewer where sampling would take more than 3 % of the CPU)",
+        "samples per second of CPU time (default: 1997, or fewer where sampling would take more than 6 % of the CPU)",
     ),
     Option(
         "seed", "N", None, int, "a whole number", "seed of everything that is drawn at random (default: drawn, printed)"

@@ -36,10 +36,21 @@ def test_cost_is_never_below_nothing() -> None:
     assert fold.cost_ps(process(1, loop_ps=5_000)) == 0
 
 
-def test_unsampled_rounds_count_only_where_there_are_no_others() -> None:
-    mixed = Process((Round(1, 50, 1, False), Round(1, 100, 1, True)), {})
-    assert fold.cost_ps(mixed) == 100_000
-    assert fold.cost_ps(Process((Round(1, 50, 1, False),), {})) == 50_000
+@pytest.mark.parametrize(
+    ("plain", "sampled", "cost_ns"),
+    [
+        pytest.param(1, 0, 80, id="plain"),
+        pytest.param(0, 1, 100, id="sampled"),
+        pytest.param(1, 2, 80, id="ended-early"),
+        pytest.param(10, 10, 80, id="half"),
+        pytest.param(1, 4, 100, id="earlier-release-short"),
+        pytest.param(2, 18, 100, id="earlier-release"),
+    ],
+)
+def test_cost_is_that_of_rounds_without_samples_where_they_are_enough(plain: int, sampled: int, cost_ns: int) -> None:
+    mixed = Process((Round(1, 80, 1, False),) * plain + (Round(1, 100, 1, True),) * sampled, {})
+    assert fold.cost_ps(mixed) == 1000 * cost_ns
+    assert fold.observed(Recording("t", (mixed,), SamplerInfo("timer", "cpu", True, 997), {})) == (cost_ns == 100)
 
 
 def test_overhead_is_sampled_over_unsampled() -> None:

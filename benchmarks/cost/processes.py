@@ -26,7 +26,7 @@ class Cost:
     """Nanoseconds of CPU, and page faults, of one iteration."""
 
     ns: float
-    """What the gate takes for the cost: the mean of the cheaper quarter of the sampled rounds."""
+    """What the gate takes for the cost: the mean of the cheaper quarter of the rounds without samples."""
     faults: float
 
 

@@ -34,7 +34,7 @@ from pytest_flame.model import Process, Recording, Round
 HERE = Path(__file__).parent
 WORKLOADS = ("recursion", "json", "regex", "numpy", "compression", "objects", "system_calls")
 RESULTS = HERE.parents[1] / "build" / "banks"
-FREQUENCY_HZ = 997
+FREQUENCY_HZ = 1997
 TIMEOUT_S = 60
 
 

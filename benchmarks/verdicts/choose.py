@@ -26,6 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from trial import aligned
 from wilson import shown
 
+from pytest_flame import fold
+
 THRESHOLDS = (0.0, 0.02, 0.05)
 EFFECTS = (0.03, 0.05, 0.10)
 SWAPS = 8
@@ -82,7 +84,7 @@ class Bounds:
 # --- banks -------------------------------------------------------------------------------------------------
 
 
-def round_costs(entries: Sequence[Entry], *, sampled_only: bool, seconds: float, merge: int) -> Floats:
+def round_costs(entries: Sequence[Entry], *, costing_only: bool, seconds: float, merge: int) -> Floats:
     """Cost per iteration, shape ``(processes, rounds)``, NaN where a process has fewer.
 
     ``seconds`` of CPU are taken from the start of each process; ``merge`` rounds are counted as one.
@@ -97,8 +99,8 @@ def round_costs(entries: Sequence[Entry], *, sampled_only: bool, seconds: float,
             cpu, iterations = (x[:whole].reshape(-1, merge).sum(axis=1) for x in (cpu, iterations))
             kept = np.ones(len(cpu), dtype=bool)
         else:
-            sampled = np.array([r.sampled for r in rounds])
-            kept = sampled if sampled_only and sampled.any() else np.ones(len(cpu), dtype=bool)
+            costing = fold.costing_rounds(entry.process)[0].sampled
+            kept = np.array([r.sampled == costing or not costing_only for r in rounds])
         inside = np.cumsum(cpu) <= max(seconds * 1e9, cpu[:3].sum())
         rows.append((cpu / iterations)[kept & inside] - entry.process.loop_ps / 1000)
     longest = max(map(len, rows))
@@ -187,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--alpha", type=float, default=0.01, help="one-sided level of each bound (default: 0.01)")
     parser.add_argument("--seconds", type=float, default=60, help="only the first seconds of each process")
     parser.add_argument("--merge", type=int, default=1, help="count so many neighbouring rounds as one")
-    parser.add_argument("--all-rounds", action="store_true", help="those that were not sampled too")
+    parser.add_argument("--all-rounds", action="store_true", help="those too that make no cost")
     parser.add_argument("--estimator", action="append", choices=list(ESTIMATORS), help="only this one")
     parser.add_argument("--interval", action="append", choices=list(INTERVALS), help="only this one")
     parser.add_argument("--model", action="store_true", help="simulated processes instead of banks")
@@ -209,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             wanted = not options.bank or any(part in bank for part in options.bank)
             if wanted and len(entries) >= 2 * options.pairs and workload in (options.workload or [workload]):
                 costs = round_costs(
-                    entries, sampled_only=not options.all_rounds, seconds=options.seconds, merge=options.merge
+                    entries, costing_only=not options.all_rounds, seconds=options.seconds, merge=options.merge
                 )
                 found.setdefault(bank, []).append((workload, costs))
         for bank, workloads in found.items():

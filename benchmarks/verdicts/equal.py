@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, list[Floats]] = {}
     for bank, _workload, entries in banks(options.results):
         if len(entries) >= 2 * options.pairs and (not options.bank or any(part in bank for part in options.bank)):
-            costs = round_costs(entries, sampled_only=True, seconds=60, merge=1)
+            costs = round_costs(entries, costing_only=True, seconds=60, merge=1)
             found.setdefault(bank, []).append(costs / np.nanmedian(costs))
     rows: list[tuple[str, ...]] = [("rule", *(f"{bank} +{e:.0%}" for bank in found for e in EFFECTS))]
     for name, score in rules(options.alpha).items():

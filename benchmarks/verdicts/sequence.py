@@ -64,7 +64,7 @@ def sources(results: Path, estimator: str) -> dict[str, tuple[Floats, Floats, in
     found: dict[str, list[Series]] = {}
     for bank, workload, entries in banks(results):
         if len(entries) >= 2 * LOOKS[-1]:
-            costs = round_costs(entries, sampled_only=True, seconds=60, merge=1)
+            costs = round_costs(entries, costing_only=True, seconds=60, merge=1)
             found.setdefault(bank, []).append(Series(bank, workload, estimated(costs, ESTIMATORS[estimator])))
     sides = {}
     for bank, series in found.items():

@@ -2,7 +2,7 @@
 
     python benchmarks/verdicts/simulate.py --results build/simulated
 
-Programs, changes and noise are those of ``worlds``: 50 to 500 frames, ten rounds a process of which nine are sampled,
+Programs, changes and noise are those of ``worlds``: 50 to 500 frames, ten rounds a process of which five are sampled,
 about 450 samples in half a second. Every run is a new program. What counts as the right culprit is written down in
 ``worlds``, with the change: for a slower leaf the leaf, for a function called more often that function (not its
 caller, not a callee), for a new function that one. Finished runs are kept, one a line, and not repeated while neither

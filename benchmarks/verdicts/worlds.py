@@ -32,10 +32,10 @@ Costs: TypeAlias = dict[Stack, float]
 Floats: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[Process, Process]
 
-SAMPLER = SamplerInfo(rung="perf-sigtrap", event="task-clock", kernel=True, frequency_hz=997)
-PERIOD_NS = 1_003_009
+SAMPLER = SamplerInfo(rung="perf-sigtrap", event="task-clock", kernel=True, frequency_hz=1997)
+PERIOD_NS = 500_751
 ROUNDS = 10
-SAMPLED = 9
+SAMPLED = 5
 ITERATIONS = 50
 MAX_DEPTH = 25
 LIBRARY_SHARE = 0.25

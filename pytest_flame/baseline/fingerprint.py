@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from pytest_flame import fold
 from pytest_flame.baseline import machine
-from pytest_flame.model import SamplerInfo
+from pytest_flame.model import Recording, SamplerInfo
 
 WORDS: Final[Mapping[str, str]] = {
     "machine": "machine",
@@ -94,6 +95,12 @@ def sampler_differences(recorded: SamplerInfo, here: SamplerInfo) -> list[str]:
         ("sampling rate", f"{recorded.frequency_hz} Hz", f"{here.frequency_hz} Hz"),
     ]
     return [f"{name}: {before} when recorded, {now} here" for name, before, now in pairs if before != now]
+
+
+def cost_differences(recorded: Recording, here: Recording) -> list[str]:
+    """Whether one of the two costs contains what sampling costs, and the other does not."""
+    before, now = ("with samples" if fold.observed(recording) else "without samples" for recording in (recorded, here))
+    return [f"cost: of rounds {before} when recorded, {now} here"] if before != now else []
 
 
 def installed_packages(paths: Sequence[str], project: Path | None = None) -> list[str]:

@@ -29,5 +29,5 @@ def remarks(request: Request) -> tuple[str, ...]:
         return ()
     return (
         f"sampled at {request.frequency_hz} Hz: at {RATES[0]} Hz sampling would take more than {BEARABLE:.0%} of the "
-        "CPU here, or the baselines were recorded so",
+        "CPU that is sampled, or the baselines were recorded so",
     )

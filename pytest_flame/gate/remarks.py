@@ -73,9 +73,9 @@ def recording_warnings(head: Recording) -> list[str]:
     observed = fold.overhead(head.processes)
     if observed is not None and observed > MUCH_OVERHEAD:
         notes.append(
-            f"sampling made the test {units.percent(observed)} more expensive, on both sides: threads it starts and "
-            "ends cost more under a sampler, very deep stacks do, and every sample does on some virtual machines; "
-            "changes look smaller by that much, fewer samples (--flame-frequency) make it less"
+            f"sampling made rounds {units.percent(observed)} more expensive: threads that the test starts and ends "
+            "cost more under a sampler, very deep stacks do, and every sample does on some virtual machines. "
+            f"{_whose_cost(head)}; fewer samples (--flame-frequency) make it less"
         )
     if counts.unwindable > 0.002 * total:
         notes.append(f"{counts.unwindable} samples with an unreadable stack ({counts.unwindable / total:.1%})")
@@ -95,6 +95,12 @@ def recording_warnings(head: Recording) -> list[str]:
             "observer effect was not measured"
         )
     return notes
+
+
+def _whose_cost(head: Recording) -> str:
+    if fold.observed(head):
+        return "The cost contains it on both sides, and changes look smaller by that much"
+    return "The cost is that of the rounds without samples; the part of each function is not, and may be distorted"
 
 
 def comparison_warnings(base: Recording, head: Recording, threshold: float, *, together: bool) -> list[str]:

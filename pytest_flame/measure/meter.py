@@ -1,4 +1,4 @@
-"""Exact CPU time of rounds, with the sampler switched on in nine of ten."""
+"""Exact CPU time of rounds, with the sampler switched on in some."""
 
 from __future__ import annotations
 

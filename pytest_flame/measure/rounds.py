@@ -169,13 +169,11 @@ def _note_first(progress: Progress, done: Round) -> None:
 
 
 def which_sampled(count: int, rng: random.Random) -> list[bool]:
-    """One round in ten is not sampled, at a random place in each ten; fewer than five are all sampled."""
-    flags = [True] * count
-    for start in range(0, count, 10):
-        block = min(10, count - start)
-        if block >= 5:
-            flags[start + rng.randrange(block)] = False
-    return flags
+    """Of every two rounds one, the first or the second by chance; the only one of a process is sampled."""
+    if count == 1:
+        return [True]
+    flags = [flag for _ in range((count + 1) // 2) for flag in rng.sample((True, False), 2)]
+    return flags[:count]
 
 
 def _round(

@@ -50,9 +50,8 @@ def find_drift(processes: Sequence[Process]) -> Drift | None:
 
 
 def _round_costs(process: Process) -> Floats:
-    """Nanoseconds per iteration of the sampled rounds (all, where none is), in the order they ran."""
-    rounds = [r for r in process.rounds if r.sampled] or list(process.rounds)
-    return np.array([r.cpu_ns / r.iterations for r in rounds], dtype=np.float64)
+    """Nanoseconds per iteration in the order they ran; with and without samples, which are spread evenly."""
+    return np.array([r.cpu_ns / r.iterations for r in process.rounds], dtype=np.float64)
 
 
 def _change(costs: Floats) -> float:

@@ -173,7 +173,7 @@ def test_one_file_missing(stored, recording, lost, kept):
 
 def test_folded_edited_by_hand(stored, recording):
     store, folded_path, _ = stored
-    folded_path.write_text(folded_path.read_text().replace(" 2648246", " 2648247"))
+    folded_path.write_text(folded_path.read_text().replace(" 2616993", " 2616994"))
     error = load_error(store, recording.test_id)
     assert "is not as it was recorded" in error.what
     assert str(folded_path) in error.what

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_flame.gate.remarks import comparison_warnings
+from pytest_flame.gate.remarks import comparison_warnings, recording_warnings
 from pytest_flame.model import Process, Recording, Round, SamplerInfo
 
 INFO = SamplerInfo("perf-sigtrap", "task-clock", True, 997)
@@ -14,6 +14,21 @@ def recording(faults: int | None) -> Recording:
     """Six processes, 100 µs an iteration."""
     rounds = (Round(100, 10_000_000, 10_000_000, True, None, None if faults is None else faults * 100),)
     return Recording("t", (Process(rounds, {}),) * 6, INFO, {})
+
+
+@pytest.mark.parametrize(
+    ("plain", "words"),
+    [
+        pytest.param(2, "The cost is that of the rounds without samples", id="half"),
+        pytest.param(1, "The cost contains it on both sides", id="earlier-release"),
+    ],
+)
+def test_much_overhead_is_said_and_whether_the_cost_contains_it(plain: int, words: str) -> None:
+    sampled = (Round(100, 11_500_000, 11_500_000, True),) * 3
+    rounds = (*sampled, *(Round(100, 10_000_000, 10_000_000, False),) * plain, *sampled)
+    recorded = Recording("t", (Process(rounds, {}),) * 6, INFO, {})
+    (note,) = recording_warnings(recorded)
+    assert note.startswith("sampling made rounds 15.0 % more expensive") and words in note
 
 
 @pytest.mark.parametrize(

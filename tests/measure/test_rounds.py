@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_flame import fold
 from pytest_flame.measure.job import Plan
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.rounds import (
@@ -24,6 +25,7 @@ from pytest_flame.measure.rounds import (
     rounds,
     which_sampled,
 )
+from pytest_flame.model import Process, Round
 
 NewMeter = Callable[..., Meter]
 US, MS = 1_000, 1_000_000
@@ -232,22 +234,30 @@ def test_a_region_costs_what_empty_ones_cost(new_meter: NewMeter, clocks: Any) -
 
 def test_sampled_and_plain_rounds_are_told_apart(new_meter: NewMeter, clocks: Any, sampler: Any) -> None:
     progress = measured(new_meter, clocks, Plan(10, 30), cpu_ns=MS)
-    assert sum(not r.sampled for r in progress.rounds) == 3
-    assert sampler.calls.count("start") == sampler.calls.count("stop") == 27
+    assert sum(not r.sampled for r in progress.rounds) == 15
+    assert sampler.calls.count("start") == sampler.calls.count("stop") == 15
 
 
 @given(st.integers(1, 400), st.integers())
-def test_nine_rounds_in_ten_are_sampled(count: int, seed: int) -> None:
+def test_every_other_round_is_sampled(count: int, seed: int) -> None:
     flags = which_sampled(count, random.Random(seed))
     assert len(flags) == count
-    for start in range(0, count, 10):
-        block = flags[start : start + 10]
-        assert block.count(False) == (1 if len(block) >= 5 else 0)
+    assert count > 1 or flags == [True]
+    for start in range(0, count - 1, 2):
+        assert sum(flags[start : start + 2]) == 1
 
 
 def test_the_plain_round_has_no_fixed_place() -> None:
-    places = {which_sampled(10, random.Random(seed)).index(False) for seed in range(200)}
-    assert places == set(range(10))
+    found = {tuple(which_sampled(6, random.Random(seed))) for seed in range(200)}
+    assert len(found) == 2**3
+
+
+@given(st.integers(1, 400), st.integers(), st.integers(1, 400))
+def test_a_process_that_ends_early_has_its_cost_from_the_same_kind_of_round(count: int, seed: int, ended: int) -> None:
+    flags = which_sampled(count, random.Random(seed))
+    ended = max(3, ended)  # the fewest after which a slow process ends
+    whole, part = (Process(tuple(Round(1, 1, 1, sampled) for sampled in some), {}) for some in (flags, flags[:ended]))
+    assert fold.costing_rounds(whole)[0].sampled == fold.costing_rounds(part)[0].sampled == (count == 1)
 
 
 # --- a body that raises ----------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def test_other_ways_to_measure_are_not_compared(recorded: Project) -> None:
     ran = recorded.flame(SPIN, "--flame-frequency=499", time=SHORTEST)
     assert ran.verdict("test_spin") == "INCOMPATIBLE"
     assert "fresh=True was not set" in ran.test("test_spin")["details"]
-    assert "997 Hz" in ran.test("test_spin")["details"]
+    assert "1997 Hz" in ran.test("test_spin")["details"]
 
 
 # --- errors -------------------------------------------------------------------------------------------------------

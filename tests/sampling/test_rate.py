@@ -14,15 +14,16 @@ US = 1000
 @pytest.mark.parametrize(
     ("cost_us", "recorded", "expected"),
     [
-        (0, None, 997),
-        (15, None, 997),
-        (30, None, 997),
-        (31, None, 499),
-        (70, None, 251),
+        (0, None, 1997),
+        (30, None, 1997),
+        (31, None, 997),
+        (61, None, 499),
+        (140, None, 251),
         (5_000, None, 127),
-        (31, 997, 997),  # only recordings of one rate can be compared
-        (60, 997, 997),
-        (61, 997, 251),
+        (5, 997, 997),  # only recordings of one rate can be compared
+        (61, 997, 997),
+        (120, 997, 997),
+        (121, 997, 251),
         (15, 499, 499),
     ],
 )
@@ -42,7 +43,7 @@ def test_a_tick_costs_something_here(perf_required: object) -> None:
 
 
 def test_a_dear_tick_lowers_the_rate(perf_required: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "tick_cost", lambda sampler: TickCost(50 * US))
+    monkeypatch.setattr(rate, "tick_cost", lambda sampler: TickCost(70 * US))
     assert choose_rate("perf", kernel_frames=False, native_frames=False) == 499
     assert choose_rate("perf", [997, 499], kernel_frames=False, native_frames=False) == 997
 

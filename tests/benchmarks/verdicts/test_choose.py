@@ -44,7 +44,7 @@ def test_rounds_are_merged_by_cost_and_iterations(choose: Any) -> None:
         "t", (model.Process(rounds, {}, loop_ps=1000),), model.SamplerInfo("timer", "cpu", False, 997), {}
     )
     entry = replay_tests.Entry("json", "quiet", 0, False, 0.0, 1.0, 0.0, 1.0, recording)
-    found = choose.round_costs([entry], sampled_only=True, seconds=60, merge=2)
+    found = choose.round_costs([entry], costing_only=True, seconds=60, merge=2)
     assert found.tolist() == [[19.0, 19.0]]
 
 

@@ -86,7 +86,7 @@ def test_a_machine_costs_what_its_program_says() -> None:
     machine = worlds.Machine(worlds.Weather(process_sd=0.0, stack_sd=0.0, round_sd=0.0), rng, 2)
     process = machine.process(costs)
     assert min(r.cpu_ns for r in process.rounds) == pytest.approx(0.05e9)
-    assert process.counts.taken == sum(s.count for s in process.stacks.values()) == 449
+    assert process.counts.taken == sum(s.count for s in process.stacks.values()) == 499
 
 
 def test_finished_runs_are_kept_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
