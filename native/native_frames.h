@@ -30,8 +30,8 @@ bool read_stack(stack_view *view, uintptr_t address, uintptr_t *value);
 
 /* --- process.c --- */
 /* The calling thread, one of ours, shares no descriptors with the program's any more, and has none to begin with:
- * system calls on descriptors are dearer while threads share them (fdget in fs/file.c counts references then), and what
- * is measured shall not pay for us. Where it fails it only costs. */
+ * system calls on descriptors are more expensive while threads share them (fdget in fs/file.c counts references then),
+ * and what is measured shall not pay for us. Where it fails it only costs. */
 void own_descriptors(void);
 
 /* --- dwarf_expression.c --- */

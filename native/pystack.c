@@ -18,7 +18,7 @@ enum {
     INSTRUCTION_BYTES = 2,
     USUAL_CODE_BYTES = 1 << 16
 };
-enum { CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256 };
+enum { CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256, MAX_RUN = 1 << 17 };
 enum { CODE_BYTES = offsetof(PyCodeObject, co_code_adaptive) }; /* the least a code object has */
 static const uintptr_t FARTHEST_STACK = 1ul << 30, REFERENCE_TAGS = 3;
 
@@ -138,6 +138,7 @@ typedef struct {
     uintptr_t cframe, root_cframe; /* up to 3.12 */
     uintptr_t above;               /* from 3.13 on: the last shim; those of callers lie above it on the C stack */
     bool newest;                   /* in the newest run of the eval loop, the one that can be half set up */
+    bool complete;                 /* that run's frames lead to where it was entered: they are alive */
     bool believed, first;          /* the frame is the first since it was asked whether it runs, and it does */
     bool running;                  /* a run of the eval loop was found complete: its callers run, wherever they lie */
     char frame_held[FRAME_BYTES], code_held[CODE_BYTES];
@@ -175,10 +176,9 @@ static outcome take_frame(python_walk *w, const char *f) {
     python_stack *out = s->stack;
     uintptr_t code = word(f, l->frame_code) & ~REFERENCE_TAGS;
 
-    /* Below a leaf that does not run, up to where the run of the eval loop is found complete, code objects may be gone:
-     * 3.12 announces a run before it says which frame is its own, and what stands there is an earlier call's. */
+    /* Code objects may be gone where the leaf does not run, and in a run that is announced but not set up. */
     const char *c = (const char *)code;
-    if (f == w->frame_held || ((w->first || w->newest) && !w->believed) || s->careful) {
+    if (f == w->frame_held || (w->first && !w->believed) || (w->newest && !w->complete) || s->careful) {
         if (!safe_read(w->code_held, code, CODE_BYTES)) return UNWINDABLE;
         c = w->code_held;
     }
@@ -213,19 +213,59 @@ typedef enum { LEFT, STAYED, BROKEN } crossing;
 /* The frame below an entry frame was current in the C frame below: both must agree. Not so for a generator that only
  * passes throw() on to the one it delegates to: 3.11 puts it on top of its caller's C frame, and it is still marked as
  * the entry it was when it ran. */
-static crossing leave_cframe(python_walk *w, const char *f, uintptr_t previous) {
+static crossing cross_cframe(const python_walk *w, const char *f, uintptr_t previous, uintptr_t *below) {
     const flame_layout *l = &w->s->layout;
     if (w->cframe == w->root_cframe) return BROKEN;
-    uintptr_t below, current_below;
-    if (!read_word(w, w->cframe + l->cframe_previous, true, &below)) return BROKEN;
-    if (below != w->root_cframe && !above_on_stack(below, w->cframe)) return BROKEN;
-    bool mapped = !w->newest || below == w->root_cframe || below + CFRAME_BYTES <= stack_end(w->s, w->sp);
-    if (!read_word(w, below + l->cframe_current_frame, mapped, &current_below)) return BROKEN;
+    uintptr_t current_below;
+    if (!read_word(w, w->cframe + l->cframe_previous, true, below)) return BROKEN;
+    if (*below != w->root_cframe && !above_on_stack(*below, w->cframe)) return BROKEN;
+    bool mapped = !w->newest || *below == w->root_cframe || *below + CFRAME_BYTES <= stack_end(w->s, w->sp);
+    if (!read_word(w, *below + l->cframe_current_frame, mapped, &current_below)) return BROKEN;
     if (previous != current_below) return previous && f[l->frame_owner] == OWNED_BY_GENERATOR ? STAYED : BROKEN;
+    return LEFT;
+}
+
+static crossing leave_cframe(python_walk *w, const char *f, uintptr_t previous) {
+    uintptr_t below;
+    crossing c = cross_cframe(w, f, previous, &below);
+    if (c != LEFT) return c;
     w->cframe = below;
     w->newest = false;
     w->running = !w->s->careful;
     return LEFT;
+}
+
+static bool is_shim(const flame_layout *l, const char *f) {
+    return !l->frame_is_entry && (uint8_t)f[l->frame_owner] >= OWNED_BY_EVAL_LOOP;
+}
+
+static bool is_end(const flame_layout *l, const char *f) {
+    return is_shim(l, f) || (l->frame_is_entry && f[l->frame_is_entry]);
+}
+
+/* Frames above the top of the data stack are those of calls that have returned. */
+static bool may_run(const python_walk *w, uintptr_t frame) {
+    const flame_layout *l = &w->s->layout;
+    uintptr_t newest = word_at(w->tstate, l->tstate_datastack_chunk), top = word_at(w->tstate, l->tstate_datastack_top);
+    if (!newest || frame <= newest || frame >= newest + word_at(newest, l->chunk_size)) return true;
+    return frame + FRAME_BYTES <= top;
+}
+
+/* Up to 3.12 a run is announced before it is written down which frame is its own and who called that: what stands there
+ * is an earlier call's, or an earlier caller. The frames of a run that is set up lead to where it was entered. */
+static bool run_is_complete(python_walk *w, uintptr_t frame) {
+    const flame_layout *l = &w->s->layout;
+    uintptr_t chunk = w->chunk;
+    crossing c = BROKEN;
+    for (int i = 0; frame && i < MAX_RUN; i++) {
+        const char *f = may_run(w, frame) ? frame_bytes(w, frame) : NULL;
+        if (!f) break;
+        uintptr_t previous = word(f, l->frame_previous), below;
+        if (is_end(l, f) && (c = cross_cframe(w, f, previous, &below)) != STAYED) break;
+        frame = previous;
+    }
+    w->chunk = chunk;
+    return c == LEFT;
 }
 
 /* A shim is a variable of the eval loop: it lies on the C stack, above those of its callees. */
@@ -259,12 +299,12 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
     }
 
     believe_or_not(&w, frame);
+    w.complete = !l->tstate_cframe || run_is_complete(&w, frame);
     for (bool enters = true; frame != base;) {
         const char *f = frame_bytes(&w, frame);
         if (!f) return UNWINDABLE;
         uintptr_t previous = word(f, l->frame_previous);
-        bool shim = !l->frame_is_entry && (uint8_t)f[l->frame_owner] >= OWNED_BY_EVAL_LOOP;
-        bool ends = shim || (l->frame_is_entry && f[l->frame_is_entry]);
+        bool shim = is_shim(l, f), ends = is_end(l, f);
         if (enters) {
             if (out->segment_count == MAX_DEPTH) out->truncated = true;
             if (out->truncated) return RECORDED;

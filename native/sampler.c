@@ -142,8 +142,8 @@ static void read_cpu_clock(uint64_t wall_ns) {
 }
 
 /* A tick inside the kernel is delivered on the way out, and those of one long system call arrive as one: the
- * thread's CPU clock tells how many this sample stands for. Reading it is a system call, dearer than walking the
- * stack; it is left out while even a thread that never paused since the last reading would be due no second tick.
+ * thread's CPU clock tells how many this sample stands for. Reading it is a system call, more expensive than walking
+ * the stack; it is left out while even a thread that never paused since the last reading would be due no second tick.
  * The ticks' own clock runs slightly apart from it (interrupts, stolen time). No tick comes early, so an early one
  * sets the reckoning right at once; a late one, which is mostly late for good reason, only pulls at it. */
 static uint64_t ticks_until_now(const flame_sampler *s, uint64_t wall_ns) {
@@ -166,7 +166,7 @@ static uint64_t ticks_until_now(const flame_sampler *s, uint64_t wall_ns) {
     return ticks;
 }
 
-/* Only for the thread that calls flame_resume() and flame_pause(); the others start anew in each region. */
+/* Only for the thread that calls flame_resume() and flame_pause(); the others start again in each region. */
 static void reckon_from_here(const flame_sampler *s) {
     next_tick.region = s->region;
     int64_t period = (int64_t)s->period, left = next_tick.left_ns;

@@ -43,7 +43,8 @@ def test_unit(program: Path, compiler: str, tmp_path: Path) -> None:
     assert named, f"{program} does not say which sources it is built with"
     sources = [str(NATIVE / name) for name in named[1].split()]
     built = tmp_path / program.stem
-    subprocess.run([compiler, *FLAGS, f"-I{NATIVE}", str(program), *sources, "-o", str(built)], check=True)
+    headers = [f"-I{NATIVE}", f"-I{sysconfig.get_path('include')}"]
+    subprocess.run([compiler, *FLAGS, *headers, str(program), *sources, "-o", str(built)], check=True)
     clean = {name: value for name, value in os.environ.items() if not name.endswith("SAN_OPTIONS")}
     clean.pop("LD_PRELOAD", None)
     done = subprocess.run([str(built)], env=clean, capture_output=True, text=True, timeout=300, check=False)
