@@ -94,7 +94,7 @@ LIBRARIES = (
         BusyLoop("tomlkit/container.py", "ends_with_whitespace", "test_build"),
         (
             # Whether a table only holds tables is no longer read off their number: children are looked at, by keys
-            # made anew for it.
+            # made again for it.
             Releases(
                 "0.13.0",
                 "0.13.1",
@@ -225,7 +225,7 @@ class Session:
             copy_project(self.fetched(library, version) / package, project / package)
 
     def base(self, case: Case) -> Path:
-        """The project with the base version, recorded once; one that did not get that far is made anew."""
+        """The project with the base version, recorded once; one that did not get that far is made again."""
         base = self.folder / f"{case.library.name}-{case.base}" / "base"
         ready = base / ("flame-baselines")
         stamp = base.parent / f"{self.mode}-{self.source}"

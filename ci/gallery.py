@@ -16,7 +16,7 @@ HEAD = """\
 # Gallery
 
 Small real programs before and after a change, measured, compared and drawn by pytest-flame. The programs are in
-[project](project), the changes in [changes](changes); `sh ci/gallery.sh` measures them and draws everything here anew.
+[project](project), the changes in [changes](changes); `sh ci/gallery.sh` measures them and draws everything here again.
 Red grew, blue shrank, grey did not change significantly; `+`, `−`, `NEW` and `GONE` say it without colour. Widths are
 the larger of before and after. Click a picture for its titles: each box has one.
 """

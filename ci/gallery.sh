@@ -1,5 +1,5 @@
 #!/bin/sh
-# Draws docs/gallery anew: measures its programs before and after their changes, checks that the gate says about each
+# Draws docs/gallery: measures its programs before and after their changes, checks that the gate says about each
 # what docs/gallery/expected.toml says, and puts the pictures there. Takes about five minutes on a quiet machine.
 # FLAME_GALLERY_OPTIONS: further options of the measuring run.
 set -eu

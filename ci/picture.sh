@@ -1,5 +1,5 @@
 #!/bin/sh
-# Draws the pictures of README and docs anew: the report of the demonstration, as Chromium shows it.
+# Draws the pictures of README and docs: the report of the demonstration, as Chromium shows it.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 command -v chromium >/dev/null || { echo "needs chromium: apt-get install chromium" >&2; exit 1; }

@@ -3,7 +3,7 @@
 # ships them, in a chroot made once by debootstrap (two minutes, 0.8 GB), where the checkout is seen at its own path; and
 # 3.12, which no Debian release has, where the machine has one (in PATH or pyenv's).
 #   sh ci/pythons.sh [ARGUMENTS]             the sampler's tests on each; arguments go to pytest
-#   sh ci/pythons.sh test 3.14 [ARGUMENTS]   ci/test.sh on one, the package built anew: sh ci/pythons.sh test 3.14 tests -x
+#   sh ci/pythons.sh test 3.14 [ARGUMENTS]   ci/test.sh on one, with a freshly built package: sh ci/pythons.sh test 3.14 tests -x
 #   sh ci/pythons.sh run 3.14 COMMAND…       any command, with that Python's environment, as it is, first in PATH
 #   sh ci/pythons.sh prepare                 only makes the interpreters available
 # Each Python has an environment of its own, .venv-3.14. FLAME_PYTHONS names the chroot's folder, which checkouts can

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from pytest_flame.model import PS_PER_NS, Frame, FrameKind, Process, Profile, Recording, Round, Stack
@@ -43,6 +44,19 @@ def observed(recording: Recording) -> bool:
     """Whether the costs of most processes contain what sampling costs."""
     with_samples = [costing_rounds(p)[0].sampled for p in recording.processes]
     return 2 * sum(with_samples) > len(with_samples)
+
+
+def alike(base: Recording, head: Recording) -> tuple[Recording, Recording]:
+    """Both as they are, unless the cost of one side alone contains what sampling costs: then both without the rounds
+    that were not sampled."""
+    if observed(base) == observed(head):
+        return base, head
+    return _sampled_only(base), _sampled_only(head)
+
+
+def _sampled_only(recording: Recording) -> Recording:
+    processes = (replace(p, rounds=tuple(r for r in p.rounds if r.sampled) or p.rounds) for p in recording.processes)
+    return replace(recording, processes=tuple(processes))
 
 
 def overhead(processes: tuple[Process, ...]) -> float | None:

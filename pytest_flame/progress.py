@@ -43,7 +43,7 @@ class TerminalProgress:
 
 
 def _pair(pair: int, pairs: int) -> str:
-    """Beyond the number asked for, what looked slower is being measured anew."""
+    """Beyond the number asked for, what looked slower is being measured again."""
     return f"pair {pair} of up to {pairs}" if pair <= pairs else f"pair {pair}, to confirm what was found"
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,9 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 pytest_plugins = ["pytester"]
+
+SAMPLERS = Path(__file__).with_name("sampling")
+"""Its tests count ticks and compare shares of time."""
 
 Golden = Callable[[str, str], None]
 
@@ -26,11 +32,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite the golden files with what the code gives now")
 
 
-@pytest.fixture
-def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They have options and warnings of their own."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_flame.plugin")
+@contextmanager
+def turn(*, alone: bool) -> Iterator[None]:
+    """Waits until no test of another process has to be alone; ``alone``: until no other test runs."""
+    with Path(__file__).open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(SAMPLERS):
+            item.add_marker("alone")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def other_plugins_stay_out() -> Iterator[None]:
+    """Of the pytest processes that tests start: they have options and warnings of their own, and are slow to import.
+    Nor do those processes belong to a run that is distributed."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        monkeypatch.setenv("PYTEST_PLUGINS", "pytest_flame.plugin")
+        for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+            monkeypatch.delenv(name)
+        yield
 
 
 @pytest.fixture

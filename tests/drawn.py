@@ -100,7 +100,7 @@ class Graph:
                 setattr(self, group, wanted)
 
     def redrawn(self, act: Callable[[], object]) -> None:
-        """Does something and waits until the canvas has been drawn anew for it."""
+        """Does something and waits until the canvas has been drawn again for it."""
         before = int(self.canvas.get_attribute("data-drawn") or 0)
         act()
         self.page.wait_for_function(

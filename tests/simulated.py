@@ -24,7 +24,7 @@ class Noise:
     per_stack: float = 0.03
     """From process to process, each stack for itself (hash seed, layout)."""
     outliers: float = 0.0
-    """Part of the processes that are 1.3–1.6 times as dear."""
+    """Part of the processes that are 1.3–1.6 times as expensive."""
     session: float = 0.0
     """The whole recording by this much: the true shift, not an sd."""
 
@@ -105,7 +105,7 @@ def changed(change: Mapping[str, float], program: Mapping[str, float] = SHOP) ->
 
 
 def times(factor: float, frame: str, program: Mapping[str, float] = SHOP) -> dict[str, float]:
-    """The program with everything at and below a frame this many times as dear."""
+    """The program with everything at and below a frame this many times as expensive."""
     return {names: cost * (factor if frame in names.split(" > ") else 1.0) for names, cost in program.items()}
 
 

@@ -38,7 +38,6 @@ VALUES = {
     "editor": ("pycharm", EDITORS["pycharm"], "none", ""),
 }
 """Name → text and value for the ini file, text and value for the command line."""
-pytestmark = pytest.mark.usefixtures("no_other_plugins")
 CPU = min(os.sched_getaffinity(0)) if sys.platform == "linux" else 0
 
 

@@ -53,6 +53,17 @@ def test_cost_is_that_of_rounds_without_samples_where_they_are_enough(plain: int
     assert fold.observed(Recording("t", (mixed,), SamplerInfo("timer", "cpu", True, 997), {})) == (cost_ns == 100)
 
 
+def test_both_sides_are_cut_to_sampled_rounds_where_one_has_no_others() -> None:
+    info = SamplerInfo("timer", "cpu", True, 997)
+    half, sampled = (
+        Recording("t", (Process((Round(1, 100, 1, True),) * 2 + (Round(1, 80, 1, False),) * plain, {}),) * 3, info, {})
+        for plain in (2, 0)
+    )
+    assert fold.alike(half, half) == (half, half)
+    assert fold.alike(sampled, sampled) == (sampled, sampled)
+    assert fold.alike(sampled, half) == fold.alike(half, sampled) == (sampled, sampled)
+
+
 def test_overhead_is_sampled_over_unsampled() -> None:
     one = Process((Round(1, 100, 1, False), Round(1, 103, 1, True)), {})
     assert fold.overhead((one,)) == pytest.approx(0.03)

@@ -9,8 +9,6 @@ from pytest_flame.config import Settings, read_settings
 from pytest_flame.errors import UsageError
 from pytest_flame.model import Limits
 
-pytestmark = pytest.mark.usefixtures("no_other_plugins")
-
 
 def settings(pytester: pytest.Pytester, *args: str) -> Settings:
     return read_settings(pytester.parseconfig(*args))

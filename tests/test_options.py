@@ -7,8 +7,6 @@ import pytest
 from pytest_flame import options
 from pytest_flame.sampling import ladder
 
-pytestmark = pytest.mark.usefixtures("no_other_plugins")
-
 
 def test_help_and_markers_tell_of_everything(pytester: pytest.Pytester) -> None:
     shown = pytester.runpytest("--help").stdout.str()

@@ -93,7 +93,7 @@ class Witness:
             const uintptr_t *witness_difference(uint32_t index, int side);
             typedef struct { int kind, fp_slot, cfa_offset; uint64_t start, function; } witness_rule;
             witness_rule witness_rule_at(uint64_t address);
-            void witness_spoil(int bytes);
+            void witness_disturb(int bytes);
             typedef struct { const char *path; uint64_t bias, start, end; uint32_t loaded, functions, rejected; }
                 flame_module;
             uint32_t flame_module_count(void);

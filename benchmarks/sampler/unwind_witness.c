@@ -266,7 +266,7 @@ witness_rule witness_rule_at(uint64_t address) {
 }
 
 /* Makes every frame that is measured from the stack pointer so many bytes longer: wrong, for a test to notice. */
-void witness_spoil(int bytes) {
+void witness_disturb(int bytes) {
     const module_map *map = modules_enter();
     for (uint32_t i = 0; map && i < map->range_count; i++) {
         const unwind_table *t = map->ranges[i].table;

@@ -2,7 +2,7 @@
 
 Arrays hold many comparisons at once, one in each row: log costs of shape ``(comparisons, pairs)`` for each side.
 An interval is ``(low, high)`` for the log of head over base, each bound at one-sided level ``alpha``. All move with
-the data: where head is dearer by a factor, both bounds move by its logarithm.
+the data: where head is more expensive by a factor, both bounds move by its logarithm.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def winsorised(reach: float) -> Interval:
 
 
 def welch(trim: float) -> Interval:
-    """Welch's t on both sides' means without their dearest ``trim`` (one-sided Yuen); 0.3 is the gate's own."""
+    """Welch's t on both sides' means without their most expensive ``trim`` (one-sided Yuen); 0.3 is the gate's own."""
 
     def interval(base: Floats, head: Floats, alpha: float) -> tuple[Floats, Floats]:
         (b, vb, df), (h, vh, _) = _side(base, trim), _side(head, trim)

@@ -49,7 +49,7 @@ def _student(base: Floats, head: Floats) -> Floats:
 
 
 def _mann_whitney(base: Floats, head: Floats) -> Floats:
-    """The share of all couples in which the head is dearer: U, scaled."""
+    """The share of all couples in which the head is more expensive: U, scaled."""
     b, h = _together(base), _together(head)
     found = []
     for one, other in zip(b, h, strict=True):

@@ -50,7 +50,7 @@ Judge: TypeAlias = Callable[[Source], Decision]
 
 
 def interleaved(limits: Limits, most: int) -> Judge:
-    """A whole trial: search, what the machine spoilt left out, confirmation."""
+    """A whole trial: search, what the machine disturbed left out, confirmation."""
 
     def decide(source: Source) -> Decision:
         trial = Trial(limits, most, 1, TIME_S)
@@ -66,7 +66,7 @@ def interleaved(limits: Limits, most: int) -> Judge:
 
 
 def stored(limits: Limits, most: int) -> Judge:
-    """The screen alone. Its REGRESSED and INCONCLUSIVE are suspicions, which a run measures anew."""
+    """The screen alone. Its REGRESSED and INCONCLUSIVE are suspicions, which a run measures again."""
 
     def decide(source: Source) -> Decision:
         screen = Screen(source.stored(most), limits, most, TIME_S)

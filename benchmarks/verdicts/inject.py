@@ -62,7 +62,7 @@ def _changed(sample: StackSample, count: int, period: float) -> StackSample:
 
 
 def own_shares(processes: Sequence[Process]) -> dict[Frame, float]:
-    """Mean part of the samples that each frame has of its own, of frames that every process sampled; dearest first."""
+    """Mean part of the samples of each frame itself, of frames that every process sampled; largest first."""
     counts: Counter[Frame] = Counter()
     seen: Counter[Frame] = Counter()
     for process in processes:
@@ -79,7 +79,7 @@ def hottest(processes: Iterable[Process]) -> Frame:
 
 
 def masked(processes: Iterable[Process], growth: float, about: float = 0.1) -> Change | None:
-    """The frame nearest to ``about`` of the test grows by ``growth`` of itself, and the dearest other one pays for it.
+    """The frame nearest to ``about`` of the test grows by ``growth`` of itself, and the costliest other pays for it.
 
     Only functions: what stands for threads without Python or for the kernel is no code that changes. None where no
     frame has between half and twice that share, or no other one can pay.

@@ -5,7 +5,7 @@
 
 Processes of a bank are handed to a judge one after the other until it has decided; the next comparison begins where
 the last one ended, and at the bank's end it goes on at the beginning, so that long comparisons are not cut off. In
-the first pass none shares a process with another one: only these count as independent. Further passes draw anew
+the first pass none shares a process with another one: only these count as independent. Further passes draw again
 which process of a pair is the base, and serve to average only. A slowdown is put into the head's processes: into the
 clock and, with ``--frame hottest``, into the samples of the hottest function. ``--raw`` keeps every decision.
 """

@@ -40,7 +40,7 @@ ITERATIONS = 50
 MAX_DEPTH = 25
 LIBRARY_SHARE = 0.25
 DISTURBED = (1.3, 1.6)
-"""By how much a disturbed process is dearer."""
+"""By how much a disturbed process is more expensive."""
 TEST = Frame("tests.test_app", "test")
 
 
@@ -346,7 +346,7 @@ class Machine:
 
 
 def costs_of_pairs(pairs: int, size: float, weather: Weather, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """What ``pairs`` pairs cost, head ``size`` dearer, their stacks not asked; of a program of 150 frames."""
+    """What ``pairs`` pairs cost, head ``size`` more expensive, their stacks not asked; of a program of 150 frames."""
     shares = 1 / np.arange(1, 151)
     scatter = weather.stack_sd * math.sqrt(float((shares**2).sum())) / shares.sum()
     w, slots = weather, 2 * pairs

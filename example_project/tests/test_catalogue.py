@@ -18,7 +18,7 @@ def closed_shop() -> None:
 @pytest.mark.flame(fresh=True)
 @pytest.mark.usefixtures("closed_shop")
 def test_first_search_builds_the_index() -> None:
-    """The catalogue is cached, so a second call would cost nothing: each one needs its fixture anew."""
+    """The catalogue is cached, so a second call would cost nothing: each one needs a fresh fixture."""
     assert catalogue().search("Meisen hand paintd pot", limit=1)[0].name.startswith("Meissen hand painted pot")
 
 

@@ -166,7 +166,7 @@ def origin_unknown(test_id: str, path: Path, *, committed: bool) -> BaselineErro
     return BaselineError(
         _NO_ORIGIN.format(test_id),
         why=f"no commit has the sources recorded{state}",
-        fix=f"record anew, and commit it with the sources: {_record(test_id)}",
+        fix=f"record it again, and commit it with the sources: {_record(test_id)}",
     )
 
 
@@ -190,9 +190,8 @@ def _whose(test_id: str | None) -> str:
 
 
 def _restore_or_record(test_id: str | None, path: Path) -> str:
-    return (
-        f"take back what was committed: git checkout HEAD -- {_pair(path)}\n       or record anew: {_record(test_id)}"
-    )
+    restored = f"take back what was committed: git checkout HEAD -- {_pair(path)}"
+    return f"{restored}\n       or record it again: {_record(test_id)}"
 
 
 def _record(test_id: str | None) -> str:

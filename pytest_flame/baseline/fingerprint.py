@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from pytest_flame import fold
 from pytest_flame.baseline import machine
-from pytest_flame.model import Recording, SamplerInfo
+from pytest_flame.model import SamplerInfo
 
 WORDS: Final[Mapping[str, str]] = {
     "machine": "machine",
@@ -97,17 +96,11 @@ def sampler_differences(recorded: SamplerInfo, here: SamplerInfo) -> list[str]:
     return [f"{name}: {before} when recorded, {now} here" for name, before, now in pairs if before != now]
 
 
-def cost_differences(recorded: Recording, here: Recording) -> list[str]:
-    """Whether one of the two costs contains what sampling costs, and the other does not."""
-    before, now = ("with samples" if fold.observed(recording) else "without samples" for recording in (recorded, here))
-    return [f"cost: of rounds {before} when recorded, {now} here"] if before != now else []
-
-
 def installed_packages(paths: Sequence[str], project: Path | None = None) -> list[str]:
     """``name==version`` of the distributions in ``paths``, sorted, the first of a name as imports see it.
 
     Left out are the project itself and what is installed from a folder that is here: those are sources under work,
-    told apart by their hashes. A package from version control carries its commit. Read from the folders' names,
+    distinguished by their hashes. A package from version control carries its commit. Read from the folders' names,
     which the specification of recorded projects fixes: parsing every METADATA file takes ten times as long, in
     each measured process.
     """

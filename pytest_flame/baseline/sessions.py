@@ -6,8 +6,8 @@ import dataclasses
 from typing import Final
 
 from pytest_flame import fold
-from pytest_flame.baseline.fingerprint import cost_differences, sampler_differences
 from pytest_flame.baseline.fingerprint import differences as machine_differences
+from pytest_flame.baseline.fingerprint import sampler_differences
 from pytest_flame.model import Recording, Session
 
 MOST: Final = 10
@@ -34,9 +34,11 @@ def differences(stored: Recording, recording: Recording) -> list[str]:
     lines = _changed_sources(stored, recording)
     lines += machine_differences(stored.fingerprint, recording.fingerprint)
     lines += sampler_differences(stored.sampler, recording.sampler)
-    lines += cost_differences(stored, recording)
+    if fold.observed(stored) != fold.observed(recording):
+        before, now = (f"with{'' if fold.observed(r) else 'out'} samples" for r in (stored, recording))
+        lines.append(f"cost: of rounds {before} when recorded, {now} here")
     if stored.fresh != recording.fresh:
-        words = {True: "set up anew for each iteration", False: "set up once"}
+        words = {True: "set up again for each iteration", False: "set up once"}
         lines.append(f"fixtures: {words[stored.fresh]} when recorded, {words[recording.fresh]} here")
     if stored.metric != recording.metric:
         lines.append(f"metric: {stored.metric!r} when recorded, {recording.metric!r} here")

@@ -1,6 +1,6 @@
 """A suspicion against a stored baseline, confirmed or dispelled: the baseline's own commit is measured again, here.
 
-What a stored baseline can't tell apart from slower code (another machine, another hour) is then the same for both.
+What a stored baseline can't distinguish from slower code (another machine, another hour) is then the same for both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _INTERRUPTED: Final = "the run was interrupted"
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A test whose baseline does not vouch for it. ``screened`` is None where the baseline was not asked."""
+    """A test whose baseline is not enough for it. ``screened`` is None where the baseline was not asked."""
 
     test: Selected
     base: Recording

@@ -22,7 +22,7 @@ MUCH_OVERHEAD: Final = 0.1
 """Observer effect that is explained."""
 _MOST_SHOWN: Final = 3
 _MOST_CHARACTERS: Final = 100
-_FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up anew for each call"
+_FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up again for each call"
 
 
 def repeatable_hint(failure: WorkerResult, test: Selected) -> str:

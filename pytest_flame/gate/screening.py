@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pytest_flame.baseline.broken import malformed
-from pytest_flame.baseline.fingerprint import cost_differences, differences, sampler_differences
+from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
 from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint, why_ended
@@ -153,7 +153,6 @@ def _compared(test: Selected, base: Recording | None, one: Measured, head: Recor
 def _unlike(base: Recording, head: Recording) -> list[str]:
     unlike = [
         *sampler_differences(base.sampler, head.sampler),
-        *cost_differences(base, head),
         *differences(base.fingerprint, head.fingerprint),
     ]
     if base.fresh != head.fresh:

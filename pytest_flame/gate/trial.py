@@ -1,7 +1,7 @@
 """Deciding while measuring: after each process or pair, is more of it needed?
 
 A *screen* compares head's processes with a stored baseline. A *trial* compares pairs measured together, in two stages:
-the search looks several times and stops as soon as everything is settled; what looks regressed is then measured anew
+the search looks several times and stops as soon as everything is settled; what looks regressed is then measured again
 and has to show again. Looks spend the error between them (``stats.looks``). With the second stage, a test is falsely
 called REGRESSED only where both err, and the family of all tests × frames is held at the stated level.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from pytest_flame import fold
 from pytest_flame.compare import compare, compare_interleaved
 from pytest_flame.judge import judge
 from pytest_flame.model import Comparison, Frame, FrameDelta, Judgement, Limits, Process, Recording, Verdict
@@ -18,7 +19,7 @@ from pytest_flame.stats import noise
 from pytest_flame.stats.looks import Looks, plan_looks
 
 SPARE: Final = 1.3
-"""Pairs measured at most, over those that count: what the machine spoilt is measured again, but not for ever."""
+"""Pairs measured at most, over those that count: what the machine disturbed is measured again, within limits."""
 
 
 @dataclass
@@ -49,8 +50,9 @@ class Screen:
     def decide(self, head: Recording) -> Judgement:
         """The verdict with what there is, also between looks (the run was ended)."""
         alpha = self._looks.alpha(len(head.processes))
-        comparison = compare(self.base, head, self.limits, alpha=alpha, most=self._looks.last)
-        self.judgement = judge(comparison, self.base, head, time_s=self.time_s)
+        base, head = fold.alike(self.base, head)
+        comparison = compare(base, head, self.limits, alpha=alpha, most=self._looks.last)
+        self.judgement = judge(comparison, base, head, time_s=self.time_s)
         return self.judgement
 
 
@@ -106,7 +108,7 @@ class Trial:
         spent = measured >= round(SPARE * looks.last)
         pair = self._kept(*stage)
         count = len(pair[1].processes)
-        # A pair may turn out to be spoilt only when there are more to compare it with: no look is taken twice.
+        # A pair may turn out to be disturbed only when there are more to compare it with: no look is taken twice.
         before, self._seen = self._seen, max(self._seen, count)
         if not (looks.due(before, count) or (spent and count > 0)):
             return not spent
@@ -170,7 +172,7 @@ class Trial:
             pooled = replace(
                 pooled,
                 verdict=Verdict.INCONCLUSIVE,
-                reason=f"seen once and not again when it was measured anew: {pooled.reason}",
+                reason=f"seen once, and not when it was measured again: {pooled.reason}",
             )
         return replace(pooled, interleaved=True)
 
@@ -190,7 +192,7 @@ class Trial:
         return compare_interleaved(base, head, self.limits, alpha=alpha, most=self.most, suspects=suspects)
 
     def _kept(self, base: Recording, head: Recording) -> tuple[Recording, Recording]:
-        """Without the pairs the machine spoilt."""
+        """Without the pairs the machine disturbed."""
         found = noise.discards(base.processes, head.processes)
         self.discarded = found.pairs
         keep = found.keep(len(head.processes))

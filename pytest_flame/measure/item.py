@@ -155,7 +155,7 @@ class MeasuredItem:
         return repeated(body, steps(), settle_heap)
 
     def fresh(self) -> pytest.TestReport:
-        """Fixtures anew for each iteration, outside the measured time."""
+        """Fixtures set up for each iteration, outside the measured time."""
         item = self.item
         if "flame" in item.fixturenames:
             raise FlameError(

@@ -64,7 +64,7 @@ class Meter:
         self._queued_ns = queued_ns()
         self._began_ns = clocks.monotonic_ns()
         if sampled:
-            # A period drawn anew for each round, ±10 %: a fixed one would alias with the program's own.
+            # A period drawn for each round, ±10 %: a fixed one would alias with the program's own.
             base = NS_PER_S / self._sampler.info.frequency_hz
             self._period_ns = round(base * self._rng.uniform(0.9, 1.1))
             # And a phase of its own: else the first period of what is measured would never be hit.

@@ -55,7 +55,7 @@ def _in_child() -> None:
     ending.forget()
     if _session is None:
         return
-    session, _session = _session.anew(), None
+    session, _session = _session.renewed(), None
     if session.settings.follow:
         from pytest_flame.profiling.member import Member
 

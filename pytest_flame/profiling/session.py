@@ -81,7 +81,7 @@ class Session:
         """Raises ``OSError`` where the session is over."""
         return cls(folder, Settings(**json.loads((folder / "settings.json").read_text(encoding="utf-8"))))
 
-    def anew(self) -> Session:
+    def renewed(self) -> Session:
         """The same session for another process: what a forked child inherits is its parent's."""
         self._let_go()
         return Session(self.folder, self.settings)
@@ -92,7 +92,7 @@ class Session:
             return Session.create(self.settings)
         for name in (f"started-{self._token}", f"part-{self._token}.json"):
             (self.folder / name).unlink(missing_ok=True)
-        return self.anew()
+        return self.renewed()
 
     def join(self) -> None:
         """This process will hand in a part. Raises ``OSError`` where the session is over."""

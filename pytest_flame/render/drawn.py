@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_flame.fold import recording_profile
+from pytest_flame.fold import alike, recording_profile
 from pytest_flame.model import Comparison, Judgement, Profile, Stack
 from pytest_flame.render.layout import Tree, build_tree
 
@@ -21,8 +21,10 @@ class Drawn:
 
     @classmethod
     def of(cls, judgement: Judgement) -> Drawn:
-        base = recording_profile(judgement.base) if judgement.base is not None else None
-        head = recording_profile(judgement.head) if judgement.head is not None else None
+        sides = judgement.base, judgement.head
+        if sides[0] is not None and sides[1] is not None:
+            sides = alike(sides[0], sides[1])
+        base, head = (recording_profile(side) if side is not None else None for side in sides)
         if base is None and head is None:
             return cls(None, None, None, None)
         if base is not None and head is not None and judgement.comparison is not None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from pytest_flame.fold import recording_profile
+from pytest_flame.fold import alike, recording_profile
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
 from pytest_flame.render import colour, units, words
 from pytest_flame.render.colour import LIGHT, Colour, Palette
@@ -88,6 +88,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree
     comparison, base, head = judgement.comparison, judgement.base, judgement.head
     if comparison is None or base is None or head is None:
         raise ValueError(f"{judgement.test_id}: a differential picture needs both sides and their comparison")
+    base, head = alike(base, head)
     culprits = {delta.frame for delta in comparison.culprits}
     known = {delta.frame: _known(delta, comparison, delta.frame in culprits) for delta in comparison.frames}
     return Picture(

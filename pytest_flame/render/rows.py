@@ -131,7 +131,7 @@ def _direction(change: int, real: bool) -> str:
 
 
 def profile_table(profile: Profile, shown: int = FRAMES_SHOWN) -> FrameTable:
-    """One side alone, the dearest functions first; recursion counts once."""
+    """One side alone, the most expensive functions first; recursion counts once."""
     whole: dict[Frame, int] = defaultdict(int)
     own: dict[Frame, int] = defaultdict(int)
     for stack, cost in profile.costs.items():
@@ -139,7 +139,7 @@ def profile_table(profile: Profile, shown: int = FRAMES_SHOWN) -> FrameTable:
         for frame in set(stack):
             whole[frame] += cost
     total = profile.total_ps or 1
-    dearest = sorted(whole, key=lambda frame: (-whole[frame], frame))[:shown]
+    costliest = sorted(whole, key=lambda frame: (-whole[frame], frame))[:shown]
     rows = [
         FrameRow(
             name=frame_name(frame),
@@ -151,7 +151,7 @@ def profile_table(profile: Profile, shown: int = FRAMES_SHOWN) -> FrameTable:
                 Cell(units.duration(cost), cost, units.percent(cost / total)) for cost in (whole[frame], own[frame])
             ),
         )
-        for frame in dearest
+        for frame in costliest
     ]
     return FrameTable(("Inclusive", "Self"), tuple(rows), len(whole) - len(rows), "Inclusive: with all it calls.")
 

@@ -163,7 +163,7 @@ def _heading(line: Heading, y: float) -> str:
         x += width + 10
     room = int((WIDTH - MARGIN - x) / (COLUMN * line.size / FONT))
     text = printable(line.text)
-    # Of a test's id the end tells it apart; a sentence begins with what matters.
+    # The end of a test's id distinguishes it; a sentence begins with what matters.
     shown = fit_tail(text, room) if line.text == line.full else fit_start(text, room)
     weight = ' font-weight="bold"' if line.bold else ""
     hint = f"<title>{content(line.full)}</title>" if line.full else ""

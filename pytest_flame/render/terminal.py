@@ -91,7 +91,7 @@ def failure_lines(judgement: Judgement, *, picture: Path | str | None = None, wi
                 lines += _plain(*_accusation(comparison, delta))
         elif judgement.verdict is Verdict.REGRESSED and not comparison.alike:
             lines += _plain(
-                "", "no single frame stands out: the growth is spread over more frames than could be told apart"
+                "", "no single frame stands out: the growth is spread over more frames than could be distinguished"
             )
         if tree := tree_lines(judgement, width=width):
             lines += [Line(""), *tree]

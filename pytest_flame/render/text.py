@@ -48,7 +48,7 @@ def frame_name(frame: Frame) -> str:
 
 
 def fit(frame: Frame, room: int) -> str:
-    """The frame's name in at most ``room`` columns, keeping its tail: the function tells frames apart.
+    """The frame's name in at most ``room`` columns, keeping its tail: the function distinguishes frames.
 
     Empty where less than a readable piece would be left.
     """

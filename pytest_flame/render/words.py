@@ -280,8 +280,8 @@ def _change(delta: FrameDelta) -> str:
                 return f"{slower} under every caller"
             return f"{slower}, or called more often, by {caller}" if caller else slower
         case Change.MORE_CALLS if caller and delta.under is Under.ONE:
-            dearer = f"{more} slower under {caller} only" if more else f"slower under {caller} only"
-            return f"{dearer}: called more often there, or given more to do"
+            slower = f"{more} slower under {caller} only" if more else f"slower under {caller} only"
+            return f"{slower}: called more often there, or given more to do"
         case Change.MORE_CALLS:
             by = f" by {caller}" if caller else ""
             return f"{delta.change.value}{by}" + (f", which makes it cost {more} more" if more else "")

@@ -33,7 +33,7 @@ class NativeNamer:
         self._frames: dict[tuple[int, NativeModule | None, bool], tuple[RawFrame, ...]] = {}
 
     def refresh(self) -> None:
-        """What is mapped is looked at anew: libraries come and go, and addresses are used again."""
+        """What is mapped is looked at again: libraries come and go, and addresses are used again."""
         self._mappings = read_mappings()
         self._frames = {key: found for key, found in self._frames.items() if key[1] is not None}
 

@@ -83,7 +83,7 @@ def attribute(tests: FrameTests, project: Mask) -> Attribution:
 def everything_alike(tests: FrameTests) -> bool:
     """Whether the whole test is slower, and no frame is shown to have kept another pace.
 
-    The dearest frame and the rest must each be shown to have grown, and by one factor: silence is no evidence.
+    The most expensive frame and the rest must each be shown to have grown, and by one factor: silence is no evidence.
     """
     gauge, table = tests.gauge, tests.gauge.table
     if not tests.slower or not table.paths:
@@ -94,8 +94,8 @@ def everything_alike(tests: FrameTests) -> bool:
         critical = student.quantile(1 - DOUBT / (4 * len(table.frames)), growth.df)
         if (np.abs(growth.head - factor * growth.base) > critical * error).any():
             return False
-    dearest = table.leaf == int(tests.own.base.argmax())
-    return grew_along(gauge.of(~dearest), gauge.of(dearest), tests.alpha) is Rest.CONFIRMS
+    costliest = table.leaf == int(tests.own.base.argmax())
+    return grew_along(gauge.of(~costliest), gauge.of(costliest), tests.alpha) is Rest.CONFIRMS
 
 
 def over_threshold(tests: FrameTests) -> list[Suspect]:

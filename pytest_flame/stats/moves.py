@@ -89,8 +89,8 @@ def _losers(tests: FrameTests, names: list[int], growth: Growth, gainer: int) ->
 
 
 def _seeming_losers(names: list[int], growth: Growth, gainer: int, gain: float) -> dict[int, float]:
-    """Callees that would explain ``gain`` by what they lost, sure or not: a function taken out of a dear one must not
-    be blamed because the dear one's loss drowns in its own noise. Whether the sum grew is tested all the same."""
+    """Callees that would explain ``gain`` by what they lost, sure or not: a function taken out of an expensive one must
+    not be blamed because its loss drowns in its own noise. Whether the sum grew is tested all the same."""
     loss = growth.base - growth.head
     return {n: float(growth.head[i]) for i, n in enumerate(names) if loss[i] >= MOST * gain and n != gainer}
 

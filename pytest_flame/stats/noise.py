@@ -1,4 +1,4 @@
-"""Noise is seen, not guessed: which pairs of processes the machine spoilt, and what keeps a test from a verdict.
+"""Noise is seen, not guessed: which pairs of processes the machine disturbed, and what keeps a test from a verdict.
 
 Discarding looks at the machine only. No function that discards is given a cost, and base and head are treated alike:
 where both run the same code, what is left of the pairs is distributed as if nothing had been looked at.
@@ -173,7 +173,7 @@ class Autocorrelation:
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """Two groups with a gap between them. ``apart`` is relative: 0.12 is 12 %; ``share`` is the dearer group's."""
+    """Two groups with a gap between them. ``apart`` is relative: 0.12 is 12 %; ``share`` is the costlier group's."""
 
     apart: float
     share: float

@@ -1,7 +1,7 @@
 """Is the whole test slower? One process is one replicate; noise only ever adds time.
 
 Each side's centre is a mean of the log costs without the top 30 %, with a Winsorised variance (Yuen, Biometrika
-61, 1974; trimmed on one side because disturbed processes are dearer, never cheaper). Under 8 % of processes
+61, 1974; trimmed on one side because disturbed processes are more expensive, never cheaper). Under 8 % of processes
 disturbed by a factor 1.3–1.6 it keeps the nominal error and sees +10 % in 99 % of runs where Welch's t sees 20 %.
 """
 

@@ -8,13 +8,12 @@ import pytest
 
 from pytest_flame.baseline.fingerprint import (
     WORDS,
-    cost_differences,
     differences,
     installed_packages,
     machine_fingerprint,
     sampler_differences,
 )
-from pytest_flame.model import Process, Recording, Round, SamplerInfo
+from pytest_flame.model import SamplerInfo
 
 RECORDED = {
     **dict.fromkeys(WORDS, "same"),
@@ -178,16 +177,6 @@ def test_an_entry_of_one_side_only_is_a_difference():
     assert differences(fewer, RECORDED) == ["C library: recorded on an unknown one, this is same"]
     assert differences(RECORDED, {**RECORDED, "gpu": "none"}) == ["gpu: recorded on an unknown one, this is none"]
     assert differences({}, RECORDED)
-
-
-def test_costs_of_sampled_rounds_are_not_compared_with_costs_of_others():
-    info = SamplerInfo("timer", "cpu-clock-looks", True, 997)
-    with_samples, without = Round(1, 1, 1, True), Round(1, 1, 1, False)
-    sampled, plain = (
-        Recording("t", (Process(rounds, {}),) * 3, info, {}) for rounds in ((with_samples,), (with_samples, without))
-    )
-    assert cost_differences(sampled, sampled) == cost_differences(plain, plain) == []
-    assert cost_differences(sampled, plain) == ["cost: of rounds with samples when recorded, without samples here"]
 
 
 def test_samplers():

@@ -115,7 +115,7 @@ def test_a_baseline_whose_file_changed_later(project):
     recorded = project.record()
     first = project.commit()
     project.write(orders="x = 2\n")
-    (project.root / BASELINE).write_text("the same, laid out anew\n")
+    (project.root / BASELINE).write_text("the same, laid out again\n")
     project.commit()
     found = project.find(recorded)
     assert (found.commit, found.how) == (first, How.HASHES)
@@ -222,7 +222,7 @@ def test_a_source_that_was_deleted_since(project):
     project.file("prices").unlink()
     project.commit()
     assert project.find(recorded).commit == first
-    (project.root / BASELINE).write_text("the same, laid out anew\n")
+    (project.root / BASELINE).write_text("the same, laid out again\n")
     project.commit()
     assert project.find(recorded).commit == first
 
@@ -339,7 +339,7 @@ def test_the_search_is_bounded(project, monkeypatch):
     first = project.commit()
     for number in range(2, 4):
         project.write(orders=f"x = {number}\n")
-        (project.root / BASELINE).write_text(f"laid out anew {number}\n")
+        (project.root / BASELINE).write_text(f"laid out again {number}\n")
         project.commit()
         if number == 2:
             assert project.find(recorded).commit == first

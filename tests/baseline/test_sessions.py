@@ -12,7 +12,7 @@ from pytest_flame.model import Session
 
 @pytest.fixture
 def again(recording):
-    """``again(n)``: the recording once more, a little dearer with each session."""
+    """``again(n)``: the recording once more, a little more expensive with each session."""
 
     def record(number, **changes):
         processes = tuple(dataclasses.replace(p, loop_ps=1_000_000 - 1000 * number) for p in recording.processes)
@@ -68,7 +68,7 @@ def test_other_processes_counts_are_no_obstacle(store, again):
         ({"source_hashes": {}}, "source changed since it was recorded: src/orders/parse.py"),
         ({"fingerprint": {"cpu": "Intel Xeon"}}, "this is Intel Xeon"),
         ({"metric": "first-call"}, "metric: 'cpu' when recorded, 'first-call' here"),
-        ({"fresh": True}, "fixtures: set up once when recorded, set up anew for each iteration here"),
+        ({"fresh": True}, "fixtures: set up once when recorded, set up again for each iteration here"),
     ],
 )
 def test_another_code_machine_or_manner_is_refused_and_named(store, again, change, said):
@@ -78,6 +78,14 @@ def test_another_code_machine_or_manner_is_refused_and_named(store, again, chang
     assert said in caught.value.why
     assert "pytest --flame-update=all" in caught.value.fix
     assert store.load(again(0).test_id) == again(0)
+
+
+def test_costs_that_contain_what_sampling_costs_are_no_further_session(store, again):
+    store.add(again(0))
+    recording = again(1)
+    sampled = (dataclasses.replace(p, rounds=tuple(r for r in p.rounds if r.sampled)) for p in recording.processes)
+    with pytest.raises(BaselineError, match="cost: of rounds without samples when recorded, with samples here"):
+        store.add(dataclasses.replace(recording, processes=tuple(sampled)))
 
 
 def test_another_sampler_is_refused_and_named(store, again):

@@ -182,7 +182,7 @@ def test_identical_code_is_hardly_ever_called_regressed() -> None:
     assert Verdict.REGRESSED not in verdicts
 
 
-# --- pairs that are spoilt --------------------------------------------------------------------------------------------
+# --- pairs that are disturbed -------------------------------------------------------------------------------------
 
 
 def stolen(recording: Recording, indexes: set[int]) -> Recording:
@@ -196,7 +196,7 @@ def stolen(recording: Recording, indexes: set[int]) -> Recording:
     )
 
 
-def spoilt(b: Bench, indexes: set[int], pairs: int) -> bool:
+def disturbed(b: Bench, indexes: set[int], pairs: int) -> bool:
     """The same, up to this number of pairs; whether the trial wants more then."""
     wanted = True
     while b.pairs < pairs:
@@ -208,11 +208,11 @@ def spoilt(b: Bench, indexes: set[int], pairs: int) -> bool:
     return wanted
 
 
-def test_spoilt_pairs_are_left_out_and_measured_again() -> None:
+def test_disturbed_pairs_are_left_out_and_measured_again() -> None:
     b = bench(5)
-    assert spoilt(b, {2}, 5), "four of five pairs count"
+    assert disturbed(b, {2}, 5), "four of five pairs count"
     assert b.trial.judgement is None
-    assert not spoilt(b, {2}, 6)
+    assert not disturbed(b, {2}, 6)
     assert [d.index for d in b.trial.discarded] == [2]
     assert b.trial.judgement is not None
     assert b.trial.judgement.comparison is not None
@@ -224,20 +224,20 @@ def test_spoilt_pairs_are_left_out_and_measured_again() -> None:
     [({0, 1}, 12), ({0, 1, 11}, round(SPARE * 10)), ({0, 1, 2}, 10)],
     ids=["a few", "as many as are spare", "the machine's usual state"],
 )
-def test_spoilt_pairs_are_not_measured_again_for_ever(indexes: set[int], pairs: int) -> None:
+def test_disturbed_pairs_are_measured_again_within_limits(indexes: set[int], pairs: int) -> None:
     b = bench(10, noise=replace(NOISY, between=0.3))
-    assert spoilt(b, indexes, pairs - 1)
-    assert not spoilt(b, indexes, pairs)
+    assert disturbed(b, indexes, pairs - 1)
+    assert not disturbed(b, indexes, pairs)
     assert b.trial.judgement is not None
     assert b.trial.judgement.comparison is not None
     assert b.trial.judgement.comparison.head_processes == 10
 
 
-def test_no_look_is_taken_twice_where_a_pair_turns_out_to_be_spoilt_later() -> None:
+def test_no_look_is_taken_twice_where_a_pair_turns_out_to_be_disturbed_later() -> None:
     b = bench(10, noise=replace(NOISY, between=0.3))
-    assert spoilt(b, set(), 5)
+    assert disturbed(b, set(), 5)
     first = b.trial.judgement
-    assert spoilt(b, {1}, 6), "five pairs count, as before"
+    assert disturbed(b, {1}, 6), "five pairs count, as before"
     assert b.trial.judgement is first
 
 

@@ -232,7 +232,7 @@ def test_a_region_costs_what_empty_ones_cost(new_meter: NewMeter, clocks: Any) -
     assert progress.loop_ps == 0
 
 
-def test_sampled_and_plain_rounds_are_told_apart(new_meter: NewMeter, clocks: Any, sampler: Any) -> None:
+def test_sampled_and_plain_rounds_are_counted(new_meter: NewMeter, clocks: Any, sampler: Any) -> None:
     progress = measured(new_meter, clocks, Plan(10, 30), cpu_ns=MS)
     assert sum(not r.sampled for r in progress.rounds) == 15
     assert sampler.calls.count("start") == sampler.calls.count("stop") == 15

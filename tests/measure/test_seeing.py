@@ -38,11 +38,6 @@ def test_parameters(shop, n, path, thing): pass
 """
 
 
-@pytest.fixture(autouse=True)
-def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-
-
 @pytest.fixture
 def items(pytester: pytest.Pytester) -> dict[str, pytest.Item]:
     return {item.name.partition("[")[0]: item for item in pytester.getitems(TESTS)}

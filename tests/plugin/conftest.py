@@ -19,7 +19,7 @@ from pytest_flame.measure.job import Job, Plan, WorkerResult
 from pytest_flame.measure.launch import Launcher
 
 SHORT = ("--flame-time=0.6", "--flame-processes=3")
-"""Long enough to tell ×5 from ×1."""
+"""Long enough to tell ×40 from ×1, on a busy machine too."""
 SHORTEST = ("--flame-time=0.06", "--flame-processes=3")
 """Where no comparison is asserted."""
 SHORT_PLAN = Plan(iterations=3, rounds=5)
@@ -43,7 +43,7 @@ import pytest
 import work
 
 
-@pytest.mark.flame(threshold="80%", frame_threshold="80%")
+@pytest.mark.flame(threshold="300%", frame_threshold="300%")
 def test_spin():
     work.spin(3000)
 

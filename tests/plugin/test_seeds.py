@@ -40,7 +40,7 @@ def test_it(): write(Faker().name())
 """
 HYPOTHESIS = """
 from hypothesis import given, settings, strategies as st
-@settings(database=None, max_examples=5)
+@settings(database=None, derandomize=False, max_examples=5)
 @given(st.integers())
 def test_it(n): write(n)
 """

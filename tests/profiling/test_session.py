@@ -68,7 +68,7 @@ def test_a_process_that_was_killed_is_unfinished_and_holds_nobody_up(temporary: 
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        session.anew().join()
+        session.renewed().join()
         os.write(writing, b"x")
         os.kill(os.getpid(), 9)
     os.read(reading, 1)
@@ -101,9 +101,9 @@ def test_going_on_takes_back_what_was_handed_in(temporary: Path) -> None:
     again = session.again()
     assert again.parts() == ([], 0)
     again.remove()
-    anew = again.again()
-    assert anew.folder != again.folder and anew.parts() == ([], 0)
-    anew.remove()
+    renewed = again.again()
+    assert renewed.folder != again.folder and renewed.parts() == ([], 0)
+    renewed.remove()
 
 
 # --- the sum -------------------------------------------------------------------------------------------------------

@@ -100,9 +100,9 @@ def test_names_in_the_source_are_made_printable(measured: Judgement) -> None:
 def test_culprits_come_first_and_then_the_dearest(measured: Judgement) -> None:
     comparison, head = measured.comparison, measured.head
     assert comparison is not None and head is not None
-    cheap, dear = Frame("orders.api", "handle_batch"), Frame("orders.rules", "apply_discounts")
-    place = dict.fromkeys((TOKENIZE, cheap, dear), SourceLine("orders/parse.py", 1))
-    weights = {frame: {1: 1} for frame in (TOKENIZE, cheap, dear)}
+    cheap, costly = Frame("orders.api", "handle_batch"), Frame("orders.rules", "apply_discounts")
+    place = dict.fromkeys((TOKENIZE, cheap, costly), SourceLine("orders/parse.py", 1))
+    weights = {frame: {1: 1} for frame in (TOKENIZE, cheap, costly)}
     module = "def tokenize(): apply_discounts = 1\n"
     both = "def handle_batch(): pass", "def apply_discounts(): pass"
     files = {"tokenize": module, "handle_batch": both[0], "apply_discounts": both[1]}
@@ -114,7 +114,7 @@ def test_culprits_come_first_and_then_the_dearest(measured: Judgement) -> None:
     named = {frame: replace(line, path=frame.qualname) for frame, line in place.items()}
     alone = replace(measured, base=None, head=replace(head, lines=named, line_weights=weights))
     found = [listing.frame for listing in listings(replace(alone, comparison=None), PerFunction())]
-    assert found == [TOKENIZE, dear, cheap]  # 2930, 168 and 63 µs
+    assert found == [TOKENIZE, costly, cheap]  # 2930, 168 and 63 µs
     blamed = replace(comparison, culprits=tuple(d for d in comparison.frames if d.frame == cheap))
     found = [listing.frame for listing in listings(replace(alone, comparison=blamed), PerFunction())]
-    assert found == [cheap, TOKENIZE, dear]
+    assert found == [cheap, TOKENIZE, costly]

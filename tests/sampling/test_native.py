@@ -715,10 +715,25 @@ def test_starting_again_and_again_leaves_nothing(rung: SamplerInfo) -> None:
     with NativeSampler(rung) as sampler:
         for seed in range(100 if rung == PERF else 30):
             collect(sampler, lambda: spin(MS // 10), seed=seed)
-    assert not caught_signals() & {signal.SIGTRAP, signal.SIGRTMAX - 3}
     with NativeSampler(rung) as sampler, running(lambda: tail(MS)):
         for seed in range(20):
             collect(sampler, lambda: spin(MS // 10), seed=seed)
+
+
+def test_the_handler_goes_where_no_other_thread_could_still_be_ticked(
+    rung: SamplerInfo, run_script: Callable[..., object]
+) -> None:
+    done = run_script(
+        f"""
+        import signal
+        from sampled import *
+        from pytest_flame.model import SamplerInfo
+        with NativeSampler({rung!r}) as sampler:
+            collect(sampler, lambda: spin(MS))
+        print(caught_signals() & {{signal.SIGTRAP, signal.SIGRTMAX - 3}})
+        """
+    )
+    assert done.stdout == "set()\n"  # type: ignore[attr-defined]
 
 
 def test_starting_twice_is_refused(rung: SamplerInfo) -> None:

@@ -348,7 +348,7 @@ def test_the_watcher_ends_with_the_sampler(perf_required: SamplerInfo) -> None:
 
 
 def test_the_samplers_own_threads_share_no_descriptors_with_the_program(perf_required: SamplerInfo) -> None:
-    """They would make the program's system calls dearer."""
+    """They would make the program's system calls more expensive."""
     tasks = Path("/proc/self/task")
     for info in (replace(perf_required, native_frames=True), TIMER):
         before = set(tasks.iterdir())

@@ -65,12 +65,12 @@ def test_wrong_rules_are_noticed(truth: ModuleType, witness: Any) -> None:
     work = truth.WORKLOADS["python"]()
     work()
     witness.modules()
-    witness.library.witness_spoil(8)
+    witness.library.witness_disturb(8)
     try:
-        spoilt = witness.compare(work, 0.2, 1000, prove=False)
+        disturbed = witness.compare(work, 0.2, 1000, prove=False)
     finally:
-        witness.library.witness_spoil(-8)
-    assert spoilt.differences + spoilt.guessed > 0.9 * spoilt.samples > 5
+        witness.library.witness_disturb(-8)
+    assert disturbed.differences + disturbed.guessed > 0.9 * disturbed.samples > 5
     assert witness.compare(work, 0.2, 1000).like_a_library == 1
 
 

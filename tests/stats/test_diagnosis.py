@@ -65,8 +65,8 @@ def test_waiting_that_made_it_faster_is_no_cause() -> None:
 
 
 def test_two_modes() -> None:
-    dear = np.random.default_rng(9).permutation(np.arange(N) % 2)
-    said = why(*sides(), 0.11 * dear + spread(10), paired=False)
+    costly = np.random.default_rng(9).permutation(np.arange(N) % 2)
+    said = why(*sides(), 0.11 * costly + spread(10), paired=False)
     assert said.cause is Cause.MODES
     assert said.reason.startswith("two modes 1") and "hash order" in said.help
 

@@ -264,7 +264,7 @@ def test_only_suspects_are_tested_and_the_family_is_theirs() -> None:
 
 @pytest.mark.parametrize("outliers", [0.0, 0.1])
 def test_a_hidden_regression_is_seldom_let_go_early(outliers: float) -> None:
-    """A tenth of the test half as dear again, the total unchanged; looked at five times."""
+    """A tenth of the test half as expensive again, the total unchanged; looked at five times."""
     rng = np.random.default_rng(2)
     rest = zipf_program(40, seed=60)
     base = {names: 0.9 * cost for names, cost in rest.items()} | {"test > leaf": 0.10}

@@ -116,20 +116,20 @@ def test_the_cost_decides_nothing_and_the_sides_are_alike(ran: list[tuple[Proces
     base, head = [b for b, _ in ran], [h for _, h in ran]
     found = discards(base, head)
 
-    def dearer(side: list[Process], new: list[int]) -> list[Process]:
+    def costlier(side: list[Process], new: list[int]) -> list[Process]:
         return [
             replace(p, rounds=tuple(replace(r, cpu_ns=c, wall_ns=c) for r in p.rounds))
             for p, c in zip(side, new, strict=False)
         ]
 
-    assert discards(dearer(base, costs[:16]), dearer(head, costs[16:])) == found
+    assert discards(costlier(base, costs[:16]), costlier(head, costs[16:])) == found
     swapped = discards(head, base)
     assert swapped.keep(len(ran)) == found.keep(len(ran))
     assert len(found.pairs) <= len(ran) / 4
 
 
 def test_identical_sides_stay_equal_and_get_closer() -> None:
-    """400 runs of the same code twice, where steal makes one process in twelve dearer: at 5 % each, more than 35
+    """400 runs of the same code twice, where steal makes one process in twelve costlier: at 5 % each, more than 35
     rejections have probability below 1e-3."""
     rng = np.random.default_rng(8)
     rejected, spreads = 0, []
@@ -211,8 +211,8 @@ def test_bursts_are_seen() -> None:
 
 def test_two_modes_are_seen_with_their_distance() -> None:
     rng = np.random.default_rng(5)
-    dear = np.arange(20) % 5 < 2
-    seen = warnings(rng.permutation(math.log(1.12) * dear + 0.01 * rng.standard_normal(20)))
+    costly = np.arange(20) % 5 < 2
+    seen = warnings(rng.permutation(math.log(1.12) * costly + 0.01 * rng.standard_normal(20)))
     assert seen.modes is not None
     assert seen.modes.apart == pytest.approx(0.12, abs=0.015)
     assert seen.modes.share == pytest.approx(0.4)

@@ -178,7 +178,7 @@ function cells(text) {
   return sum;
 }
 
-/** A name in at most so many columns; its tail tells it apart. */
+/** A name in at most so many columns; its tail distinguishes it. */
 function fit(i, room) {
   const whole = name(i);
   if (cells(whole) <= room) return whole;

@@ -18,7 +18,7 @@ class Graph {
     this.matched = null;
     this.drawings = 0;
     this.canvas.dataset.row = ROW;
-    // Reading these after the page was changed would lay it out anew at every step.
+    // Reading these after the page was changed would lay it out again at every step.
     this.width = this.scroll = 0;
     stage.addEventListener("scroll", () => {
       this.scroll = stage.scrollTop;

@@ -121,12 +121,12 @@ class Viewer {
     const zoom = this.nodeOf(this.state.at);
     const moved = graph.zoom !== zoom;
     graph.zoom = zoom;
-    const anew = this.search();
+    const changed = this.search();
     graph.show({ reveal: moved || reshaped });
     if (moved && zoom >= 0) graph.focusOn(zoom);
     // The page changes after the graph, which reads what it needs of it.
     this.controls();
-    this.results(anew);
+    this.results(changed);
     this.crumbs();
     this.legend();
     const named = this.frameNamed(decodePath(this.state.of)?.[0]);
@@ -240,8 +240,8 @@ class Viewer {
   /** Finds; true where something else is looked for than before. */
   search() {
     const text = decodePath(this.state.find)?.[0] ?? "";
-    const anew = this.searched !== text || this.searchedFrames !== this.facts.frames;
-    if (anew) {
+    const changed = this.searched !== text || this.searchedFrames !== this.facts.frames;
+    if (changed) {
       this.searched = text;
       this.searchedFrames = this.facts.frames;
       this.found = null;
@@ -256,12 +256,12 @@ class Viewer {
     this.graph.matched = this.found ? this.found.frames : null;
     this.at = -1;
     this.matches = this.found ? this.found.over(this.tree, this.column) : { nodes: [], share: 0 };
-    return anew;
+    return changed;
   }
 
   /** Says what was found. */
-  results(anew) {
-    if (anew) {
+  results(changed) {
+    if (changed) {
       this.find.setAttribute("aria-invalid", String(this.problem !== ""));
       this.table.filter(this.found ? this.found.frames : null);
     }

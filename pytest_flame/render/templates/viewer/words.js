@@ -64,7 +64,7 @@ function pValue(p) {
   return p < 0.001 ? "< 0.001" : p.toFixed(3);
 }
 
-/** A name in at most ``room`` columns; its tail tells functions apart. */
+/** A name in at most ``room`` columns; its tail distinguishes functions. */
 function fitName(name, qualname, room) {
   if (name.length <= room) return name;
   const parts = qualname.split(".");
