@@ -18,7 +18,7 @@ enum {
     INSTRUCTION_BYTES = 2,
     USUAL_CODE_BYTES = 1 << 16
 };
-enum { CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256, MAX_RUN = 1 << 17 };
+enum { CFRAME_BYTES = 24, MAX_NAME_BYTES = 4096, MAX_CHUNKS = 256, MAX_RUN = 1 << 20 };
 enum { CODE_BYTES = offsetof(PyCodeObject, co_code_adaptive) }; /* the least a code object has */
 static const uintptr_t FARTHEST_STACK = 1ul << 30, REFERENCE_TAGS = 3;
 
@@ -138,7 +138,6 @@ typedef struct {
     uintptr_t cframe, root_cframe; /* up to 3.12 */
     uintptr_t above;               /* from 3.13 on: the last shim; those of callers lie above it on the C stack */
     bool newest;                   /* in the newest run of the eval loop, the one that can be half set up */
-    bool complete;                 /* that run's frames lead to where it was entered: they are alive */
     bool believed, first;          /* the frame is the first since it was asked whether it runs, and it does */
     bool running;                  /* a run of the eval loop was found complete: its callers run, wherever they lie */
     char frame_held[FRAME_BYTES], code_held[CODE_BYTES];
@@ -176,9 +175,9 @@ static outcome take_frame(python_walk *w, const char *f) {
     python_stack *out = s->stack;
     uintptr_t code = word(f, l->frame_code) & ~REFERENCE_TAGS;
 
-    /* Code objects may be gone where the leaf does not run, and in a run that is announced but not set up. */
+    /* Only a leaf that does not run can hold a code object that is gone; it alone is read with care. */
     const char *c = (const char *)code;
-    if (f == w->frame_held || (w->first && !w->believed) || (w->newest && !w->complete) || s->careful) {
+    if (f == w->frame_held || (w->first && !w->believed) || s->careful) {
         if (!safe_read(w->code_held, code, CODE_BYTES)) return UNWINDABLE;
         c = w->code_held;
     }
@@ -247,17 +246,21 @@ static bool is_end(const flame_layout *l, const char *f) {
 static bool may_run(const python_walk *w, uintptr_t frame) {
     const flame_layout *l = &w->s->layout;
     uintptr_t newest = word_at(w->tstate, l->tstate_datastack_chunk), top = word_at(w->tstate, l->tstate_datastack_top);
-    if (!newest || frame <= newest || frame >= newest + word_at(newest, l->chunk_size)) return true;
-    return frame + FRAME_BYTES <= top;
+    uintptr_t size;
+    if (!newest || frame <= newest) return true;
+    if (!read_word(w, newest + l->chunk_size, true, &size)) return false;
+    return frame >= newest + size || frame + FRAME_BYTES <= top;
 }
 
 /* Up to 3.12 a run is announced before it is written down which frame is its own and who called that: what stands there
- * is an earlier call's, or an earlier caller. The frames of a run that is set up lead to where it was entered. */
+ * is an earlier call's, or an earlier caller, and may go round in a circle (Brent 1980). The frames of a run that is
+ * set up lead to where it was entered. */
 static bool run_is_complete(python_walk *w, uintptr_t frame) {
     const flame_layout *l = &w->s->layout;
-    uintptr_t chunk = w->chunk;
+    uintptr_t chunk = w->chunk, passed = 0;
     crossing c = BROKEN;
-    for (int i = 0; frame && i < MAX_RUN; i++) {
+    for (uint32_t i = 1; frame && frame != passed && i < MAX_RUN; i++) {
+        if ((i & (i - 1)) == 0) passed = frame;
         const char *f = may_run(w, frame) ? frame_bytes(w, frame) : NULL;
         if (!f) break;
         uintptr_t previous = word(f, l->frame_previous), below;
@@ -299,7 +302,7 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
     }
 
     believe_or_not(&w, frame);
-    w.complete = !l->tstate_cframe || run_is_complete(&w, frame);
+    if (l->tstate_cframe && !run_is_complete(&w, frame)) return UNWINDABLE;
     for (bool enters = true; frame != base;) {
         const char *f = frame_bytes(&w, frame);
         if (!f) return UNWINDABLE;

@@ -197,6 +197,20 @@ static void an_earlier_caller_is_not_believed(bool entries) {
     free_thread(t);
 }
 
+/* Frames of an earlier call that call each other. */
+static void a_circle_is_left(bool entries, int length) {
+    run runs[2] = {0};
+    thread *t = new_thread(entries);
+    run_two(t, runs, entries);
+    for (int i = 4; i < 4 + length; i++)
+        set_frame(t, i, t->code[0], frame(t, i + 1 < 4 + length ? i + 1 : 4), OWNED_BY_GENERATOR);
+    runs[0].cframe[CURRENT] = (uintptr_t)frame(t, 4);
+    announce(t, 4 + length, runs[0].cframe);
+    CHECK(walked(t, (uintptr_t)runs - sizeof(uintptr_t)) == UNWINDABLE);
+    CHECK(t->stack.depth == 0);
+    free_thread(t);
+}
+
 /* Whatever words the frames of a run hold that is being set up, the walk ends. */
 static void any_words_are_walked(bool entries, uint64_t seed) {
     for (int turn = 0; turn < 20000; turn++) {
@@ -224,6 +238,7 @@ int main(void) {
         an_earlier_leaf_is_not_believed(entries, 1);
         an_earlier_leaf_is_not_believed(entries, 0);
         an_earlier_caller_is_not_believed(entries);
+        for (int length = 1; length < 9; length++) a_circle_is_left(entries, length);
         any_words_are_walked(entries, 1);
     }
     return 0;
