@@ -302,7 +302,7 @@ outcome walk_python(flame_sampler *s, uintptr_t tstate, uintptr_t sp) {
     }
 
     believe_or_not(&w, frame);
-    if (l->tstate_cframe && !run_is_complete(&w, frame)) return UNWINDABLE;
+    if (l->tstate_cframe && frame && !run_is_complete(&w, frame)) return UNWINDABLE;
     for (bool enters = true; frame != base;) {
         const char *f = frame_bytes(&w, frame);
         if (!f) return UNWINDABLE;

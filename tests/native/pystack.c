@@ -172,6 +172,15 @@ static void a_stack_is_walked(bool entries) {
     free_thread(t);
 }
 
+static void a_thread_that_runs_no_function_has_an_empty_stack(bool entries) {
+    thread *t = new_thread(entries);
+    announce(t, 0, root_cframe(t));
+    uintptr_t here = 0;
+    CHECK(walked(t, (uintptr_t)&here) == RECORDED);
+    CHECK(t->stack.depth == 0);
+    free_thread(t);
+}
+
 /* The frames of the newest run are an earlier call's, above the part of the data stack that is in use; the code of its
  * callers is gone. They lead to where that call was entered: by the caller that runs again, or by another one. */
 static void an_earlier_leaf_is_not_believed(bool entries, int caller) {
@@ -235,6 +244,7 @@ static void any_words_are_walked(bool entries, uint64_t seed) {
 int main(void) {
     for (int entries = 0; entries < 2; entries++) {
         a_stack_is_walked(entries);
+        a_thread_that_runs_no_function_has_an_empty_stack(entries);
         an_earlier_leaf_is_not_believed(entries, 1);
         an_earlier_leaf_is_not_believed(entries, 0);
         an_earlier_caller_is_not_believed(entries);
