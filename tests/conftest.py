@@ -74,7 +74,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     def compare(name: str, text: str) -> None:
         file = folder / name
         if request.config.getoption("--bless"):
-            folder.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
             return
         assert file.exists(), f"no golden file {file}: record it with `pytest tests --bless` and read it"

@@ -73,7 +73,7 @@ def _worker(project: Path, test: str, plan: Plan | None, seed: int, fresh: bool,
         hash_seed=seed,
         frequency_hz=_rate() if sampling else 1,
         sampler="auto",
-        time_s=ROUNDS * 0.1,
+        time_s=(plan.rounds if plan else ROUNDS) * 0.1,
         fresh=fresh,
         plan=plan,
     )

@@ -1,6 +1,6 @@
 """What a body costs in a process of the gate, against a bare loop in a large frame in a process of its own.
 
-    python benchmarks/cost/worker.py [--pairs 10] [--only json,regex] [--limit 1.03]
+    python benchmarks/cost/worker.py [--pairs 10] [--rounds 20] [--only json,regex] [--limit 1.03]
     sh ci/pythons.sh run 3.14 python benchmarks/cost/worker.py
 
 Three processes by turns in random order, with one hash seed. Prints the ratio of the costs, worker over bare loop, with
@@ -23,8 +23,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from processes import Cost, calibrated, in_bare_loop, in_worker
+from processes import ROUNDS, Cost, calibrated, in_bare_loop, in_worker
 
+from pytest_flame.measure.job import Plan
 from pytest_flame.stats.student import quantile
 
 SUBJECTS = Path(__file__).with_name("subjects.py")
@@ -55,6 +56,7 @@ def shown(interval: tuple[float, float, float]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=10, help="of each body (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each process (%(default)s)")
     parser.add_argument("--only", default="", help=f"of {', '.join(names())}; separated by commas, all by default")
     parser.add_argument("--limit", type=float, default=1.03, help="of worker over bare loop (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
@@ -70,7 +72,8 @@ def main() -> int:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(libraries), os.environ.get("PYTHONPATH"))))
         (project / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         file = Path(shutil.copy(SUBJECTS, project / "test_subjects.py"))
-        plans = {name: calibrated(project, f"test_subjects.py::test_{name}") for name in chosen}
+        found = {name: calibrated(project, f"test_subjects.py::test_{name}") for name in chosen}
+        plans = {name: Plan(plan.iterations, options.rounds) for name, plan in found.items()}
         for _ in range(options.pairs):
             for name in rng.sample(chosen, len(chosen)):
                 seed, plan = rng.randrange(1 << 32), plans[name]

@@ -87,10 +87,10 @@ def test_saving_again_changes_no_byte(stored, recording):
     assert contents(store.directory) == before
 
 
-def test_version_1_is_written_as_ever(stored, golden):
+def test_a_baseline_is_written_as_ever(stored, golden):
     _, *files = stored
     for path in files:
-        golden(f"version-1/{path.name}", path.read_text())
+        golden(f"written/{path.name}", path.read_text())
 
 
 def test_baselines_of_version_1_stay_readable(recording):

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import random
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
@@ -35,6 +36,8 @@ from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.paths import AT_ROOT, MOST
 from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def head(ns: int) -> None:
@@ -274,7 +277,7 @@ def test_more_stops_than_the_handler_compares_are_refused() -> None:
         sampler.set_stops((spin.__code__,) * 5)
 
 
-def test_threads_without_python_are_named_so(rung: SamplerInfo, run_script: Callable[..., object]) -> None:
+def test_threads_without_python_are_named_so(rung: SamplerInfo, run_script: Script) -> None:
     if importlib.util.find_spec("numpy") is None:
         pytest.skip("needs numpy: its BLAS brings threads that never ran Python")
     run_script(
@@ -337,9 +340,7 @@ def test_a_forked_child_is_left_alone_and_cannot_disturb_its_parent(rung: Sample
     assert stands_for(weights(raw, "tail")["tail"], 40 * MS, rung, slack=0.2)
 
 
-def test_a_new_program_in_the_process_is_not_sampled(
-    perf_user_required: SamplerInfo, run_script: Callable[..., object]
-) -> None:
+def test_a_new_program_in_the_process_is_not_sampled(perf_user_required: SamplerInfo, run_script: Script) -> None:
     """With kernel time too, a tick inside execve(2) itself can still end the new program: the kernel delivers it."""
     done = run_script(
         """
@@ -351,7 +352,7 @@ def test_a_new_program_in_the_process_is_not_sampled(
         os.execv(sys.executable, [sys.executable, "-c", "print(sum(range(3_000_000)))"])
         """
     )
-    assert done.stdout == "4499998500000\n"  # type: ignore[attr-defined]
+    assert done.stdout == "4499998500000\n"
 
 
 # --- what the program sees ---------------------------------------------------------------------------------------
@@ -693,7 +694,7 @@ def test_too_few_descriptors_are_said_and_none_is_kept(
     assert "perf_event_open: Too many open files" in done.stdout
 
 
-def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script: Callable[..., object]) -> None:
+def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script: Script) -> None:
     done = run_script(
         """
         import ctypes
@@ -704,7 +705,7 @@ def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script:
         os._exit(0)  # a leak checker at exit would want to trace it, too
         """
     )
-    assert "is being traced" in done.stdout  # type: ignore[attr-defined]
+    assert "is being traced" in done.stdout
 
 
 # --- life cycle --------------------------------------------------------------------------------------------------
@@ -720,9 +721,7 @@ def test_starting_again_and_again_leaves_nothing(rung: SamplerInfo) -> None:
             collect(sampler, lambda: spin(MS // 10), seed=seed)
 
 
-def test_the_handler_goes_where_no_other_thread_could_still_be_ticked(
-    rung: SamplerInfo, run_script: Callable[..., object]
-) -> None:
+def test_the_handler_goes_where_no_other_thread_could_still_be_ticked(rung: SamplerInfo, run_script: Script) -> None:
     done = run_script(
         f"""
         import signal
@@ -733,7 +732,7 @@ def test_the_handler_goes_where_no_other_thread_could_still_be_ticked(
         print(caught_signals() & {{signal.SIGTRAP, signal.SIGRTMAX - 3}})
         """
     )
-    assert done.stdout == "set()\n"  # type: ignore[attr-defined]
+    assert done.stdout == "set()\n"
 
 
 def test_starting_twice_is_refused(rung: SamplerInfo) -> None:
