@@ -101,6 +101,7 @@ class _Frames:
     attribution: Attribution
     blind_below: float
     unresolved: tuple[Frame, ...] = ()
+    outweighed: tuple[Blame, ...] = ()
 
 
 def _comparison(base: Recording, head: Recording, whole: Whole, frames: _Frames, limits: Limits) -> Comparison:
@@ -122,6 +123,7 @@ def _comparison(base: Recording, head: Recording, whole: Whole, frames: _Frames,
         moved=_blamed(frames.deltas, attribution.moved),
         unclear=_blamed(frames.deltas, attribution.unclear),
         unresolved=frames.unresolved,
+        outweighed=_blamed(frames.deltas, frames.outweighed),
         alike=attribution.alike,
         blind_below_ps=_whole_ps(frames.blind_below),
     )
@@ -145,28 +147,48 @@ def _compare_frames(
     least_ps = spent.frame_threshold * whole.base.ps
     table = table.renamed(pair_renames(table, whole.base.ps, whole.head.ps, least_ps))
     gauge = Gauge(table, whole.base, whole.head, session_sd)
-    tests = compare_frames(
-        gauge,
-        whole,
-        threshold=spent.threshold,
-        frame_threshold=spent.frame_threshold,
-        alpha=spent.alpha,
-        suspects=None if suspects is None else table.indexes(suspects),
-    )
     lines = {**base.lines, **head.lines}
     project = project_frames(table.frames, lines)
-    attribution = attribute(tests, project | _of_packages(table.frames, changed_packages(base, head)))
-    culprits = tuple(
-        replace(_with_sole_caller(blame, table), called_from=project_caller(tests, blame.frame, project))
-        for blame in attribution.culprits
-    )
+    own = project | _of_packages(table.frames, changed_packages(base, head))
+    suspected = None if suspects is None else table.indexes(suspects)
+
+    def test(frame_threshold: float) -> FrameTests:
+        return compare_frames(
+            gauge,
+            whole,
+            threshold=spent.threshold,
+            frame_threshold=frame_threshold,
+            alpha=spent.alpha,
+            suspects=suspected,
+        )
+
+    improved = whole.high < 1 - spent.threshold
+    tests = test(spent.frame_threshold_of(improved=improved))
+    attribution = _attribute(tests, own, project)
     settled = resolved(tests, len(head.processes), max(most, len(head.processes)), spent.alpha)
+    outweighed: tuple[Blame, ...] = ()
+    if improved:
+        told = {blame.frame for blame in (*attribution.culprits, *attribution.moved, *attribution.unclear)}
+        all_that_grew = _attribute(test(spent.frame_threshold), own, project).culprits
+        outweighed = tuple(blame for blame in all_that_grew if blame.frame not in told)
     return _Frames(
         _deltas(tests, attribution, lines),
-        replace(attribution, culprits=culprits),
+        attribution,
         tests.blind_below,
         tuple(frame for frame, done in zip(table.frames, settled, strict=True) if not done),
+        outweighed,
     )
+
+
+def _attribute(tests: FrameTests, own: Mask, project: Mask) -> Attribution:
+    """The culprits with who calls them. ``own`` is code that may differ between the sides, ``project`` that of the
+    repository; both have shape ``(frames,)``."""
+    attribution = attribute(tests, own)
+    culprits = tuple(
+        replace(_with_sole_caller(blame, tests.gauge.table), called_from=project_caller(tests, blame.frame, project))
+        for blame in attribution.culprits
+    )
+    return replace(attribution, culprits=culprits)
 
 
 def _with_sole_caller(blame: Blame, table: StackTable) -> Blame:

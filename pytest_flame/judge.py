@@ -130,7 +130,7 @@ def _frame_slower(case: Case) -> Ruling | None:
     c = case.comparison
     if not c.culprits:
         return None
-    tolerated = f"tolerated {_number(100 * c.limits.frame_threshold)} %"
+    tolerated = f"tolerated {_number(100 * c.frame_threshold)} %"
     return Verdict.REGRESSED, f"{_named(c, c.culprits)} ({tolerated}); total {_total(c)}"
 
 
@@ -184,7 +184,7 @@ def _maybe_over(case: Case) -> Ruling | None:
     for delta in c.frames:
         if delta.frame not in c.unresolved or delta.frame in moved:
             continue
-        limit = c.limits.frame_threshold * c.base_ps
+        limit = c.frame_threshold * c.base_ps
         inclusive = delta.low_ps > 0 and delta.delta_ps > max(limit, c.limits.threshold * delta.base_ps)
         own = delta.self_low_ps > 0 and delta.self_delta_ps > max(limit, c.limits.threshold * delta.base_self_ps)
         # Who costs no more with all it calls has taken work over from them.
@@ -199,9 +199,10 @@ def _maybe_over(case: Case) -> Ruling | None:
 
 def _improved(case: Case) -> Ruling | None:
     c = case.comparison
-    if c.high < 1 - c.limits.threshold:
-        return Verdict.IMPROVED, f"{_total(c)} is faster by more than {_tolerated(c)}"
-    return None
+    if not c.improved:
+        return None
+    although = f", although {_named(c, c.outweighed)}" if c.outweighed else ""
+    return Verdict.IMPROVED, f"{_total(c)} is faster by more than {_tolerated(c)}{although}"
 
 
 def _within(case: Case) -> Ruling | None:

@@ -343,6 +343,11 @@ class Limits:
     frame_threshold: float = 0.02
     alpha: float = 0.01
 
+    def frame_threshold_of(self, *, improved: bool) -> float:
+        """The frame threshold of a test: one that became faster by more than ``threshold`` fails for a function only
+        if the growth would have failed the whole test."""
+        return max(self.frame_threshold, self.threshold) if improved else self.frame_threshold
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -381,6 +386,18 @@ class Comparison:
     """Recordings of base that ``session_sd`` was estimated from; 0 where it is assumed."""
     tested: bool = True
     """False where there are too few profiles to know their noise: costs and deltas hold, intervals and p do not."""
+    outweighed: tuple[FrameDelta, ...] = ()
+    """Grew by more than the frame threshold, but by no more than the whole test may, in a test that improved."""
+
+    @property
+    def improved(self) -> bool:
+        """The whole test is faster by more than its threshold."""
+        return self.high < 1 - self.limits.threshold
+
+    @property
+    def frame_threshold(self) -> float:
+        """What a function may grow by, as a part of the test: in a test that improved, as much as the test itself."""
+        return self.limits.frame_threshold_of(improved=self.improved)
 
     def check(self) -> None:
         if not self.low <= self.ratio <= self.high:

@@ -220,6 +220,32 @@ def test_which_frames_are_the_projects_own() -> None:
     assert {name for name, mine in own.items() if mine} == {"mine", "script"}
 
 
+FASTER = {names: cost * (1 if "lex" in names else 0.3) for names, cost in SHOP.items()}
+"""The rest of the program costs a third; ``lex`` is as it was."""
+
+
+def test_in_a_test_that_improved_a_function_may_grow_by_what_the_test_may() -> None:
+    c = run(changed({"test > lex > scan": 0.035}, FASTER), Noise(samples=5000))
+    assert c.improved
+    assert c.culprits == c.unclear == ()
+    assert [(d.frame.qualname, d.change) for d in c.outweighed] == [("scan", Change.SLOWER)]
+    assert c.outweighed[0].own_delta_ps == pytest.approx(0.035 * MS, rel=0.2)
+
+
+def test_a_growth_that_would_have_failed_the_test_itself_fails_an_improved_one() -> None:
+    for below in ("test > lex > scan", "test > lex > check"):
+        c = run(changed({below: 0.08}, FASTER), Noise(samples=5000))
+        assert c.improved
+        assert [d.frame.qualname for d in c.culprits] == [below.rpartition(" ")[2]]
+        assert c.outweighed == ()
+
+
+def test_two_small_growths_of_one_caller_are_its_own() -> None:
+    """Each is less than the test may grow by; together they are more."""
+    c = run(changed({"test > lex > scan": 0.04, "test > lex > tax": 0.04}, FASTER), Noise(samples=5000))
+    assert [d.frame.qualname for d in c.culprits] == ["lex"]
+
+
 COSTS = st.dictionaries(
     st.lists(st.sampled_from("abcd"), max_size=4).map(lambda below: " > ".join(["test", *below])),
     st.sampled_from([0.0001, 0.01, 1.0, 50.0]),

@@ -83,6 +83,7 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "head_first_call_ns": _first_call_ns(judgement.head),
         "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],
         "moved": [_frame(delta, comparison) for delta in comparison.moved] if comparison else [],
+        "outweighed": [_frame(delta, comparison) for delta in comparison.outweighed] if comparison else [],
         "notes": [*judgement.notes, *(comparison.notes if comparison else ())],
         "details": judgement.details or None,
     }

@@ -8,6 +8,7 @@ callers never explain each other: one slower and one faster is a regression that
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 
 import numpy as np
 
@@ -38,23 +39,26 @@ def find_move(tests: FrameTests, frame: int, growing: Mask, project: Mask) -> tu
     unclear: int | None = None
     ancestor: int | None = frame
     seen: set[int] = set()
-    while ancestor is not None and ancestor not in seen:
+    while ancestor is not None:
         seen.add(ancestor)
         move = _under(tests, ancestor, growing, project)
         if move is Move.MOVED:
             return move, ancestor
         if move is Move.UNCLEAR and unclear is None:
             unclear = ancestor
-        ancestor = _main_caller(tests, ancestor, growing)
+        ancestor = _main_caller(tests, ancestor, growing, seen)
     return (Move.NONE, None) if unclear is None else (Move.UNCLEAR, unclear)
 
 
-def _main_caller(tests: FrameTests, frame: int, growing: Mask) -> int | None:
-    callers, growth = tests.gauge.by(tests.gauge.table.callers(frame), growing)
-    if not callers:
-        return None
-    largest = callers[int(growth.delta.argmax())]
-    return largest if largest >= 0 else None
+def _main_caller(tests: FrameTests, frame: int, growing: Mask, seen: Collection[int]) -> int | None:
+    """Of the callers not ``seen`` the one under which most of the growth lies.
+
+    Stacks the frame is not in have no say: a function with many callers is left by way of one of them.
+    """
+    callers = tests.gauge.table.callers(frame)
+    names, growth = tests.gauge.by(callers, growing & (callers >= 0))
+    ranked = (names[i] for i in growth.delta.argsort()[::-1])
+    return next((caller for caller in ranked if caller not in seen), None)
 
 
 def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Move:

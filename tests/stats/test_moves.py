@@ -30,6 +30,17 @@ def test_who_calls_the_new_place_of_a_cost_neither_grew_nor_moved() -> None:
     assert [d.frame.qualname for d in comparison.moved] == ["levy"]
 
 
+def test_what_took_the_place_of_something_costlier_is_not_to_blame_whoever_calls_it() -> None:
+    """``lex`` became a parser with a helper that many call; the one that calls it most often calls it seldom."""
+    parser = {f"test > lex > parse > rule{i} > check": 0.009 for i in range(4)}
+    parser |= {f"test > lex > parse > rule{i} > consume > check": 0.004 for i in range(4)}
+    gone = {names: -cost for names, cost in SHOP.items() if names.startswith("test > lex >")}
+    comparison = run(changed({**gone, "test > lex": -0.02, **parser}))
+    assert "check" in {d.frame.qualname for d in comparison.frames if d.over_threshold}
+    assert comparison.culprits == comparison.unclear == ()
+    assert "check" in {d.frame.qualname for d in comparison.moved}
+
+
 def test_a_renamed_function_is_not_excused_by_another_that_got_faster() -> None:
     head = changed({"test > tokenize": 0.08, "test > show > fmt": -0.08}, renamed("lex", "tokenize"))
     comparison = run(head)
