@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from statistics import NormalDist, median
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from pytest_flame.model import Comparison, FrameDelta, Judgement, Recording, Verdict
+from pytest_flame.model import Comparison, FrameDelta, Judgement, Objection, Recording, Verdict
 from pytest_flame.quantities import FIRST_CALL
 
 MIN_SAMPLES: Final = 10
@@ -58,7 +59,15 @@ class Case:
         return not (self.comparison.session_sd or self.comparison.sessions)
 
 
-Ruling = tuple[Verdict, str]
+class Ruling(NamedTuple):
+    """What a rule says. REGRESSED without an objection is one against the whole test."""
+
+    verdict: Verdict
+    reason: str
+    objections: tuple[Objection, ...] = ()
+
+
+Rule = Callable[[Case], Ruling | None]
 Advise = Callable[[Case, float], str]
 """What would settle an undecided case: this many times the present measuring, or never where it is inf."""
 
@@ -73,13 +82,19 @@ def judge(
 ) -> Judgement:
     """The verdict on two compared recordings: that of the first rule that has one.
 
+    Where that is REGRESSED, the rules after it are asked for objections too, up to one that says something else.
+
     ``advise`` words what would settle an undecided one, where the options of the gate would not.
     """
     case = Case(comparison, base, head, time_s, advise)
-    verdict, reason = next(ruling for rule in RULES if (ruling := rule(case)) is not None)
+    given = ((rule, ruling) for rule in RULES if (ruling := rule(case)) is not None)
+    rule, first = next(given)
+    convicting = takewhile(lambda one: one[1].verdict is Verdict.REGRESSED, chain([(rule, first)], given))
+    objections = tuple(o for rule, ruling in convicting for o in ruling.objections or (Objection(rule.__name__),))
+    verdict, reason, _ = first
     if head.metric == FIRST_CALL:
         reason = f"first call: {reason}"
-    return Judgement(comparison.test_id, verdict, reason, comparison, base, head)
+    return Judgement(comparison.test_id, verdict, reason, comparison, base, head, objections=objections)
 
 
 def new(test_id: str, reason: str = "no baseline") -> Judgement:
@@ -114,7 +129,7 @@ def _no_samples(case: Case) -> Ruling | None:
             continue
         if not any(s.weight_ns for p in recording.processes for s in p.stacks.values()):
             n = len(recording.processes)
-            return Verdict.ERROR, f"no samples: {side} has none in {n} process{'es' if n != 1 else ''}"
+            return Ruling(Verdict.ERROR, f"no samples: {side} has none in {n} process{'es' if n != 1 else ''}")
     return None
 
 
@@ -122,7 +137,8 @@ def _whole_test_slower(case: Case) -> Ruling | None:
     c = case.comparison
     if c.low > 1 + c.limits.threshold:
         alike = "; everything is slower alike" if c.alike else ""
-        return Verdict.REGRESSED, f"{_total(c)} is above the tolerated {_tolerated(c)}{alike}"
+        objection = Objection("whole test", bound=c.limits.threshold, by_alpha=True)
+        return Ruling(Verdict.REGRESSED, f"{_total(c)} is above the tolerated {_tolerated(c)}{alike}", (objection,))
     return None
 
 
@@ -131,7 +147,9 @@ def _frame_slower(case: Case) -> Ruling | None:
     if not c.culprits:
         return None
     tolerated = f"tolerated {_number(100 * c.frame_threshold)} %"
-    return Verdict.REGRESSED, f"{_named(c, c.culprits)} ({tolerated}); total {_total(c)}"
+    # Whom a growth is traced to may be another the next time, such as a library's caller: all that grew are subjects.
+    over = tuple(Objection("function", d.frame, c.frame_threshold, by_alpha=True) for d in c.frames if d.over_threshold)
+    return Ruling(Verdict.REGRESSED, f"{_named(c, c.culprits)} ({tolerated}); total {_total(c)}", over)
 
 
 def _undecidable(case: Case) -> Ruling | None:
@@ -140,8 +158,8 @@ def _undecidable(case: Case) -> Ruling | None:
         return None
     few = min(c.base_processes, c.head_processes)
     if few < 3:
-        return Verdict.INCONCLUSIVE, f"{few} process{'es' if few > 1 else ''} on one side: too few to judge"
-    return Verdict.INCONCLUSIVE, "an iteration costs no more than the empty loop: nothing to judge"
+        return Ruling(Verdict.INCONCLUSIVE, f"{few} process{'es' if few > 1 else ''} on one side: too few to judge")
+    return Ruling(Verdict.INCONCLUSIVE, "an iteration costs no more than the empty loop: nothing to judge")
 
 
 def _few_samples(case: Case) -> Ruling | None:
@@ -153,19 +171,21 @@ def _few_samples(case: Case) -> Ruling | None:
         cpu_ns, wall_ns = _per_iteration(recording)
         if cpu_ns < MAX_WAITING * wall_ns:
             waits = f"the body waits: {_duration(cpu_ns)} of CPU in {_duration(wall_ns)} on {side}"
-            return Verdict.INCONCLUSIVE, (
+            return Ruling(
+                Verdict.INCONCLUSIVE,
                 f"{waits}, and only CPU is judged; measure the part that computes, with flame(...) or `with flame:`, "
-                "or replace what it waits for"
+                "or replace what it waits for",
             )
         if recording.metric != FIRST_CALL:
-            return Verdict.INCONCLUSIVE, f"{samples} samples of {side}: too few to judge any frame; give it more time"
+            few = f"{samples} samples of {side}: too few to judge any frame; give it more time"
+            return Ruling(Verdict.INCONCLUSIVE, few)
     return None
 
 
 def _samples_missing(case: Case) -> Ruling | None:
     for side, recording in _sides(case):
         if (part := missing(recording)) > MAX_MISSING:
-            return Verdict.INCONCLUSIVE, f"{_number(100 * part)} % of the samples of {side} are missing"
+            return Ruling(Verdict.INCONCLUSIVE, f"{_number(100 * part)} % of the samples of {side} are missing")
     return None
 
 
@@ -174,7 +194,7 @@ def _maybe_moved(case: Case) -> Ruling | None:
     if not c.unclear:
         return None
     reason = f"{_named(c, c.unclear)} while others lost cost to it; whether the sum stayed the same is not clear"
-    return Verdict.INCONCLUSIVE, f"{reason}; {_advice(case, math.inf)}"
+    return Ruling(Verdict.INCONCLUSIVE, f"{reason}; {_advice(case, math.inf)}")
 
 
 def _maybe_over(case: Case) -> Ruling | None:
@@ -193,7 +213,7 @@ def _maybe_over(case: Case) -> Ruling | None:
             reason = (
                 f"`{delta.frame}` grew by {_number(100 * grew / c.base_ps)} % of the test; whether by more than it may"
             )
-            return Verdict.INCONCLUSIVE, f"{reason} is not clear; {_advice(case, math.inf)}"
+            return Ruling(Verdict.INCONCLUSIVE, f"{reason} is not clear; {_advice(case, math.inf)}")
     return None
 
 
@@ -202,7 +222,7 @@ def _improved(case: Case) -> Ruling | None:
     if not c.improved:
         return None
     although = f", although {_named(c, c.outweighed)}" if c.outweighed else ""
-    return Verdict.IMPROVED, f"{_total(c)} is faster by more than {_tolerated(c)}{although}"
+    return Ruling(Verdict.IMPROVED, f"{_total(c)} is faster by more than {_tolerated(c)}{although}")
 
 
 def _within(case: Case) -> Ruling | None:
@@ -210,20 +230,20 @@ def _within(case: Case) -> Ruling | None:
     if c.high >= 1 + c.limits.threshold:
         return None
     if c.low > 1:
-        return Verdict.PASS, f"significant slowdown {_total(c)} within the tolerated {_tolerated(c)}"
-    return Verdict.PASS, f"{_total(c)} is within the tolerated {_tolerated(c)}"
+        return Ruling(Verdict.PASS, f"significant slowdown {_total(c)} within the tolerated {_tolerated(c)}")
+    return Ruling(Verdict.PASS, f"{_total(c)} is within the tolerated {_tolerated(c)}")
 
 
 def _spans(case: Case) -> Ruling:
     c = case.comparison
     distance = abs(math.log(c.ratio / (1 + c.limits.threshold)))
-    return (
+    return Ruling(
         Verdict.INCONCLUSIVE,
         f"interval {_interval(c)} spans the threshold {_tolerated(c)}; {_advice(case, distance)}",
     )
 
 
-RULES: Final = (
+RULES: Final[list[Rule]] = [
     _no_samples,
     _whole_test_slower,
     _frame_slower,
@@ -235,7 +255,8 @@ RULES: Final = (
     _improved,
     _within,
     _spans,
-)
+]
+"""A further one that convicts has its place before ``_undecidable``: whoever is asked after a PASS is not heard."""
 
 
 def samples_due(recording: Recording) -> float:

@@ -419,6 +419,19 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Objection:
+    """What a rule holds against a test. It convicts where the same is held against fresh pairs again."""
+
+    rule: str
+    subject: Frame | None = None
+    """The function; None where it is the whole test."""
+    bound: float = field(default=0.0, compare=False)
+    """What was surely exceeded, as a part of the test's base cost."""
+    by_alpha: bool = field(default=False, compare=False)
+    """Raised falsely at most as often as the comparison's alpha says: a smaller one makes it surer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """The verdict on one test and everything the reports show of it."""
 
@@ -437,6 +450,8 @@ class Judgement:
     """Both sides were measured together; otherwise base is as stored."""
     base_commit: str | None = None
     """The commit that was measured as base."""
+    objections: tuple[Objection, ...] = ()
+    """What all rules hold against the test, whichever of them gave the verdict."""
     baseline_written: str | None = None
     """The baseline that this run wrote for the test, relative to the root: what head costs was accepted."""
 

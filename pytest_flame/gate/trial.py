@@ -14,7 +14,17 @@ from typing import Final
 from pytest_flame import fold
 from pytest_flame.compare import compare, compare_interleaved
 from pytest_flame.judge import judge
-from pytest_flame.model import Comparison, Frame, FrameDelta, Judgement, Limits, Process, Recording, Verdict
+from pytest_flame.model import (
+    Comparison,
+    Frame,
+    FrameDelta,
+    Judgement,
+    Limits,
+    Objection,
+    Process,
+    Recording,
+    Verdict,
+)
 from pytest_flame.stats import noise
 from pytest_flame.stats.looks import Looks, plan_looks
 
@@ -60,17 +70,18 @@ class Screen:
 class Suspicion:
     """What the search found and the confirmation has to find again."""
 
-    total: bool
-    frames: frozenset[Frame]
+    objections: frozenset[Objection]
     after: int
     """Pairs of the search; the confirmation's begin here."""
 
-    def shown(self, comparison: Comparison) -> bool:
-        if self.total and comparison.low > 1 + comparison.limits.threshold:
-            return True
-        # Whom a suspect is traced to may be another, such as a library's caller.
-        over = any(delta.over_threshold and delta.frame in self.frames for delta in comparison.frames)
-        return over and bool(comparison.culprits)
+    @property
+    def frames(self) -> frozenset[Frame] | None:
+        """Whom the confirmation may name. Where the whole test is objected to, something is to blame: then anybody."""
+        subjects = {objection.subject for objection in self.objections}
+        return None if None in subjects else frozenset(frame for frame in subjects if frame is not None)
+
+    def shown(self, judgement: Judgement) -> bool:
+        return not self.objections.isdisjoint(judgement.objections)
 
 
 @dataclass
@@ -133,9 +144,7 @@ class Trial:
         comparison = self._compare(base, head, alpha)
         self.judgement = found = replace(judge(comparison, base, head, time_s=self.time_s), interleaved=True)
         if found.verdict is Verdict.REGRESSED:
-            total = comparison.low > 1 + self.limits.threshold
-            over = frozenset(delta.frame for delta in comparison.frames if delta.over_threshold)
-            self.suspicion = Suspicion(total, over, measured)
+            self.suspicion = Suspicion(frozenset(found.objections), measured)
             self._seen = 0
             return True
         return not last and not _settled(found)
@@ -144,11 +153,9 @@ class Trial:
         self, base: Recording, head: Recording, alpha: float, last: bool, all_base: Recording, all_head: Recording
     ) -> bool:
         assert self.suspicion is not None
-        # A total that grew says that something did: then any frame may be named for it.
-        suspects = None if self.suspicion.total else self.suspicion.frames
-        comparison = self._compare(base, head, alpha, suspects)
-        if self.suspicion.shown(comparison):
-            found = judge(comparison, base, head, time_s=self.time_s)
+        comparison = self._compare(base, head, alpha, self.suspicion.frames)
+        found = judge(comparison, base, head, time_s=self.time_s)
+        if self.suspicion.shown(found):
             self.judgement = replace(found, interleaved=True)
             self.confirmed = True
             return not last and not _named(comparison) and bool(comparison.unresolved)
@@ -167,7 +174,7 @@ class Trial:
         pooled = judge(self._compare(*kept, self.search.alphas[-1]), *kept, time_s=self.time_s)
         if pooled.verdict is Verdict.REGRESSED:
             sure = self._pooled_alpha > 0 and judge(self._compare(*kept, self._pooled_alpha), *kept, time_s=self.time_s)
-            if sure and sure.verdict is Verdict.REGRESSED:
+            if sure and any(objection.by_alpha for objection in sure.objections):
                 return replace(sure, interleaved=True)
             pooled = replace(
                 pooled,

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from simulated import SHOP, Noise, record, times
 
+from pytest_flame import judge
 from pytest_flame.gate.trial import SPARE, Screen, Trial
-from pytest_flame.model import Frame, Judgement, Limits, Outside, Recording, Verdict
+from pytest_flame.judge import Case, Rule, Ruling
+from pytest_flame.model import Frame, Judgement, Limits, Objection, Outside, Recording, Verdict
 
 CALM = Noise(processes=1, samples=4000, between=0.004, per_stack=0.005)
 NOISY = Noise(processes=1, samples=4000, between=0.12, per_stack=0.005)
@@ -111,7 +113,7 @@ def test_slowdown_is_confirmed_with_fresh_pairs_only() -> None:
     assert judgement.verdict is Verdict.REGRESSED
     suspicion = b.trial.suspicion
     assert suspicion is not None
-    assert suspicion.total
+    assert suspicion.frames is None, "the whole test is: anybody may be named"
     assert suspicion.after == 5
     assert b.pairs == 10
     assert b.head is not None
@@ -135,7 +137,7 @@ def test_growth_of_a_frame_alone_is_suspected_and_confirmed() -> None:
     b = bench()
     judgement = b.run(head)
     assert b.trial.suspicion is not None
-    assert not b.trial.suspicion.total
+    assert b.trial.suspicion.frames is not None
     assert Frame("app", "fmt") in b.trial.suspicion.frames
     assert judgement.verdict is Verdict.REGRESSED
     assert judgement.comparison is not None
@@ -180,6 +182,40 @@ def test_identical_code_is_hardly_ever_called_regressed() -> None:
     noisy = Noise(processes=1, samples=500, between=0.03, per_stack=0.03, outliers=0.07)
     verdicts = [bench(7, seed=seed, noise=noisy).run(SHOP).verdict for seed in range(40)]
     assert Verdict.REGRESSED not in verdicts
+
+
+# --- rules from outside -------------------------------------------------------------------------------------------
+
+
+def head_has(cost: float) -> Rule:
+    """A rule that is no statistic: head may not cost more than this many times base, as it was measured."""
+
+    def costlier(case: Case) -> Ruling | None:
+        return Ruling(Verdict.REGRESSED, "too much") if case.comparison.ratio > cost else None
+
+    return costlier
+
+
+def test_a_rule_from_outside_convicts_only_what_shows_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "RULES", [head_has(1.02), *judge.RULES])
+    b = bench(10)
+    while b.trial.suspicion is None:
+        assert b.pair(times(1.04, "test"))
+    assert b.trial.suspicion.objections == {Objection("costlier")}
+    assert b.run(SHOP).verdict is not Verdict.REGRESSED
+    again = bench(10).run(times(1.04, "test"))
+    assert (again.verdict, again.reason) == (Verdict.REGRESSED, "too much")
+
+
+def test_pairs_of_both_stages_convict_by_no_rule_that_alpha_says_nothing_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pairs together are above the limit, since the first ones are; the fresh ones are not."""
+    monkeypatch.setattr(judge, "RULES", [head_has(1.01), *judge.RULES])
+    b = bench(10)
+    while b.trial.suspicion is None:
+        assert b.pair(times(1.045, "test"))
+    judgement = b.run(SHOP)
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert judgement.reason == "seen once, and not when it was measured again: too much"
 
 
 # --- pairs that are disturbed -------------------------------------------------------------------------------------
