@@ -15,12 +15,12 @@ from pytest_flame.baseline.sessions import costs_ps
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording, SourceLine
 from pytest_flame.stats import noise
 from pytest_flame.stats.attribution import Attribution, Blame, attribute, project_caller
+from pytest_flame.stats.between_sessions import Between, difference
 from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
 from pytest_flame.stats.renames import pair_renames
-from pytest_flame.stats.session import Between, difference
+from pytest_flame.stats.stack_table import Mask, StackTable
 from pytest_flame.stats.student import Floats
-from pytest_flame.stats.table import Mask, StackTable
 from pytest_flame.stats.whole import Whole, centre, compare_pairs, decide
 
 STORED_SESSION_SD = 0.01

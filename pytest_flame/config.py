@@ -38,7 +38,7 @@ class Settings:
     deadline_s: float | None
     """None: from what base takes."""
     frequency_hz: int | None
-    """None: chosen once per run, ``gate/rate.py``."""
+    """None: chosen once per run, ``gate/one_rate.py``."""
     seed: int
     cpus: tuple[int, ...]
     sampler: str

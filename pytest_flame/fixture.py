@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Final, ParamSpec, Protocol, TypeVar
+
+import pytest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +26,10 @@ class Flame(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
+
+
+FLAME_KEY: Final = pytest.StashKey[Flame]()
+"""Where a measured item keeps what its test gets."""
 
 
 class PassThrough:

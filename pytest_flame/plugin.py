@@ -8,11 +8,10 @@ import pytest
 
 from pytest_flame.config import Settings, is_asked_for, is_distributed, read_settings
 from pytest_flame.errors import FlameError
-from pytest_flame.fixture import Flame, PassThrough
+from pytest_flame.fixture import FLAME_KEY, Flame, PassThrough
 from pytest_flame.marker import MARKER_HELP, is_marked
 from pytest_flame.options import add_options
 
-FLAME_KEY: Final = pytest.StashKey[Flame]()
 PLUGIN_NAME: Final = "flame-gate"
 
 

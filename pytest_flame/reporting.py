@@ -15,7 +15,7 @@ from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.runner import runtestprotocol
 
-from pytest_flame.baseline.names import slug
+from pytest_flame.baseline.slug import slug
 from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings
 from pytest_flame.coverage_limit import lift_coverage_limit

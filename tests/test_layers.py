@@ -1,9 +1,11 @@
-"""Data flows one way: lower layers never import higher ones, and only a few modules know pytest."""
+"""Data flows one way: who may import whom is a table, and only a few modules know pytest."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,73 +14,125 @@ import pytest_flame
 
 PACKAGE = Path(pytest_flame.__file__).parent
 
-# Lowest first. A module may import its own layer and those above it in this list.
-LAYERS = (
-    {"errors", "quantities", "values", "atomic", "clocks", "git_program", "git", "links", "temporary"},
-    {"model"},
-    {"fold", "fixture", "stats", "formats", "sampling"},
-    {"baseline", "measure", "doctor"},
-    {"compare"},
-    {"judge", "options", "config", "marker", "hookspecs", "coverage_limit"},
-    {"gate.trial"},
-    {"render"},
-    {"profiling"},
-    {"gate.request", "progress"},
-    {"gate.remarks", "gate.sources", "gate.changes"},
-    {"gate.screening", "gate.interleaving"},
-    {"gate.rate"},
-    {"gate.confirming"},
-    {"gate"},
-    {"gated", "invocation"},
-    {"reporting", "plugin"},
-    {"cli"},
-)
+GROUND = {"errors", "quantities", "values", "atomic", "clocks", "git_program", "git", "links", "temporary"}
+"""What everybody may use. Among themselves they import as they need."""
+ARROWS = {
+    "model": set(),
+    "fixture": set(),
+    "coverage_limit": set(),
+    "hookspecs": {"model"},
+    "fold": {"model"},
+    "formats": {"model"},
+    "sampling": {"model"},
+    "stats": {"fold", "model"},
+    "baseline": {"fold", "formats", "model"},
+    "measure": {"baseline", "fixture", "fold", "model", "sampling"},
+    "doctor": {"sampling"},
+    "compare": {"baseline", "fold", "model", "stats"},
+    "judge": {"model"},
+    "render": {"baseline", "fold", "formats", "model", "stats"},
+    "profiling": {"fold", "formats", "measure", "model", "render", "sampling"},
+    "options": set(),
+    "config": {"model", "options"},
+    "marker": {"config", "model"},
+    "invocation": {"measure"},
+    "progress": {"render"},
+    "gate": {
+        *(
+            "baseline",
+            "compare",
+            "config",
+            "fold",
+            "judge",
+            "marker",
+            "measure",
+            "model",
+            "render",
+            "sampling",
+            "stats",
+        ),
+    },
+    "gated": {"config", "invocation", "marker", "measure"},
+    "reporting": {
+        *("baseline", "config", "coverage_limit", "gate", "gated", "invocation", "marker", "measure", "model"),
+        *("progress", "render"),
+    },
+    "plugin": {
+        *("config", "doctor", "fixture", "hookspecs", "invocation", "marker", "measure", "options", "reporting"),
+        "sampling",
+    },
+    "cli": {"compare", "fold", "formats", "judge", "model", "render"},
+}
+"""Each package or module of the top level, and which of them it imports. What is not here is not allowed."""
 KNOW_PYTEST = {
-    *("plugin", "reporting", "invocation", "progress", "hookspecs", "coverage_limit", "gated"),
+    *("plugin", "reporting", "invocation", "progress", "hookspecs", "coverage_limit", "gated", "fixture"),
     *("options", "config", "marker"),
     *("measure.worker", "measure.item", "measure.outcome", "measure.capture", "measure.seeing"),
 }
-# The item that is measured shares the fixture's key with the plugin.
-ALLOWED = {("measure.item", "plugin")}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
-        if name != "__init__":
+        if path.parent != PACKAGE or path.stem != "__init__":
             yield name, path
 
 
 def imports(path: Path) -> set[str]:
+    """Every module named in an import, in functions too. ``from package import name`` names both."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "pytest_flame":
-            names |= {f"pytest_flame.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
 
 
-def layer(name: str) -> int:
-    """Of its own name, where that is listed, else of the package it lies in."""
-    for known in (name, name.partition(".")[0]):
-        found = [i for i, names in enumerate(LAYERS) if known in names]
-        if found:
-            return found[0]
-    raise AssertionError(f"{name} has no place in LAYERS")
+def own_imports(name: str, path: Path) -> set[str]:
+    """The package's modules among them, without the package's name."""
+    known = {module for module, _ in modules()}
+    return {i.removeprefix("pytest_flame.") for i in imports(path)} & known - {name}
+
+
+def unit(name: str) -> str:
+    return name.partition(".")[0]
 
 
 @pytest.mark.parametrize(("name", "path"), [pytest.param(n, p, id=n) for n, p in modules()])
-def test_imports_point_downward(name: str, path: Path) -> None:
-    for imported in imports(path):
-        if not imported.startswith("pytest_flame."):
-            continue
-        target = imported.removeprefix("pytest_flame.")
-        if (name, target) in ALLOWED:
-            continue
-        assert layer(target) <= layer(name), f"{name} imports {target}, which lies above it"
+def test_imports_follow_the_arrows(name: str, path: Path) -> None:
+    others = {unit(imported) for imported in own_imports(name, path)} - {unit(name)}
+    if unit(name) in GROUND:
+        assert others <= GROUND
+    else:
+        assert others - GROUND <= ARROWS[unit(name)]
+
+
+def test_every_arrow_is_there_for_an_import() -> None:
+    used = {(unit(name), unit(imported)) for name, path in modules() for imported in own_imports(name, path)}
+    assert {(one, other) for one, others in ARROWS.items() for other in others} <= used
+
+
+def circle(arrows: Mapping[str, Collection[str]]) -> list[str]:
+    """Some way from a node back to it, or none."""
+    try:
+        tuple(TopologicalSorter(arrows).static_order())
+    except CycleError as e:
+        return list(e.args[1])
+    return []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circle({name: own_imports(name, path) for name, path in modules()}) == []
+
+
+def test_no_packages_import_each_other_in_a_circle() -> None:
+    assert circle(ARROWS) == []
+
+
+def test_no_two_files_have_one_name() -> None:
+    names = Counter(name.rpartition(".")[2] for name, path in modules() if not path.stem.startswith("__"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize(("name", "path"), [pytest.param(n, p, id=n) for n, p in modules()])

@@ -15,7 +15,7 @@ from pathlib import Path
 from pytest_flame import atomic, fold
 from pytest_flame.baseline import broken, schema, sessions
 from pytest_flame.baseline.fields import Malformed
-from pytest_flame.baseline.names import slug
+from pytest_flame.baseline.slug import slug
 from pytest_flame.errors import BaselineError, FormatError, IntegrityError
 from pytest_flame.formats import folded
 from pytest_flame.model import Recording

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pytest_flame import fold
-from pytest_flame.cli.checkouts import aligned, note
-from pytest_flame.cli.names import how, title_of, title_of_sides
+from pytest_flame.cli.alignment import aligned, note
+from pytest_flame.cli.inputs import Reading, Source, added, expand, read, read_pair
 from pytest_flame.cli.outputs import STDOUT, Writers, outputs, svg_text, write
 from pytest_flame.cli.replicates import FEWEST, Terms, compared, unlike
-from pytest_flame.cli.sources import Reading, Source, added, expand, read, read_pair
 from pytest_flame.cli.summary import summary_lines
+from pytest_flame.cli.titles import how, title_of, title_of_sides
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import collapsed
 from pytest_flame.judge import outcome

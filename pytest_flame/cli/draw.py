@@ -7,9 +7,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from pytest_flame.cli.names import how, title_of
+from pytest_flame.cli.inputs import Reading, Source, added, expand, read
 from pytest_flame.cli.outputs import Writers, outputs, svg_text, write
-from pytest_flame.cli.sources import Reading, Source, added, expand, read
+from pytest_flame.cli.titles import how, title_of
 from pytest_flame.formats import collapsed
 from pytest_flame.model import Profile
 from pytest_flame.render import units

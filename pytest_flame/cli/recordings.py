@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_flame.cli.sources import Source, earliest_lines
+from pytest_flame.cli.inputs import Source, earliest_lines
 from pytest_flame.model import PS_PER_NS, Process, Recording, Round, SampleCounts, SamplerInfo, StackSample
 from pytest_flame.render.words import FILES
 

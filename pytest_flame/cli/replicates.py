@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pytest_flame.cli.inputs import Source
 from pytest_flame.cli.recordings import recording
-from pytest_flame.cli.sources import Source
 from pytest_flame.cli.untested import untested
 from pytest_flame.errors import UsageError
 from pytest_flame.judge import Case, judge

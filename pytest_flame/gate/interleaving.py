@@ -15,8 +15,8 @@ from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
 from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.schedule import BASE, MIN_PROCESSES, Measured, Places, Referee, Target, measure
 from pytest_flame.measure.scratch import scratch_directory
-from pytest_flame.measure.session import BASE, MIN_PROCESSES, Measured, Places, Referee, Target, measure
 from pytest_flame.measure.sides import Sides, open_sides
 from pytest_flame.model import Judgement, Recording, Verdict
 from pytest_flame.stats import noise

@@ -9,7 +9,7 @@ from pytest_flame import fold
 from pytest_flame.gate.request import Selected
 from pytest_flame.judge import MIN_SAMPLES
 from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.measure.session import Measured
+from pytest_flame.measure.schedule import Measured
 from pytest_flame.model import PS_PER_NS, Recording, SampleCounts
 from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.render import units

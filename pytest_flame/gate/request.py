@@ -12,8 +12,8 @@ from pytest_flame.marker import TestSettings
 from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
+from pytest_flame.measure.schedule import How, Progress, Target
 from pytest_flame.measure.scratch import Scratch
-from pytest_flame.measure.session import How, Progress, Target
 from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
 
@@ -71,7 +71,7 @@ class Request:
     skips_here: Callable[[str], bool] = lambda test_id: True
     """Runs a test in this process, plainly: whether it skips itself here too."""
     frequency_hz: int = RATES[0]
-    """Of all samplers of the run; ``gate/rate.py`` chooses it."""
+    """Of all samplers of the run; ``gate/one_rate.py`` chooses it."""
     gate: GateChanges = field(default_factory=GateChanges)
     """Changes to the gate itself, for the reports."""
     said: tuple[str, ...] = ()

@@ -13,10 +13,10 @@ from pytest_flame.config import Settings
 from pytest_flame.errors import FlameError
 from pytest_flame.gate.confirming import Confirmed, Suspect, confirm, is_suspicion
 from pytest_flame.gate.interleaving import measure_against
-from pytest_flame.gate.rate import at_one_rate, remarks
+from pytest_flame.gate.one_rate import at_one_rate, remarks
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.screening import Bases, load_bases, screen
-from pytest_flame.gate.sources import SourceTexts
+from pytest_flame.gate.source_texts import SourceTexts
 from pytest_flame.judge import error, outcome
 from pytest_flame.links import Links, relative_root
 from pytest_flame.measure.job import Status, WorkerResult

@@ -17,8 +17,8 @@ from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
 from pytest_flame.measure.job import Status
 from pytest_flame.measure.planned import unbelievable
+from pytest_flame.measure.schedule import MIN_PROCESSES, Measured, Places, Referee, Target, measure
 from pytest_flame.measure.scratch import scratch_directory
-from pytest_flame.measure.session import MIN_PROCESSES, Measured, Places, Referee, Target, measure
 from pytest_flame.model import Judgement, Recording
 
 RECORDED: Final = 10

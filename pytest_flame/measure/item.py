@@ -16,7 +16,7 @@ import pytest
 from _pytest.runner import call_and_report
 
 from pytest_flame.errors import FlameError
-from pytest_flame.fixture import PassThrough
+from pytest_flame.fixture import FLAME_KEY, PassThrough
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured
 from pytest_flame.measure.deadline import Pulse
@@ -28,7 +28,6 @@ from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, roomy
 from pytest_flame.measure.rounds import Kind, Progress, Step, empty_region_ns, rounds, watched
 from pytest_flame.measure.started import Started
-from pytest_flame.plugin import FLAME_KEY
 from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.sampling.ladder import open_sampler
 from pytest_flame.sampling.sampler import RawFrame

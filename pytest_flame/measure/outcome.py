@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flame.baseline.fingerprint import machine_fingerprint
-from pytest_flame.baseline.sources import module_files, source_hashes
+from pytest_flame.baseline.source_hashes import module_files, source_hashes
 from pytest_flame.errors import FlameError
 from pytest_flame.measure.capture import shown
 from pytest_flame.measure.job import Job, Status, WorkerResult

@@ -18,9 +18,9 @@ from pytest_flame.model import (
     Stack,
     StackSample,
 )
-from pytest_flame.sampling.lines import line_weights
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.sampler import RawFrame, RawSamples
+from pytest_flame.sampling.source_lines import line_weights
 
 CHILDREN_NOT_SAMPLED: Final = Frame("[children]", "[not sampled]")
 """CPU of child processes: those the body waited for, and those that live on."""

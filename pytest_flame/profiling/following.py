@@ -8,7 +8,7 @@ other Python that starts is told by an environment variable, which the package's
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 from pytest_flame.profiling import ending
@@ -17,12 +17,13 @@ from pytest_flame.profiling.session import Session
 VARIABLE: Final = "FLAME_PROFILE_SESSION"
 
 
-def enter(session: Session) -> None:
-    """From now on processes that this one starts belong to the session, if its settings say so."""
-    global _session, _hooked
-    from pytest_flame.profiling import member  # noqa: F401 (a forked child should find it imported)
+def enter(session: Session, join: Callable[[Session], None]) -> None:
+    """From now on processes that this one starts belong to the session, if its settings say so.
 
-    _session = session
+    ``join`` is what a forked child does to take part.
+    """
+    global _session, _join, _hooked
+    _session, _join = session, join
     if session.settings.follow:
         os.environ[VARIABLE] = str(session.folder)
     if not _hooked:
@@ -38,29 +39,16 @@ def leave(session: Session) -> None:
             del os.environ[VARIABLE]
 
 
-def join(folder: Path) -> None:
-    """This process belongs to a session. One that is over is none of its business."""
-    from pytest_flame.profiling.member import Member
-
-    try:
-        session = Session.open(folder)
-    except OSError:
-        os.environ.pop(VARIABLE, None)
-        return
-    Member(session).begin()
-
-
 def _in_child() -> None:
     global _session
     ending.forget()
     if _session is None:
         return
     session, _session = _session.renewed(), None
-    if session.settings.follow:
-        from pytest_flame.profiling.member import Member
-
-        Member(session).begin()
+    if session.settings.follow and _join is not None:
+        _join(session)
 
 
 _session: Session | None = None
+_join: Callable[[Session], None] | None = None
 _hooked = False

@@ -21,6 +21,21 @@ def say(text: str) -> None:
         print(printable_text(f"flame: {text}"), file=stream, flush=True)
 
 
+def join(session: Session) -> None:
+    """This process takes part in a session from here to its end."""
+    Member(session).begin()
+
+
+def join_folder(folder: Path) -> None:
+    """This process was started by one of a session's. One that is over is none of its business."""
+    try:
+        session = Session.open(folder)
+    except OSError:
+        os.environ.pop(following.VARIABLE, None)
+        return
+    join(session)
+
+
 class Member:
     """One process of a session."""
 
@@ -46,7 +61,7 @@ class Member:
             say(f"process {os.getpid()} is not profiled: {e}")
             self._leave(final=True)
             return False
-        following.enter(self._session)
+        following.enter(self._session, join)
         return True
 
     def _finish(self, final: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from pytest_flame.errors import UsageError
 from pytest_flame.profiling import ending, following
+from pytest_flame.profiling.member import join
 from pytest_flame.profiling.recorder import Recorder
 from pytest_flame.profiling.result import CpuProfile
 from pytest_flame.profiling.session import Part, Session, Settings, merge
@@ -62,7 +63,7 @@ class Profiler:
     def start(self) -> None:
         self._recorder.start()
         self._session = Session.create(self._settings)
-        following.enter(self._session)
+        following.enter(self._session, join)
         self._watch = ending.watch(self._pause, self._recorder.start)
 
     def stop(self) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.profiling import following
-from pytest_flame.profiling.member import Member, say
+from pytest_flame.profiling.member import join, join_folder, say
 from pytest_flame.profiling.profiler import FREQUENCY_HZ
 from pytest_flame.profiling.result import check_suffix
 from pytest_flame.profiling.session import Session, Settings
@@ -39,14 +39,14 @@ def start() -> None:
         except (FlameError, OSError) as e:
             say(f"this program is not profiled: {e}")
     elif folder:
-        following.join(Path(folder))
+        join_folder(Path(folder))
 
 
 def _begin(output: str) -> None:
     del os.environ[OUTPUT]  # a process this one starts would write to the same file
     os.environ.pop(following.VARIABLE, None)
     settings = _settings(Path(output).absolute())
-    Member(Session.create(settings)).begin()
+    join(Session.create(settings))
 
 
 def _settings(output: Path) -> Settings:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame.atomic import write_text
-from pytest_flame.baseline.names import slug
+from pytest_flame.baseline.slug import slug
 from pytest_flame.errors import UsageError
 from pytest_flame.links import NO_LINKS, Links
 from pytest_flame.model import Judgement, Profile, Recording, RunResult, Verdict

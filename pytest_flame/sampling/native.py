@@ -17,10 +17,10 @@ from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SampleCounts, SamplerInfo
 from pytest_flame.sampling import dispositions
 from pytest_flame.sampling.dispositions import Dispositions
-from pytest_flame.sampling.lines import LineTable
 from pytest_flame.sampling.native_names import NativeModule, NativeNamer
 from pytest_flame.sampling.paths import LEFT_OUT, Paths
 from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
+from pytest_flame.sampling.source_lines import LineTable
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")

@@ -18,7 +18,7 @@ from pytest_flame.stats import student
 from pytest_flame.stats.calls import CARRIES, Calls, Rest, blame_calls, grew_along
 from pytest_flame.stats.frames import FrameTests
 from pytest_flame.stats.moves import MOST, Move, find_inlining, find_move
-from pytest_flame.stats.table import Mask
+from pytest_flame.stats.stack_table import Mask
 
 DOUBT = 0.05
 """Family-wise level at which one frame that kept another pace refutes "everything is slower alike"."""

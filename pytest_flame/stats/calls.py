@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 from pytest_flame.model import Change, Under
 from pytest_flame.stats.growth import Gauge, Growth
-from pytest_flame.stats.table import Mask
+from pytest_flame.stats.stack_table import Mask
 
 CARRIES = 0.9
 """Part of a growth that one caller has to account for to be the one it comes from."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from pytest_flame import fold
 from pytest_flame.model import PS_PER_NS, Process
-from pytest_flame.stats.session import difference
+from pytest_flame.stats.between_sessions import difference
 from pytest_flame.stats.student import Floats
 from pytest_flame.stats.whole import Whole, centre, compare_pairs, decide
 

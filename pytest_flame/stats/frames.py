@@ -17,8 +17,8 @@ import numpy as np
 
 from pytest_flame.stats import family, power, student
 from pytest_flame.stats.growth import Gauge, Growth
+from pytest_flame.stats.stack_table import Ints, Mask
 from pytest_flame.stats.student import Floats
-from pytest_flame.stats.table import Ints, Mask
 from pytest_flame.stats.whole import Whole
 
 _MIN_SAMPLES = 8.0

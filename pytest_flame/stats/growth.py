@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_flame.stats import student
+from pytest_flame.stats.stack_table import Counts, Ints, Mask, StackTable
 from pytest_flame.stats.student import Floats
-from pytest_flame.stats.table import Counts, Ints, Mask, StackTable
 from pytest_flame.stats.whole import Centre
 
 _MIN_ROWS = 5

@@ -15,7 +15,7 @@ import numpy as np
 from pytest_flame.stats import student
 from pytest_flame.stats.frames import FrameTests
 from pytest_flame.stats.growth import Growth
-from pytest_flame.stats.table import Mask
+from pytest_flame.stats.stack_table import Mask
 
 MARGIN = 1 / 3
 """Equivalent: what is left of the growth is surely below the frame threshold, or, not being shown to be above it,

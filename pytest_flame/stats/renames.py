@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pytest_flame.model import Frame
+from pytest_flame.stats.stack_table import Counts, StackTable
 from pytest_flame.stats.student import Floats
-from pytest_flame.stats.table import Counts, StackTable
 
 ALIKE = 0.6
 """Part of both profiles of callees that has to agree."""

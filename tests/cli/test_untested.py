@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.cli.counted import SAMPLE
+from pytest_flame.cli.inputs import Source
 from pytest_flame.cli.recordings import recording
-from pytest_flame.cli.sources import Source
 from pytest_flame.cli.untested import untested
 from pytest_flame.model import Change, Comparison, Frame, Limits
 

@@ -18,7 +18,7 @@ from pytest_flame.gate.request import Judged, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.marker import TestSettings
 from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.measure.session import Measured, Target
+from pytest_flame.measure.schedule import Measured, Target
 from pytest_flame.model import Judgement, Limits, Recording, Verdict
 
 GONE = "the test is not there at base 1a2b3c4, and does not pass on its code"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.baseline.names import slug
+from pytest_flame.baseline.slug import slug
 from pytest_flame.errors import UsageError
 from pytest_flame.model import Judgement, RunResult, Verdict
 from pytest_flame.render.report import MANIFEST, write_report

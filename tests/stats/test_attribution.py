@@ -15,7 +15,7 @@ from pytest_flame.model import Change, Comparison, Frame, Limits, Under
 from pytest_flame.stats.attribution import attribute
 from pytest_flame.stats.frames import compare_frames
 from pytest_flame.stats.growth import Gauge
-from pytest_flame.stats.table import StackTable
+from pytest_flame.stats.stack_table import StackTable
 from pytest_flame.stats.whole import compare_pairs
 
 NOISY = Noise(between=0.02, outliers=0.07)

@@ -11,10 +11,10 @@ from simulated import MS, Noise, changed, record, stack, zipf_program
 
 from pytest_flame import fold
 from pytest_flame.model import Frame, Recording
+from pytest_flame.stats.between_sessions import difference
 from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
-from pytest_flame.stats.session import difference
-from pytest_flame.stats.table import StackTable
+from pytest_flame.stats.stack_table import StackTable
 from pytest_flame.stats.whole import centre, compare_pairs, decide
 
 NOISY = Noise(between=0.03, outliers=0.07)

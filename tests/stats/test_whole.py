@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_flame.stats.session import difference
+from pytest_flame.stats.between_sessions import difference
 from pytest_flame.stats.whole import RESOLUTION_PS, Whole, centre, compare_pairs, decide
 
 MS = 1e9

@@ -14,9 +14,9 @@ from pytest_flame.sampling.symbols.debugfiles import DAMAGE, DebugLink, debug_li
 from pytest_flame.sampling.symbols.entries import SHF_EXECINSTR, symbol_entries
 from pytest_flame.sampling.symbols.functions import Extents, function_extents
 from pytest_flame.sampling.symbols.image import NotElf
+from pytest_flame.sampling.symbols.mapped_files import Source, debug_candidates, describe
 from pytest_flame.sampling.symbols.plt import stubs
-from pytest_flame.sampling.symbols.sources import Source, debug_candidates, describe
-from pytest_flame.sampling.symbols.table import NO_PARENT, SymbolTable
+from pytest_flame.sampling.symbols.symbol_table import NO_PARENT, SymbolTable
 
 _KINDS: Final = (0, 2, 10)
 """Labels (STT_NOTYPE: assembly), functions (STT_FUNC), functions chosen at load time (STT_GNU_IFUNC)."""

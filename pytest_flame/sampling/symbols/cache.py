@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from pytest_flame.sampling.symbols.table import SymbolTable
+from pytest_flame.sampling.symbols.symbol_table import SymbolTable
 
 FORMAT: Final = 1
 """Part of every entry's name: older versions of this package never read what they don't understand."""

@@ -19,7 +19,7 @@ from elftools.elf.elffile import ELFFile
 from pytest_flame.sampling.symbols.debugfiles import DAMAGE, debug_link, open_debug_file
 from pytest_flame.sampling.symbols.demangle import demangle
 from pytest_flame.sampling.symbols.image import NotElf
-from pytest_flame.sampling.symbols.sources import Source, debug_candidates
+from pytest_flame.sampling.symbols.mapped_files import Source, debug_candidates
 
 _LINKS: Final = ("DW_AT_abstract_origin", "DW_AT_specification")
 _TRANSPARENT: Final = frozenset({"DW_TAG_lexical_block", "DW_TAG_try_block", "DW_TAG_catch_block"})

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
-from pytest_flame.sampling.symbols.table import Symbol
+from pytest_flame.sampling.symbols.symbol_table import Symbol
 
 FOLDER: Final = Path("/tmp")
 _LINE: Final = re.compile(rb"^([0-9a-fA-F]{1,16})[ \t]+([0-9a-fA-F]{1,16})[ \t]+([^\n]+)$", re.MULTILINE)

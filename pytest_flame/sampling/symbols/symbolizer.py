@@ -11,10 +11,11 @@ from pytest_flame.model import Frame
 from pytest_flame.sampling.symbols.cache import SymbolCache
 from pytest_flame.sampling.symbols.demangle import demangle
 from pytest_flame.sampling.symbols.image import Image, NotElf
+from pytest_flame.sampling.symbols.mapped_files import mapped_image, open_file, open_mapped
 from pytest_flame.sampling.symbols.mappings import Mapping
 from pytest_flame.sampling.symbols.perfmap import PerfMap
-from pytest_flame.sampling.symbols.sources import mapped_image, open_file, open_mapped, read_table
-from pytest_flame.sampling.symbols.table import SymbolTable
+from pytest_flame.sampling.symbols.symbol_table import SymbolTable
+from pytest_flame.sampling.symbols.tables import read_table
 
 if TYPE_CHECKING:
     from pytest_flame.sampling.symbols.inlines import InlineReader

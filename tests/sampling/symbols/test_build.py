@@ -13,8 +13,8 @@ from compiled import Compile, addresses, run, stripped
 
 from pytest_flame.sampling.symbols.build import build_table
 from pytest_flame.sampling.symbols.image import NotElf
-from pytest_flame.sampling.symbols.sources import open_file
-from pytest_flame.sampling.symbols.table import SymbolTable
+from pytest_flame.sampling.symbols.mapped_files import open_file
+from pytest_flame.sampling.symbols.symbol_table import SymbolTable
 
 
 def table_of(path: Path) -> SymbolTable:

@@ -11,10 +11,11 @@ import pytest
 from compiled import Compile, addresses
 
 from pytest_flame.sampling.symbols import cache as cache_module
-from pytest_flame.sampling.symbols import sources
+from pytest_flame.sampling.symbols import tables
 from pytest_flame.sampling.symbols.cache import SymbolCache, cache_root, key_of
-from pytest_flame.sampling.symbols.sources import open_file, read_table
-from pytest_flame.sampling.symbols.table import SymbolTable
+from pytest_flame.sampling.symbols.mapped_files import open_file
+from pytest_flame.sampling.symbols.symbol_table import SymbolTable
+from pytest_flame.sampling.symbols.tables import read_table
 
 KEY = "5eed"
 
@@ -85,7 +86,7 @@ def test_a_second_reader_builds_nothing(
     source = open_file(library)
     with source.stream:
         read_table(source, SymbolCache(tmp_path / "cache"))
-        monkeypatch.setattr(sources, "_build", lambda source: pytest.fail("built again"))
+        monkeypatch.setattr(tables, "_built", lambda source: pytest.fail("built again"))
         read_table(source, SymbolCache(tmp_path / "cache"))
 
 
@@ -93,7 +94,7 @@ WRITE_AND_READ = """
 import sys
 from pathlib import Path
 from pytest_flame.sampling.symbols.cache import SymbolCache
-from pytest_flame.sampling.symbols.table import SymbolTable
+from pytest_flame.sampling.symbols.symbol_table import SymbolTable
 none = 0xFFFFFFFF
 names = sys.argv[2].encode() * 20000 + b"\\0"
 cache = SymbolCache(Path(sys.argv[1]))

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from compiled import SOURCE, Compile, addresses, run
 
-from pytest_flame.sampling.symbols import sources
+from pytest_flame.sampling.symbols import mapped_files, tables
 from pytest_flame.sampling.symbols.cache import SymbolCache
-from pytest_flame.sampling.symbols.sources import open_file, read_table
-from pytest_flame.sampling.symbols.table import SymbolTable
+from pytest_flame.sampling.symbols.mapped_files import open_file
+from pytest_flame.sampling.symbols.symbol_table import SymbolTable
+from pytest_flame.sampling.symbols.tables import read_table
 
 NO_BUILD_ID = "-Wl,--build-id=none"
 
@@ -21,7 +22,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only place for debug files beside the library's own folder."""
     folder = tmp_path / "debug"
     folder.mkdir()
-    monkeypatch.setattr(sources, "DEBUG_ROOTS", (folder,))
+    monkeypatch.setattr(mapped_files, "DEBUG_ROOTS", (folder,))
     monkeypatch.setenv("DEBUGINFOD_CACHE_PATH", str(tmp_path / "debuginfod"))
     return folder
 
@@ -154,5 +155,5 @@ def test_a_library_that_stays_stripped_is_read_once(
     slim = library.with_name("slim.so")
     run("strip", "-o", slim, library)
     first = table_of(slim, cache)
-    monkeypatch.setattr(sources, "_build", lambda source: pytest.fail("built again"))
+    monkeypatch.setattr(tables, "_built", lambda source: pytest.fail("built again"))
     assert table_of(slim, cache).to_bytes() == first.to_bytes()

@@ -14,7 +14,7 @@ import pytest
 from compiled import SOURCE, Compile, addresses, load, run, stripped
 
 from pytest_flame.model import FrameKind
-from pytest_flame.sampling.symbols import NativeName, Symbolizer, read_mappings, sources
+from pytest_flame.sampling.symbols import NativeName, Symbolizer, mapped_files, read_mappings
 from pytest_flame.sampling.symbols.cache import SymbolCache
 from pytest_flame.sampling.symbols.symbolizer import library_name
 
@@ -155,14 +155,14 @@ def test_a_library_that_was_replaced_is_not_believed(
 
 def only_by_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """As for users who may not follow /proc/PID/map_files."""
-    really = sources.open_file
+    really = mapped_files.open_file
 
-    def refused(path: Path) -> sources.Source:
+    def refused(path: Path) -> mapped_files.Source:
         if "map_files" in str(path):
             raise PermissionError(1, "not permitted")
         return really(path)
 
-    monkeypatch.setattr(sources, "open_file", refused)
+    monkeypatch.setattr(mapped_files, "open_file", refused)
 
 
 def test_another_process_is_named_by_its_own_libraries(compile_library: Compile) -> None:

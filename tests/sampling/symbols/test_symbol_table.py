@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.sampling.symbols.build import _table
-from pytest_flame.sampling.symbols.table import SymbolTable
+from pytest_flame.sampling.symbols.symbol_table import SymbolTable
 
 extents = st.dictionaries(st.integers(0, 300), st.integers(1, 80), max_size=25)
 

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_flame.measure.deadline import LEAST_S, UNKNOWN_S, Hang, Patience, Phase
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
-from pytest_flame.measure.session import How, Measured, Places, Target, measure
+from pytest_flame.measure.schedule import How, Measured, Places, Target, measure
 from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, SourceLine, StackSample
 from pytest_flame.quantities import shown_seconds
 

@@ -46,7 +46,7 @@ class SymbolTable:
     link: str = ""
     """The debug file's name, as the library says it."""
     looked_at: str = ""
-    """What there was to build the table from, see ``sources.describe``: where that changes, it is built again."""
+    """What there was to build the table from, see ``mapped_files.describe``: where that changes, it is built again."""
 
     def find(self, address: int) -> Symbol | None:
         """The innermost symbol that holds ``address``. Never one that ended before it."""

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pytest_flame.sampling.symbols.cache import SymbolCache, cache_root, key_of
+from pytest_flame.sampling.symbols.cache import cache_root
 from pytest_flame.sampling.symbols.image import Image, NotElf, read_image
 from pytest_flame.sampling.symbols.loaded import loaded_file
 from pytest_flame.sampling.symbols.mappings import Mapping
 from pytest_flame.sampling.symbols.memory import Memory
-from pytest_flame.sampling.symbols.table import SymbolTable
 
 DEBUG_ROOTS: Final = (Path("/usr/lib/debug"),)
 _VDSO_BYTES: Final = 1 << 20
@@ -94,18 +93,6 @@ def _same(source: Source, mapping: Mapping, mapped: Image | None) -> bool:
     return same_inode and (mapped is None or source.image == mapped)
 
 
-def read_table(source: Source, cache: SymbolCache) -> SymbolTable:
-    """The functions of ``source``: from the cache, or built and put there. Raises ``NotElf``."""
-    if source.status is None or source.path is None:
-        return _build(source)
-    key = key_of(source.image.build_id, source.status)
-    table = cache.read(key)
-    if table is None or not (table.complete or table.looked_at == describe(source, table.link)):
-        table = _build(source)
-        cache.write(key, table)
-    return table
-
-
 def describe(source: Source, link: str) -> str:
     """What an incomplete table was built from: the library's size (a stripped copy is smaller) and the debug files
     there are, so that one that is installed later is noticed."""
@@ -138,11 +125,3 @@ def _debuginfod_caches() -> list[Path]:
     named = os.environ.get("DEBUGINFOD_CACHE_PATH")
     root = cache_root()
     return [Path(named)] if named else [] if root is None else [root / "debuginfod_client"]
-
-
-def _build(source: Source) -> SymbolTable:
-    # Here, and not above: importing pyelftools takes longer than everything that is done with cached tables. No numpy:
-    # the process that is named may be the measured one, and OpenBLAS starts threads.
-    from pytest_flame.sampling.symbols.build import build_table
-
-    return build_table(source)

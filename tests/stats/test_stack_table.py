@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from simulated import stack
 
 from pytest_flame.model import Frame, Process, Round, StackSample
-from pytest_flame.stats.table import StackTable
+from pytest_flame.stats.stack_table import StackTable
 
 FRAMES = st.sampled_from("abcde").map(lambda name: Frame("m", name))
 STACKS = st.lists(FRAMES, min_size=0, max_size=6).map(lambda below: (Frame("m", "test"), *below))

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from pytest_flame.baseline.sources import module_files, source_hashes
+from pytest_flame.baseline.source_hashes import module_files, source_hashes
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.baseline.names import slug
+from pytest_flame.baseline.slug import slug
 
 
 @pytest.mark.parametrize(

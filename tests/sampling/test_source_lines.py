@@ -18,10 +18,10 @@ import pytest
 from sampled import MS, TIMER, beyond_chance, collect, sanitized, spin
 
 from pytest_flame.model import SamplerInfo
-from pytest_flame.sampling.lines import LineTable, line_weights
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.sampler import RawFrame, RawSamples
+from pytest_flame.sampling.source_lines import LineTable, line_weights
 
 NUMBERS = range(20_000)
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pytest_flame.cli.sources import Source
+from pytest_flame.cli.inputs import Source
 from pytest_flame.formats.checkouts import Folders, folders, moved, renamed
 from pytest_flame.model import Frame, Stack
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.gate.sources import SourceTexts
+from pytest_flame.gate.source_texts import SourceTexts
 from pytest_flame.model import Judgement, Process, Recording, Round, SamplerInfo, Verdict
 
 OLD, NEW = "def f():\n    return 1\n", "def f():\n    return 2\n"

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from pytest_flame.cli.sources import STDIN, SUFFIXES
+from pytest_flame.cli.inputs import STDIN, SUFFIXES
 from pytest_flame.formats.content import Bounds
 from pytest_flame.formats.labels import Naming
 from pytest_flame.formats.reading import How

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_flame.stats import student
-from pytest_flame.stats.session import Difference, between, difference
+from pytest_flame.stats.between_sessions import Difference, between, difference
 from pytest_flame.stats.whole import Centre, centre
 
 MS = 1e9

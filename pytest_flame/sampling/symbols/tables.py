@@ -1,0 +1,27 @@
+"""The functions of a mapped file: from the cache, or built and put there."""
+
+from __future__ import annotations
+
+from pytest_flame.sampling.symbols.cache import SymbolCache, key_of
+from pytest_flame.sampling.symbols.mapped_files import Source, describe
+from pytest_flame.sampling.symbols.symbol_table import SymbolTable
+
+
+def read_table(source: Source, cache: SymbolCache) -> SymbolTable:
+    """The functions of ``source``: from the cache, or built and put there. Raises ``NotElf``."""
+    if source.status is None or source.path is None:
+        return _built(source)
+    key = key_of(source.image.build_id, source.status)
+    table = cache.read(key)
+    if table is None or not (table.complete or table.looked_at == describe(source, table.link)):
+        table = _built(source)
+        cache.write(key, table)
+    return table
+
+
+def _built(source: Source) -> SymbolTable:
+    # Here, and not above: importing pyelftools takes longer than everything that is done with cached tables. No numpy:
+    # the process that is named may be the measured one, and OpenBLAS starts threads.
+    from pytest_flame.sampling.symbols.build import build_table
+
+    return build_table(source)
