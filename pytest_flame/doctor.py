@@ -44,7 +44,7 @@ TITLES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Check:
     """One thing that works here or does not."""
 
     title: str
@@ -55,10 +55,10 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Examination:
     facts: tuple[str, ...]
     """What was found, a line each."""
-    steps: tuple[Step, ...]
+    steps: tuple[Check, ...]
     cost: str = ""
     """What one tick costs, in words; empty where nothing can be sampled."""
 
@@ -84,20 +84,20 @@ class Diagnosis:
             yield self.cost
 
 
-def diagnose(frequency_hz: int | None = None) -> Diagnosis:
+def examine(frequency_hz: int | None = None) -> Examination:
     """Tries every step of the ladder with a real load, in about a second. Never raises ``FlameError``."""
     try:
         with NativeSampler(TIMER.info(RATES[0])):
-            frames = Step("frames of this Python", True, "read as sys._getframe() shows them")
+            frames = Check("frames of this Python", True, "read as sys._getframe() shows them")
     except FlameError as e:
-        return Diagnosis(_facts(), (Step("frames of this Python", False, _one_line(e), e.fix),))
+        return Examination(_facts(), (Check("frames of this Python", False, _one_line(e), e.fix),))
     tried = {rung: _tried(rung) for rung in RUNGS}
     best = next((rung for rung in _BY_ITSELF if tried[rung].works), None)
     steps = [frames, *(dataclasses.replace(step, chosen=rung is best) for rung, step in tried.items())]
     steps.append(_native_frames(best))
     steps.append(_library_names())
     steps.append(_kernel_names())
-    return Diagnosis(_facts(), tuple(steps), _cost(best, frequency_hz) if best else "")
+    return Examination(_facts(), tuple(steps), _cost(best, frequency_hz) if best else "")
 
 
 def _one_line(error: FlameError) -> str:
@@ -148,20 +148,20 @@ def _privileges() -> str:
 # --- the steps ---------------------------------------------------------------------------------------------------
 
 
-def _tried(rung: Rung) -> Step:
+def _tried(rung: Rung) -> Check:
     title = TITLES[rung]
     try:
         with NativeSampler(rung.info(RATES[0])) as sampler:
             count = _sampled(sampler)
             event = sampler.info.event
     except OSError as e:
-        return Step(title, False, str(e.strerror), rung.fix(e))
+        return Check(title, False, str(e.strerror), rung.fix(e))
     except FlameError as e:
-        return Step(title, False, _one_line(e), e.fix)
+        return Check(title, False, _one_line(e), e.fix)
     if not count:
-        return Step(title, False, f"opens, but no samples come in {TRIAL_NS // MS} ms of CPU")
+        return Check(title, False, f"opens, but no samples come in {TRIAL_NS // MS} ms of CPU")
     detail = f"{count} samples in {TRIAL_NS // MS} ms of CPU"
-    return Step(title, True, f"{detail}, as {event}" if event.endswith("p") else detail)
+    return Check(title, True, f"{detail}, as {event}" if event.endswith("p") else detail)
 
 
 def _sampled(sampler: NativeSampler) -> int:
@@ -175,23 +175,23 @@ def _sampled(sampler: NativeSampler) -> int:
     return sampler.samples().counts.taken
 
 
-def _native_frames(best: Rung | None) -> Step:
+def _native_frames(best: Rung | None) -> Check:
     title = "native frames            --flame-native"
     if best is None:
-        return Step(title, False, "nothing can be sampled")
+        return Check(title, False, "nothing can be sampled")
     try:
         with NativeSampler(best.info(RATES[0], native_frames=True)) as sampler:
             count = _sampled(sampler)
             counts = sampler.samples().counts
     except OSError as e:
-        return Step(title, False, str(e.strerror), best.fix(e))
+        return Check(title, False, str(e.strerror), best.fix(e))
     except FlameError as e:
-        return Step(title, False, _one_line(e), e.fix)
+        return Check(title, False, _one_line(e), e.fix)
     whole = count - counts.incomplete
-    return Step(title, whole > 0, f"{whole} of {count} samples reach the bottom of the stack")
+    return Check(title, whole > 0, f"{whole} of {count} samples reach the bottom of the stack")
 
 
-def _library_names() -> Step:
+def _library_names() -> Check:
     """Of what this process has loaded."""
     symbolizer, known = Symbolizer(), {}
     for mapping in read_mappings():
@@ -201,9 +201,9 @@ def _library_names() -> Step:
     poor = [path for path, complete in known.items() if not complete]
     title = "names of native functions"
     if not poor:
-        return Step(title, True, f"all, of {len(known)} loaded libraries")
+        return Check(title, True, f"all, of {len(known)} loaded libraries")
     some = ", ".join(Path(path).name for path in poor[:3]) + ", …" * (len(poor) > 3)
-    return Step(
+    return Check(
         title,
         len(poor) < len(known),
         f"all, of {len(known) - len(poor)} of {len(known)} loaded libraries; of {some} the exported ones only",
@@ -211,12 +211,12 @@ def _library_names() -> Step:
     )
 
 
-def _kernel_names() -> Step:
+def _kernel_names() -> Check:
     symbols = KernelSymbols.open()
     title = "names of kernel functions"
     if len(symbols):
-        return Step(title, True, f"{len(symbols):,} of /proc/kallsyms")
-    return Step(title, False, symbols.reason, symbols.fix)
+        return Check(title, True, f"{len(symbols):,} of /proc/kallsyms")
+    return Check(title, False, symbols.reason, symbols.fix)
 
 
 def _cost(rung: Rung, frequency_hz: int | None) -> str:

@@ -12,7 +12,7 @@ from _pytest.skipping import evaluate_xfail_marks
 
 from pytest_flame.config import gate_settings, read_settings
 from pytest_flame.errors import FlameError
-from pytest_flame.invocation import left_out
+from pytest_flame.invocation import options_left_out
 from pytest_flame.marker import is_marked, test_settings
 from pytest_flame.measure import arguments
 from pytest_flame.measure.committed import Collection
@@ -57,7 +57,7 @@ def collection(config: pytest.Config) -> Collection:
     asked = [_beginning(argument, config) for argument in config.args]
     settings = read_settings(config)
     given, _ = arguments.read([os.fspath(a) for a in config.invocation_params.args], option_parser(config))
-    words = arguments.narrowed(given, left_out(config, settings.worker_drop))
+    words = arguments.narrowed(given, options_left_out(config, settings.worker_drop))
     words += [word for one in given if _sets_the_gate(one.option) for word in one.words()]
     safe_path = [] if {"", str(directory)} & set(sys.path) else ["-P"]
     return Collection(

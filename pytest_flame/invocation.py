@@ -40,7 +40,7 @@ def worker_arguments(config: pytest.Config, *, drop: tuple[str, ...], add: tuple
             why=f"they named {', '.join(before) or 'no path'}, and now {', '.join(paths) or 'no path'}",
             fix="keep them in a file that stays, no pipe",
         )
-    words = arguments.narrowed(given, left_out(config, drop))
+    words = arguments.narrowed(given, options_left_out(config, drop))
     conftests_from = config.getoption("confcutdir") or (config.inipath.parent if config.inipath else config.rootpath)
     words += [f"--rootdir={config.rootpath}", f"--confcutdir={conftests_from}"]
     # Said also where there is none: otherwise another one might be found.
@@ -54,7 +54,7 @@ def worker_arguments(config: pytest.Config, *, drop: tuple[str, ...], add: tuple
     return (*paths, *words, *add)
 
 
-def left_out(config: pytest.Config, drop: tuple[str, ...]) -> tuple[arguments.LeftOut, ...]:
+def options_left_out(config: pytest.Config, drop: tuple[str, ...]) -> tuple[arguments.LeftOut, ...]:
     """What of this run's options does not reach its workers."""
     modules = {
         getattr(plugin, "__name__", type(plugin).__module__).partition(".")[0]

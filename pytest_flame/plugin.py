@@ -79,13 +79,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return pytest.ExitCode.TESTS_FAILED
     try:
         settings = read_settings(config)
-        from pytest_flame.doctor import diagnose
-        from pytest_flame.invocation import left_out
+        from pytest_flame.doctor import examine
+        from pytest_flame.invocation import options_left_out
         from pytest_flame.measure.arguments import described
     except FlameError as e:
         raise pytest.UsageError(str(e)) from e
-    diagnosis = diagnose(settings.frequency_hz)
-    print("\n".join([*diagnosis.lines(), "", *described(left_out(config, settings.worker_drop))]))
+    diagnosis = examine(settings.frequency_hz)
+    print("\n".join([*diagnosis.lines(), "", *described(options_left_out(config, settings.worker_drop))]))
     return pytest.ExitCode.OK if diagnosis.can_sample else pytest.ExitCode.TESTS_FAILED
 
 

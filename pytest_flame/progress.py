@@ -28,9 +28,9 @@ class TerminalProgress:
         step = _pair(process, processes) if pairs else f"process {process} of {processes}"
         step = step if process else "calibrating"
         test_id = printable(test_id)
-        left = "" if left_s is None else f", about {duration(left_s)} left"
+        left = "" if left_s is None else f", about {time_in_words(left_s)} left"
         if self._moving:
-            self._reporter.rewrite(f"flame: {shortened(test_id, 60)}: {step}{left}", erase=True)
+            self._reporter.rewrite(f"flame: {end_of(test_id, 60)}: {step}{left}", erase=True)
             self._wrote = True
         elif clocks.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = clocks.monotonic()
@@ -47,12 +47,12 @@ def _pair(pair: int, pairs: int) -> str:
     return f"pair {pair} of up to {pairs}" if pair <= pairs else f"pair {pair}, to confirm what was found"
 
 
-def duration(seconds: float) -> str:
+def time_in_words(seconds: float) -> str:
     """``45 s``, ``3 min 20 s``."""
     whole = max(0, round(seconds))
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
 
 
-def shortened(text: str, width: int) -> str:
+def end_of(text: str, width: int) -> str:
     """The end of a long text: of a test id it says more than the beginning."""
     return text if len(text) <= width else "…" + text[-(width - 1) :]

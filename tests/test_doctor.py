@@ -14,18 +14,18 @@ import seccomp
 from compiled import run
 
 from pytest_flame import doctor
-from pytest_flame.doctor import Diagnosis, Step, diagnose
+from pytest_flame.doctor import Check, Examination, examine
 from pytest_flame.errors import SamplerUnavailable
 from pytest_flame.sampling.ladder import KERNEL_TIME, RUNGS, TIMER, open_sampler
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 
 @pytest.fixture(scope="module")
-def here() -> Diagnosis:
-    return diagnose(997)
+def here() -> Examination:
+    return examine(997)
 
 
-def test_it_chooses_what_a_run_would_choose(here: Diagnosis) -> None:
+def test_it_chooses_what_a_run_would_choose(here: Examination) -> None:
     with open_sampler("auto", 997) as sampler:
         info = sampler.info
     rung = next(
@@ -35,11 +35,11 @@ def test_it_chooses_what_a_run_would_choose(here: Diagnosis) -> None:
     assert here.can_sample
 
 
-def test_every_rung_is_tried(here: Diagnosis) -> None:
+def test_every_rung_is_tried(here: Examination) -> None:
     assert [s.title for s in here.steps[1:-3]] == [doctor.TITLES[rung] for rung in RUNGS]
 
 
-def test_what_works_was_seen_to_sample_and_what_does_not_says_what_would_help(here: Diagnosis) -> None:
+def test_what_works_was_seen_to_sample_and_what_does_not_says_what_would_help(here: Examination) -> None:
     for step in here.steps[1:-3]:
         if step.works:
             assert int(step.detail.split()[0]) > 0
@@ -47,14 +47,14 @@ def test_what_works_was_seen_to_sample_and_what_does_not_says_what_would_help(he
             assert step.detail and step.fix
 
 
-def test_text_says_it_all(here: Diagnosis) -> None:
+def test_text_says_it_all(here: Examination) -> None:
     text = "\n".join(here.lines())
     assert text.count(" * ") == 2, "the chosen step and the legend"
     assert all(step.title in text and step.detail in text and step.fix in text for step in here.steps)
     assert here.cost in text
 
 
-def test_a_tick_has_a_cost(here: Diagnosis) -> None:
+def test_a_tick_has_a_cost(here: Examination) -> None:
     assert here.cost.startswith("one tick costs ")
 
 
@@ -75,7 +75,7 @@ def test_a_refusal_comes_with_the_systems_words_and_the_fix(monkeypatch: pytest.
 
 def test_hidden_kernel_names_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.KernelSymbols, "open", lambda: KernelSymbols([], [], "hidden", "unhide"))
-    assert doctor._kernel_names() == Step("names of kernel functions", False, "hidden", "unhide")
+    assert doctor._kernel_names() == Check("names of kernel functions", False, "hidden", "unhide")
 
 
 def test_a_python_that_cannot_be_read_is_the_whole_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +83,9 @@ def test_a_python_that_cannot_be_read_is_the_whole_answer(monkeypatch: pytest.Mo
         raise SamplerUnavailable("frames are elsewhere", why="debug build", fix="use a release build")
 
     monkeypatch.setattr(doctor, "NativeSampler", refuse)
-    found = diagnose(997)
+    found = examine(997)
     assert found.steps == (
-        Step("frames of this Python", False, "frames are elsewhere: debug build", "use a release build"),
+        Check("frames of this Python", False, "frames are elsewhere: debug build", "use a release build"),
     )
     assert not found.can_sample
     assert "nothing can be measured here" in "\n".join(found.lines())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_flame import progress
-from pytest_flame.progress import TerminalProgress, duration, shortened
+from pytest_flame.progress import TerminalProgress, end_of, time_in_words
 
 
 class Terminal:
@@ -88,9 +88,9 @@ def test_without_a_terminal_reporter_nothing_is_said() -> None:
     ("seconds", "text"), [(-1, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3661, "61 min 01 s")]
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert time_in_words(seconds) == text
 
 
 def test_long_ids_keep_their_end() -> None:
-    assert shortened("abcdef", 6) == "abcdef"
-    assert shortened("abcdefg", 6) == "…cdefg"
+    assert end_of("abcdef", 6) == "abcdef"
+    assert end_of("abcdefg", 6) == "…cdefg"

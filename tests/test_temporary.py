@@ -12,7 +12,7 @@ import pytest
 
 from pytest_flame import temporary
 from pytest_flame.measure.scratch import scratch_directory
-from pytest_flame.profiling.session import Session, Settings
+from pytest_flame.profiling.session import ProfileSession, ProfileSettings
 from pytest_flame.temporary import owned_folder, remove_abandoned
 
 OWNER = """
@@ -78,7 +78,7 @@ def test_every_run_and_every_profile_removes_what_others_left(place: Path) -> No
             with scratch_directory():
                 assert not left.exists()
         else:
-            Session.create(Settings(997, "auto")).remove()
+            ProfileSession.create(ProfileSettings(997, "auto")).remove()
             assert not left.exists()
 
 

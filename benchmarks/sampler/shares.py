@@ -23,7 +23,7 @@ from typing import Any
 from series import MS, ROOT, Series, binomial_interval, machine
 
 from pytest_flame.measure.meter import Meter
-from pytest_flame.measure.stacks import Clocks, Folded, fold_samples
+from pytest_flame.measure.stacks import Clocks, FoldedSamples, fold_samples
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.native import NativeSampler
@@ -185,7 +185,7 @@ def eight_threads() -> Load:
 # --- sampling them ------------------------------------------------------------------------------------------------
 
 
-def measured(load: Load, info: SamplerInfo, samples: int) -> Folded:
+def measured(load: Load, info: SamplerInfo, samples: int) -> FoldedSamples:
     """As a worker does: rounds with a period and phase each, folded with the exact clock."""
     load.used_ns.clear()
     with NativeSampler(info) as sampler:
@@ -201,7 +201,7 @@ def measured(load: Load, info: SamplerInfo, samples: int) -> Folded:
         return fold_samples(sampler.samples(), FrameNamer("."), RawFrame("body", "<body>", 1), clocks, info)
 
 
-def shares(folded: Folded, parts: list[str], kernel_sampled: bool) -> dict[str, float]:
+def shares(folded: FoldedSamples, parts: list[str], kernel_sampled: bool) -> dict[str, float]:
     weights = dict.fromkeys(parts, 0)
     for stack, sample in folded.stacks.items():
         names = {f.qualname for f in stack}

@@ -27,7 +27,7 @@ _LONGEST_COMMAND: Final = 200
 """From this many paths on, a commit's whole tree is listed instead of naming them."""
 
 
-class How(enum.Enum):
+class Evidence(enum.Enum):
     """Why a commit is taken for the origin, in the words of the report."""
 
     BROUGHT_IN = "the commit that brought the baseline in"
@@ -39,14 +39,14 @@ class Origin:
     """The commit a baseline was recorded from."""
 
     commit: str
-    how: How
+    how: Evidence
     unverified: tuple[str, ...] = ()
     """Sources that no commit holds (ignored by git, or of a submodule), relative to the project's root."""
 
     @property
     def line(self) -> str:
         """One line for the report."""
-        joint = ": " if self.how is How.BROUGHT_IN else ", "
+        joint = ": " if self.how is Evidence.BROUGHT_IN else ", "
         return f"base {self.commit[:7]}{joint}{self.how.value}"
 
 
@@ -78,11 +78,11 @@ class OriginFinder:
         stored_at = self._path_in_repository(json_path)
         brought_in = self._brought_in(stored_at, json_path)
         if brought_in is not None and self._mismatch(brought_in, sources) is None:
-            return Origin(brought_in, How.BROUGHT_IN, unverified)
+            return Origin(brought_in, Evidence.BROUGHT_IN, unverified)
         found = self._search(brought_in or "HEAD", sources, stored_at) if sources else None
         if found is None:
             raise self._not_found(recording.test_id, json_path, sources, committed=brought_in is not None)
-        return Origin(found, How.HASHES, unverified)
+        return Origin(found, Evidence.HASHES, unverified)
 
     # --- the commit that brought it in -----------------------------------------------------------------------------
 

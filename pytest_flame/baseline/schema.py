@@ -39,7 +39,7 @@ SCHEMA: Final = f"{NAME}{VERSION}"
 
 _WIDTH: Final = 120
 
-Document = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 def encode(recording: Recording, folded_sha256: str) -> str:
@@ -48,7 +48,7 @@ def encode(recording: Recording, folded_sha256: str) -> str:
     frames = sorted({frame for stack in stacks for frame in stack} | set(recording.lines) | set(recording.line_weights))
     frame_index = {frame: index for index, frame in enumerate(frames)}
     stack_index = {stack: index for index, stack in enumerate(stacks)}
-    document: Document = {
+    document: JsonObject = {
         "schema": SCHEMA,
         "test": recording.test_id,
         "content_sha256": "",
@@ -76,7 +76,7 @@ def encode(recording: Recording, folded_sha256: str) -> str:
     return _layout(document) + "\n"
 
 
-def parse(text: str) -> Document:
+def parse(text: str) -> JsonObject:
     """Text to a JSON object, no more: nothing of it is checked. Raises ``Malformed`` with the line."""
     try:
         document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
@@ -89,14 +89,14 @@ def parse(text: str) -> Document:
     return document
 
 
-def content_sha256(document: Document) -> str:
+def content_sha256(document: JsonObject) -> str:
     """Hash of everything in the document but this hash itself."""
     content = {key: value for key, value in document.items() if key != "content_sha256"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def version(document: Document) -> int | None:
+def version(document: JsonObject) -> int | None:
     """The schema version a document states; None where it is no baseline of pytest-flame at all."""
     schema = document.get("schema")
     if not isinstance(schema, str) or not schema.startswith(NAME):
@@ -105,7 +105,7 @@ def version(document: Document) -> int | None:
     return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
 
 
-def decode(document: Document) -> Recording:
+def decode(document: JsonObject) -> Recording:
     """A document of this schema version as a recording, every value checked.
 
     Raises ``Malformed`` with the path of the value that is wrong. Hashes are the caller's to compare.
@@ -186,8 +186,8 @@ def _decode_lines(entry: Field, frames: list[Frame]) -> dict[Frame, dict[int, in
     return found
 
 
-def _encode_process(process: Process, stack_index: Mapping[Stack, int]) -> Document:
-    document: Document = {
+def _encode_process(process: Process, stack_index: Mapping[Stack, int]) -> JsonObject:
+    document: JsonObject = {
         "hash_seed": process.hash_seed,
         "loop_ps": process.loop_ps,
         "counts": {name: value for name, value in dataclasses.asdict(process.counts).items() if value},
@@ -255,7 +255,7 @@ def _sorted(mapping: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(mapping.items()))
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> Document:
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
     document = dict(pairs)
     if len(document) != len(pairs):
         names = [name for name, _ in pairs]

@@ -219,7 +219,7 @@ def _read(path: Path, test_id: str | None) -> str | None:
     return text.replace("\r\n", "\n")
 
 
-def _document(path: Path, text: str, test_id: str | None) -> schema.Document:
+def _document(path: Path, text: str, test_id: str | None) -> schema.JsonObject:
     """The JSON object of a baseline in this version's schema."""
     try:
         document = schema.parse(text)

@@ -12,10 +12,10 @@ from typing import Final
 
 from pytest_flame import fold
 from pytest_flame.cli.alignment import aligned, note
-from pytest_flame.cli.inputs import Reading, Source, added, expand, read, read_pair
+from pytest_flame.cli.inputs import InputOptions, Source, expand, read, read_pair, summed
 from pytest_flame.cli.outputs import STDOUT, Writers, outputs, svg_text, write
-from pytest_flame.cli.replicates import FEWEST, Terms, compared, unlike
-from pytest_flame.cli.summary import summary_lines
+from pytest_flame.cli.replicates import FEWEST, Terms, compare_replicates, unlike
+from pytest_flame.cli.summary import diff_lines
 from pytest_flame.cli.titles import how, title_of, title_of_sides
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import collapsed
@@ -32,7 +32,7 @@ _WIDTHS: Final = {"max": Width.MAX, "before": Width.BASE, "after": Width.HEAD}
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class Inputs:
     before: Sequence[Source]
     after: Sequence[Source]
     title: str
@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
         )
     limits = Limits(arguments.threshold, arguments.frame_threshold, arguments.alpha)
     with units.counted_in(sides.before[0].unit.amount):
-        judgement = compared(sides.title, sides.before, sides.after, Terms(limits, arguments.paired))
+        judgement = compare_replicates(sides.title, sides.before, sides.after, Terms(limits, arguments.paired))
         notes = [*sides.notes, _SHARES] if arguments.shares else sides.notes
         judgement = replace(judgement, notes=(*judgement.notes, *notes, *unlike(sides.before, sides.after)))
         write(results, _writers(arguments, sides, judgement, limits))
@@ -69,8 +69,8 @@ _SHARES: Final = (
 )
 
 
-def _read(arguments: Namespace) -> Sides:
-    reading = Reading(how(arguments, threads=False), arguments.unit)
+def _read(arguments: Namespace) -> Inputs:
+    reading = InputOptions(how(arguments, threads=False), arguments.unit)
     asked = [bool(arguments.sides), bool(arguments.before or arguments.after), bool(arguments.two_counts)]
     if sum(asked) != 1:
         raise UsageError(
@@ -79,7 +79,7 @@ def _read(arguments: Namespace) -> Sides:
         )
     if arguments.two_counts:
         pair = read_pair(arguments.two_counts, reading)
-        return _scaled(Sides(pair[:1], pair[1:], arguments.title or title_of([arguments.two_counts])), arguments)
+        return _scaled(Inputs(pair[:1], pair[1:], arguments.title or title_of([arguments.two_counts])), arguments)
     if arguments.sides:
         if len(arguments.sides) != 2:
             raise UsageError(
@@ -101,10 +101,10 @@ def _read(arguments: Namespace) -> Sides:
     title = arguments.title or title_of_sides(named[0], named[1])
     sources = read([name for side in files for name in side], reading)
     before, after, moved = aligned(sources[: len(files[0])], sources[len(files[0]) :])
-    return _scaled(Sides(before, after, title, (note(moved),) if moved else ()), arguments)
+    return _scaled(Inputs(before, after, title, (note(moved),) if moved else ()), arguments)
 
 
-def _scaled(sides: Sides, arguments: Namespace) -> Sides:
+def _scaled(sides: Inputs, arguments: Namespace) -> Inputs:
     if not arguments.shares:
         return sides
     totals = [sum(source.costs.values()) for source in sides.before]
@@ -116,7 +116,7 @@ def _scaled(sides: Sides, arguments: Namespace) -> Sides:
     return replace(sides, before=before, after=after)
 
 
-def _writers(arguments: Namespace, sides: Sides, judgement: Judgement, limits: Limits) -> Writers:
+def _writers(arguments: Namespace, sides: Inputs, judgement: Judgement, limits: Limits) -> Writers:
     unit = sides.before[0].unit
     names = [side[0].name if len(side) == 1 else f"{side[0].name} and {len(side) - 1} more" for side in _both(sides)]
     shown = f"before: {names[0]}; after: {names[1]}"
@@ -139,23 +139,24 @@ def _writers(arguments: Namespace, sides: Sides, judgement: Judgement, limits: L
     def as_speedscope() -> str:
         from pytest_flame.formats import speedscope
 
-        wholes = [added(side[0].name, side) for side in _both(sides)]
+        wholes = [summed(side[0].name, side) for side in _both(sides)]
         profiles = [
-            speedscope.Named(f"{s}: {n}", w.costs) for s, n, w in zip(("before", "after"), names, wholes, strict=True)
+            speedscope.NamedProfile(f"{s}: {n}", w.costs)
+            for s, n, w in zip(("before", "after"), names, wholes, strict=True)
         ]
         lines = {**wholes[0].lines, **wholes[1].lines}
         return speedscope.dumps(speedscope.Document(sides.title, profiles, unit.speedscope, unit.speedscope_per, lines))
 
     def folded() -> str:
-        return collapsed.dumps([added(sides.title, side).costs for side in _both(sides)], unit.scale)
+        return collapsed.dumps([summed(sides.title, side).costs for side in _both(sides)], unit.scale)
 
     return {"svg": svg, "html": html, "markdown": markdown, "speedscope": as_speedscope, "folded": folded}
 
 
-def _both(sides: Sides) -> tuple[Sequence[Source], Sequence[Source]]:
+def _both(sides: Inputs) -> tuple[Sequence[Source], Sequence[Source]]:
     return sides.before, sides.after
 
 
 def _summarise(judgement: Judgement) -> None:
-    lines = summary_lines(judgement, width=shutil.get_terminal_size((80, 24)).columns)
+    lines = diff_lines(judgement, width=shutil.get_terminal_size((80, 24)).columns)
     sys.stdout.write(paint(lines, colour=wants_colour(sys.stdout, os.environ)))

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from pytest_flame.cli.inputs import Reading, Source, added, expand, read
+from pytest_flame.cli.inputs import InputOptions, Source, expand, read, summed
 from pytest_flame.cli.outputs import Writers, outputs, svg_text, write
 from pytest_flame.cli.titles import how, title_of
 from pytest_flame.formats import collapsed
@@ -22,7 +22,7 @@ def run(arguments: Namespace) -> int:
     """The exit status. Raises ``FlameError``."""
     results = outputs(arguments.output, arguments.format, KNOWN)
     names = expand(arguments.files)
-    sources = read(names, Reading(how(arguments, threads=True), arguments.unit))
+    sources = read(names, InputOptions(how(arguments, threads=True), arguments.unit))
     for source in sources:
         if source.maybe_pairs:
             _say(f"every line of {source.name} ends in two numbers; if these are two counts: flame diff --two-counts")
@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _writers(arguments: Namespace, title: str, sources: Sequence[Source]) -> Writers:
-    whole = added(title, sources)
+    whole = summed(title, sources)
     unit = whole.unit
 
     def svg() -> str:
@@ -51,7 +51,7 @@ def _writers(arguments: Namespace, title: str, sources: Sequence[Source]) -> Wri
     def as_speedscope() -> str:
         from pytest_flame.formats import speedscope
 
-        profile = speedscope.Named(title, whole.costs)
+        profile = speedscope.NamedProfile(title, whole.costs)
         return speedscope.dumps(
             speedscope.Document(title, [profile], unit.speedscope, unit.speedscope_per, whole.lines)
         )

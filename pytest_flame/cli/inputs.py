@@ -42,11 +42,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class InputOptions:
     """How files are read. ``unit=None``: what the file says, pytest-flame's own baselines as such, all else as
     samples."""
 
-    how: reading.How
+    how: reading.ReadOptions
     unit: Unit | None = None
 
 
@@ -70,7 +70,7 @@ def expand(arguments: Sequence[str]) -> list[str]:
     return names
 
 
-def read(names: Sequence[str], how: Reading) -> list[Source]:
+def read(names: Sequence[str], how: InputOptions) -> list[Source]:
     """All files, in one unit. Raises ``FormatError`` or ``UsageError``."""
     profiles = []
     for name in names:
@@ -79,7 +79,7 @@ def read(names: Sequence[str], how: Reading) -> list[Source]:
     return _sources([(shown, profile, _unit(name, profile, how)) for shown, profile, name in profiles])
 
 
-def read_pair(name: str, how: Reading) -> list[Source]:
+def read_pair(name: str, how: InputOptions) -> list[Source]:
     """One file with two counts a line: before, after. Raises as ``read`` does."""
     with _opened(name) as stream:
         pair = reading.read_pair(stream, _shown(name), how.how)
@@ -88,7 +88,7 @@ def read_pair(name: str, how: Reading) -> list[Source]:
     return _sources([(f"{_shown(name)} ({side})", profile, unit) for side, profile in sides])
 
 
-def added(name: str, sources: Sequence[Source]) -> Source:
+def summed(name: str, sources: Sequence[Source]) -> Source:
     """All of them as one profile."""
     costs: dict[Stack, int] = defaultdict(int)
     samples: dict[Stack, int] = defaultdict(int)
@@ -125,7 +125,7 @@ def _shown(name: str) -> str:
     return sniff.STDIN if name == STDIN else name
 
 
-def _unit(name: str, profile: Counts, how: Reading) -> Unit:
+def _unit(name: str, profile: Counts, how: InputOptions) -> Unit:
     if how.unit:
         return how.unit
     if profile.unit:

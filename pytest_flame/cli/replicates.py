@@ -28,7 +28,7 @@ class Terms:
     """Profile ``i`` of either side were recorded beside each other."""
 
 
-def compared(title: str, before: Sequence[Source], after: Sequence[Source], terms: Terms) -> Judgement:
+def compare_replicates(title: str, before: Sequence[Source], after: Sequence[Source], terms: Terms) -> Judgement:
     """The verdict; of fewer than three profiles a side there is none, only what differs.
 
     Raises ``UsageError`` where pairs were promised and the sides differ in number.

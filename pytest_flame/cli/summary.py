@@ -18,7 +18,7 @@ _MARKUP: Final[dict[Outcome, Markup]] = {
 }
 
 
-def summary_lines(judgement: Judgement, *, width: int) -> list[Line]:
+def diff_lines(judgement: Judgement, *, width: int) -> list[Line]:
     comparison = judgement.comparison
     assert comparison is not None
     effect = f"{words.times(comparison)}, {words.effect(comparison)}"

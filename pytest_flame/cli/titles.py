@@ -9,12 +9,12 @@ from pathlib import PurePath
 from pytest_flame.cli.inputs import STDIN, SUFFIXES
 from pytest_flame.formats.content import Bounds
 from pytest_flame.formats.labels import Naming
-from pytest_flame.formats.reading import How
+from pytest_flame.formats.reading import ReadOptions
 
 
-def how(arguments: Namespace, *, threads: bool) -> How:
+def how(arguments: Namespace, *, threads: bool) -> ReadOptions:
     """How files are read, as the options say; ``threads`` where they say nothing."""
-    return How(_naming(arguments, threads=threads), Bounds(size=arguments.max_size), arguments.metric or "")
+    return ReadOptions(_naming(arguments, threads=threads), Bounds(size=arguments.max_size), arguments.metric or "")
 
 
 def _naming(arguments: Namespace, *, threads: bool) -> Naming:

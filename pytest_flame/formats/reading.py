@@ -18,7 +18,7 @@ _HEAD: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class ReadOptions:
     """``metric`` is which one of a file that counts several things: perf's event, speedscope's profile or unit."""
 
     naming: Naming = field(default_factory=Naming)
@@ -26,7 +26,7 @@ class How:
     metric: str = ""
 
 
-def read(stream: BinaryIO, name: str, how: How) -> Counts:
+def read(stream: BinaryIO, name: str, how: ReadOptions) -> Counts:
     """One profile: folded stacks, what ``perf script`` prints, or speedscope's JSON; plain or compressed with gzip, in
     UTF-8, UTF-16 or UTF-32.
 
@@ -47,7 +47,7 @@ def read(stream: BinaryIO, name: str, how: How) -> Counts:
     return collapsed.read(content, how.naming)
 
 
-def read_pair(stream: BinaryIO, name: str, how: How) -> tuple[Counts, Counts]:
+def read_pair(stream: BinaryIO, name: str, how: ReadOptions) -> tuple[Counts, Counts]:
     """Folded stacks with two counts, before and after. Raises as ``read`` does."""
     content = Content(stream, name, how.bounds)
     head = _checked(content)
@@ -78,7 +78,7 @@ def _is_json(head: str) -> bool:
     return sniff.is_json(head) and not collapsed.is_one(head.lstrip().partition("\n")[0])
 
 
-def _of_json(content: Content, how: How) -> Counts:
+def _of_json(content: Content, how: ReadOptions) -> Counts:
     text = content.whole()
     try:
         document = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
@@ -92,7 +92,7 @@ def _of_json(content: Content, how: How) -> Counts:
             fix="copy or write it again: it is incomplete",
         ) from e
     if not speedscope_reader.looks_like(document):
-        raise sniff.document(document).refusal(content.name)
+        raise sniff.json_format(document).refusal(content.name)
     return speedscope_reader.read(document, content, how.naming, how.metric)
 
 

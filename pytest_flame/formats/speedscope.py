@@ -21,7 +21,7 @@ MOST: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedProfile:
     """A profile and what the viewer's menu calls it; its costs are in the terms of the document."""
 
     name: str
@@ -33,7 +33,7 @@ class Document:
     """What one file holds. A cost of ``per`` is one ``unit``."""
 
     name: str
-    profiles: Sequence[Named]
+    profiles: Sequence[NamedProfile]
     unit: str = "nanoseconds"
     per: int = 1000
     lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def _frame(frame: Frame, line: SourceLine | None) -> dict[str, Any]:
     return named | {"file": _encodable(line.path), "line": line.line} if line else named
 
 
-def _profile(profile: Named, document: Document, index: Mapping[Frame, int]) -> dict[str, Any]:
+def _profile(profile: NamedProfile, document: Document, index: Mapping[Frame, int]) -> dict[str, Any]:
     stacks = sorted((stack, cost) for stack, cost in profile.costs.items() if cost)
     total = sum(cost for _, cost in stacks)
     if total > MOST * document.per:

@@ -76,10 +76,10 @@ def _since(
         why = f"{e.what}: {e.why}" if e.why else e.what
         return [GateChange(GateChangeKind.UNKNOWN, f"commit {commit[:7]}", now=why), *found]
     asked = {test_id: test for test_id, test in base.tests.items() if how.holds(test_id)}
-    return [*compared(replace(base, tests=asked), head), *found]
+    return [*list_changes(replace(base, tests=asked), head), *found]
 
 
-def compared(base: GateState, head: GateState) -> list[GateChange]:
+def list_changes(base: GateState, head: GateState) -> list[GateChange]:
     """What ``head`` holds less strictly than ``base``: lost marks first. A setting that differs is always listed."""
     found = [
         change

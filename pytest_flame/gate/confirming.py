@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pytest_flame import clocks
-from pytest_flame.baseline.origin import How, Origin, OriginFinder
+from pytest_flame.baseline.origin import Evidence, Origin, OriginFinder
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import FlameError
 from pytest_flame.gate.interleaving import measure_against
@@ -130,7 +130,7 @@ def _what_was_done(group: Sequence[tuple[Suspect, Origin]]) -> str:
     several = len(reasons) > 1
     counted = [f"{n} {why}" if several else why for why, n in reasons.most_common()]
     shown = "; ".join(counted) or "--flame-remeasure=always"
-    found = " (found by its source hashes)" if group[0][1].how is How.HASHES else ""
+    found = " (found by its source hashes)" if group[0][1].how is Evidence.HASHES else ""
     return f"base {group[0][1].commit[:7]}{found} re-measured here for {units.count(len(group), 'test')}: {shown}"
 
 

@@ -15,7 +15,7 @@ from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
 from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.measure.schedule import BASE, MIN_PROCESSES, Measured, Places, Referee, Target, measure
+from pytest_flame.measure.schedule import BASE, MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
 from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.measure.sides import Sides, open_sides
 from pytest_flame.model import Judgement, Recording, Verdict
@@ -53,7 +53,7 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
         ) as sides,
     ):
         launcher = request.launcher(scratch)
-        places = Places(launcher.on(sides.head), launcher.on(sides.base))
+        places = Launchers(launcher.on(sides.head), launcher.on(sides.base))
         targets = [_target(test, len(selected)) for test in selected]
         measured, interrupted = measure(targets, request.how, places, request.progress)
         judged = {

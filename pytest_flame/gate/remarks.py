@@ -33,12 +33,12 @@ def left_running(measured: Measured) -> list[str]:
     """What the test started and did not end: it would have run beside everything that is measured later."""
     if not measured.left:
         return []
-    shown = ", ".join(f"`{shortened(name)}`" for name in measured.left[:_MOST_SHOWN])
+    shown = ", ".join(f"`{one_line(name)}`" for name in measured.left[:_MOST_SHOWN])
     more = f" and {len(measured.left) - _MOST_SHOWN} more" if len(measured.left) > _MOST_SHOWN else ""
     return [f"left running by the test and ended behind each of its processes: {shown}{more}"]
 
 
-def shortened(text: str) -> str:
+def one_line(text: str) -> str:
     """A command in one line."""
     text = " ".join(text.split())
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

@@ -12,7 +12,7 @@ from pytest_flame.marker import TestSettings
 from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
-from pytest_flame.measure.schedule import How, Progress, Target
+from pytest_flame.measure.schedule import Progress, RunSettings, Target
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
@@ -78,9 +78,9 @@ class Request:
     """What else there is to say about the run."""
 
     @property
-    def how(self) -> How:
+    def how(self) -> RunSettings:
         s = self.settings
-        return How(self.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s, s.kernel, s.native, s.deadline_s)
+        return RunSettings(self.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s, s.kernel, s.native, s.deadline_s)
 
     def launcher(self, scratch: Scratch) -> Launcher:
         safe_path = not {"", str(self.directory)} & set(sys.path)

@@ -17,7 +17,7 @@ from pytest_flame.gate.trial import Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
 from pytest_flame.measure.job import Status
 from pytest_flame.measure.planned import unbelievable
-from pytest_flame.measure.schedule import MIN_PROCESSES, Measured, Places, Referee, Target, measure
+from pytest_flame.measure.schedule import MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
 from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.model import Judgement, Recording
 
@@ -64,7 +64,7 @@ def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Scre
     recording = request.settings.update is not None
     targets = [_target(test, bases.found.get(test.test_id), recording=recording) for test in selected]
     with scratch_directory() as scratch:
-        measured, interrupted = measure(targets, request.how, Places(request.launcher(scratch)), request.progress)
+        measured, interrupted = measure(targets, request.how, Launchers(request.launcher(scratch)), request.progress)
     return Screened(
         {
             test.test_id: _judged(test, one, bases, interrupted=interrupted)

@@ -10,7 +10,7 @@ from types import CodeType
 from typing import Any, Final
 
 from pytest_flame.measure.meter import Meter
-from pytest_flame.measure.rounds import Kind, Step
+from pytest_flame.measure.rounds import Step, StepKind
 
 Function = Callable[..., Any]
 
@@ -52,7 +52,7 @@ def repeated(body: Function, steps: Iterator[Step], first: Callable[[], object])
         async def drive_coroutine(*args: Any, **kwargs: Any) -> None:
             first()
             for step in steps:
-                target = body if step.kind is Kind.BODY else empty_coroutine
+                target = body if step.kind is StepKind.BODY else empty_coroutine
                 await await_n(target, args, kwargs, step.turns)
 
         return drive_coroutine
@@ -61,7 +61,7 @@ def repeated(body: Function, steps: Iterator[Step], first: Callable[[], object])
     def drive(*args: Any, **kwargs: Any) -> None:
         first()
         for step in steps:
-            call_n(body if step.kind is Kind.BODY else empty, args, kwargs, step.turns)
+            call_n(body if step.kind is StepKind.BODY else empty, args, kwargs, step.turns)
 
     return drive
 

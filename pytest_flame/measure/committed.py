@@ -16,7 +16,7 @@ from pytest_flame.git import Repository
 from pytest_flame.measure.gate_state import GateState
 from pytest_flame.measure.overlay import is_test_module, test_parts
 from pytest_flame.measure.provenance import Provenance
-from pytest_flame.measure.redirect import Places
+from pytest_flame.measure.redirect import PathMap
 from pytest_flame.measure.scratch import Scratch
 from pytest_flame.measure.sides import link_surroundings, search_path, starter
 from pytest_flame.measure.trees import check_out, link_ignored
@@ -92,7 +92,7 @@ def committed_state(
     check_out(repository, commit, tree, scratch.path, [])
     link_ignored(repository, tree, scratch.path)
     kept = (str(Path(pytest_flame.__file__).resolve().parent),)
-    places = Places(str(repository.top), str(tree), kept)
+    places = PathMap(str(repository.top), str(tree), kept)
     root = Path(places.mapped(str(how.root)) or scratch.path / "gate")
     if outer is not None:
         link_surroundings(outer, repository.top, root)
@@ -122,7 +122,7 @@ def committed_state(
         raise FlameError("its tests could not be collected", why=output.strip()[-_SHOWN_CHARACTERS:]) from e
 
 
-def _files(how: Collection, changed: set[str], places: Places, tree: Path) -> list[Path]:
+def _files(how: Collection, changed: set[str], places: PathMap, tree: Path) -> list[Path]:
     modules = [p for p in changed if is_test_module(p, how.patterns) and PurePosixPath(p).name != "conftest.py"]
     asked = [Path(places.mapped(str(place)) or tree) for place in how.places]
     baselines_aside = {p for p in changed if p.endswith(".py") or PurePosixPath(p).name in SETTINGS}

@@ -175,7 +175,7 @@ def show_stacks_when_asked(folder: str) -> None:
     faulthandler.register(STACKS_SIGNAL, file, all_threads=True)
 
 
-class Watch:
+class DeadlineWatch:
     """The launcher's side of one process."""
 
     def __init__(self, folder: Path, patience: Patience) -> None:

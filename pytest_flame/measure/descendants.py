@@ -33,7 +33,7 @@ _MOST_LEFT: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ProcessStat:
     """One process, from ``/proc/PID/stat`` (proc_pid_stat(5))."""
 
     parent: int
@@ -46,7 +46,7 @@ class Status:
     """CPU of the children it waited for, in whole ticks."""
 
 
-def status(pid: int | str) -> Status | None:
+def status(pid: int | str) -> ProcessStat | None:
     """None where there is no such process, or none that may be looked at. Also of a thread, ``PID/task/TID``."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
@@ -61,7 +61,9 @@ def status(pid: int | str) -> Status | None:
     # The name stands in parentheses and may hold anything.
     words = text[text.rindex(b")") + 2 :].split()
     own, waited = int(words[11]) + int(words[12]), int(words[13]) + int(words[14])
-    return Status(int(words[1]), words[0].decode(), int(words[17]), int(words[19]), own * _TICK_NS, waited * _TICK_NS)
+    return ProcessStat(
+        int(words[1]), words[0].decode(), int(words[17]), int(words[19]), own * _TICK_NS, waited * _TICK_NS
+    )
 
 
 def command(pid: int) -> str:
@@ -144,7 +146,7 @@ class Descendants:
             total = self._sum() or total
         return total
 
-    def living(self) -> dict[int, Status]:
+    def living(self) -> dict[int, ProcessStat]:
         """Parents before their children, without those that have ended and wait to be collected."""
         self._discover(self._last_number())
         found = {pid: status(pid) for pid in self._known}
@@ -243,7 +245,7 @@ class Descendants:
         return None if ended else total
 
 
-def _settled_status(pid: int) -> Status | None:
+def _settled_status(pid: int) -> ProcessStat | None:
     """With a parent that is there: one that just ended is being replaced by who adopts the child."""
     found = status(pid)
     for _ in range(_TRIES):

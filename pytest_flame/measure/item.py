@@ -26,7 +26,7 @@ from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.outcome import Failures, recorded, unmeasured
 from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, roomy
-from pytest_flame.measure.rounds import Kind, Progress, Step, empty_region_ns, rounds, watched
+from pytest_flame.measure.rounds import RoundsDone, Step, StepKind, announced, empty_region_ns, rounds
 from pytest_flame.measure.started import Started
 from pytest_flame.quantities import FIRST_CALL
 from pytest_flame.sampling.ladder import open_sampler
@@ -87,7 +87,7 @@ class MeasuredItem:
         self.meter = meter
         self.pulse = pulse
         self.rng = rng
-        self.progress = Progress()
+        self.progress = RoundsDone()
         # A different phase of the garbage collector and of the allocator in every process.
         self._ballast: list[list[None]] = [[] for _ in range(rng.randrange(700))]
         self._more_ballast = [bytes(rng.randrange(1, 512)) for _ in range(rng.randrange(200))]
@@ -100,7 +100,7 @@ class MeasuredItem:
     def _steps(self, *, regions: bool) -> Iterator[Step]:
         time_s, limit_s = self.job.time_s, self.job.patience.calls_s
         steps = rounds(self.meter, self.progress, self._plan, time_s, self.rng, regions=regions, limit_s=limit_s)
-        return watched(steps, self.pulse)
+        return announced(steps, self.pulse)
 
     def repeat(self) -> pytest.TestReport:
         """Fixtures once, the body many times."""
@@ -133,7 +133,7 @@ class MeasuredItem:
         def steps() -> Iterator[Step]:
             meter.region_cost_ns = empty_region_ns(meter)
             meter.begin(sampled=self._plan == ONCE)
-            yield from watched(iter([Step(Kind.BODY, 1)]), self.pulse)
+            yield from announced(iter([Step(StepKind.BODY, 1)]), self.pulse)
             if part.called:
                 return
             if not part.entered:

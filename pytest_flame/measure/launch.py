@@ -17,7 +17,7 @@ from typing import Final
 
 from pytest_flame import clocks
 from pytest_flame.measure import keeper
-from pytest_flame.measure.deadline import Ending, Watch
+from pytest_flame.measure.deadline import DeadlineWatch, Ending
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.opened import source_of
 from pytest_flame.measure.proof import Stray, misread, misread_details, misread_message
@@ -100,7 +100,7 @@ class Launcher:
             environment["PYTHONPATH"] = os.pathsep.join(
                 entry for entry in (environment.get("PYTHONPATH"), str(folder)) if entry
             )
-        watch = Watch(self.scratch, job.patience)
+        watch = DeadlineWatch(self.scratch, job.patience)
         job = dataclasses.replace(job, watch=str(self.scratch), file=str(file), place=str(place))
         job_path, result_path = self.scratch / "job.json", Path(job.result)
         job.write(job_path)

@@ -17,7 +17,7 @@ from pytest_flame.sampling.sampler import Sampler
 NS_PER_S: Final = 1_000_000_000
 
 
-def queued_ns() -> int:
+def waited_ns() -> int:
     """What the process waited for a CPU, to be taken off wall time; 0 where the kernel does not say."""
     return outside.queued_ns() or 0
 
@@ -61,7 +61,7 @@ class Meter:
         self._sampled = sampled
         self._spin_ns = outside.spin_ns()
         self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._faults = self._regions = 0
-        self._queued_ns = queued_ns()
+        self._queued_ns = waited_ns()
         self._began_ns = clocks.monotonic_ns()
         if sampled:
             # A period drawn for each round, ±10 %: a fixed one would alias with the program's own.
@@ -108,7 +108,7 @@ class Meter:
     @property
     def elapsed_ns(self) -> int:
         """Wall time since ``begin``, measured or not, without what other programs on the machine took of it."""
-        return max(0, clocks.monotonic_ns() - self._began_ns - (queued_ns() - self._queued_ns))
+        return max(0, clocks.monotonic_ns() - self._began_ns - (waited_ns() - self._queued_ns))
 
     def end(self, iterations: int) -> Round:
         if self._sampled:
@@ -118,7 +118,7 @@ class Meter:
             self.sampled_system_ns += self._system_ns
             self.ticks_due += self._cpu_ns / self._period_ns
         cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
-        wall = max(0, self._wall_ns - (queued_ns() - self._queued_ns))
+        wall = max(0, self._wall_ns - (waited_ns() - self._queued_ns))
         return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns, self._faults)
 
     def unseen(self, counted_ns: int) -> str | None:

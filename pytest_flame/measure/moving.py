@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_flame.measure.redirect import Places
+from pytest_flame.measure.redirect import PathMap
 
 
-def moved_paths(text: str, aliases: Sequence[str], places: Places) -> str:
+def moved_paths(text: str, aliases: Sequence[str], places: PathMap) -> str:
     """A text with every absolute path of the checkout moved to a side's tree."""
     for alias in aliases:
         text = re.sub(
@@ -21,7 +21,7 @@ def moved_paths(text: str, aliases: Sequence[str], places: Places) -> str:
     return text
 
 
-def from_outside(path: str, directory: Path, places: Places) -> str:
+def from_outside(path: str, directory: Path, places: PathMap) -> str:
     """A relative path that leaves the checkout, as it is meant in the user's ``directory``; any other as it is."""
     if path.startswith(".."):
         meant = Path(os.path.normpath(directory / path))
@@ -30,7 +30,7 @@ def from_outside(path: str, directory: Path, places: Places) -> str:
     return path
 
 
-def moved_command(command: str, aliases: Sequence[str], places: Places, directory: Path) -> str:
+def moved_command(command: str, aliases: Sequence[str], places: PathMap, directory: Path) -> str:
     """A shell command that was written for ``directory``, for its copy: it means the copy's files, and the same ones
     outside of the checkout."""
     return re.sub(

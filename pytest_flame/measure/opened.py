@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame.measure.provenance import Provenance
-from pytest_flame.measure.redirect import Places
+from pytest_flame.measure.redirect import PathMap
 
 _CODE: Final = (".py", ".pyc", *EXTENSION_SUFFIXES)
 _CACHE: Final = "__pycache__"
@@ -57,7 +57,7 @@ def watched(provenance: Provenance, paths: Sequence[str], search_path: Iterable[
 
     ``paths`` are the files of both trees.
     """
-    places = Places(provenance.checkout, provenance.tree, provenance.kept)
+    places = PathMap(provenance.checkout, provenance.tree, provenance.kept)
     folders: dict[str, tuple[str, ...] | None] = {}
     scripts: set[str] = set()
     for path in paths:

@@ -14,7 +14,7 @@ from pytest_flame.errors import FlameError
 from pytest_flame.measure.capture import shown
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.meter import Meter
-from pytest_flame.measure.rounds import Progress
+from pytest_flame.measure.rounds import RoundsDone
 from pytest_flame.measure.seeing import differences
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Process, Recording, SamplerInfo
@@ -35,7 +35,7 @@ class Failures:
 
 
 def unmeasured(
-    report: pytest.TestReport, failures: Failures, progress: Progress, config: pytest.Config, run: str
+    report: pytest.TestReport, failures: Failures, progress: RoundsDone, config: pytest.Config, run: str
 ) -> WorkerResult | None:
     """None where the body ran to the end. ``run`` as for ``differences``."""
     if report.passed and failures.aside is None:
@@ -63,7 +63,7 @@ def unmeasured(
 
 
 def recorded(
-    job: Job, body: RawFrame, progress: Progress, meter: Meter, raw: RawSamples, info: SamplerInfo
+    job: Job, body: RawFrame, progress: RoundsDone, meter: Meter, raw: RawSamples, info: SamplerInfo
 ) -> WorkerResult:
     if job.plan is None:
         once = progress.rounds[0].wall_ns if progress.rounds else 0

@@ -43,7 +43,7 @@ def _spin() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Counters:
     """Counters since boot or since the process began; only differences mean something. None is unknown."""
 
     wall_ns: int
@@ -52,7 +52,7 @@ class Reading:
     queued_ns: int | None
     involuntary_switches: int
 
-    def since(self, earlier: Reading) -> Outside:
+    def since(self, earlier: Counters) -> Outside:
         return Outside(
             wall_ns=max(0, self.wall_ns - earlier.wall_ns),
             cpus=os.cpu_count(),
@@ -63,9 +63,9 @@ class Reading:
         )
 
 
-def read() -> Reading:
+def read() -> Counters:
     """The counters as they stand. Never raises: what the kernel does not say is None."""
-    return Reading(
+    return Counters(
         wall_ns=clocks.monotonic_ns(),
         steal_ns=_steal_ns(),
         pressure_ns=_pressure_ns(),

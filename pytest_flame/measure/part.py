@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 from pytest_flame.errors import UsageError
 from pytest_flame.measure.body import call_n, empty
 from pytest_flame.measure.meter import Meter
-from pytest_flame.measure.rounds import Kind, Step
+from pytest_flame.measure.rounds import Step, StepKind
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,7 +45,7 @@ class MeasuredPart:
         self._meter.abandon()
         try:
             for step in self._steps():
-                call_n(func if step.kind is Kind.BODY else empty, args, kwargs, step.turns)
+                call_n(func if step.kind is StepKind.BODY else empty, args, kwargs, step.turns)
         except BaseException as e:
             self.raised = e
             raise

@@ -14,7 +14,7 @@ from typing import Final
 
 from pytest_flame.measure.opened import source_of
 from pytest_flame.measure.provenance import Provenance
-from pytest_flame.measure.redirect import Places
+from pytest_flame.measure.redirect import PathMap
 
 _SUFFIXES: Final = (".py", ".pyc", *EXTENSION_SUFFIXES)
 
@@ -46,7 +46,7 @@ def strays(provenance: Provenance, imported: Iterator[tuple[str, str]] | None = 
     Wrong is a file of the other side's tree or of the user's checkout, and an installed copy of one of the project's
     modules whose content is not this side's. Raises ``OSError`` where a file cannot be read.
     """
-    places = Places(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
+    places = PathMap(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
     found = {}
     for module, file in imported if imported is not None else imported_files():
         real = os.path.realpath(file)
@@ -56,7 +56,7 @@ def strays(provenance: Provenance, imported: Iterator[tuple[str, str]] | None = 
     return [found[file] for file in sorted(found)]
 
 
-def _wrong(module: str, file: str, provenance: Provenance, places: Places) -> str:
+def _wrong(module: str, file: str, provenance: Provenance, places: PathMap) -> str:
     path = Path(file)
     if path.is_relative_to(provenance.tree):
         return ""
@@ -123,7 +123,7 @@ def normalised(distribution: str) -> str:
 
 def misread(provenance: Provenance, files: Iterable[str]) -> list[Stray]:
     """Which of the ``files`` that somebody opened while this side was measured its processes must not run."""
-    places = Places(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
+    places = PathMap(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
     found = {}
     for file in files:
         source = source_of(os.path.realpath(file))

@@ -18,7 +18,7 @@ from types import ModuleType
 _INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__"})
 
 
-class Places:
+class PathMap:
     """Where a file of the checkout lies in a tree. All folders are resolved paths."""
 
     def __init__(self, checkout: str, tree: str, kept: Sequence[str] = (), shares_compiled: bool = False) -> None:
@@ -68,7 +68,7 @@ class RedirectingFinder:
     A module that the tree does not have raises ``ModuleNotFoundError``: it must not come from the checkout.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: PathMap) -> None:
         self.places = places
         self.roots: list[str] = []
         """Folders of the tree that hold redirected top-level modules."""
@@ -128,7 +128,7 @@ class RedirectingFinder:
         return list(dict.fromkeys(moved))
 
 
-def install(places: Places) -> None:
+def install(places: PathMap) -> None:
     """Redirects this interpreter: the entries of ``sys.path``, and every import from now on."""
     sys.path[:] = list(dict.fromkeys(places.mapped(entry) or entry if entry else entry for entry in sys.path))
     sys.meta_path.insert(0, RedirectingFinder(places))

@@ -33,7 +33,7 @@ LIMIT_PART: Final = 0.8
 """Of the time for all calls; a round that would end later is not begun."""
 
 
-class Kind(enum.Enum):
+class StepKind(enum.Enum):
     BODY = "body"
     EMPTY = "empty"
 
@@ -42,7 +42,7 @@ class Kind(enum.Enum):
 class Step:
     """Run the body (or an empty one) ``iterations`` times."""
 
-    kind: Kind
+    kind: StepKind
     iterations: int
     turns: repeat[None] = field(init=False, compare=False)
     """One for each iteration; what is left of them tells where a body raised."""
@@ -52,7 +52,7 @@ class Step:
 
 
 @dataclass
-class Progress:
+class RoundsDone:
     """What a process has done so far; read after the generator ended, or when the body raised."""
 
     calls: int = 0
@@ -78,25 +78,25 @@ class Progress:
 
     def body(self, iterations: int) -> Iterator[Step]:
         """One step of the body, counted."""
-        self.step = Step(Kind.BODY, iterations)
+        self.step = Step(StepKind.BODY, iterations)
         yield self.step
         self.step = None
         self.calls += iterations
 
 
-def watched(steps: Iterator[Step], pulse: Pulse) -> Iterator[Step]:
+def announced(steps: Iterator[Step], pulse: Pulse) -> Iterator[Step]:
     """The same steps; those of the body are announced to whoever watches for a hang."""
     for step in steps:
-        if step.kind is Kind.BODY:
+        if step.kind is StepKind.BODY:
             pulse.before(step.iterations)
         yield step
-        if step.kind is Kind.BODY:
+        if step.kind is StepKind.BODY:
             pulse.after(step.iterations)
 
 
 def rounds(
     meter: Meter,
-    progress: Progress,
+    progress: RoundsDone,
     plan: Plan | None,
     time_s: float,
     rng: random.Random,
@@ -139,7 +139,7 @@ def rounds(
 
 
 def _warm_up(
-    meter: Meter, progress: Progress, calls: int, iterations: int, time_s: float, limit_s: float, *, regions: bool
+    meter: Meter, progress: RoundsDone, calls: int, iterations: int, time_s: float, limit_s: float, *, regions: bool
 ) -> Generator[Step, None, int]:
     """So many calls that do not count, in growing steps. Returns the iterations of a round: fewer than planned where
     it would last far longer than all rounds should, as on a side that is very much slower."""
@@ -162,7 +162,7 @@ def _warm_up(
     return most
 
 
-def _note_first(progress: Progress, done: Round) -> None:
+def _note_first(progress: RoundsDone, done: Round) -> None:
     """The body's first call, where it was a round of its own."""
     if progress.first_call_ns is None and done.iterations == 1:
         progress.first_call_ns = done.cpu_ns
@@ -177,7 +177,7 @@ def which_sampled(count: int, rng: random.Random) -> list[bool]:
 
 
 def _round(
-    meter: Meter, progress: Progress, iterations: int, *, sampled: bool, regions: bool
+    meter: Meter, progress: RoundsDone, iterations: int, *, sampled: bool, regions: bool
 ) -> Generator[Step, None, Round]:
     meter.begin(sampled=sampled)
     if regions:
@@ -191,7 +191,7 @@ def _round(
     return done
 
 
-def _calibrate(meter: Meter, progress: Progress, time_s: float, *, regions: bool) -> Iterator[Step]:
+def _calibrate(meter: Meter, progress: RoundsDone, time_s: float, *, regions: bool) -> Iterator[Step]:
     """Grow the round until it is long enough, then see how many fit into the process's time."""
     iterations = 1
     while True:
@@ -218,14 +218,14 @@ def _calibrate(meter: Meter, progress: Progress, time_s: float, *, regions: bool
     progress.round_wall_ns = elapsed
 
 
-def _empty_loop(meter: Meter, progress: Progress, iterations: int) -> Iterator[Step]:
+def _empty_loop(meter: Meter, progress: RoundsDone, iterations: int) -> Iterator[Step]:
     """Cost of one iteration that does nothing: the smallest of a few, at most a few milliseconds each."""
     count = min(iterations, 20_000)
     costs = []
     for _ in range(5):
         meter.begin(sampled=False)
         meter.enter()
-        yield Step(Kind.EMPTY, count)
+        yield Step(StepKind.EMPTY, count)
         meter.leave()
         meter.end(count)
         costs.append(meter.own_cpu_ns * PS_PER_NS // count)

@@ -101,7 +101,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class RunSettings:
     """What all processes of a run share."""
 
     frequency_hz: int
@@ -116,7 +116,7 @@ class How:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Launchers:
     """Who starts the workers of each side; without ``base``, head is measured alone."""
 
     head: Launcher
@@ -170,7 +170,9 @@ class _State:
         )
 
 
-def measure(targets: Sequence[Target], how: How, places: Places, progress: Progress) -> tuple[list[Measured], bool]:
+def measure(
+    targets: Sequence[Target], how: RunSettings, places: Launchers, progress: Progress
+) -> tuple[list[Measured], bool]:
     """Returns what was measured, in the targets' order, and whether Ctrl-C ended it early."""
     # Seeded by the test's own id: its result must not depend on which other tests were selected.
     states = [_State(t, random.Random(f"{how.seed}/{t.test_id}"), processes=t.processes) for t in targets]
@@ -229,8 +231,8 @@ class _Clock:
 class _Run:
     """What all turns share."""
 
-    how: How
-    places: Places
+    how: RunSettings
+    places: Launchers
     clock: _Clock
     progress: Progress
     states: Sequence[_State]

@@ -123,8 +123,8 @@ class Side:
             shutil.copyfile(head / here.relative_to(self.tree), copy)
         return copy
 
-    def _places(self) -> redirect.Places:
-        return redirect.Places(self.provenance.checkout, self.provenance.tree, self.provenance.kept)
+    def _places(self) -> redirect.PathMap:
+        return redirect.PathMap(self.provenance.checkout, self.provenance.tree, self.provenance.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ def open_sides(
     aliases = _aliases(repository.top, (root, directory))
     sides = {}
     for name, tree, other in (("base", trees.base, trees.head), ("head", trees.head, trees.base)):
-        places = redirect.Places(str(repository.top), str(tree), (str(kept),))
+        places = redirect.PathMap(str(repository.top), str(tree), (str(kept),))
         side_root = Path(places.mapped(str(root)) or root)
         if outer is not None:
             side_root = scratch.path / name
@@ -269,7 +269,7 @@ def _watched(scratch: Path, provenance: Provenance, paths: Sequence[str]) -> Pat
     return file
 
 
-def search_path(places: redirect.Places, starter: Path) -> str:
+def search_path(places: redirect.PathMap, starter: Path) -> str:
     inherited = os.environ.get("PYTHONPATH", "")
     entries = [places.mapped(entry) or entry if entry else entry for entry in inherited.split(os.pathsep)]
     return os.pathsep.join([str(starter), *(entries if inherited else ())])

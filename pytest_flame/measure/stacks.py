@@ -42,7 +42,7 @@ class Clocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedSamples:
     stacks: dict[Stack, StackSample]
     counts: SampleCounts
     lines: dict[Frame, SourceLine]
@@ -50,7 +50,9 @@ class Folded:
     """As ``Recording.line_weights``, of the Python functions in ``stacks``."""
 
 
-def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clocks, sampler: SamplerInfo) -> Folded:
+def fold_samples(
+    raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clocks, sampler: SamplerInfo
+) -> FoldedSamples:
     """Stacks root first, the root always ``body``. What the samples cannot see becomes frames of its own."""
     root = namer.frame(body)
     lines: dict[Frame, SourceLine] = {}
@@ -94,7 +96,7 @@ def fold_samples(raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clo
         # As many samples as it would have had: the clock's figure is better than that, never worse.
         period_ns = clocks.cpu_ns / clocks.ticks_due if clocks.ticks_due > 0 else _TICK_NS
         stacks[(root, CHILDREN_NOT_SAMPLED)] = StackSample(max(1, round(clocks.child_ns / period_ns)), clocks.child_ns)
-    return Folded(stacks, counts, lines, _line_weights(raw, namer, stacks))
+    return FoldedSamples(stacks, counts, lines, _line_weights(raw, namer, stacks))
 
 
 def _line_weights(raw: RawSamples, namer: FrameNamer, stacks: Mapping[Stack, object]) -> dict[Frame, dict[int, int]]:

@@ -76,7 +76,7 @@ def _status(pid: int) -> int | None:
         return -1
 
 
-def draw(data: Path, output: Path, subtitle: str) -> None:
+def draw_profile(data: Path, output: Path, subtitle: str) -> None:
     """In the process of its own."""
     from pytest_flame.formats import folded
     from pytest_flame.profiling.result import cpu_svg
@@ -85,4 +85,4 @@ def draw(data: Path, output: Path, subtitle: str) -> None:
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    draw_profile(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

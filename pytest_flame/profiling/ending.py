@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 
-class Watch:
+class EndWatch:
     """``finish(final)`` is called before the process ends, or execs (not final); ``resume`` when an exec failed."""
 
     def __init__(self, finish: Callable[[bool], None], resume: Callable[[], None]) -> None:
@@ -31,18 +31,18 @@ class Watch:
             _give_back()
 
 
-_watches: list[Watch] = []
+_watches: list[EndWatch] = []
 _replaced: dict[str, Callable[..., Any]] = {}
 """What stands in ``os`` now for the functions of these names; empty while nothing is watched."""
 
 
-def watch(finish: Callable[[bool], None], resume: Callable[[], None]) -> Watch:
+def watch(finish: Callable[[bool], None], resume: Callable[[], None]) -> EndWatch:
     if not _replaced:
         _replaced.update(_exit=_before_exit(os._exit), execv=_before_exec(os.execv), execve=_before_exec(os.execve))
         for name, function in _replaced.items():
             setattr(os, name, function)
         atexit.register(finish_all)
-    watched = Watch(finish, resume)
+    watched = EndWatch(finish, resume)
     _watches.append(watched)
     return watched
 

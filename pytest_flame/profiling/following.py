@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Final
 
 from pytest_flame.profiling import ending
-from pytest_flame.profiling.session import Session
+from pytest_flame.profiling.session import ProfileSession
 
 VARIABLE: Final = "FLAME_PROFILE_SESSION"
 
 
-def enter(session: Session, join: Callable[[Session], None]) -> None:
+def enter(session: ProfileSession, join: Callable[[ProfileSession], None]) -> None:
     """From now on processes that this one starts belong to the session, if its settings say so.
 
     ``join`` is what a forked child does to take part.
@@ -31,7 +31,7 @@ def enter(session: Session, join: Callable[[Session], None]) -> None:
         _hooked = True
 
 
-def leave(session: Session) -> None:
+def leave(session: ProfileSession) -> None:
     global _session
     if _session is session:
         _session = None
@@ -49,6 +49,6 @@ def _in_child() -> None:
         _join(session)
 
 
-_session: Session | None = None
-_join: Callable[[Session], None] | None = None
+_session: ProfileSession | None = None
+_join: Callable[[ProfileSession], None] | None = None
 _hooked = False

@@ -10,7 +10,7 @@ from pytest_flame.errors import FlameError
 from pytest_flame.profiling import ending, following
 from pytest_flame.profiling.drawing import draw_elsewhere
 from pytest_flame.profiling.recorder import Recorder
-from pytest_flame.profiling.session import Session, merge
+from pytest_flame.profiling.session import ProfileSession, merge
 from pytest_flame.render.text import printable_text
 
 
@@ -21,7 +21,7 @@ def say(text: str) -> None:
         print(printable_text(f"flame: {text}"), file=stream, flush=True)
 
 
-def join(session: Session) -> None:
+def join(session: ProfileSession) -> None:
     """This process takes part in a session from here to its end."""
     Member(session).begin()
 
@@ -29,7 +29,7 @@ def join(session: Session) -> None:
 def join_folder(folder: Path) -> None:
     """This process was started by one of a session's. One that is over is none of its business."""
     try:
-        session = Session.open(folder)
+        session = ProfileSession.open(folder)
     except OSError:
         os.environ.pop(following.VARIABLE, None)
         return
@@ -39,7 +39,7 @@ def join_folder(folder: Path) -> None:
 class Member:
     """One process of a session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ProfileSession) -> None:
         self._session = session
         self._recorder = Recorder(session.settings)
         self._finished = False

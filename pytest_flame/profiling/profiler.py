@@ -10,7 +10,7 @@ from pytest_flame.profiling import ending, following
 from pytest_flame.profiling.member import join
 from pytest_flame.profiling.recorder import Recorder
 from pytest_flame.profiling.result import CpuProfile
-from pytest_flame.profiling.session import Part, Session, Settings, merge
+from pytest_flame.profiling.session import Part, ProfileSession, ProfileSettings, merge
 from pytest_flame.sampling.ladder import CHOICES
 
 FREQUENCY_HZ: Final = 997
@@ -49,10 +49,10 @@ class Profiler:
             raise UsageError(f"a frequency of {frequency} Hz takes no samples", fix=f"frequency={FREQUENCY_HZ}")
         if sampler not in CHOICES:
             raise UsageError(f"there is no sampler {sampler!r}", fix=f"one of {', '.join(CHOICES)}")
-        self._settings = Settings(frequency, sampler, tasks, native or inlined, kernel, follow, inlined=inlined)
+        self._settings = ProfileSettings(frequency, sampler, tasks, native or inlined, kernel, follow, inlined=inlined)
         self._recorder = Recorder(self._settings, seed)
-        self._session: Session | None = None
-        self._watch: ending.Watch | None = None
+        self._session: ProfileSession | None = None
+        self._watch: ending.EndWatch | None = None
         self._children: list[Part] = []
         self._unfinished = 0
 
@@ -62,7 +62,7 @@ class Profiler:
 
     def start(self) -> None:
         self._recorder.start()
-        self._session = Session.create(self._settings)
+        self._session = ProfileSession.create(self._settings)
         following.enter(self._session, join)
         self._watch = ending.watch(self._pause, self._recorder.start)
 

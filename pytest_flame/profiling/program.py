@@ -15,7 +15,7 @@ from pytest_flame.profiling import following
 from pytest_flame.profiling.member import join, join_folder, say
 from pytest_flame.profiling.profiler import FREQUENCY_HZ
 from pytest_flame.profiling.result import check_suffix
-from pytest_flame.profiling.session import Session, Settings
+from pytest_flame.profiling.session import ProfileSession, ProfileSettings
 from pytest_flame.sampling.ladder import CHOICES
 
 OUTPUT: Final = "FLAME_PROFILE"
@@ -46,10 +46,10 @@ def _begin(output: str) -> None:
     del os.environ[OUTPUT]  # a process this one starts would write to the same file
     os.environ.pop(following.VARIABLE, None)
     settings = _settings(Path(output).absolute())
-    join(Session.create(settings))
+    join(ProfileSession.create(settings))
 
 
-def _settings(output: Path) -> Settings:
+def _settings(output: Path) -> ProfileSettings:
     check_suffix(output)
     if not output.parent.is_dir():
         raise UsageError(f"{OUTPUT}={output}: there is no folder {output.parent}", fix=f"mkdir -p {output.parent}")
@@ -58,7 +58,7 @@ def _settings(output: Path) -> Settings:
     sampler = os.environ.get(SAMPLER) or "auto"
     if sampler not in CHOICES:
         raise UsageError(f"{SAMPLER}={sampler} is not known", fix=f"{SAMPLER}={'|'.join(CHOICES)}")
-    return Settings(
+    return ProfileSettings(
         frequency=_frequency(),
         sampler=sampler,
         tasks=_switch(TASKS),

@@ -17,7 +17,7 @@ from pytest_flame.measure.meter import NS_PER_S, Meter
 from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Frame, SourceLine, Stack, StackSample
 from pytest_flame.profiling.result import CpuProfile
-from pytest_flame.profiling.session import Part, Settings, add
+from pytest_flame.profiling.session import Part, ProfileSettings, add
 from pytest_flame.profiling.threads import NewThreads
 from pytest_flame.sampling.ladder import open_sampler
 from pytest_flame.sampling.naming import FrameNamer
@@ -35,7 +35,7 @@ _OWN: Final = "pytest_flame.profiling."
 class Recorder:
     """CPU of this process by stack. ``stop`` keeps the samples; started again, it adds to them."""
 
-    def __init__(self, settings: Settings, seed: int | None = None) -> None:
+    def __init__(self, settings: ProfileSettings, seed: int | None = None) -> None:
         self._settings = settings
         self._rng = random.Random(seed)
         self._stitcher = _stitcher() if settings.tasks else None

@@ -28,7 +28,7 @@ from pytest_flame.temporary import PREFIX, remove_abandoned
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProfileSettings:
     """How every process of a session is sampled."""
 
     frequency: int
@@ -60,36 +60,36 @@ class Part:
     """CPU of all children it ever waited for."""
 
 
-class Session:
+class ProfileSession:
     """One process's view of the folder."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: ProfileSettings) -> None:
         self.folder = folder
         self.settings = settings
         self._token = secrets.token_hex(8)
         self._alive = -1
 
     @classmethod
-    def create(cls, settings: Settings) -> Session:
+    def create(cls, settings: ProfileSettings) -> ProfileSession:
         remove_abandoned()
         folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}profile-"))
         (folder / "settings.json").write_text(json.dumps(asdict(settings)), encoding="utf-8")
         return cls(folder, settings)
 
     @classmethod
-    def open(cls, folder: Path) -> Session:
+    def open(cls, folder: Path) -> ProfileSession:
         """Raises ``OSError`` where the session is over."""
-        return cls(folder, Settings(**json.loads((folder / "settings.json").read_text(encoding="utf-8"))))
+        return cls(folder, ProfileSettings(**json.loads((folder / "settings.json").read_text(encoding="utf-8"))))
 
-    def renewed(self) -> Session:
+    def renewed(self) -> ProfileSession:
         """The same session for another process: what a forked child inherits is its parent's."""
         self._let_go()
-        return Session(self.folder, self.settings)
+        return ProfileSession(self.folder, self.settings)
 
-    def again(self) -> Session:
+    def again(self) -> ProfileSession:
         """To go on after ``leave``: in the same folder without what was handed in, or in a new one."""
         if not (self.folder / "settings.json").exists():
-            return Session.create(self.settings)
+            return ProfileSession.create(self.settings)
         for name in (f"started-{self._token}", f"part-{self._token}.json"):
             (self.folder / name).unlink(missing_ok=True)
         return self.renewed()

@@ -27,25 +27,25 @@ _PLUMBING: Final = (str(Path(asyncio.__file__).parent), __file__)
 _DEEPEST: Final = 256
 """Frames of a creating stack that are kept, the innermost ones."""
 
-Step = Callable[[Callable[..., Any], tuple[Any, ...]], Any]
+TaskStep = Callable[[Callable[..., Any], tuple[Any, ...]], Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Origin:
+class CreationSite:
     """Where tasks were created: the frames since their creator's own first step, root first."""
 
     number: int
-    creator: Origin | None
+    creator: CreationSite | None
     codes: tuple[CodeType, ...]
     ids: tuple[int, ...]
-    step: Step
+    step: TaskStep
 
 
 class TaskStitcher:
     def __init__(self) -> None:
-        self._origins: list[Origin] = []
-        self._known: dict[tuple[int, tuple[int, ...]], Origin] = {}
-        self._by_code: dict[int, Origin] = {}
+        self._origins: list[CreationSite] = []
+        self._known: dict[tuple[int, tuple[int, ...]], CreationSite] = {}
+        self._by_code: dict[int, CreationSite] = {}
         self._replaced: list[tuple[Any, Any, Any]] = []
 
     def install(self) -> None:
@@ -83,7 +83,7 @@ class TaskStitcher:
 
         return expand
 
-    def _frame(self, origin: Origin, namer: FrameNamer) -> Frame:
+    def _frame(self, origin: CreationSite, namer: FrameNamer) -> Frame:
         return namer.frame(RawFrame(_name(origin.number), _FILE, 1))
 
     def _replacement(self, original: Any) -> Any:
@@ -94,9 +94,9 @@ class TaskStitcher:
 
         return create_task
 
-    def _origin(self, frame: FrameType | None) -> Origin:
+    def _origin(self, frame: FrameType | None) -> CreationSite:
         codes: list[CodeType] = []
-        creator: Origin | None = None
+        creator: CreationSite | None = None
         while frame is not None and len(codes) < _DEEPEST:
             code = frame.f_code
             creator = self._by_code.get(id(code))
@@ -118,11 +118,11 @@ class TaskStitcher:
             self._known[key] = self._add(creator, tuple(codes), ids)
         return self._known[key]
 
-    def _add(self, creator: Origin | None, codes: tuple[CodeType, ...], ids: tuple[int, ...]) -> Origin:
+    def _add(self, creator: CreationSite | None, codes: tuple[CodeType, ...], ids: tuple[int, ...]) -> CreationSite:
         number = len(self._origins)
         name = _name(number)
         code = _step.__code__.replace(co_name=name, co_qualname=name, co_filename=_FILE, co_firstlineno=1)
-        origin = Origin(number, creator, codes, ids, FunctionType(code, {}))
+        origin = CreationSite(number, creator, codes, ids, FunctionType(code, {}))
         self._origins.append(origin)
         self._by_code[id(code)] = origin
         return origin
@@ -141,7 +141,7 @@ class _Stitched(Coroutine[Any, Any, Any]):
 
     __slots__ = ("__weakref__", "_close", "_coro", "_send", "_step", "_throw")
 
-    def __init__(self, coro: Any, step: Step) -> None:
+    def __init__(self, coro: Any, step: TaskStep) -> None:
         self._coro = coro
         self._step = step
         self._send, self._throw, self._close = coro.send, coro.throw, coro.close

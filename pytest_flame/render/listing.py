@@ -20,7 +20,7 @@ _AROUND: Final = 6
 _LONGEST_LINE: Final = 400
 _ELISION: Final = "…"
 
-Costs = Mapping[int, int]
+LineCosts = Mapping[int, int]
 
 
 class Texts(Protocol):
@@ -32,7 +32,7 @@ class Texts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ListedLine:
     """One line of the function, of base (``before``), head (``after``) or both; costs in picoseconds per iteration."""
 
     before: int
@@ -49,7 +49,7 @@ class Line:
 class Listing:
     frame: Frame
     note: str
-    lines: tuple[Line, ...]
+    lines: tuple[ListedLine, ...]
 
 
 def listings(judgement: Judgement, texts: Texts) -> tuple[Listing, ...]:
@@ -153,19 +153,19 @@ def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, int, in
         waiting.extend((child, inner) for child in ast.iter_child_nodes(node))
 
 
-def _aligned(before: _Piece | None, after: _Piece | None, base: Costs, head: Costs) -> list[Line]:
+def _aligned(before: _Piece | None, after: _Piece | None, base: LineCosts, head: LineCosts) -> list[ListedLine]:
     old, new = before or _Piece(0), after or _Piece(0)
-    found: list[Line] = []
+    found: list[ListedLine] = []
 
     def removed(start: int, stop: int) -> None:
         for at in range(start, stop):
             number = old.first + at
-            found.append(Line(number, 0, _shown(old.lines[at]), base.get(number, 0), 0, "-"))
+            found.append(ListedLine(number, 0, _shown(old.lines[at]), base.get(number, 0), 0, "-"))
 
     def added(start: int, stop: int) -> None:
         for at in range(start, stop):
             number = new.first + at
-            found.append(Line(0, number, _shown(new.lines[at]), 0, head.get(number, 0), "+"))
+            found.append(ListedLine(0, number, _shown(new.lines[at]), 0, head.get(number, 0), "+"))
 
     matcher = difflib.SequenceMatcher(None, old.lines, new.lines, autojunk=False)
     for kind, old_start, old_stop, new_start, new_stop in matcher.get_opcodes():
@@ -175,9 +175,9 @@ def _aligned(before: _Piece | None, after: _Piece | None, base: Costs, head: Cos
             continue
         for one, other in zip(range(old_start, old_stop), range(new_start, new_stop), strict=True):
             number, now = old.first + one, new.first + other
-            found.append(Line(number, now, _shown(new.lines[other]), base.get(number, 0), head.get(now, 0), " "))
+            found.append(ListedLine(number, now, _shown(new.lines[other]), base.get(number, 0), head.get(now, 0), " "))
     if before is None or after is None:
-        found = [Line(one.before, one.after, one.text, one.base_ps, one.head_ps, " ") for one in found]
+        found = [ListedLine(one.before, one.after, one.text, one.base_ps, one.head_ps, " ") for one in found]
     return found
 
 
@@ -185,7 +185,7 @@ def _shown(text: str) -> str:
     return printable(text.expandtabs(4).rstrip())[:_LONGEST_LINE]
 
 
-def _shortened(lines: list[Line]) -> Iterator[Line]:
+def _shortened(lines: list[ListedLine]) -> Iterator[ListedLine]:
     if len(lines) <= _SHORT:
         yield from lines
         return
@@ -198,5 +198,5 @@ def _shortened(lines: list[Line]) -> Iterator[Line]:
         if at in kept:
             yield line
         elif not elided:
-            yield Line(0, 0, _ELISION, 0, 0, _ELISION)
+            yield ListedLine(0, 0, _ELISION, 0, 0, _ELISION)
         elided = at not in kept

@@ -135,7 +135,7 @@ def _title(text: str) -> Heading:
 
 
 def _outcome(judgement: Judgement, comparison: Comparison) -> str:
-    return words.outcome(judgement) if comparison.tested else "not tested"
+    return words.verdict_words(judgement) if comparison.tested else "not tested"
 
 
 def _headings(judgement: Judgement, comparison: Comparison) -> tuple[Heading, ...]:

@@ -19,7 +19,7 @@ _CHANGED: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedLayout:
     layout: Layout
     repeats: dict[int, int]
     """Calls that share a box, by its place in the layout; only those of two or more."""
@@ -30,14 +30,14 @@ class Folded:
         return sum(self.repeats.values())
 
 
-def fold_recursion(layout: Layout) -> Folded:
+def fold_recursion(layout: Layout) -> FoldedLayout:
     """Without the calls that only repeat what their callers are, where a function leads to itself again and again.
 
     A call is left out when, on a way without branches and without changes of its own, its function was passed
     before; what it calls then stands on its caller.
     """
     if layout.levels < FROM_LEVELS:
-        return Folded(layout, {})
+        return FoldedLayout(layout, {})
     boxes = layout.boxes
     callees = _callees(boxes)
     stands_for: list[int] = []
@@ -68,7 +68,7 @@ def _callees(boxes: Sequence[Box]) -> list[int]:
     return count
 
 
-def _without(layout: Layout, stands_for: list[int]) -> Folded:
+def _without(layout: Layout, stands_for: list[int]) -> FoldedLayout:
     place: dict[int, int] = {}
     repeats: dict[int, int] = {}
     nearest: list[int | None] = []
@@ -85,4 +85,4 @@ def _without(layout: Layout, stands_for: list[int]) -> Folded:
         nearest.append(len(kept))
         kept.append(replace(box, parent=below, depth=0 if below is None else kept[below].depth + 1))
     levels = 1 + max((box.depth for box in kept), default=-1)
-    return Folded(replace(layout, boxes=tuple(kept), levels=levels), repeats)
+    return FoldedLayout(replace(layout, boxes=tuple(kept), levels=levels), repeats)

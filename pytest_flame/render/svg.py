@@ -28,7 +28,7 @@ from pytest_flame.render.picture import (
     profile_picture,
     tooltip,
 )
-from pytest_flame.render.recursion import Folded, fold_recursion
+from pytest_flame.render.recursion import FoldedLayout, fold_recursion
 from pytest_flame.render.text import cells, fit, fit_start, fit_tail, frame_name, printable
 
 WIDTH: Final = 1000
@@ -107,7 +107,7 @@ def draw(picture: Picture, palette: Palette, *, header: bool = True, prefix: str
     folded = fold_recursion(
         lay_out(picture.tree, width=picture.width, max_boxes=MAX_BOXES, min_width=_THINNEST, keep=picture.culprits)
     )
-    hatch = attribute(f"{prefix}gone")
+    hatch = xml_attribute(f"{prefix}gone")
     y, lines = MARGIN, []
     for heading in picture.headings if header else ():
         y += heading.size + 8
@@ -130,14 +130,14 @@ def draw(picture: Picture, palette: Palette, *, header: bool = True, prefix: str
 
 def document(picture: Picture, palette: Palette, height: float, parts: Iterable[str], *, prefix: str = "") -> str:
     """A whole SVG file of these parts on paper."""
-    description = attribute(f"{prefix}about")
+    description = xml_attribute(f"{prefix}about")
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-            f'role="img" aria-label="{attribute(picture.title)}" aria-describedby="{description}" '
+            f'role="img" aria-label="{xml_attribute(picture.title)}" aria-describedby="{description}" '
             f'font-family="{MONO}" font-size="{FONT}" fill="{palette.ink}">',
             f'<title>{content(picture.title)}</title><desc id="{description}">{content(picture.description)}</desc>',
-            f'<rect class="paper" id="{attribute(prefix)}paper" width="{WIDTH}" height="{height}" rx="6" '
+            f'<rect class="paper" id="{xml_attribute(prefix)}paper" width="{WIDTH}" height="{height}" rx="6" '
             f'fill="{palette.paper}"/>',
             *filter(None, parts),
             "</svg>\n",
@@ -171,7 +171,7 @@ def _heading(line: Heading, y: float) -> str:
     return f"<g>{hint}{shapes}{text}</g>"
 
 
-def captions(picture: Picture, folded: Folded) -> list[str]:
+def captions(picture: Picture, folded: FoldedLayout) -> list[str]:
     """What the width means, then what was left out or put together."""
     layout = folded.layout
     if not layout.boxes:
@@ -200,7 +200,7 @@ def row_height(levels: int) -> int:
     return min(ROW, max(_THINNEST_ROW, _TALLEST // max(levels, 1)))
 
 
-def _graph(picture: Picture, folded: Folded, palette: Palette, hatch: str) -> tuple[str, int]:
+def _graph(picture: Picture, folded: FoldedLayout, palette: Palette, hatch: str) -> tuple[str, int]:
     layout = folded.layout
     row = row_height(layout.levels)
     bottom = layout.levels * row
@@ -325,5 +325,5 @@ def content(text: str) -> str:
     return "\n".join(escape(printable(line), quote=False) for line in text.split("\n"))
 
 
-def attribute(text: str) -> str:
+def xml_attribute(text: str) -> str:
     return escape(printable(text), quote=True)

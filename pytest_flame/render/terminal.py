@@ -158,7 +158,7 @@ def _test_lines(judgements: tuple[Judgement, ...], width: int) -> list[Line]:
     lines: list[Line] = []
     for row in rows:
         judgement, name = row.judgement, printable(row.judgement.test_id)
-        outcome = printable(words.outcome(judgement))
+        outcome = printable(words.verdict_words(judgement))
         text = f"{_aligned(row.columns, sizes)}  {outcome}" if judgement.comparison else outcome
         markup = _NOTE if words.accepted(judgement) else _MARKUP[judgement.verdict]
         if cells(name) > ids:

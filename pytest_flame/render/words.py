@@ -187,7 +187,7 @@ def written(judgement: Judgement) -> str:
     return f"baseline written: {judgement.baseline_written}; commit it"
 
 
-def outcome(judgement: Judgement) -> str:
+def verdict_words(judgement: Judgement) -> str:
     """How a test's line ends: ``REGRESSED``, ``pass (would have caught +7.1 %)``, ``not judged: too noisy``.
 
     ``accepted: +17.3 %`` where the run wrote a baseline over a change.

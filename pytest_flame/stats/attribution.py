@@ -51,7 +51,7 @@ class Attribution:
 
 
 @dataclass(frozen=True)
-class Suspect:
+class Grown:
     """A frame and the sets of stacks whose growth put it over its threshold."""
 
     frame: int
@@ -77,7 +77,7 @@ def attribute(tests: FrameTests, project: Mask) -> Attribution:
     suspects = over_threshold(tests)
     suspects = blame_project(tests, suspects, project)
     suspects = deepest_first(tests, suspects)
-    return confirm(tests, suspects, project)
+    return explain(tests, suspects, project)
 
 
 def everything_alike(tests: FrameTests) -> bool:
@@ -98,18 +98,18 @@ def everything_alike(tests: FrameTests) -> bool:
     return grew_along(gauge.of(~costliest), gauge.of(costliest), tests.alpha) is Rest.CONFIRMS
 
 
-def over_threshold(tests: FrameTests) -> list[Suspect]:
+def over_threshold(tests: FrameTests) -> list[Grown]:
     """Every frame over its threshold, by its own cost, by its inclusive cost, or both."""
     table = tests.gauge.table
     suspects = []
     for frame in map(int, np.flatnonzero(tests.inclusive_over | tests.own_over)):
         inclusive = [table.containing(frame)] if tests.inclusive_over[frame] else []
         own = [table.leaf == frame] if tests.own_over[frame] else []
-        suspects.append(Suspect(frame, (*inclusive, *own)))
+        suspects.append(Grown(frame, (*inclusive, *own)))
     return suspects
 
 
-def blame_project(tests: FrameTests, suspects: Iterable[Suspect], project: Mask) -> list[Suspect]:
+def blame_project(tests: FrameTests, suspects: Iterable[Grown], project: Mask) -> list[Grown]:
     """Pass growth in library code on to the project's functions that call it.
 
     The test body is not one of them: it holds everything, and the library function says more. Growth that several
@@ -123,7 +123,7 @@ def blame_project(tests: FrameTests, suspects: Iterable[Suspect], project: Mask)
             passed = _owners(tests, suspect.frame, stake, owners) if not project[suspect.frame] else {}
             for frame, part in (passed or {suspect.frame: stake}).items():
                 stakes.setdefault(frame, []).append(part)
-    return [Suspect(frame, tuple(masks)) for frame, masks in stakes.items()]
+    return [Grown(frame, tuple(masks)) for frame, masks in stakes.items()]
 
 
 def project_caller(tests: FrameTests, frame: int, project: Mask) -> int | None:
@@ -153,7 +153,7 @@ def _owners(tests: FrameTests, frame: int, stake: Mask, owners: Mask) -> dict[in
     }
 
 
-def deepest_first(tests: FrameTests, suspects: Sequence[Suspect]) -> list[Suspect]:
+def deepest_first(tests: FrameTests, suspects: Sequence[Grown]) -> list[Grown]:
     """Order so that a frame comes after those it mostly calls; the larger depth first where frames call each other."""
     table = tests.gauge.table
     cost = table.base.weights_ns.sum(axis=0) / max(1.0, table.base.weights_ns.sum())
@@ -178,11 +178,11 @@ def deepest_first(tests: FrameTests, suspects: Sequence[Suspect]) -> list[Suspec
     return ordered
 
 
-def _calls_not(s: Suspect, t: Suspect, calls: dict[tuple[int, int], float]) -> bool:
+def _calls_not(s: Grown, t: Grown, calls: dict[tuple[int, int], float]) -> bool:
     return s is t or calls[s.frame, t.frame] <= calls[t.frame, s.frame]
 
 
-def confirm(tests: FrameTests, suspects: Iterable[Suspect], project: Mask) -> Attribution:
+def explain(tests: FrameTests, suspects: Iterable[Grown], project: Mask) -> Attribution:
     """Go through the suspects, each on what the ones before it leave."""
     gauge, table = tests.gauge, tests.gauge.table
     aside: list[_Aside] = []

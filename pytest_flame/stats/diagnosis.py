@@ -16,8 +16,8 @@ from pytest_flame.stats.noise import (
     ALPHA,
     MIN_VALUES,
     Warnings,
+    median_spin_ns,
     queued_share,
-    spin_ns,
     steal_share,
     switch_rate,
     warnings,
@@ -167,7 +167,7 @@ def _shown_by_level(processes: Sequence[Process]) -> tuple[Cause, str] | None:
 
 
 def _log_spin(process: Process) -> float | None:
-    spin = spin_ns(process)
+    spin = median_spin_ns(process)
     return math.log(spin) if spin else None
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_flame.stats import student
-from pytest_flame.stats.stack_table import Counts, Ints, Mask, StackTable
+from pytest_flame.stats.stack_table import Ints, Mask, SideCounts, StackTable
 from pytest_flame.stats.student import Floats
 from pytest_flame.stats.whole import Centre
 
@@ -71,10 +71,10 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class Side:
+class SideSamples:
     """One side of a comparison. ``totals`` are nanoseconds sampled per process, shape ``(processes,)``."""
 
-    counts: Counts
+    counts: SideCounts
     centre: Centre
 
     @property
@@ -133,8 +133,8 @@ class Gauge:
 
     def __init__(self, table: StackTable, base: Centre, head: Centre, session_sd: float) -> None:
         self.table = table
-        self.base = Side(table.base, base)
-        self.head = Side(table.head, head)
+        self.base = SideSamples(table.base, base)
+        self.head = SideSamples(table.head, head)
         self.session_sd = session_sd
         own, _ = table.topmost
         self.dispersion = fit_dispersion(
@@ -192,7 +192,7 @@ class Gauge:
         return [int(n) for n in names], self.growth(*sums)
 
 
-def fit_dispersion(sides: list[tuple[Side, Shares]]) -> Dispersion:
+def fit_dispersion(sides: list[tuple[SideSamples, Shares]]) -> Dispersion:
     """From the frames' own costs, which do not overlap. Frames seen less than once a process are left out."""
     chance, slope, variance, df = (
         np.concatenate(parts) if parts else np.zeros(0) for parts in zip(*map(_scatter, sides), strict=True)
@@ -211,7 +211,7 @@ def fit_dispersion(sides: list[tuple[Side, Shares]]) -> Dispersion:
     return Dispersion(cv2, min(prior, _MAX_PRIOR_DF))
 
 
-def _scatter(side_shares: tuple[Side, Shares]) -> tuple[Floats, Floats, Floats, Floats]:
+def _scatter(side_shares: tuple[SideSamples, Shares]) -> tuple[Floats, Floats, Floats, Floats]:
     side, shares = side_shares
     if side.df < 1:
         return np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pytest_flame.model import Frame
-from pytest_flame.stats.stack_table import Counts, StackTable
+from pytest_flame.stats.stack_table import SideCounts, StackTable
 from pytest_flame.stats.student import Floats
 
 ALIKE = 0.6
@@ -163,12 +163,12 @@ def _nearness(a: float, b: float) -> float:
     return float(min(a, b) / max(a, b))
 
 
-def _one(counts: Counts, whole_ps: float) -> float:
+def _one(counts: SideCounts, whole_ps: float) -> float:
     """What one sample of this side stands for, picoseconds."""
     return whole_ps / max(float(counts.samples.sum()), 1.0)
 
 
-def _inclusive(table: StackTable, counts: Counts, whole_ps: float) -> Floats:
+def _inclusive(table: StackTable, counts: SideCounts, whole_ps: float) -> Floats:
     weights = counts.weights_ns.sum(axis=0, keepdims=True)
     return np.asarray(table.within.sums(weights)[:, 0] * (whole_ps / max(float(weights.sum()), 1.0)))
 
@@ -178,7 +178,7 @@ def _most_expensive(costs: Floats, least: float) -> list[int]:
     return [int(f) for f in order if costs[f] > least]
 
 
-def _profile(table: StackTable, counts: Counts, frame: int, kept: np.ndarray) -> dict[int, float]:
+def _profile(table: StackTable, counts: SideCounts, frame: int, kept: np.ndarray) -> dict[int, float]:
     """Parts of a frame's cost by callee; callees of one side only are all the same."""
     profile: dict[int, float] = {}
     weights = counts.weights_ns.sum(axis=0)

@@ -21,7 +21,7 @@ Path: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class SideCounts:
     """Samples of one side: ``weights_ns`` of shape ``(processes, stacks)``, ``samples`` of shape ``(processes,)``.
 
     Weights are whole numbers held as floats, so that sums over the same stacks are equal to the last bit.
@@ -85,11 +85,11 @@ class StackTable:
         table.base, table.head = (_gathered(counts, place, len(columns)) for counts in (self.base, self.head))
         return table
 
-    def _counts(self, cells: list[tuple[dict[int, int], int]]) -> Counts:
+    def _counts(self, cells: list[tuple[dict[int, int], int]]) -> SideCounts:
         weights = np.zeros((len(cells), len(self.paths)))
         for row, (cell, _) in zip(weights, cells, strict=True):
             row[list(cell.keys())] = list(cell.values())
-        return Counts(weights, np.array([n for _, n in cells], dtype=np.float64))
+        return SideCounts(weights, np.array([n for _, n in cells], dtype=np.float64))
 
     @cached_property
     def leaf(self) -> Ints:
@@ -166,7 +166,7 @@ class StackTable:
         return nearest
 
 
-def _gathered(counts: Counts, place: Sequence[int], columns: int) -> Counts:
+def _gathered(counts: SideCounts, place: Sequence[int], columns: int) -> SideCounts:
     weights = np.zeros((len(counts.weights_ns), columns))
     np.add.at(weights.T, list(place), counts.weights_ns.T)
     return replace(counts, weights_ns=weights)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flame.baseline import origin
-from pytest_flame.baseline.origin import How, OriginFinder
+from pytest_flame.baseline.origin import Evidence, OriginFinder
 from pytest_flame.errors import BaselineError
 from pytest_flame.git import Repository
 
@@ -79,7 +79,7 @@ def test_sources_and_baseline_in_one_commit(project):
     project.write(orders="x = 2\n")
     project.commit()
     found = project.find(recorded)
-    assert (found.commit, found.how, found.unverified) == (first, How.BROUGHT_IN, ())
+    assert (found.commit, found.how, found.unverified) == (first, Evidence.BROUGHT_IN, ())
     assert found.line == f"base {first[:7]}: the commit that brought the baseline in"
 
 
@@ -107,7 +107,7 @@ def test_a_baseline_committed_before_its_sources(project):
     project.write(orders="x = 3\n")
     project.commit()
     found = project.find(recorded)
-    assert (found.commit, found.how) == (sources, How.HASHES)
+    assert (found.commit, found.how) == (sources, Evidence.HASHES)
     assert found.line == f"base {sources[:7]}, found by its source hashes"
 
 
@@ -118,7 +118,7 @@ def test_a_baseline_whose_file_changed_later(project):
     (project.root / BASELINE).write_text("the same, laid out again\n")
     project.commit()
     found = project.find(recorded)
-    assert (found.commit, found.how) == (first, How.HASHES)
+    assert (found.commit, found.how) == (first, Evidence.HASHES)
 
 
 def test_a_squash_merge_that_holds_the_sources(project):
@@ -187,7 +187,7 @@ def test_a_baseline_that_is_not_committed(project, tracked):
     recorded_from = project.commit()
     recorded = project.record()
     found = project.find(recorded)
-    assert (found.commit, found.how) == (recorded_from, How.HASHES)
+    assert (found.commit, found.how) == (recorded_from, Evidence.HASHES)
 
 
 def test_a_baseline_outside_the_repository(project, tmp_path):
@@ -317,7 +317,7 @@ def test_a_shallow_clone_that_still_has_the_sources(project):
     project.commit()
     head = project.commit()
     found = clone(project, 1).find(recorded)
-    assert (found.commit, found.how) == (head, How.HASHES)
+    assert (found.commit, found.how) == (head, Evidence.HASHES)
 
 
 def test_a_shallow_clone_without_them_says_how_to_get_them(project):
@@ -369,4 +369,4 @@ def test_a_root_above_the_clone(project: Project, tmp_path: Path) -> None:
     hashes = {f"repo/{path}": digest for path, digest in recording.source_hashes.items()} | {"beside.py": "0" * 64}
     finder = OriginFinder(Repository.find(project.root), tmp_path, is_test)
     found = finder.find(dataclasses.replace(recording, source_hashes=hashes), tmp_path / "flame-baselines/x.json")
-    assert (found.commit, found.how, found.unverified) == (commit, How.HASHES, ("beside.py",))
+    assert (found.commit, found.how, found.unverified) == (commit, Evidence.HASHES, ("beside.py",))

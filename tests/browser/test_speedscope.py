@@ -63,7 +63,7 @@ def test_folded(visit: Visit, speedscope: Path, tmp_path: Path, regressed: Judge
 def test_speedscopes_own_json(visit: Visit, speedscope: Path, tmp_path: Path, regressed: Judgement) -> None:
     assert regressed.head
     profile = recording_profile(regressed.head)
-    document = writing.Document("head", [writing.Named("head", profile.costs)], per=1, unit="none")
+    document = writing.Document("head", [writing.NamedProfile("head", profile.costs)], per=1, unit="none")
     shown = sandwich(visit, speedscope, tmp_path, "head.speedscope.json", writing.dumps(document).encode())
     assert shown == {frame.name: (whole, own) for frame, (own, whole) in functions(profile).items()}
 

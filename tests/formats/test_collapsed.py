@@ -18,7 +18,7 @@ from pytest_flame.errors import FormatError
 from pytest_flame.formats import collapsed, reading
 from pytest_flame.formats.counts import Counts
 from pytest_flame.formats.labels import Naming
-from pytest_flame.formats.reading import How
+from pytest_flame.formats.reading import ReadOptions
 from pytest_flame.model import Frame
 
 ONE = 1000
@@ -26,11 +26,11 @@ WRITTEN = Naming(functions=False)
 
 
 def loads(data: bytes, name: str = "p", naming: Naming | None = None) -> Counts:
-    return reading.read(io.BytesIO(data), name, How(naming or Naming()))
+    return reading.read(io.BytesIO(data), name, ReadOptions(naming or Naming()))
 
 
 def loads_pair(data: bytes, name: str = "p") -> tuple[Counts, Counts]:
-    return reading.read_pair(io.BytesIO(data), name, How())
+    return reading.read_pair(io.BytesIO(data), name, ReadOptions())
 
 
 def read(text: str | bytes, naming: Naming | None = None) -> dict[str, Fraction]:

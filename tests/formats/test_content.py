@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading
 from pytest_flame.formats.content import Bounds, Content, parse_size, size_text
-from pytest_flame.formats.reading import How
+from pytest_flame.formats.reading import ReadOptions
 
 SMALL = Bounds(size=1 << 20, line=1 << 18)
 TINY = Bounds(size=1 << 18)
@@ -21,7 +21,7 @@ TINY = Bounds(size=1 << 18)
 
 def refused(stream, bounds: Bounds = SMALL) -> FormatError:
     with pytest.raises(FormatError) as caught:
-        reading.read(stream, "p", How(bounds=bounds))
+        reading.read(stream, "p", ReadOptions(bounds=bounds))
     return caught.value
 
 
@@ -48,7 +48,7 @@ def test_a_compressed_file_grows_to_a_bound():
     assert error.what == "p is larger than 1M when decompressed"
     assert "--max-size 4M" in error.fix
     assert "gzip -dc p" in error.fix
-    found = reading.read(io.BytesIO(bomb), "p", How(bounds=Bounds(size=8 << 20)))
+    found = reading.read(io.BytesIO(bomb), "p", ReadOptions(bounds=Bounds(size=8 << 20)))
     assert sum(found.counts.values()) == 1_000_000
 
 
@@ -63,7 +63,7 @@ def test_a_line_without_end_is_given_up(text):
 
 def test_a_long_line_within_the_bounds_is_read():
     names = ";".join(f"f{i}" for i in range(16_000))
-    (stack,) = reading.read(io.BytesIO(f"{names} 1\n".encode()), "p", How()).counts
+    (stack,) = reading.read(io.BytesIO(f"{names} 1\n".encode()), "p", ReadOptions()).counts
     assert len(stack) == 16_000
 
 
@@ -78,7 +78,7 @@ def test_a_document_without_end_is_given_up():
 def test_a_plain_file_of_any_size_is_read_where_its_stacks_are_few():
     lines = itertools.chain.from_iterable(itertools.repeat([b"a;b 1\n", b"a;c 1\n"], 300_000))
     stream = io.BytesIO(b"".join(lines))
-    assert len(reading.read(stream, "p", How(bounds=SMALL)).counts) == 2
+    assert len(reading.read(stream, "p", ReadOptions(bounds=SMALL)).counts) == 2
 
 
 def test_too_many_different_stacks_are_given_up():
@@ -125,7 +125,7 @@ def test_lines_are_those_of_the_text(lines, encoding):
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused(data):
     try:
-        found = reading.read(io.BytesIO(data), "p", How())
+        found = reading.read(io.BytesIO(data), "p", ReadOptions())
     except FormatError:
         return
     assert sum(found.counts.values()) > 0

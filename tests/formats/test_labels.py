@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_flame.formats import collapsed, reading
 from pytest_flame.formats.labels import NO_FRAMES, Namer, Naming, module_name
-from pytest_flame.formats.reading import How
+from pytest_flame.formats.reading import ReadOptions
 from pytest_flame.formats.roots import split
 from pytest_flame.model import Frame, FrameKind, SourceLine, Stack
 
@@ -26,7 +26,7 @@ def naming(tmp_path):
 
 
 def loads(data: bytes, naming: Naming) -> Mapping[Stack, int]:
-    return reading.read(io.BytesIO(data), "p", How(naming)).counts
+    return reading.read(io.BytesIO(data), "p", ReadOptions(naming)).counts
 
 
 def frame(label: str, naming: Naming | None = None) -> Frame:

@@ -15,14 +15,14 @@ import pytest
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading
 from pytest_flame.formats.labels import Naming
-from pytest_flame.formats.reading import How
+from pytest_flame.formats.reading import ReadOptions
 
 RECORDED = Path(__file__).parent / "recorded"
 
 
 def read(text: str | bytes, naming: Naming | None = None, metric: str = "") -> dict[str, int]:
     data = text.encode() if isinstance(text, str) else text
-    found = reading.read(io.BytesIO(data), "p", How(naming or Naming(root=Path("/nowhere")), metric=metric))
+    found = reading.read(io.BytesIO(data), "p", ReadOptions(naming or Naming(root=Path("/nowhere")), metric=metric))
     return {";".join(f.name for f in stack): n for stack, n in found.counts.items()}
 
 
@@ -99,7 +99,7 @@ def test_frames(frame, label):
     ],
 )
 def test_periods_count_what_the_event_counts(event, unit):
-    found = reading.read(io.BytesIO(f"x 1 1.0: {event}:\n{FRAMES}".encode()), "p", How())
+    found = reading.read(io.BytesIO(f"x 1 1.0: {event}:\n{FRAMES}".encode()), "p", ReadOptions())
     assert found.unit == unit
 
 

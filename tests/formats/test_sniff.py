@@ -22,12 +22,12 @@ import pytest
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading
-from pytest_flame.formats.reading import How
+from pytest_flame.formats.reading import ReadOptions
 
 
 def refused(data: bytes, name: str = "my file.bin") -> FormatError:
     with pytest.raises(FormatError) as caught:
-        reading.read(io.BytesIO(data), name, How())
+        reading.read(io.BytesIO(data), name, ReadOptions())
     return caught.value
 
 
@@ -215,7 +215,7 @@ def test_standard_input_has_no_name():
     ],
 )
 def test_folded_stacks_that_begin_like_something_else_are_read(text):
-    assert sum(reading.read(io.BytesIO(text.encode()), "p", How()).counts.values()) in (1, 3)
+    assert sum(reading.read(io.BytesIO(text.encode()), "p", ReadOptions()).counts.values()) in (1, 3)
 
 
 def test_every_command_is_one_of_a_known_tool():

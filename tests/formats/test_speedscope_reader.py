@@ -17,7 +17,7 @@ from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading, speedscope
 from pytest_flame.formats.counts import Counts
 from pytest_flame.formats.labels import Naming
-from pytest_flame.formats.reading import How
+from pytest_flame.formats.reading import ReadOptions
 from pytest_flame.model import Frame, SourceLine
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -25,7 +25,7 @@ RECORDED = Path(__file__).parent / "recorded"
 
 def read(document: Any, naming: Naming | None = None, metric: str = "") -> Counts:
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return reading.read(io.BytesIO(data), "p", How(naming or Naming(), metric=metric))
+    return reading.read(io.BytesIO(data), "p", ReadOptions(naming or Naming(), metric=metric))
 
 
 def by_name(found: Counts) -> dict[str, Fraction]:
@@ -151,7 +151,7 @@ STACKS = st.lists(FRAMES, min_size=1, max_size=5).map(tuple)
 @given(st.dictionaries(STACKS, st.integers(1, 10**12), min_size=1, max_size=6))
 def test_what_we_write_is_read_back(costs):
     lines = {frame: SourceLine("app.py", 3) for stack in costs for frame in stack if frame.module == "app"}
-    text = speedscope.dumps(speedscope.Document("x", [speedscope.Named("x", costs)], "nanoseconds", 1000, lines))
+    text = speedscope.dumps(speedscope.Document("x", [speedscope.NamedProfile("x", costs)], "nanoseconds", 1000, lines))
     found = read(text.encode())
     assert found.unit == "ns"
     assert {s: Fraction(n, found.one) for s, n in found.counts.items()} == {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.gate.changes import compared
+from pytest_flame.gate.changes import list_changes
 from pytest_flame.measure.committed import Collection
 from pytest_flame.measure.gate_state import GatedTest, GateState
 from pytest_flame.model import GateChangeKind
@@ -19,7 +19,7 @@ def kinds(base: GatedTest | None, head: GatedTest | None, **settings: tuple[str,
         GateState({k: v[i] for k, v in settings.items()}, {} if test is None else {"t": test})
         for i, test in enumerate((base, head))
     ]
-    return [change.kind for change in compared(*states)]
+    return [change.kind for change in list_changes(*states)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_limit_of_the_run_is_listed_once() -> None:
 
 def test_what_is_not_known_is_listed_before_what_is_gone() -> None:
     base = GateState({}, {"a.py::t": MARKED}, {"b.py": "ImportError"})
-    assert [(c.kind, c.subject) for c in compared(base, GateState())] == [
+    assert [(c.kind, c.subject) for c in list_changes(base, GateState())] == [
         (GateChangeKind.UNKNOWN, "b.py"),
         (GateChangeKind.GONE, "a.py::t"),
     ]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from simulated import SHOP, record, times
 
-from pytest_flame.baseline.origin import How, Origin
+from pytest_flame.baseline.origin import Evidence, Origin
 from pytest_flame.compare import compare
 from pytest_flame.errors import BaselineError, FlameError
 from pytest_flame.gate import confirming
@@ -67,7 +67,7 @@ class Bench:
             raise self.repository
 
     def find_origin(self, base: object, path: object) -> Origin:
-        found = self.origins.get(base.test_id, Origin(COMMIT, How.BROUGHT_IN))  # type: ignore[attr-defined]
+        found = self.origins.get(base.test_id, Origin(COMMIT, Evidence.BROUGHT_IN))  # type: ignore[attr-defined]
         if isinstance(found, FlameError):
             raise found
         return found
@@ -142,7 +142,7 @@ def test_one_line_says_what_differed_and_what_was_done(bench: Bench) -> None:
 
 def test_tests_of_one_commit_are_measured_together(bench: Bench) -> None:
     bench.again = dict.fromkeys("abc", PASSES)
-    bench.origins = {"b": Origin(OLDER, How.HASHES)}
+    bench.origins = {"b": Origin(OLDER, Evidence.HASHES)}
     found = bench.confirm(*map(suspect, "abc"))
     assert [(ref, names) for ref, names, _ in bench.measured] == [(COMMIT, ["a", "c"]), (OLDER, ["b"])]
     assert set(found.tests) == set("abc")
@@ -197,7 +197,7 @@ def test_base_without_the_test(bench: Bench) -> None:
 
 def test_interruption_while_the_base_is_set_up_keeps_what_was_screened(bench: Bench) -> None:
     bench.again["t"] = KeyboardInterrupt
-    bench.origins["later"] = Origin(OLDER, How.BROUGHT_IN)
+    bench.origins["later"] = Origin(OLDER, Evidence.BROUGHT_IN)
     found = bench.confirm(suspect("t"), suspect("later"))
     assert found.interrupted
     unconfirmed(found, "the run was interrupted")

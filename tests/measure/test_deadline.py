@@ -15,10 +15,10 @@ from pytest_flame.measure.deadline import (
     LEAST_S,
     MOST_MORE_S,
     UNKNOWN_S,
+    DeadlineWatch,
     Hang,
     Patience,
     Phase,
-    Watch,
     allowed_s,
 )
 
@@ -80,13 +80,13 @@ def test_words_say_what_did_not_return(hang: Hang, words: str) -> None:
 
 
 def test_process_that_ends_is_no_hang(tmp_path: Path, start: Start) -> None:
-    watch = Watch(tmp_path, Patience(600, 600))
+    watch = DeadlineWatch(tmp_path, Patience(600, 600))
     assert watch.wait(start(""), 60) is None
     watch.close()
 
 
 def test_process_that_says_nothing_has_the_time_of_a_start(tmp_path: Path, start: Start) -> None:
-    watch = Watch(tmp_path, Patience(0.05, 600))
+    watch = DeadlineWatch(tmp_path, Patience(0.05, 600))
     hang = watch.wait(start("wait()"), 60)
     assert hang is not None
     assert hang.phase is Phase.STARTING and hang.seconds >= 0.05
@@ -95,7 +95,7 @@ def test_process_that_says_nothing_has_the_time_of_a_start(tmp_path: Path, start
 
 def test_calls_have_a_time_of_their_own(tmp_path: Path, start: Start) -> None:
     """The start may take a minute; the second group of calls hangs."""
-    watch = Watch(tmp_path, Patience(60, 0.2))
+    watch = DeadlineWatch(tmp_path, Patience(60, 0.2))
     program = "pulse = Pulse('.', Patience(60, 0.2)); pulse.before(3); pulse.after(3); pulse.before(4); wait()"
     hang = watch.wait(start(program), 60)
     assert hang is not None
@@ -111,7 +111,7 @@ def test_own_timeout_of_the_project_is_what_one_call_is_waited_for(
         "import pytest_flame.measure.deadline as d; d.CALL_MORE_S = 0.1; pulse = Pulse('.', Patience(60, 60));"
         "pulse.own_timeout(0.05); pulse.before(1); wait()"
     )
-    watch = Watch(tmp_path, Patience(60, 60))
+    watch = DeadlineWatch(tmp_path, Patience(60, 60))
     hang = watch.wait(start(program), 60)
     assert hang is not None
     assert (hang.phase, hang.first_call, hang.own_timeout_s) == (Phase.CALLING, 1, 0.05)
@@ -120,14 +120,14 @@ def test_own_timeout_of_the_project_is_what_one_call_is_waited_for(
 
 
 def test_worker_that_promises_too_much_is_not_believed(tmp_path: Path, start: Start) -> None:
-    watch = Watch(tmp_path, Patience.asked_for(0.1))
+    watch = DeadlineWatch(tmp_path, Patience.asked_for(0.1))
     hang = watch.wait(start("pulse = Pulse('.', Patience(900, 900)); pulse.ending(); wait()"), 60)
     assert hang is not None
     watch.close()
 
 
 def test_end_of_the_runs_time_is_no_hang(tmp_path: Path, start: Start) -> None:
-    watch = Watch(tmp_path, Patience(600, 600))
+    watch = DeadlineWatch(tmp_path, Patience(600, 600))
     with pytest.raises(subprocess.TimeoutExpired):
         watch.wait(start("wait()"), 0.05)
     watch.close()
@@ -138,17 +138,17 @@ def test_without_pidfds_the_same_is_found(tmp_path: Path, start: Start, monkeypa
         raise PermissionError
 
     monkeypatch.setattr("os.pidfd_open", refused)
-    watch = Watch(tmp_path, Patience(0.05, 600))
+    watch = DeadlineWatch(tmp_path, Patience(0.05, 600))
     hang = watch.wait(start("wait()"), 60)
     assert hang is not None
-    again = Watch(tmp_path, Patience(600, 600))
+    again = DeadlineWatch(tmp_path, Patience(600, 600))
     assert again.wait(start(""), 60) is None
     watch.close()
     again.close()
 
 
 def test_stacks_say_where_it_hangs(tmp_path: Path, start: Start) -> None:
-    watch = Watch(tmp_path, Patience(600, 600))
+    watch = DeadlineWatch(tmp_path, Patience(600, 600))
     process = start("show_stacks_when_asked('.'); wait()")
     assert process.stdout is not None
     process.stdout.readline()
@@ -158,7 +158,7 @@ def test_stacks_say_where_it_hangs(tmp_path: Path, start: Start) -> None:
 
 
 def test_process_that_cannot_say_where_it_hangs_is_not_asked(tmp_path: Path, start: Start) -> None:
-    watch = Watch(tmp_path, Patience(600, 600))
+    watch = DeadlineWatch(tmp_path, Patience(600, 600))
     process = start("wait()")
     assert process.stdout is not None
     process.stdout.readline()

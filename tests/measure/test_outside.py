@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.measure import outside
-from pytest_flame.measure.outside import Reading
+from pytest_flame.measure.outside import Counters
 from pytest_flame.model import Outside
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -71,8 +71,8 @@ def test_pressure_that_is_switched_off_is_unknown(proc: Path, monkeypatch: pytes
 
 
 def test_only_what_came_since_counts() -> None:
-    before = Reading(wall_ns=100, steal_ns=10, pressure_ns=5, queued_ns=None, involuntary_switches=3)
-    after = Reading(wall_ns=400, steal_ns=10, pressure_ns=25, queued_ns=9, involuntary_switches=10)
+    before = Counters(wall_ns=100, steal_ns=10, pressure_ns=5, queued_ns=None, involuntary_switches=3)
+    after = Counters(wall_ns=400, steal_ns=10, pressure_ns=25, queued_ns=9, involuntary_switches=10)
     assert after.since(before) == Outside(
         wall_ns=300, cpus=os.cpu_count(), steal_ns=0, pressure_ns=20, queued_ns=None, involuntary_switches=7
     )
@@ -80,7 +80,7 @@ def test_only_what_came_since_counts() -> None:
 
 @given(st.integers(0, 2**62), st.integers(0, 2**62))
 def test_a_counter_that_ran_backwards_is_unknown(earlier: int, later: int) -> None:
-    steal = Reading(1, later, None, None, 0).since(Reading(0, earlier, None, None, 0)).steal_ns
+    steal = Counters(1, later, None, None, 0).since(Counters(0, earlier, None, None, 0)).steal_ns
     assert steal == (later - earlier if later >= earlier else None)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flame.measure import redirect
-from pytest_flame.measure.redirect import Places
+from pytest_flame.measure.redirect import PathMap
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_places(two: tuple[Path, Path], tmp_path: Path) -> None:
     write(checkout / "env/lib/x.py")
     write(checkout / "lib/site-packages/x.py")
     (tmp_path / "link").symlink_to(checkout)
-    places = Places(str(checkout), str(tree), (str(checkout / "kept"),))
+    places = PathMap(str(checkout), str(tree), (str(checkout / "kept"),))
     assert places.mapped(str(checkout)) == str(tree)
     assert places.mapped(str(tmp_path / "link/pkg")) == f"{tree}/pkg"
     assert places.mapped(f"{checkout}-2/pkg") is None
@@ -110,5 +110,5 @@ def test_a_checkout_inside_an_environment_is_moved(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "env"))
     write(tmp_path / "env/pyvenv.cfg")
     write(tmp_path / "env/src/project/x.py")
-    places = Places(str(tmp_path / "env/src/project"), str(tmp_path / "tree"))
+    places = PathMap(str(tmp_path / "env/src/project"), str(tmp_path / "tree"))
     assert places.mapped(str(tmp_path / "env/src/project/x.py")) == str(tmp_path / "tree/x.py")

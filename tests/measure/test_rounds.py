@@ -19,9 +19,9 @@ from pytest_flame.measure.rounds import (
     MIN_ROUND_CPU_NS,
     MIN_ROUND_WALL_NS,
     SLOWDOWN_LIMIT,
-    Kind,
-    Progress,
+    RoundsDone,
     Step,
+    StepKind,
     rounds,
     which_sampled,
 )
@@ -36,13 +36,13 @@ def drive(steps: Iterator[Step], clocks: Any, cpu_ns: int, *, waited_ns: int = 0
     run = []
     for step in steps:
         run.append(step)
-        each = cpu_ns if step.kind is Kind.BODY else empty_ns
-        clocks.work(each * step.iterations, waited_ns=waited_ns * step.iterations if step.kind is Kind.BODY else 0)
+        each = cpu_ns if step.kind is StepKind.BODY else empty_ns
+        clocks.work(each * step.iterations, waited_ns=waited_ns * step.iterations if step.kind is StepKind.BODY else 0)
     return run
 
 
-def measured(new_meter: NewMeter, clocks: Any, plan: Plan | None, *, time_s: float = 1.0, **costs: int) -> Progress:
-    progress = Progress()
+def measured(new_meter: NewMeter, clocks: Any, plan: Plan | None, *, time_s: float = 1.0, **costs: int) -> RoundsDone:
+    progress = RoundsDone()
     drive(rounds(new_meter(), progress, plan, time_s, random.Random(1), regions=False), clocks, **costs)
     return progress
 
@@ -109,10 +109,10 @@ def test_every_planned_round_runs_the_same_iterations(new_meter: NewMeter, clock
 
 
 def test_the_round_that_warms_up_does_not_count(new_meter: NewMeter, clocks: Any) -> None:
-    progress = Progress()
+    progress = RoundsDone()
     steps = rounds(new_meter(), progress, Plan(10, 3), 10.0, random.Random(1), regions=False)
     for step in steps:
-        if step.kind is Kind.BODY:
+        if step.kind is StepKind.BODY:
             clocks.work((1000 if progress.calls < 10 else 1) * MS)
     assert progress.calls == 1 + 40
     assert [r.cpu_ns for r in progress.rounds] == [MS] * 3
@@ -130,9 +130,9 @@ def test_the_round_that_warms_up_does_not_count(new_meter: NewMeter, clocks: Any
 def test_first_call_is_timed_alone_and_costs_no_second_one(
     new_meter: NewMeter, clocks: Any, plan: Plan, rest: list[int], regions: bool
 ) -> None:
-    progress, meter, calls = Progress(), new_meter(), 0
+    progress, meter, calls = RoundsDone(), new_meter(), 0
     for step in rounds(meter, progress, plan, 10.0, random.Random(1), regions=regions):
-        for _ in range(step.iterations if step.kind is Kind.BODY else 0):
+        for _ in range(step.iterations if step.kind is StepKind.BODY else 0):
             if regions:
                 meter.enter()
             clocks.work((3 if calls else 700) * MS)
@@ -153,8 +153,8 @@ def test_reading_the_clocks_is_no_part_of_the_first_call(new_meter: NewMeter, cl
 
 @pytest.mark.parametrize(("count", "bodies"), [(1, 1), (2, 2), (3, 4)])
 def test_few_rounds_leave_the_warm_up_out(new_meter: NewMeter, clocks: Any, count: int, bodies: int) -> None:
-    steps = drive(rounds(new_meter(), Progress(), Plan(1, count), 10.0, random.Random(1), regions=False), clocks, MS)
-    assert sum(s.kind is Kind.BODY for s in steps) == bodies
+    steps = drive(rounds(new_meter(), RoundsDone(), Plan(1, count), 10.0, random.Random(1), regions=False), clocks, MS)
+    assert sum(s.kind is StepKind.BODY for s in steps) == bodies
 
 
 def test_without_a_warm_up_a_few_calls_tell_whether_the_round_is_too_long(new_meter: NewMeter, clocks: Any) -> None:
@@ -166,8 +166,8 @@ def test_without_a_warm_up_a_few_calls_tell_whether_the_round_is_too_long(new_me
 
 
 def test_warming_up_begins_with_one_call_and_ends_where_a_round_does(new_meter: NewMeter, clocks: Any) -> None:
-    steps = drive(rounds(new_meter(), Progress(), Plan(100, 3), 10.0, random.Random(1), regions=False), clocks, US)
-    bodies = [step.iterations for step in steps if step.kind is Kind.BODY]
+    steps = drive(rounds(new_meter(), RoundsDone(), Plan(100, 3), 10.0, random.Random(1), regions=False), clocks, US)
+    bodies = [step.iterations for step in steps if step.kind is StepKind.BODY]
     assert bodies == [1, 1, 1, 2, 4, 8, 16, 32, 36, 100, 100, 100]  # the first one is timed alone
 
 
@@ -182,16 +182,16 @@ def test_a_side_far_slower_than_planned_gets_shorter_rounds(
 
 
 def test_one_slow_call_at_the_beginning_shortens_nothing(new_meter: NewMeter, clocks: Any) -> None:
-    progress = Progress()
+    progress = RoundsDone()
     for step in rounds(new_meter(), progress, Plan(40, 5), 1.0, random.Random(1), regions=False, limit_s=30):
-        if step.kind is Kind.BODY:
+        if step.kind is StepKind.BODY:
             clocks.work(5000 * MS if progress.calls == 0 else MS)
     assert {r.iterations for r in progress.rounds} == {40}
 
 
 def test_no_round_begins_that_would_end_too_late(new_meter: NewMeter, clocks: Any) -> None:
     """Calls of 7 s, 30 s for all of them."""
-    progress = Progress()
+    progress = RoundsDone()
     steps = rounds(new_meter(), progress, Plan(40, 50), 1.0, random.Random(1), regions=False, limit_s=30)
     drive(steps, clocks, 7000 * MS)
     assert [r.iterations for r in progress.rounds] == [1]
@@ -205,8 +205,8 @@ def test_the_empty_loop_is_measured_where_there_are_enough_iterations(new_meter:
 
 
 def test_the_empty_loop_is_short_however_many_iterations(new_meter: NewMeter, clocks: Any) -> None:
-    steps = drive(rounds(new_meter(), Progress(), Plan(10**6, 3), 1.0, random.Random(1), regions=False), clocks, 20)
-    empty = [s.iterations for s in steps if s.kind is Kind.EMPTY]
+    steps = drive(rounds(new_meter(), RoundsDone(), Plan(10**6, 3), 1.0, random.Random(1), regions=False), clocks, 20)
+    empty = [s.iterations for s in steps if s.kind is StepKind.EMPTY]
     assert empty == [20_000] * 5
 
 
@@ -220,9 +220,9 @@ def test_a_process_that_takes_far_too_long_stops_after_three_rounds(new_meter: N
 def test_a_region_costs_what_empty_ones_cost(new_meter: NewMeter, clocks: Any) -> None:
     """``with flame:`` reads the clocks around each block: that is not the block's cost."""
     clocks.reading_ns = 700
-    meter, progress = new_meter(), Progress()
+    meter, progress = new_meter(), RoundsDone()
     for step in rounds(meter, progress, Plan(10, 4), 1.0, random.Random(1), regions=True):
-        assert step.kind is Kind.BODY
+        assert step.kind is StepKind.BODY
         for _ in range(step.iterations):
             meter.enter()
             clocks.work(50 * US)
@@ -266,7 +266,7 @@ def test_a_process_that_ends_early_has_its_cost_from_the_same_kind_of_round(coun
 @pytest.mark.parametrize("failing", [1, 2, 10, 11, 25, 40])
 def test_how_often_the_body_passed_is_known_when_it_raises(new_meter: NewMeter, clocks: Any, failing: int) -> None:
     """``failing``: the call, counted from one, that raises."""
-    progress = Progress()
+    progress = RoundsDone()
     called = 0
 
     def body() -> None:
@@ -279,7 +279,7 @@ def test_how_often_the_body_passed_is_known_when_it_raises(new_meter: NewMeter, 
     def run() -> None:
         for step in rounds(new_meter(), progress, Plan(10, 3), 10.0, random.Random(1), regions=False):
             for _ in step.turns:
-                if step.kind is Kind.BODY:
+                if step.kind is StepKind.BODY:
                     body()
 
     with pytest.raises(ValueError):

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_flame.measure.deadline import LEAST_S, UNKNOWN_S, Hang, Patience, Phase
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
-from pytest_flame.measure.schedule import How, Measured, Places, Target, measure
+from pytest_flame.measure.schedule import Launchers, Measured, RunSettings, Target, measure
 from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, SourceLine, StackSample
 from pytest_flame.quantities import shown_seconds
 
@@ -107,8 +107,8 @@ def run(
     max_time_s: float | None = None,
     deadline_s: float | None = None,
 ) -> tuple[list[Measured], bool]:
-    places = Places(workers.side("head"), workers.side("base") if pairs else None)  # type: ignore[arg-type]
-    return measure(targets, How(997, "auto", (), seed, max_time_s, deadline_s=deadline_s), places, Silent())
+    places = Launchers(workers.side("head"), workers.side("base") if pairs else None)  # type: ignore[arg-type]
+    return measure(targets, RunSettings(997, "auto", (), seed, max_time_s, deadline_s=deadline_s), places, Silent())
 
 
 def test_both_sides_of_a_pair_are_asked_for_the_same() -> None:

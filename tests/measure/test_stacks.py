@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED, Clocks, Folded, fold_samples
+from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED, Clocks, FoldedSamples, fold_samples
 from pytest_flame.model import KERNEL_NOT_SAMPLED, Frame, SampleCounts, SamplerInfo, SourceLine, StackSample
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
@@ -43,7 +43,7 @@ class Namer(FrameNamer):
 
 def fold(
     *stacks: RawStack, sampler: SamplerInfo = PERF, clocks: Clocks | None = None, counts: SampleCounts | None = None
-) -> Folded:
+) -> FoldedSamples:
     """Folds samples; without ``clocks`` exactly as many ticks were due as arrived."""
     taken = sum(s.count for s in stacks)
     weight = sum(s.weight_ns for s in stacks)
@@ -130,7 +130,7 @@ def test_every_stack_begins_at_the_body_and_no_weight_is_invented(stacks: list[R
 # --- kernel time -----------------------------------------------------------------------------------------------------
 
 
-def user_only(taken: int, *, cpu_ns: int, system_ns: int, sampler: SamplerInfo = PERF_USER) -> Folded:
+def user_only(taken: int, *, cpu_ns: int, system_ns: int, sampler: SamplerInfo = PERF_USER) -> FoldedSamples:
     clocks = Clocks(cpu_ns, system_ns, 0, cpu_ns / MS)
     return fold(stack(BODY, PARSE, count=taken), sampler=sampler, clocks=clocks)
 

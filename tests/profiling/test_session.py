@@ -13,11 +13,11 @@ from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED
 from pytest_flame.model import Frame, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
 from pytest_flame.profiling import session as module
 from pytest_flame.profiling.result import CpuProfile
-from pytest_flame.profiling.session import Part, Session, Settings, merge
+from pytest_flame.profiling.session import Part, ProfileSession, ProfileSettings, merge
 
 MS = 1_000_000
 INFO = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
-SETTINGS = Settings(997, "auto", output="/tmp/out.folded", root_pid=1)
+SETTINGS = ProfileSettings(997, "auto", output="/tmp/out.folded", root_pid=1)
 WORK: Stack = (Frame("app", "main"), Frame("app", "work"))
 
 
@@ -34,8 +34,8 @@ def part(
 
 
 def test_what_is_handed_in_is_what_is_collected(temporary: Path) -> None:
-    session = Session.create(SETTINGS)
-    other = Session.open(session.folder)
+    session = ProfileSession.create(SETTINGS)
+    other = ProfileSession.open(session.folder)
     assert other.settings == SETTINGS
     for member, number in ((session, 1), (other, 2)):
         member.join()
@@ -63,7 +63,7 @@ def test_parts_survive_the_file(found: dict[Stack, StackSample]) -> None:
 
 
 def test_a_process_that_was_killed_is_unfinished_and_holds_nobody_up(temporary: Path) -> None:
-    session = Session.create(SETTINGS)
+    session = ProfileSession.create(SETTINGS)
     session.join()
     reading, writing = os.pipe()
     pid = os.fork()
@@ -82,19 +82,19 @@ def test_a_process_that_was_killed_is_unfinished_and_holds_nobody_up(temporary: 
 
 
 def test_a_session_that_is_over_can_be_joined_by_nobody(temporary: Path) -> None:
-    session = Session.create(SETTINGS)
-    late = Session.open(session.folder)
+    session = ProfileSession.create(SETTINGS)
+    late = ProfileSession.open(session.folder)
     late.join()
     session.remove()
     with pytest.raises(FileNotFoundError):
         late.hand_in(part())
     with pytest.raises(FileNotFoundError):
-        Session.open(session.folder)
+        ProfileSession.open(session.folder)
     late.remove()
 
 
 def test_going_on_takes_back_what_was_handed_in(temporary: Path) -> None:
-    session = Session.create(SETTINGS)
+    session = ProfileSession.create(SETTINGS)
     session.join()
     session.hand_in(part())
     session.leave()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from pytest_flame.model import Frame, Judgement, SourceLine
-from pytest_flame.render.listing import Line, listings
+from pytest_flame.render.listing import ListedLine, listings
 
 TOKENIZE = Frame("orders.parse", "tokenize")
 BEFORE = '''"""Orders."""
@@ -48,11 +48,11 @@ def test_both_sides_line_by_line(measured: Judgement) -> None:
     (listing,) = listings(measured, Files())
     assert listing.frame == TOKENIZE
     assert {line for line in listing.lines if line.tag != " "} == {
-        Line(9, 0, "    return [word(0)]", 1_179_000_000, 0, "-"),
-        Line(0, 9, "    parts = list(text)", 0, 879_000_000, "+"),
-        Line(0, 10, "    return [word(0), parts]", 0, 1_758_000_000, "+"),
+        ListedLine(9, 0, "    return [word(0)]", 1_179_000_000, 0, "-"),
+        ListedLine(0, 9, "    parts = list(text)", 0, 879_000_000, "+"),
+        ListedLine(0, 10, "    return [word(0), parts]", 0, 1_758_000_000, "+"),
     }
-    assert listing.lines[0] == Line(4, 4, "@cached", 0, 0, " ")
+    assert listing.lines[0] == ListedLine(4, 4, "@cached", 0, 0, " ")
     assert sum(line.head_ps for line in listing.lines) == TOTAL
     assert sum(line.base_ps for line in listing.lines) == 1_310_000_000
     inner = next(line for line in listing.lines if line.before == 7)

@@ -18,7 +18,7 @@ from pytest_flame.model import Frame, Judgement, RunResult, SourceLine
 from pytest_flame.render import units
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.layout import build_tree
-from pytest_flame.render.listing import Line, Listing
+from pytest_flame.render.listing import ListedLine, Listing
 from pytest_flame.render.payload import graph_block, leb128, pack_names, scaled
 from pytest_flame.render.text import printable
 
@@ -118,7 +118,7 @@ def test_nothing_to_draw_is_an_error(regressed: Judgement) -> None:
 
 
 def test_listings_of_functions_that_are_not_in_the_tree_are_left_out(regressed: Judgement) -> None:
-    shown = Listing(Frame("orders.parse", "tokenize"), "orders/parse.py", (Line(1, 2, "x\x1b", 3, 4, " "),))
+    shown = Listing(Frame("orders.parse", "tokenize"), "orders/parse.py", (ListedLine(1, 2, "x\x1b", 3, 4, " "),))
     block = graph_block(regressed, Drawn.of(regressed), listings=(shown, replace(shown, frame=Frame("a", "b"))))
     (source,) = Read(block.text, block.size).head["sources"]
     assert source["rows"] == [[1, 2, "x\x1b", 3, 4, " "]]

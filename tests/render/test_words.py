@@ -69,7 +69,7 @@ def test_growth_is_a_share_of_the_change_only_where_the_test_grew(regressed: Jud
 
 
 def test_a_tolerated_slowdown_is_said(regressed: Judgement) -> None:
-    assert words.outcome(replace(regressed, verdict=Verdict.PASS)) == (
+    assert words.verdict_words(replace(regressed, verdict=Verdict.PASS)) == (
         "pass, slower within the threshold (would have caught +7.1 %)"
     )
 
@@ -77,31 +77,31 @@ def test_a_tolerated_slowdown_is_said(regressed: Judgement) -> None:
 def test_a_regression_that_the_total_does_not_show_says_where_it_is(regressed: Judgement) -> None:
     comparison = regressed.comparison
     assert comparison is not None
-    assert words.outcome(regressed) == "REGRESSED", "the total says it all"
+    assert words.verdict_words(regressed) == "REGRESSED", "the total says it all"
     culprit = replace(comparison.culprits[0], relative=0.31)
     within = replace(comparison, low=1.01, ratio=1.024, high=1.04, culprits=(culprit,))
-    assert words.outcome(replace(regressed, comparison=within)) == (
+    assert words.verdict_words(replace(regressed, comparison=within)) == (
         "REGRESSED in orders.parse:tokenize, +31 % (total within 5 %)"
     )
     unsure = replace(within, high=1.06, culprits=(culprit, culprit))
-    assert words.outcome(replace(regressed, comparison=unsure)) == (
+    assert words.verdict_words(replace(regressed, comparison=unsure)) == (
         "REGRESSED in orders.parse:tokenize, +31 % and 1 more (total not shown to be above 5 %)"
     )
     new = replace(culprit, relative=None, base_ps=0, own_delta_ps=comparison.base_ps // 20)
-    shown = words.outcome(replace(regressed, comparison=replace(within, culprits=(new,))))
+    shown = words.verdict_words(replace(regressed, comparison=replace(within, culprits=(new,))))
     assert shown.startswith("REGRESSED in orders.parse:tokenize, new, +5.0 % of the test (")
 
 
 def test_a_baseline_written_over_a_change_says_what_was_accepted(regressed: Judgement) -> None:
     written = replace(regressed, baseline_written="flame-baselines/tests-test_orders-test_parse-1.json")
-    assert words.outcome(written) == "accepted: +14.6 %"
+    assert words.verdict_words(written) == "accepted: +14.6 %"
     assert words.written(written) == (
         "baseline written: flame-baselines/tests-test_orders-test_parse-1.json; commit it"
     )
     other = Judgement("t", Verdict.INCOMPATIBLE, "CPU model: a → b", baseline_written="flame-baselines/t.json")
-    assert words.outcome(other) == "accepted: not comparable with the baseline before (CPU model: a → b)"
+    assert words.verdict_words(other) == "accepted: not comparable with the baseline before (CPU model: a → b)"
     first = replace(other, verdict=Verdict.NEW, reason="no baseline; baseline written")
-    assert words.outcome(first) == "not compared: no baseline; baseline written"
+    assert words.verdict_words(first) == "not compared: no baseline; baseline written"
     assert words.written(regressed) == ""
 
 
@@ -109,8 +109,8 @@ def test_a_baseline_written_over_a_change_says_what_was_accepted(regressed: Judg
 def test_what_was_not_judged_never_reads_as_a_pass(verdict: Verdict) -> None:
     judgement = Judgement("t", verdict, "for this reason")
     run = RunResult((judgement,), "stored", 1, Limits())
-    assert "pass" not in words.outcome(judgement) + words.headline(run) + words.conclusion(run)
-    assert words.outcome(judgement).endswith(": for this reason")
+    assert "pass" not in words.verdict_words(judgement) + words.headline(run) + words.conclusion(run)
+    assert words.verdict_words(judgement).endswith(": for this reason")
 
 
 def test_conclusion_counts_what_was_not_judged(result: RunResult) -> None:

@@ -169,7 +169,7 @@ def test_shares_of_what_is_unknown_are_unknown() -> None:
         process(None, outside=Outside(wall_ns=5)),
         process(None, outside=Outside(0)),
     ):
-        looks = (noise.steal_share, noise.pressure_share, noise.queued_share, noise.switch_rate, noise.spin_ns)
+        looks = (noise.steal_share, noise.pressure_share, noise.queued_share, noise.switch_rate, noise.median_spin_ns)
         assert [look(p) for look in looks] == [None] * 5
 
 

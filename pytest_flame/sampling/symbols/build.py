@@ -14,7 +14,7 @@ from pytest_flame.sampling.symbols.debugfiles import DAMAGE, DebugLink, debug_li
 from pytest_flame.sampling.symbols.entries import SHF_EXECINSTR, symbol_entries
 from pytest_flame.sampling.symbols.functions import Extents, function_extents
 from pytest_flame.sampling.symbols.image import NotElf
-from pytest_flame.sampling.symbols.mapped_files import Source, debug_candidates, describe
+from pytest_flame.sampling.symbols.mapped_files import MappedFile, debug_candidates, describe
 from pytest_flame.sampling.symbols.plt import stubs
 from pytest_flame.sampling.symbols.symbol_table import NO_PARENT, SymbolTable
 
@@ -22,11 +22,11 @@ _KINDS: Final = (0, 2, 10)
 """Labels (STT_NOTYPE: assembly), functions (STT_FUNC), functions chosen at load time (STT_GNU_IFUNC)."""
 _LOCAL, _GLOBAL, _WEAK = 0, 1, 2
 
-Named = tuple[int, int, bytes]
+NamedRange = tuple[int, int, bytes]
 """Start, end and name of a symbol."""
 
 
-def build_table(source: Source) -> SymbolTable:
+def build_table(source: MappedFile) -> SymbolTable:
     """The functions of a library, named by its own symbols and, where they are exported ones only, by those of its
     debug file. Raises ``NotElf`` for what is not a sound ELF file."""
     try:
@@ -49,8 +49,8 @@ def build_table(source: Source) -> SymbolTable:
 
 
 def _symbols_kept_apart(
-    source: Source, own: ELFFile, link: DebugLink | None, functions: Extents
-) -> tuple[list[Named], str]:
+    source: MappedFile, own: ELFFile, link: DebugLink | None, functions: Extents
+) -> tuple[list[NamedRange], str]:
     """Symbols of local functions and where they were: in a debug file; else compressed in the library itself."""
     for place in debug_candidates(source, link.name if link else ""):
         debug = open_debug_file(place, source.image.build_id, link)
@@ -63,7 +63,7 @@ def _symbols_kept_apart(
     return (_symbols(ELFFile(inside), ".symtab", functions) if inside else []), ".gnu_debugdata"
 
 
-def _symbols(elf: ELFFile, name: str, functions: Extents) -> list[Named]:
+def _symbols(elf: ELFFile, name: str, functions: Extents) -> list[NamedRange]:
     """Functions, and labels in executable sections (assembly), one for each address; none without the section."""
     section = elf.get_section_by_name(name)
     if not isinstance(section, SymbolTableSection):
@@ -92,7 +92,7 @@ def _symbols(elf: ELFFile, name: str, functions: Extents) -> list[Named]:
     return [(value, end, symbol) for value, (_, end, symbol) in best.items()]
 
 
-def _dynamic_symbols(elf: ELFFile) -> list[Named]:
+def _dynamic_symbols(elf: ELFFile) -> list[NamedRange]:
     """Exported functions of a library without section headers."""
     best: dict[int, tuple[tuple[object, ...], int, bytes]] = {}
     for segment in elf.iter_segments("PT_DYNAMIC"):
@@ -130,9 +130,9 @@ def _end_of_sizeless(value: int, section_end: int, values: list[int], functions:
     return max(value, min(limits))
 
 
-def _table(found: list[Named], functions: Extents) -> SymbolTable:
+def _table(found: list[NamedRange], functions: Extents) -> SymbolTable:
     """The earlier of two symbols with the same start wins."""
-    unique: dict[int, Named] = {}
+    unique: dict[int, NamedRange] = {}
     for named in reversed(found):
         if named[1] > named[0]:
             unique[named[0]] = named

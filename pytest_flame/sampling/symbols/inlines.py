@@ -19,7 +19,7 @@ from elftools.elf.elffile import ELFFile
 from pytest_flame.sampling.symbols.debugfiles import DAMAGE, debug_link, open_debug_file
 from pytest_flame.sampling.symbols.demangle import demangle
 from pytest_flame.sampling.symbols.image import NotElf
-from pytest_flame.sampling.symbols.mapped_files import Source, debug_candidates
+from pytest_flame.sampling.symbols.mapped_files import MappedFile, debug_candidates
 
 _LINKS: Final = ("DW_AT_abstract_origin", "DW_AT_specification")
 _TRANSPARENT: Final = frozenset({"DW_TAG_lexical_block", "DW_TAG_try_block", "DW_TAG_catch_block"})
@@ -169,7 +169,7 @@ def _text(value: bytes | str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def open_inlines(source: Source, link: str) -> InlineReader | None:
+def open_inlines(source: MappedFile, link: str) -> InlineReader | None:
     """From the library itself, else from its debug file; None where neither has debug information. ``link`` is the
     debug file's name as the library says it."""
     with contextlib.suppress(NotElf):

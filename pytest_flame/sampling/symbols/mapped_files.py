@@ -23,7 +23,7 @@ _VDSO_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class MappedFile:
     """An open, verified ELF file (or the copy of one from memory). ``status`` is None for what is no file."""
 
     stream: BinaryIO
@@ -32,13 +32,13 @@ class Source:
     status: os.stat_result | None
 
 
-def open_mapped(mapping: Mapping, pid: int | str = "self") -> Source:
+def open_mapped(mapping: Mapping, pid: int | str = "self") -> MappedFile:
     """What is mapped there. Raises ``OSError`` or ``NotElf`` where it is gone, replaced, or no ELF file."""
     if mapping.path == "[vdso]":
         with Memory(pid) as memory:
             content = memory.read(mapping.start, min(mapping.end - mapping.start, _VDSO_BYTES))
         image = read_image(lambda offset, size: content[offset : offset + size])
-        return Source(io.BytesIO(content), image, None, None)
+        return MappedFile(io.BytesIO(content), image, None, None)
     if not mapping.path.startswith("/"):
         raise NotElf(f"{mapping.path or 'anonymous memory'} is no file")
     mapped = mapped_image(mapping, pid)
@@ -59,15 +59,15 @@ def open_mapped(mapping: Mapping, pid: int | str = "self") -> Source:
         raise NotElf("; ".join(reasons))
     with Memory(pid) as memory:
         content = loaded_file(memory.read, mapping.base, mapped)
-    return Source(io.BytesIO(content), mapped, None, None)
+    return MappedFile(io.BytesIO(content), mapped, None, None)
 
 
-def open_file(path: Path) -> Source:
+def open_file(path: Path) -> MappedFile:
     """The ELF file at ``path``, on trust. Raises ``OSError`` or ``NotElf``."""
     stream = path.open("rb")
     try:
         image = read_image(lambda offset, size: os.pread(stream.fileno(), size, offset))
-        return Source(stream, image, path, os.fstat(stream.fileno()))
+        return MappedFile(stream, image, path, os.fstat(stream.fileno()))
     except BaseException:
         stream.close()
         raise
@@ -85,7 +85,7 @@ def mapped_image(mapping: Mapping, pid: int | str = "self") -> Image | None:
         return None
 
 
-def _same(source: Source, mapping: Mapping, mapped: Image | None) -> bool:
+def _same(source: MappedFile, mapping: Mapping, mapped: Image | None) -> bool:
     if mapped is not None and mapped.build_id is not None:
         return source.image.build_id == mapped.build_id
     # No device: overlay file systems show another one in the maps than stat(2) does.
@@ -93,7 +93,7 @@ def _same(source: Source, mapping: Mapping, mapped: Image | None) -> bool:
     return same_inode and (mapped is None or source.image == mapped)
 
 
-def describe(source: Source, link: str) -> str:
+def describe(source: MappedFile, link: str) -> str:
     """What an incomplete table was built from: the library's size (a stripped copy is smaller) and the debug files
     there are, so that one that is installed later is noticed."""
     assert source.status is not None
@@ -104,7 +104,7 @@ def describe(source: Source, link: str) -> str:
     return "\n".join(lines)
 
 
-def debug_candidates(source: Source, link: str) -> list[Path]:
+def debug_candidates(source: MappedFile, link: str) -> list[Path]:
     """Existing files that may hold the symbols of the library, the most likely first. Unverified. ``link`` is the
     name the library gives (GDB manual, "Debugging Information in Separate Files"). Nothing is downloaded; what
     debuginfod has left in its cache is used."""

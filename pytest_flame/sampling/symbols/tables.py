@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pytest_flame.sampling.symbols.cache import SymbolCache, key_of
-from pytest_flame.sampling.symbols.mapped_files import Source, describe
+from pytest_flame.sampling.symbols.mapped_files import MappedFile, describe
 from pytest_flame.sampling.symbols.symbol_table import SymbolTable
 
 
-def read_table(source: Source, cache: SymbolCache) -> SymbolTable:
+def read_table(source: MappedFile, cache: SymbolCache) -> SymbolTable:
     """The functions of ``source``: from the cache, or built and put there. Raises ``NotElf``."""
     if source.status is None or source.path is None:
         return _built(source)
@@ -19,7 +19,7 @@ def read_table(source: Source, cache: SymbolCache) -> SymbolTable:
     return table
 
 
-def _built(source: Source) -> SymbolTable:
+def _built(source: MappedFile) -> SymbolTable:
     # Here, and not above: importing pyelftools takes longer than everything that is done with cached tables. No numpy:
     # the process that is named may be the measured one, and OpenBLAS starts threads.
     from pytest_flame.sampling.symbols.build import build_table

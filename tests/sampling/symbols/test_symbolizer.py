@@ -157,7 +157,7 @@ def only_by_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """As for users who may not follow /proc/PID/map_files."""
     really = mapped_files.open_file
 
-    def refused(path: Path) -> mapped_files.Source:
+    def refused(path: Path) -> mapped_files.MappedFile:
         if "map_files" in str(path):
             raise PermissionError(1, "not permitted")
         return really(path)
