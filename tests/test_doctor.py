@@ -96,10 +96,10 @@ def test_in_a_container_that_refuses_perf_events_the_timer_is_left(tmp_path: Pat
     script = f"""
 import json, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from pytest_flame.doctor import diagnose
+from pytest_flame.doctor import examine
 from seccomp import refuse
 refuse("perf_event_open")
-found = diagnose(997)
+found = examine(997)
 print(json.dumps([[s.title, s.works, s.fix, s.chosen] for s in found.steps] + [found.facts]))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
@@ -153,13 +153,13 @@ def test_an_ordinary_user_is_told_what_to_ask_for() -> None:
     script = """
 import ctypes, encodings.ascii, encodings.utf_16_le, json, os
 import pytest_flame.atomic
-from pytest_flame.doctor import diagnose
-diagnose(997)  # imports what it needs: the files may be root's
+from pytest_flame.doctor import examine
+examine(997)  # imports what it needs: the files may be root's
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
 ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, as programs that began unprivileged are
-print(json.dumps([[s.title, s.works, s.fix] for s in diagnose(997).steps]))
+print(json.dumps([[s.title, s.works, s.fix] for s in examine(997).steps]))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -27,8 +27,8 @@ with owned_folder() as folder:
 """
 MEMBER = """
 import os, sys
-from pytest_flame.profiling.session import Session, Settings
-session = Session.create(Settings(997, "auto", root_pid=os.getpid()))
+from pytest_flame.profiling.session import ProfileSession, ProfileSettings
+session = ProfileSession.create(ProfileSettings(997, "auto", root_pid=os.getpid()))
 session.join()
 print(session.folder, flush=True)
 sys.stdin.read()

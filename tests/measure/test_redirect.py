@@ -53,7 +53,7 @@ sys.meta_path.append(Finder)
 redirect_spec = spec("redirect", {redirect.__file__!r})
 redirect = module_from_spec(redirect_spec)
 redirect_spec.loader.exec_module(redirect)
-redirect.install(redirect.Places({str(checkout)!r}, {str(tree)!r}))
+redirect.install(redirect.PathMap({str(checkout)!r}, {str(tree)!r}))
 {textwrap.dedent(code)}
 """
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, cwd="/")
