@@ -9,40 +9,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from pytest_flame.model import PS_PER_NS, Frame, FrameKind, Process, Profile, Recording, Round, Stack
+from pytest_flame.model import Frame, FrameKind, Process, Profile, Recording, Stack
 
 Key = TypeVar("Key", Stack, int)
-
-ENOUGH_PLAIN: Final = 0.25
-"""Part of a process's rounds. Every other round is without samples, at least one in three where a process ended early;
-recordings of earlier releases have at most one in five."""
 
 
 def cost_ps(process: Process) -> int:
     """Exact CPU cost of one iteration in this process, picoseconds, the empty loop removed.
 
-    The mean of the cheaper quarter of ``costing_rounds``: noise only ever adds time, and replayed banks of real
-    processes gave it the narrowest intervals of all that average more than one round.
+    That of the rounds without samples; where they are too few, of those with samples alone, so that every process
+    carries the same observer.
     """
-    per_iteration = sorted(r.cpu_ns * PS_PER_NS / r.iterations for r in costing_rounds(process))
-    cheaper = per_iteration[: (len(per_iteration) + 3) // 4]
-    return max(0, round(sum(cheaper) / len(cheaper)) - process.loop_ps)
-
-
-def costing_rounds(process: Process) -> list[Round]:
-    """The rounds without samples, free of what sampling costs; where they are too few, those with samples alone, so
-    that every process carries the same observer."""
-    plain = [r for r in process.rounds if not r.sampled]
-    if len(plain) >= ENOUGH_PLAIN * len(process.rounds):
-        return plain
-    return [r for r in process.rounds if r.sampled]
+    timing = process.timing
+    cost = timing.plain_ps if timing.plain_ps is not None else timing.sampled_ps
+    return max(0, (cost or 0) - process.loop_ps)
 
 
 def observed(recording: Recording) -> bool:
     """Whether the costs of most processes contain what sampling costs."""
-    with_samples = [costing_rounds(p)[0].sampled for p in recording.processes]
+    with_samples = [p.timing.plain_ps is None for p in recording.processes]
     return 2 * sum(with_samples) > len(with_samples)
 
 
@@ -55,8 +42,15 @@ def alike(base: Recording, head: Recording) -> tuple[Recording, Recording]:
 
 
 def _sampled_only(recording: Recording) -> Recording:
-    processes = (replace(p, rounds=tuple(r for r in p.rounds if r.sampled) or p.rounds) for p in recording.processes)
-    return replace(recording, processes=tuple(processes))
+    return replace(recording, processes=tuple(map(_without_plain, recording.processes)))
+
+
+def _without_plain(process: Process) -> Process:
+    if process.told is None:
+        return replace(process, rounds=tuple(r for r in process.rounds if r.sampled) or process.rounds)
+    if process.told.sampled_ps is None:
+        return process
+    return replace(process, told=replace(process.told, plain_ps=None))
 
 
 def overhead(processes: tuple[Process, ...]) -> float | None:

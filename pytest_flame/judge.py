@@ -261,14 +261,14 @@ RULES: Final[list[Rule]] = [
 
 def samples_due(recording: Recording) -> float:
     """Samples that the CPU of the sampled rounds stands for."""
-    cpu_ns = sum(r.cpu_ns for p in recording.processes for r in p.rounds if r.sampled)
+    cpu_ns = sum(p.timing.sampled_cpu_ns for p in recording.processes)
     return cpu_ns * recording.sampler.frequency_hz / 1e9
 
 
 def _per_iteration(recording: Recording) -> tuple[float, float]:
-    """Median CPU and wall time of an iteration, nanoseconds."""
-    rounds = [r for p in recording.processes for r in p.rounds]
-    return median(r.cpu_ns / r.iterations for r in rounds), median(r.wall_ns / r.iterations for r in rounds)
+    """CPU and wall time of an iteration in the median process, nanoseconds."""
+    timings = [p.timing for p in recording.processes]
+    return median(t.cpu_ns / t.calls for t in timings), median(t.wall_ns / t.calls for t in timings)
 
 
 # --- words ----------------------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.model import PS_PER_NS
 from pytest_flame.sampling.rate import choose_rate
-from pytest_flame.stats.faults import faults
 
 ROUNDS = 20
 BARE = Path(__file__).with_name("bare.py")
@@ -36,7 +35,7 @@ def in_worker(project: Path, test: str, plan: Plan, seed: int, *, fresh: bool = 
     if result.status is not Status.MEASURED or result.recording is None:
         raise RuntimeError(f"{test}: {result.message}\n{result.details}")
     (process,) = result.recording.processes
-    return Cost(fold.cost_ps(process) / PS_PER_NS, faults(process) or 0.0)
+    return Cost(fold.cost_ps(process) / PS_PER_NS, process.timing.minor_faults or 0.0)
 
 
 def calibrated(project: Path, test: str, *, fresh: bool = False) -> Plan:

@@ -26,8 +26,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from trial import aligned
 from wilson import shown
 
-from pytest_flame import fold
-
 THRESHOLDS = (0.0, 0.02, 0.05)
 EFFECTS = (0.03, 0.05, 0.10)
 SWAPS = 8
@@ -99,7 +97,7 @@ def round_costs(entries: Sequence[Entry], *, costing_only: bool, seconds: float,
             cpu, iterations = (x[:whole].reshape(-1, merge).sum(axis=1) for x in (cpu, iterations))
             kept = np.ones(len(cpu), dtype=bool)
         else:
-            costing = fold.costing_rounds(entry.process)[0].sampled
+            costing = entry.process.timing.plain_ps is None
             kept = np.array([r.sampled == costing or not costing_only for r in rounds])
         inside = np.cumsum(cpu) <= max(seconds * 1e9, cpu[:3].sum())
         rows.append((cpu / iterations)[kept & inside] - entry.process.loop_ps / 1000)

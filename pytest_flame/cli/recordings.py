@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_flame.cli.inputs import Source, earliest_lines
-from pytest_flame.model import PS_PER_NS, Process, Recording, Round, SampleCounts, SamplerInfo, StackSample
+from pytest_flame.model import Process, Recording, SampleCounts, SamplerInfo, StackSample, Timing
 from pytest_flame.render.words import FILES
 
 
@@ -27,8 +27,8 @@ def recording(title: str, sources: Sequence[Source]) -> Recording:
 def _process(source: Source) -> Process:
     total = sum(source.costs.values())
     return Process(
-        # A thousand iterations in nanoseconds: one in picoseconds.
-        rounds=(Round(iterations=PS_PER_NS, cpu_ns=total, wall_ns=0, sampled=True),),
+        rounds=(),
+        told=Timing(1, 1, 1, cpu_ns=0, wall_ns=0, sampled_cpu_ns=0, plain_ps=None, sampled_ps=total),
         stacks={stack: StackSample(source.samples[stack], cost) for stack, cost in source.costs.items()},
         counts=SampleCounts(taken=sum(source.samples.values())),
     )

@@ -16,31 +16,33 @@ LONGEST_ROUND_NS: Final = 24 * 3600 * 1_000_000_000
 
 def plan_like(base: Recording, time_s: float) -> tuple[Plan, float]:
     """The plan of a stored recording, its number of rounds fitted to the time at hand; and a round's seconds."""
-    rounds = [r for p in base.processes for r in p.rounds]
-    round_s = max(statistics.median(r.wall_ns for r in rounds) / 1e9, 1e-6)
-    # Most of the rounds: a process that was slowed down by chance may have shortened its own.
-    iterations = statistics.mode(r.iterations for r in rounds)
+    timings = [p.timing for p in base.processes]
+    round_s = max(statistics.median(t.wall_ns / t.rounds for t in timings) / 1e9, 1e-6)
+    # Most of the processes: one that was slowed down by chance may have shortened its rounds.
+    iterations = statistics.mode(t.iterations for t in timings)
     return Plan(iterations, max(1, min(MAX_ROUNDS, int(time_s / round_s)))), round_s
 
 
 def unbelievable(base: Recording) -> str | None:
     """Why its rounds can't have been measured as they stand there, or None."""
-    for r in (r for p in base.processes for r in p.rounds):
-        if r.iterations > MAX_ITERATIONS:
-            return f"a round of {r.iterations:,} iterations, where {MAX_ITERATIONS:,} are the most that are run"
-        if r.iterations > 1000 and max(r.cpu_ns, r.wall_ns) < LEAST_CALL_NS * r.iterations:
-            return f"a round of {r.iterations:,} iterations in {max(r.cpu_ns, r.wall_ns):,} ns"
-        if max(r.cpu_ns, r.wall_ns) > LONGEST_ROUND_NS:
-            return f"a round of {max(r.cpu_ns, r.wall_ns):,} ns, more than a day"
+    for timing in (p.timing for p in base.processes):
+        iterations = max(timing.iterations, timing.calls // timing.rounds)
+        longer_ns = max(timing.cpu_ns, timing.wall_ns) // timing.rounds
+        if iterations > MAX_ITERATIONS:
+            return f"a round of {iterations:,} iterations, where {MAX_ITERATIONS:,} are the most that are run"
+        if iterations > 1000 and longer_ns < LEAST_CALL_NS * iterations:
+            return f"a round of {iterations:,} iterations in {longer_ns:,} ns"
+        if longer_ns > LONGEST_ROUND_NS:
+            return f"a round of {longer_ns:,} ns, more than a day"
     return None
 
 
 def per_call_s(recording: Recording) -> float:
     """One call by the clock on the wall."""
-    rounds = [r for p in recording.processes for r in p.rounds]
-    return sum(r.wall_ns for r in rounds) / 1e9 / sum(r.iterations for r in rounds)
+    timings = [p.timing for p in recording.processes]
+    return sum(t.wall_ns for t in timings) / 1e9 / sum(t.calls for t in timings)
 
 
 def rounds_s(recording: Recording) -> float:
     """All rounds of its longest process."""
-    return max(sum(r.wall_ns for r in p.rounds) for p in recording.processes) / 1e9
+    return max(p.timing.wall_ns for p in recording.processes) / 1e9

@@ -16,7 +16,6 @@ from pytest_flame.stats.noise import (
     ALPHA,
     MIN_VALUES,
     Warnings,
-    median_spin_ns,
     queued_share,
     steal_share,
     switch_rate,
@@ -167,7 +166,7 @@ def _shown_by_level(processes: Sequence[Process]) -> tuple[Cause, str] | None:
 
 
 def _log_spin(process: Process) -> float | None:
-    spin = median_spin_ns(process)
+    spin = process.timing.spin_ns
     return math.log(spin) if spin else None
 
 

@@ -37,15 +37,13 @@ class FaultsDiffer:
         return abs(self.head - self.base) * FAULT_NS
 
 
-def faults(process: Process) -> float | None:
-    """An iteration's, in the median round: what is touched for the first time counts for nothing. None if unknown."""
-    known = [r.minor_faults / r.iterations for r in process.rounds if r.minor_faults is not None]
-    return statistics.median(known) if known else None
-
-
 def median_faults(processes: Sequence[Process]) -> float | None:
-    known = [found for p in processes if (found := faults(p)) is not None]
+    known = _faults(processes)
     return statistics.median(known) if known else None
+
+
+def _faults(processes: Sequence[Process]) -> list[float]:
+    return [found for p in processes if (found := p.timing.minor_faults) is not None]
 
 
 def find_difference(base: Sequence[Process], head: Sequence[Process], base_ps: int) -> FaultsDiffer | None:
@@ -53,7 +51,7 @@ def find_difference(base: Sequence[Process], head: Sequence[Process], base_ps: i
     here, there = median_faults(base), median_faults(head)
     if here is None or there is None or base_ps <= 0:
         return None
-    p = rank_sum_p([f for q in base if (f := faults(q)) is not None], [f for q in head if (f := faults(q)) is not None])
+    p = rank_sum_p(_faults(base), _faults(head))
     found = FaultsDiffer(here, there, p)
     return found if p <= ALPHA and found.ns * PS_PER_NS >= MATTERS * base_ps else None
 

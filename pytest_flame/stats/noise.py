@@ -67,13 +67,6 @@ def pressure_share(process: Process) -> float | None:
     return None if seen is None or seen.pressure_ns is None or not seen.wall_ns else seen.pressure_ns / seen.wall_ns
 
 
-def median_spin_ns(process: Process) -> float | None:
-    """The fixed loop in the median round; None where any round is without it."""
-    spins = [r.spin_ns for r in process.rounds]
-    known = [s for s in spins if s]
-    return float(median(known)) if len(known) == len(spins) else None
-
-
 def machine_shift(base: Sequence[Process], head: Sequence[Process]) -> float | None:
     """log(head/base) of the fixed loop: by how much the machine itself is slower. None where either doesn't know.
 
@@ -130,14 +123,14 @@ def discards(base: Sequence[Process], head: Sequence[Process]) -> Discards:
 
 
 def _usual_spin(processes: Sequence[Process]) -> float | None:
-    known = [s for p in processes if (s := median_spin_ns(p)) is not None]
+    known = [s for p in processes if (s := p.timing.spin_ns) is not None]
     return median(known) if len(known) >= 3 else None
 
 
 def _disturbances(process: Process, usual: float | None) -> list[tuple[float, str]]:
     """How many times over its limit each thing is, and the words for it."""
     found = []
-    steal, spin = steal_share(process), median_spin_ns(process)
+    steal, spin = steal_share(process), process.timing.spin_ns
     stolen_ns = (process.outside and process.outside.steal_ns) or 0
     if steal is not None and steal > STEAL_LIMIT and stolen_ns >= LEAST_STEAL_NS:
         found.append((steal / STEAL_LIMIT, f"{steal:.0%} of the CPU time stolen by other machines"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_flame.model import FAULT_NS, Process, Round, SampleCounts
-from pytest_flame.stats.faults import faults, find_difference, median_faults, rank_sum_p
+from pytest_flame.stats.faults import find_difference, median_faults, rank_sum_p
 
 COST_PS = 100_000_000
 """100 µs."""
@@ -25,12 +25,12 @@ def processes(*per_iteration: float) -> list[Process]:
 
 
 def test_what_is_touched_for_the_first_time_counts_for_nothing() -> None:
-    assert faults(process(5_000, 100, 0, 100, 100)) == 1.0
+    assert process(5_000, 100, 0, 100, 100).timing.minor_faults == 1.0
 
 
 def test_unknown_is_not_zero() -> None:
-    assert faults(process(None, None)) is None
-    assert faults(process(None, 300)) == 3.0
+    assert process(None, None).timing.minor_faults is None
+    assert process(None, 300).timing.minor_faults == 3.0
     assert median_faults([process(None)]) is None
     assert find_difference([process(None)] * 8, processes(*[50.0] * 8), COST_PS) is None
 

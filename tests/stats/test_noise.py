@@ -169,8 +169,9 @@ def test_shares_of_what_is_unknown_are_unknown() -> None:
         process(None, outside=Outside(wall_ns=5)),
         process(None, outside=Outside(0)),
     ):
-        looks = (noise.steal_share, noise.pressure_share, noise.queued_share, noise.switch_rate, noise.median_spin_ns)
-        assert [look(p) for look in looks] == [None] * 5
+        looks = (noise.steal_share, noise.pressure_share, noise.queued_share, noise.switch_rate)
+        assert [look(p) for look in looks] == [None] * 4
+        assert p.timing.spin_ns is None
 
 
 # --- warnings --------------------------------------------------------------------------------------------------------
