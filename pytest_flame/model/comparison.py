@@ -1,0 +1,152 @@
+"""Two recordings compared: the whole test, and each function of it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from pytest_flame.errors import IntegrityError
+from pytest_flame.model.frame import Frame, SourceLine
+
+
+class Change(enum.Enum):
+    """What happened to a frame, in the words of the report."""
+
+    UNCHANGED = "unchanged"
+    SLOWER = "slower"
+    FASTER = "faster"
+    MORE_CALLS = "called more often"
+    NEW = "new"
+    GONE = "gone"
+    MOVED = "moved"
+
+
+class Under(enum.Enum):
+    """Under which of its callers a frame grew, as far as it is shown."""
+
+    UNKNOWN = "unknown"
+    EVERY = "every"
+    ONE = "one"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDelta:
+    """Growth of one frame between two recordings; per iteration, picoseconds.
+
+    ``delta_ps`` is inclusive, ``self_delta_ps`` the frame's own. ``low_ps`` and ``high_ps`` bound ``delta_ps``
+    simultaneously over the test's frames. ``growth`` says which of both tests gave ``p_adjusted``.
+    """
+
+    frame: Frame
+    base_self_ps: int
+    head_self_ps: int
+    base_ps: int
+    head_ps: int
+    low_ps: int
+    high_ps: int
+    p_adjusted: float
+    """Family-wise adjusted p of "grew by more than the frame threshold" (the smaller of self and inclusive)."""
+    significant: bool
+    """The change, up or down, is real at the stated level (against zero, family-wise)."""
+    over_threshold: bool
+    """Grew by more than the frame threshold, family-wise."""
+    change: Change = Change.UNCHANGED
+    caller: Frame | None = None
+    """Who calls it more, for ``MORE_CALLS``; the only caller under which it grew, where there is one."""
+    own_delta_ps: int = 0
+    """For a culprit: growth left after its culprit descendants are subtracted."""
+    line: SourceLine | None = None
+    self_low_ps: int = 0
+    self_high_ps: int = 0
+    """Bounds of ``self_delta_ps``, as those of ``delta_ps``."""
+    blind_ps: int | None = None
+    """Smallest growth of this very frame this run would have named with 95 % probability; None where none would."""
+    under: Under = Under.UNKNOWN
+    """``ONE``: under ``caller`` only."""
+    relative: float | None = None
+    """For a culprit: its growth over its base cost where it grew (under ``caller`` only for ``ONE``)."""
+    called_from: Frame | None = None
+    """For a culprit of a library: the project's function, or the test's body, under which most of its growth is."""
+    renamed_from: Frame | None = None
+    """The vanished frame this new one seems to be."""
+
+    @property
+    def delta_ps(self) -> int:
+        return self.head_ps - self.base_ps
+
+    @property
+    def self_delta_ps(self) -> int:
+        return self.head_self_ps - self.base_self_ps
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The policy one comparison is judged by. Ratios: ``threshold=0.05`` is +5 %."""
+
+    threshold: float = 0.05
+    frame_threshold: float = 0.02
+    alpha: float = 0.01
+
+    def frame_threshold_of(self, *, improved: bool) -> float:
+        """The frame threshold of a test: one that became faster by more than ``threshold`` fails for a function only
+        if the growth would have failed the whole test."""
+        return max(self.frame_threshold, self.threshold) if improved else self.frame_threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Base against head for one test. ``ratio``, ``low``, ``high`` and ``mde`` are head/base."""
+
+    test_id: str
+    base_ps: int
+    head_ps: int
+    ratio: float
+    low: float
+    high: float
+    level: float
+    """Two-sided level of ``[low, high]``: 1 − 2·alpha, so that the interval and the verdict agree."""
+    mde: float
+    """Smallest true ratio this run would have called REGRESSED with 95 % probability."""
+    base_processes: int
+    head_processes: int
+    limits: Limits
+    frames: tuple[FrameDelta, ...] = ()
+    """Every frame of the union of both sides, largest absolute inclusive delta first."""
+    culprits: tuple[FrameDelta, ...] = ()
+    """Largest own growth first; never contains MOVED frames."""
+    moved: tuple[FrameDelta, ...] = ()
+    blind_below_ps: int = 0
+    """Smallest own growth of a typical frame this run would have named with 95 % probability."""
+    notes: tuple[str, ...] = ()
+    unclear: tuple[FrameDelta, ...] = ()
+    """Grew while others lost cost to them, without the sum being shown to have stayed; neither culprit nor moved."""
+    alike: bool = False
+    """Everything is slower by the same factor: the whole test regressed and no function stands out."""
+    unresolved: tuple[Frame, ...] = ()
+    """Frames that may still turn out to be over their thresholds when the budget's remaining processes are in."""
+    session_sd: float = 0.0
+    """Sd (log scale) between recordings of the same code that the interval allows for; 0 where measured together."""
+    sessions: int = 0
+    """Recordings of base that ``session_sd`` was estimated from; 0 where it is assumed."""
+    tested: bool = True
+    """False where there are too few profiles to know their noise: costs and deltas hold, intervals and p do not."""
+    outweighed: tuple[FrameDelta, ...] = ()
+    """Grew by more than the frame threshold, but by no more than the whole test may, in a test that improved."""
+
+    @property
+    def improved(self) -> bool:
+        """The whole test is faster by more than its threshold."""
+        return self.high < 1 - self.limits.threshold
+
+    @property
+    def frame_threshold(self) -> float:
+        """What a function may grow by, as a part of the test: in a test that improved, as much as the test itself."""
+        return self.limits.frame_threshold_of(improved=self.improved)
+
+    def check(self) -> None:
+        if not self.low <= self.ratio <= self.high:
+            raise IntegrityError(
+                f"{self.test_id}: ratio {self.ratio} outside its own interval [{self.low}, {self.high}]"
+            )
+        if self.mde < 1 + self.limits.threshold:
+            raise IntegrityError(f"{self.test_id}: detectable effect {self.mde} below the threshold")

@@ -1,0 +1,256 @@
+"""What was measured: rounds, samples, processes; all of one side of a test is a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from statistics import median, mode
+from typing import Final
+
+from pytest_flame.errors import IntegrityError
+from pytest_flame.model.frame import Frame, SourceLine, Stack
+
+PS_PER_NS: Final = 1000
+FAULT_NS: Final = 250
+"""What a minor page fault costs at least; with the mapping around it or on a virtual machine, several times as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One timed group of iterations. ``cpu_ns`` is exact (clock), all threads, user and kernel, children included;
+    ``wall_ns`` leaves out what the process waited for a CPU."""
+
+    iterations: int
+    cpu_ns: int
+    wall_ns: int
+    sampled: bool
+    spin_ns: int | None = None
+    """CPU time of a fixed loop run just before: how fast the processor was. None in recordings without it."""
+    minor_faults: int | None = None
+    """Pages the kernel mapped for the process meanwhile, without reading a disk. None in recordings without it."""
+
+
+ENOUGH_PLAIN: Final = 0.25
+"""Part of a process's rounds. Every other round is without samples, at least one in three where a process ended early;
+recordings of earlier releases have at most one in five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What the clocks said of all rounds of a process, as far as anything is decided by it."""
+
+    rounds: int
+    iterations: int
+    """Of a round, as most have them."""
+    calls: int
+    """Iterations of all rounds."""
+    cpu_ns: int
+    """Of all rounds, as ``wall_ns``."""
+    wall_ns: int
+    sampled_cpu_ns: int
+    """Of those with samples."""
+    plain_ps: int | None
+    """An iteration in rounds without samples, free of what sampling costs; None where they are too few."""
+    sampled_ps: int | None
+    """An iteration in rounds with samples; None where there are none."""
+    spin_ns: float | None = None
+    """Of the fixed loop, in the median round. None where any round is without it."""
+    minor_faults: float | None = None
+    """An iteration's, in the median round: what is touched for the first time counts for nothing."""
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def of(cls, rounds: tuple[Round, ...]) -> Timing:
+        plain, sampled = ([r for r in rounds if r.sampled is kind] for kind in (False, True))
+        spins = [r.spin_ns for r in rounds if r.spin_ns]
+        faults = [r.minor_faults / r.iterations for r in rounds if r.minor_faults is not None]
+        return cls(
+            rounds=len(rounds),
+            iterations=mode(r.iterations for r in rounds),
+            calls=sum(r.iterations for r in rounds),
+            cpu_ns=sum(r.cpu_ns for r in rounds),
+            wall_ns=sum(r.wall_ns for r in rounds),
+            sampled_cpu_ns=sum(r.cpu_ns for r in sampled),
+            plain_ps=_cheaper_quarter_ps(plain) if len(plain) >= ENOUGH_PLAIN * len(rounds) else None,
+            sampled_ps=_cheaper_quarter_ps(sampled) if sampled else None,
+            spin_ns=float(median(spins)) if len(spins) == len(rounds) else None,
+            minor_faults=median(faults) if faults else None,
+        )
+
+    def check(self) -> None:
+        counts = (self.rounds, self.iterations, self.calls)
+        amounts = (self.cpu_ns, self.wall_ns, self.sampled_cpu_ns, self.plain_ps or 0, self.sampled_ps or 0)
+        if min(counts) < 1 or min(amounts) < 0 or (self.spin_ns or 0) < 0 or (self.minor_faults or 0) < 0:
+            raise IntegrityError(f"impossible rounds {self}")
+        if self.plain_ps is None and self.sampled_ps is None:
+            raise IntegrityError("a process without a cost")
+
+
+def _cheaper_quarter_ps(rounds: Sequence[Round]) -> int:
+    """The mean of the cheaper quarter: noise only ever adds time, and replayed banks of real processes gave it the
+    narrowest intervals of all that average more than one round."""
+    per_iteration = sorted(r.cpu_ns * PS_PER_NS / r.iterations for r in rounds)
+    cheaper = per_iteration[: (len(per_iteration) + 3) // 4]
+    return round(sum(cheaper) / len(cheaper))
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """What became of the samples of one process. Missing samples are shown; they never become speed."""
+
+    taken: int = 0
+    unwindable: int = 0
+    """Arrived where the stack could not be read safely."""
+    lost: int = 0
+    """Dropped inside the handler (contention between threads)."""
+    overflowed: int = 0
+    """Dropped because a table was full."""
+    late: int = 0
+    """Ticks merged into a later sample, whose weight includes them."""
+    throttled: int = 0
+    """Ticks the exact clock says should have come and did not."""
+    truncated: int = 0
+    """So deep that frames are left out; kept, with ``[truncated]`` in their place: at the root beyond what the handler
+    records, else in the middle."""
+    guessed: int = 0
+    """With native frames: some caller was guessed, for want of unwind information, and proved possible."""
+    incomplete: int = 0
+    """With native frames: some are missing towards the root; the Python frames are all there."""
+
+    def __add__(self, other: SampleCounts) -> SampleCounts:
+        return SampleCounts(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class StackSample:
+    """Samples of one stack in one process. ``weight_ns`` is the CPU time they stand for."""
+
+    count: int
+    weight_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What other programs and machines took while the rounds of one process ran. None: the kernel does not say."""
+
+    wall_ns: int
+    cpus: int | None = None
+    """Of the machine: ``steal_ns`` is shared among them."""
+    steal_ns: int | None = None
+    """Given to other machines by the hypervisor, all CPUs together."""
+    pressure_ns: int | None = None
+    """Some task of the machine waited for a CPU, this process's or another."""
+    queued_ns: int | None = None
+    """The process was ready to run and had no CPU (its first thread)."""
+    involuntary_switches: int | None = None
+    """How often it was taken off its CPU before it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One fresh interpreter: the replicate of every statistic."""
+
+    rounds: tuple[Round, ...]
+    """Empty where the process was not measured here and now: then ``told`` says what is known of them."""
+    stacks: Mapping[Stack, StackSample]
+    counts: SampleCounts = field(default_factory=SampleCounts)
+    loop_ps: int = 0
+    """Cost of one empty iteration, measured in this process; removed from every cost."""
+    hash_seed: int = 0
+    """PYTHONHASHSEED, and what the generators of random numbers were seeded with."""
+    outside: Outside | None = None
+    first_call_ns: int | None = None
+    """CPU of the body's first call in the process, exact; nothing is taken off. None in recordings without it."""
+    told: Timing | None = None
+
+    @property
+    def timing(self) -> Timing:
+        return self.told if self.told is not None else Timing.of(self.rounds)
+
+    def check(self) -> None:
+        if bool(self.rounds) == (self.told is not None):
+            raise IntegrityError("a process holds no rounds" if not self.rounds else "a process was timed twice")
+        if self.told is not None:
+            self.told.check()
+        if (self.first_call_ns or 0) < 0:
+            raise IntegrityError(f"a first call of {self.first_call_ns} ns")
+        for r in self.rounds:
+            if r.iterations < 1 or r.cpu_ns < 0 or r.wall_ns < 0 or (r.minor_faults or 0) < 0:
+                raise IntegrityError(f"impossible round {r}")
+        for stack, s in self.stacks.items():
+            if not stack or s.count < 0 or s.weight_ns < 0:
+                raise IntegrityError(f"impossible sample {stack}: {s}")
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerInfo:
+    """How samples were taken. Two recordings whose ``rung``, ``event`` or ``kernel`` differ are not comparable."""
+
+    rung: str
+    """``perf-sigtrap`` or ``timer``."""
+    event: str
+    """``task-clock``, ``cpu-clock-looks`` (timer rung); ``cycles:u``, ``instructions:u``, with a ``p`` for each
+    level of precision the processor gave (perf-list(1))."""
+    kernel: bool
+    """Kernel time is sampled at its place; otherwise it is ``KERNEL_NOT_SAMPLED``."""
+    frequency_hz: int
+    reason: str = ""
+    """Why a better rung was not used, in the system's words."""
+    kernel_frames: bool = False
+    """Kernel functions are frames of their own; otherwise their time is the system call's caller's."""
+    native_frames: bool = False
+    """Native functions are frames of their own; otherwise their cost is their Python caller's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An earlier recording of the same code: what is needed of it to know how much sessions differ."""
+
+    costs_ps: tuple[int, ...]
+    """Exact cost of one iteration in each process (``fold.cost_ps``)."""
+    seed: int = 0
+    recorded_at: str = ""
+
+    def check(self) -> None:
+        if not self.costs_ps or min(self.costs_ps) < 0:
+            raise IntegrityError(f"a session with the costs {self.costs_ps}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All processes of one side of one test."""
+
+    test_id: str
+    processes: tuple[Process, ...]
+    sampler: SamplerInfo
+    fingerprint: Mapping[str, str]
+    """What must match for two recordings to be comparable (CPU model, kernel, Python build, …)."""
+    source_hashes: Mapping[str, str] = field(default_factory=dict)
+    """Repository-relative path → SHA-256 of every project source file that was imported."""
+    lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
+    fresh: bool = False
+    metric: str = "cpu"
+    """What of the body was measured; of ``quantities.METRICS``."""
+    seed: int = 0
+    recorded_at: str = ""
+    """When, ISO 8601 with the offset from UTC; empty where unknown."""
+    sessions: tuple[Session, ...] = ()
+    """Earlier recordings of the same code on the same machine, oldest first."""
+    line_weights: Mapping[Frame, Mapping[int, int]] = field(default_factory=dict)
+    """Python function → source line → weight of the samples there (ns, all processes), with the C code the line calls.
+    Only proportions within a function mean something; nothing is decided by them. Empty where unknown."""
+
+    def check(self) -> None:
+        if not self.processes:
+            raise IntegrityError(f"{self.test_id}: a recording without processes")
+        for p in self.processes:
+            p.check()
+        for session in self.sessions:
+            session.check()
+        for frame, weights in self.line_weights.items():
+            if not weights or min(weights) < 0 or min(weights.values()) < 1:
+                raise IntegrityError(f"impossible lines of {frame}: {weights}")
+
+
+# --- comparing ---------------------------------------------------------------------------------------------
