@@ -51,6 +51,7 @@ def compare(
     """
     base.check()
     head.check()
+    head = fold.pruned(head, base.floor)
     spent = replace(limits, alpha=limits.alpha if alpha is None else alpha)
     shift = noise.machine_shift(base.processes, head.processes) or 0.0
     d = difference(

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pytest_flame.model import Frame, FrameKind, Process, Profile, Recording, Stack
+from pytest_flame.model import Frame, FrameKind, Process, Profile, Recording, Stack, StackSample
 
 Key = TypeVar("Key", Stack, int)
+Tree = dict[Frame, list[Any]]
+"""By frame its weight with all below it, and its callees."""
 
 
 def cost_ps(process: Process) -> int:
@@ -51,6 +53,42 @@ def _without_plain(process: Process) -> Process:
     if process.told.sampled_ps is None:
         return process
     return replace(process, told=replace(process.told, plain_ps=None))
+
+
+def pruned(recording: Recording, floor: float) -> Recording:
+    """Where less than this part of all samples lies below some call, the call's samples are its caller's own.
+
+    Nothing is lost, and the body stays. Does nothing to a recording that was pruned by as much already.
+    """
+    if floor <= recording.floor:
+        return recording
+    tree: Tree = {}
+    for process in recording.processes:
+        for stack, sample in process.stacks.items():
+            below = tree
+            for frame in stack:
+                node = below.setdefault(frame, [0, {}])
+                node[0] += sample.weight_ns
+                below = node[1]
+    least = floor * sum(node[0] for node in tree.values())
+
+    def kept(stack: Stack) -> Stack:
+        below = tree
+        for depth, frame in enumerate(stack):
+            weight, below = below[frame]
+            if weight < least and depth:
+                return stack[:depth]
+        return stack
+
+    def cut(process: Process) -> Process:
+        stacks: dict[Stack, StackSample] = {}
+        for stack, sample in process.stacks.items():
+            short = kept(stack)
+            before = stacks.get(short, StackSample(0, 0))
+            stacks[short] = StackSample(before.count + sample.count, before.weight_ns + sample.weight_ns)
+        return replace(process, stacks=stacks)
+
+    return replace(recording, processes=tuple(map(cut, recording.processes)), floor=floor)
 
 
 def overhead(processes: tuple[Process, ...]) -> float | None:

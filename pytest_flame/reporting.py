@@ -184,7 +184,7 @@ class Gate:
             _write(
                 tr,
                 f"flame: stale baseline: there is no test {test_id} any more. Renamed: pytest --flame-move "
-                f"'{test_id}=NEW-ID'; gone: git rm {' '.join(self._baseline_files(test_id))}",
+                f"'{test_id}=NEW-ID'; gone: git rm {self._baseline_file(test_id)}",
                 yellow=True,
             )
         if self.unlisted is not None:
@@ -340,8 +340,8 @@ class Gate:
         narrowed = any(config.getoption(name, None) for name in ("lf", "ignore", "ignore_glob"))
         return whole and not narrowed and not session.testsfailed
 
-    def _baseline_files(self, test_id: str) -> list[str]:
-        return [str(_relative(path, self.config)) for path in Store(self.settings.baselines).paths(test_id)]
+    def _baseline_file(self, test_id: str) -> str:
+        return str(_relative(Store(self.settings.baselines).path(test_id), self.config))
 
 
 def _write(terminal: pytest.TerminalReporter, text: str, **markup: bool) -> None:

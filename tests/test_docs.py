@@ -12,11 +12,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from test_layers import LAYERS
+from test_layers import ARROWS, GROUND
 
 from pytest_flame import hookspecs, marker, options
-from pytest_flame.baseline import fingerprint, schema
-from pytest_flame.model import Recording, SampleCounts, SamplerInfo, Verdict
+from pytest_flame.baseline import fingerprint, stored
+from pytest_flame.model import Outside, Process, Recording, Round, SampleCounts, SamplerInfo, Verdict
 from pytest_flame.render.json import schema as result_schema
 from pytest_flame.sampling import ladder, native
 
@@ -127,11 +127,13 @@ def test_hook_is_documented_with_its_arguments(name: str) -> None:
 
 
 def test_names_of_the_baseline_schema_are_documented() -> None:
-    recording = Recording("t", (), SamplerInfo("timer", "cpu-clock-looks", True, 997), {})
-    names = json.loads(schema.encode(recording, ""))
-    for name in names:
+    process = Process((Round(1, 1, 1, True, 1, 1),), {}, outside=Outside(1, 1, 1, 1, 1, 1), first_call_ns=1)
+    recording = Recording("t", (process,), SamplerInfo("timer", "cpu-clock-looks", True, 997), {})
+    document = json.loads(stored.encode(recording))
+    columns = [name.partition(".")[0] for name in document["processes"]]
+    for name in (*document, *columns, "metric", "recorded_at", "floor", "lines", "sessions"):
         assert row("docs/formats.md", name)
-    assert f"`{schema.SCHEMA}`" in page("docs/formats.md")
+    assert f"`{stored.SCHEMA}`" in page("docs/formats.md")
 
 
 @pytest.mark.parametrize(
@@ -160,9 +162,10 @@ def test_sizes_of_the_sample_tables_are_documented() -> None:
     assert f"{tables}, {native.TEXT_BYTES >> 20} MiB of names" in text
 
 
-def test_layers_are_documented_as_they_are_enforced() -> None:
-    lines = re.findall(r"^\d+\. (`.*)$", page("docs/design.md"), re.MULTILINE)
-    assert [set(re.findall(r"`([\w.]+)`", line)) for line in lines] == [set(layer) for layer in LAYERS]
+def test_arrows_are_documented_as_they_are_enforced() -> None:
+    found = re.findall(r"^\| `(\w+)` \| (.*)\|$", page("docs/design.md"), re.MULTILINE)
+    assert {name: set(re.findall(r"`(\w+)`", others)) for name, others in found if name in ARROWS} == ARROWS
+    assert all(f"`{name}`" in page("docs/design.md") for name in GROUND)
 
 
 # --- commands, code and links --------------------------------------------------------------------------------------

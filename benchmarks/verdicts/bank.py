@@ -26,7 +26,8 @@ from pathlib import Path
 
 from conditions import Condition, neighbours, surroundings
 
-from pytest_flame.baseline import schema
+from pytest_flame.baseline import wire
+from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.job import Job, Plan, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.model import Process, Recording, Round
@@ -62,12 +63,12 @@ class Entry:
 
     def to_json(self) -> str:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return json.dumps(fields | {"recording": schema.encode(self.recording, "")})
+        return json.dumps(fields | {"recording": wire.encode(self.recording)})
 
     @classmethod
     def from_json(cls, line: str) -> Entry:
         fields = json.loads(line)
-        return cls(**fields | {"recording": schema.decode(schema.parse(fields["recording"]))})
+        return cls(**fields | {"recording": wire.decode(parse(fields["recording"]))})
 
 
 # --- a bank on disk ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import re
 import shlex
 from pathlib import Path
 
-from pytest_flame.baseline.schema import SCHEMA
+from pytest_flame.baseline.stored import SCHEMA
 from pytest_flame.errors import BaselineError
 
 _NO_ORIGIN = "the commit that the baseline of {} was recorded from was not found"
@@ -26,7 +26,7 @@ def conflicted(test_id: str | None, path: Path) -> BaselineError:
         f"{_whose(test_id)} holds an unresolved merge conflict: {path}",
         why="two branches recorded it, and recordings cannot be merged line by line",
         fix=f"record the merged code: {_record(test_id)}"
-        f"\n       or take one side whole: git checkout --theirs -- {_pair(path)}",
+        f"\n       or take one side whole: git checkout --theirs -- {_quoted(path)}",
     )
 
 
@@ -38,16 +38,15 @@ def malformed(test_id: str | None, path: Path, problem: str) -> BaselineError:
     )
 
 
-def half(test_id: str, folded_path: Path, json_path: Path, *, missing_json: bool) -> BaselineError:
-    missing, present = (json_path, folded_path) if missing_json else (folded_path, json_path)
+def half(test_id: str, folded_path: Path, json_path: Path) -> BaselineError:
     return BaselineError(
-        f"{_whose(test_id)} is only half there: {missing} is missing",
-        why=f"{present.name} is there, and both are written together; perhaps one was not committed or is ignored",
-        fix=_restore_or_record(test_id, missing),
+        f"{_whose(test_id)} is only half there: {json_path} is missing",
+        why=f"{folded_path.name} is there, which an earlier release wrote beside it; perhaps one was not committed",
+        fix=_restore_or_record(test_id, json_path),
     )
 
 
-def edited(test_id: str, path: Path) -> BaselineError:
+def edited(test_id: str | None, path: Path) -> BaselineError:
     return BaselineError(
         f"{_whose(test_id)} is not as it was recorded: {path}",
         why="its content differs from the stored hash: edited by hand, or put together by a merge",
@@ -55,18 +54,10 @@ def edited(test_id: str, path: Path) -> BaselineError:
     )
 
 
-def interrupted(test_id: str, folded_path: Path, json_path: Path) -> BaselineError:
-    return BaselineError(
-        f"{_whose(test_id)} was being replaced when the run was killed: {folded_path}",
-        why=f"the folded file is new and {json_path.name} is still the one before",
-        fix=_restore_or_record(test_id, folded_path),
-    )
-
-
 def newer(test_id: str | None, path: Path, version: int) -> BaselineError:
     return BaselineError(
         f"{_whose(test_id)} was written by a newer pytest-flame: {path}",
-        why=f"its schema is pytest-flame/baseline/{version}; this version reads {SCHEMA}",
+        why=f"its schema is pytest-flame/baseline/{version}; this version reads {SCHEMA} and earlier ones",
         fix="pip install --upgrade pytest-flame",
     )
 
@@ -75,7 +66,7 @@ def unknown_schema(test_id: str | None, path: Path, schema: object) -> BaselineE
     shown = "missing" if schema is None else repr(schema)[:80]
     return BaselineError(
         f"{_whose(test_id)} is not in a format this version knows: {path}",
-        why=f"its schema is {shown}; this version reads {SCHEMA}",
+        why=f"its schema is {shown}; this version reads {SCHEMA} and earlier ones",
         fix=_restore_or_record(test_id, path),
     )
 
@@ -92,7 +83,7 @@ def misnamed(test_id: str, path: Path, right: Path) -> BaselineError:
     return BaselineError(
         f"{path} is not named after the test it was recorded for",
         why=f"it states {test_id}, whose baseline is {right.name}",
-        fix=f"give both files that name again, or delete them: rm -f {_pair(path)}",
+        fix=f"give it that name again, or delete it: rm -f {_quoted(path)}",
     )
 
 
@@ -101,7 +92,7 @@ def claimed_twice(test_id: str, first: Path, second: Path, right: Path) -> Basel
     return BaselineError(
         f"two files state that they are the baseline of {test_id}: {first} and {second}",
         why=f"its baseline is {right.name}; the other is a copy",
-        fix=f"delete the copy: rm -f {_pair(wrong)}",
+        fix=f"delete the copy: rm -f {_quoted(wrong)}",
     )
 
 
@@ -125,7 +116,7 @@ def undeletable(test_id: str, path: Path, error: OSError) -> BaselineError:
     return BaselineError(
         f"cannot delete the baseline of {test_id}: {path}",
         why=_system_words(error),
-        fix=f"delete it once that is solved: rm -f {_pair(path)}",
+        fix=f"delete it once that is solved: rm -f {_quoted(path)}",
     )
 
 
@@ -149,7 +140,7 @@ def origin_without_sources(test_id: str, path: Path) -> BaselineError:
     return BaselineError(
         _NO_ORIGIN.format(test_id),
         why=f"{path} is not committed as it is, and names no source file to find a commit by",
-        fix=f"commit it: git add {_pair(path)}",
+        fix=f"commit it: git add {_quoted(path)}",
     )
 
 
@@ -181,7 +172,7 @@ def in_the_way(old_id: str, new_id: str, path: Path) -> BaselineError:
     return BaselineError(
         f"cannot move the baseline of {old_id}: {new_id} has one already, {path}",
         why="moving never replaces a baseline",
-        fix=f"delete the one that is not wanted: rm -f {_pair(path)}",
+        fix=f"delete the one that is not wanted: rm -f {_quoted(path)}",
     )
 
 
@@ -190,17 +181,12 @@ def _whose(test_id: str | None) -> str:
 
 
 def _restore_or_record(test_id: str | None, path: Path) -> str:
-    restored = f"take back what was committed: git checkout HEAD -- {_pair(path)}"
+    restored = f"take back what was committed: git checkout HEAD -- {_quoted(path)}"
     return f"{restored}\n       or record it again: {_record(test_id)}"
 
 
 def _record(test_id: str | None) -> str:
     return "pytest --flame-update=all" + (f" {shlex.quote(test_id)}" if test_id is not None else "")
-
-
-def _pair(path: Path) -> str:
-    """Both files of a baseline as arguments for a command."""
-    return f"{_quoted(path.with_suffix('.folded'))} {_quoted(path.with_suffix('.json'))}"
 
 
 def _quoted(path: Path) -> str:

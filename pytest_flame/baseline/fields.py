@@ -55,6 +55,27 @@ class Field:
             self.fail(f"is {self.value}, outside {least} … {high}")
         return int(self.value)
 
+    def optional_integer(self) -> int | None:
+        return None if self.value is None else self.integer()
+
+    def optional_number(self) -> float | None:
+        """A number ≥ 0, or null."""
+        if self.value is None:
+            return None
+        if type(self.value) not in (int, float) or not 0 <= self.value <= _MAX:
+            self._expected("a number ≥ 0")
+        return float(self.value)
+
+    def fraction(self) -> float:
+        """A number from 0 to below 1."""
+        if type(self.value) not in (int, float) or not 0 <= self.value < 1:
+            self._expected("a number from 0 to below 1")
+        return float(self.value)
+
+    def names(self) -> list[str]:
+        """Of an object, in their order."""
+        return list(self._object())
+
     def text(self) -> str:
         if not isinstance(self.value, str):
             self._expected("a text")

@@ -8,9 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, cast
 
+from pytest_flame import fold
+from pytest_flame.baseline import store
 from pytest_flame.cli.counted import BASELINE, SAMPLE, Unit, parse_unit
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import reading, sniff
@@ -24,6 +27,7 @@ SUFFIXES: Final = (*_PLAIN, *(f"{suffix}.gz" for suffix in _PLAIN))
 _NO_ACCIDENT: Final = 5
 """So many counts hardly have a common factor by chance."""
 _BASELINE_MARK: Final = b'"schema": "pytest-flame/baseline/'
+_HEAD: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,16 @@ def expand(arguments: Sequence[str]) -> list[str]:
 
 def read(names: Sequence[str], how: InputOptions) -> list[Source]:
     """All files, in one unit. Raises ``FormatError`` or ``UsageError``."""
-    profiles = []
-    for name in names:
-        with _opened(name) as stream:
-            profiles.append((_shown(name), reading.read(stream, _shown(name), how.how), name))
-    return _sources([(shown, profile, _unit(name, profile, how)) for shown, profile, name in profiles])
+    return _sources([(_shown(name), *_read(name, how)) for name in names])
+
+
+def _read(name: str, how: InputOptions) -> tuple[Counts, Unit]:
+    with _opened(name) as stream:
+        if name.endswith(".json") and _BASELINE_MARK in stream.peek(_HEAD)[:_HEAD]:
+            recording = store.read(Path(name))
+            return Counts(fold.recording_profile(recording).costs, recording.lines), BASELINE
+        profile = reading.read(stream, _shown(name), how.how)
+    return profile, _unit(name, profile, how)
 
 
 def read_pair(name: str, how: InputOptions) -> list[Source]:
@@ -110,9 +119,9 @@ def earliest_lines(sources: Sequence[Source]) -> dict[Frame, SourceLine]:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
+def _opened(name: str) -> Iterator[BufferedReader]:
     if name == STDIN:
-        yield sys.stdin.buffer
+        yield cast(BufferedReader, sys.stdin.buffer)
         return
     try:
         with Path(name).open("rb") as stream:
@@ -134,12 +143,12 @@ def _unit(name: str, profile: Counts, how: InputOptions) -> Unit:
 
 
 def _is_baseline(name: str) -> bool:
-    """The JSON beside a baseline's folded file says so."""
+    """The JSON beside the folded file of an earlier release says so."""
     beside = Path(name).with_suffix(".json")
     if name == STDIN or not name.endswith(".folded") or not beside.is_file():
         return False
     with beside.open("rb") as stream:
-        return _BASELINE_MARK in stream.read(200)
+        return _BASELINE_MARK in stream.read(_HEAD)
 
 
 def _sources(read: Sequence[tuple[str, Counts, Unit]]) -> list[Source]:
@@ -149,8 +158,8 @@ def _sources(read: Sequence[tuple[str, Counts, Unit]]) -> list[Source]:
         if its != unit:
             raise UsageError(
                 f"{name} counts {unit.name} and {other} counts {its.name}",
-                why="speedscope files and the periods of perf script say what they count, and the JSON beside a file "
-                "whether it is a baseline of pytest-flame; all else is taken for samples",
+                why="speedscope files, the periods of perf script and pytest-flame's baselines say what they count; "
+                "all else is taken for samples",
                 fix="say what all of them count with --unit",
             )
     decimals = max(profile.decimals for _, profile, _ in read)

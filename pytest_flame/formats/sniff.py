@@ -288,10 +288,6 @@ _JSONS: Final[tuple[tuple[Callable[[Mapping[str, Any]], bool], UnreadFormat], ..
         ),
     ),
     (
-        lambda d: str(d.get("schema", "")).startswith("pytest-flame/baseline"),
-        UnreadFormat("the recording of a baseline", "its stacks are beside it", "read {out}.folded"),
-    ),
-    (
         lambda d: str(d.get("schema", "")).startswith("pytest-flame/"),
         UnreadFormat(
             "a result of pytest-flame", "it holds what was judged, and no profile", "read the files in flame-baselines/"

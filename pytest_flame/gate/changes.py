@@ -62,7 +62,7 @@ def _since(
     repository: Repository, commit: str, changed: set[str], head: GateState, how: Collection, store: Store
 ) -> list[GateChange]:
     baselines = changed_baselines(repository, changed, commit, store.directory)
-    names = {store.paths(test_id)[1].name: test_id for test_id in head.tests}
+    names = {store.path(test_id).name: test_id for test_id in head.tests}
     found = [
         GateChange(GateChangeKind.BASELINE, names.get(Path(path).name, path), now=what)
         for path, what in baselines.items()

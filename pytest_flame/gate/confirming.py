@@ -88,7 +88,7 @@ def _origins(
     finder = OriginFinder(repository, root, lambda p: p in tests or is_test_module(p, request.test_patterns))
     for suspect in suspects:
         try:
-            origin = finder.find(suspect.base, store.paths(suspect.test.test_id)[1])
+            origin = finder.find(suspect.base, store.path(suspect.test.test_id))
         except FlameError as e:
             lost.append((suspect, e))
         else:

@@ -163,7 +163,7 @@ def _saved(store: Store, judgement: Judgement, settings: Settings) -> tuple[Judg
     assert judgement.head is not None
     try:
         write = store.add if settings.update == "add" else store.save
-        _, path = write(judgement.head)
+        path = write(judgement.head)
     except FlameError as e:
         failed = error(judgement.test_id, e.what, details=str(e))
         return replace(failed, head=judgement.head, notes=judgement.notes), False

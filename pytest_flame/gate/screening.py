@@ -53,7 +53,7 @@ def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
             continue
         why = unbelievable(base) if base is not None else None
         if why is not None:
-            broken[test.test_id] = malformed(test.test_id, store.paths(test.test_id)[1], why)
+            broken[test.test_id] = malformed(test.test_id, store.path(test.test_id), why)
         else:
             found[test.test_id] = base
     return Bases(found, broken)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_flame.atomic import write_text
-from pytest_flame.baseline import schema
+from pytest_flame.baseline import wire
+from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.provenance import Provenance
@@ -152,7 +153,7 @@ class WorkerResult:
             "details": self.details,
             "plan": dataclasses.asdict(self.plan) if self.plan else None,
             "round_wall_ns": self.round_wall_ns,
-            "recording": schema.encode(self.recording, "") if self.recording else None,
+            "recording": wire.encode(self.recording) if self.recording else None,
             "started_others": self.started_others,
             "started": self.started,
         }
@@ -169,7 +170,7 @@ class WorkerResult:
             details=document["details"],
             plan=Plan(**document["plan"]) if document["plan"] else None,
             round_wall_ns=document["round_wall_ns"],
-            recording=schema.decode(schema.parse(recording)) if recording else None,
+            recording=wire.decode(parse(recording)) if recording else None,
             started_others=document["started_others"],
             started=tuple(document["started"]),
         )

@@ -240,6 +240,8 @@ class Recording:
     line_weights: Mapping[Frame, Mapping[int, int]] = field(default_factory=dict)
     """Python function → source line → weight of the samples there (ns, all processes), with the C code the line calls.
     Only proportions within a function mean something; nothing is decided by them. Empty where unknown."""
+    floor: float = 0.0
+    """Part of all samples. What took less below some function was added to that function's own (``fold.pruned``)."""
 
     def check(self) -> None:
         if not self.processes:
@@ -248,6 +250,8 @@ class Recording:
             p.check()
         for session in self.sessions:
             session.check()
+        if not 0 <= self.floor < 1:
+            raise IntegrityError(f"{self.test_id}: {self.floor} of all samples left out")
         for frame, weights in self.line_weights.items():
             if not weights or min(weights) < 0 or min(weights.values()) < 1:
                 raise IntegrityError(f"impossible lines of {frame}: {weights}")

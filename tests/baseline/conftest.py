@@ -70,6 +70,7 @@ def recordings() -> st.SearchStrategy[Recording]:
     # High surrogates never come from the file system, and JSON pairs them up.
     texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\udc80";:%\n \\/<>{}'), max_size=8)
     small = st.integers(0, 2**63 - 1)
+    counted = st.integers(0, 10**15)  # what is added up
     seeds = st.integers(-(2**63), 2**63 - 1)
     # Those of libraries, which are absolute, are not stored.
     paths = texts.map(lambda text: text.lstrip("/"))
@@ -84,20 +85,20 @@ def recordings() -> st.SearchStrategy[Recording]:
                 st.integers(0, 10**12),
                 st.integers(0, 10**12),
                 st.booleans(),
-                st.none() | small,
-                st.none() | small,
+                st.none() | counted,
+                st.none() | counted,
             ),
             min_size=1,
             max_size=3,
         ).map(tuple),
-        stacks=st.dictionaries(stacks, st.builds(StackSample, small, small), max_size=4),
+        stacks=st.dictionaries(stacks, st.builds(StackSample, counted, counted), max_size=4),
         counts=st.builds(SampleCounts, *[small] * len(SampleCounts.__slots__)),
         loop_ps=small,
         hash_seed=small,
         outside=st.none() | st.builds(Outside, small, *[st.none() | small] * 5),
         first_call_ns=st.none() | small,
     )
-    weights = st.dictionaries(small, st.integers(1, 2**63 - 1), min_size=1, max_size=3)
+    weights = st.dictionaries(small, st.integers(1, 10**15), min_size=1, max_size=3)
     recordings = st.builds(
         Recording,
         test_id=texts,

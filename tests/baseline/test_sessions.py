@@ -27,7 +27,7 @@ def costs(recording):
 
 
 def test_the_first_recording_is_a_baseline_like_any(store, again):
-    assert store.add(again(0)) == store.paths(again(0).test_id)
+    assert store.add(again(0)) == store.path(again(0).test_id)
     assert store.load(again(0).test_id) == again(0)
 
 

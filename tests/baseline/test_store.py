@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame import fold
-from pytest_flame.baseline import schema
-from pytest_flame.baseline.store import Store
+from pytest_flame.baseline.json_text import content_sha256
+from pytest_flame.baseline.store import Store, read
+from pytest_flame.baseline.stored import storable
 from pytest_flame.errors import BaselineError, IntegrityError
-from pytest_flame.formats import folded
 from pytest_flame.model import Frame, SourceLine
 
+VERSION_1 = Path(__file__).parent / "golden" / "version-1"
 RECORD = "pytest --flame-update=all 'tests/test_orders.py::test_parse[a/b c]'"
 
 
@@ -32,7 +32,7 @@ def rewrite(path, change):
     """Change a JSON file as its writer would have, hash and all."""
     document = json.loads(path.read_text())
     change(document)
-    document["content_sha256"] = schema.content_sha256(document)
+    document["content_sha256"] = content_sha256(document)
     path.write_text(json.dumps(document))
 
 
@@ -48,8 +48,8 @@ def load_error(store, test_id):
 
 @pytest.fixture
 def stored(store, recording):
-    """The store with one baseline, and its folded and JSON file."""
-    return store, *store.save(recording)
+    """The store with one baseline, and its file."""
+    return store, store.save(recording)
 
 
 # --- whole baselines -------------------------------------------------------------------------------------------
@@ -60,13 +60,8 @@ def test_load_gives_back_what_was_saved(recordings, tmp_path_factory, data):
     recording = data.draw(recordings)
     store = Store(tmp_path_factory.mktemp("store"))
     store.save(recording)
-    assert store.load(recording.test_id) == recording
+    assert store.load(recording.test_id) == read(store.path(recording.test_id)) == storable(recording)
     assert store.test_ids() == [recording.test_id]
-
-
-def test_the_folded_file_is_the_mean_profile(stored, recording):
-    _, folded_path, _ = stored
-    assert folded.loads(folded_path.read_text()) == fold.recording_profile(recording).costs
 
 
 def test_where_libraries_lie_on_this_machine_is_not_stored(store, recording):
@@ -76,7 +71,7 @@ def test_where_libraries_lie_on_this_machine_is_not_stored(store, recording):
             recording, lines=recording.lines | {library: SourceLine("/home/ada/lib/json/decoder.py", 7)}
         )
     )
-    assert store.load(recording.test_id) == recording
+    assert store.load(recording.test_id) == storable(recording)
     assert all("ada" not in path.read_text() for path in store.directory.iterdir())
 
 
@@ -94,8 +89,7 @@ def test_a_baseline_is_written_as_ever(stored, golden):
 
 
 def test_baselines_of_version_1_stay_readable(recording):
-    store = Store(Path(__file__).parent / "golden" / "version-1")
-    assert store.load(recording.test_id) == recording
+    assert Store(VERSION_1).load(recording.test_id) == recording
 
 
 def test_no_baseline_is_none(store, recording, stored):
@@ -107,7 +101,7 @@ def test_line_ends_changed_by_git_are_no_edit(stored, recording):
     store, *files = stored
     for path in files:
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    assert store.load(recording.test_id) == recording
+    assert store.load(recording.test_id) == storable(recording)
 
 
 def test_what_would_not_read_back_is_not_written(store, recording):
@@ -127,79 +121,52 @@ def conflict(text):
     return f"{first}\n<<<<<<< HEAD\n{rest}=======\n{rest}>>>>>>> branch\n"
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_a_merge_conflict(stored, recording, index):
-    store, *files = stored
-    files[index].write_text(conflict(files[index].read_text()))
+def test_a_merge_conflict(stored, recording):
+    store, path = stored
+    path.write_text(conflict(path.read_text()))
     error = load_error(store, recording.test_id)
     assert "holds an unresolved merge conflict" in error.what
-    assert str(files[index]) in error.what
+    assert str(path) in error.what
     assert RECORD in error.fix
-    assert f"git checkout --theirs -- {files[0]} {files[1]}" in error.fix
+    assert f"git checkout --theirs -- {path}" in error.fix
 
 
 def test_truncated_json(stored, recording):
-    store, _, json_path = stored
+    store, json_path = stored
     json_path.write_text(json_path.read_text()[:-300])
     error = load_error(store, recording.test_id)
     assert "is damaged" in error.what
     assert error.why.startswith("line ")
-    assert f"git checkout HEAD -- {stored[1]} {stored[2]}" in error.fix
+    assert f"git checkout HEAD -- {json_path}" in error.fix
     assert RECORD in error.fix
 
 
 def test_empty_json(stored, recording):
-    store, _, json_path = stored
+    store, json_path = stored
     json_path.write_text("")
     assert "line 1" in load_error(store, recording.test_id).why
 
 
-def test_truncated_folded(stored, recording):
-    store, folded_path, _ = stored
-    folded_path.write_text(folded_path.read_text()[:-12])
+def test_the_json_of_an_earlier_release_missing(store, recording):
+    path = store.path(recording.test_id)
+    path.parent.mkdir()
+    path.with_suffix(".folded").write_text("a;b 1\n")
     error = load_error(store, recording.test_id)
-    assert "is damaged" in error.what
-    assert "line 3 is not a folded stack" in error.why
-
-
-@pytest.mark.parametrize(("lost", "kept"), [(0, 1), (1, 0)])
-def test_one_file_missing(stored, recording, lost, kept):
-    store, *files = stored
-    files[lost].unlink()
-    error = load_error(store, recording.test_id)
-    assert f"{files[lost]} is missing" in error.what
-    assert files[kept].name in error.why
-
-
-def test_folded_edited_by_hand(stored, recording):
-    store, folded_path, _ = stored
-    folded_path.write_text(folded_path.read_text().replace(" 2616993", " 2616994"))
-    error = load_error(store, recording.test_id)
-    assert "is not as it was recorded" in error.what
-    assert str(folded_path) in error.what
+    assert f"{path} is missing" in error.what
+    assert path.with_suffix(".folded").name in error.why
 
 
 def test_json_edited_by_hand(stored, recording):
-    store, _, json_path = stored
-    json_path.write_text(json_path.read_text().replace("21000000", "31000000"))
+    store, json_path = stored
+    json_path.write_text(json_path.read_text().replace("20500000", "30500000"))
     error = load_error(store, recording.test_id)
     assert "is not as it was recorded" in error.what
     assert str(json_path) in error.what
 
 
-def test_folded_of_another_recording(stored, recording):
-    """Git may merge one file cleanly and the pair no longer fits."""
-    store, folded_path, _ = stored
-    slower = dataclasses.replace(recording, processes=recording.processes[1:])
-    ours = folded_path.read_bytes()
-    store.save(slower)
-    folded_path.write_bytes(ours)
-    assert "put together by a merge" in load_error(store, recording.test_id).why
-
-
 def test_a_newer_schema(stored, recording):
-    store, _, json_path = stored
-    rewrite(json_path, lambda d: d.update(schema="pytest-flame/baseline/2", processes={"new": "layout"}))
+    store, json_path = stored
+    rewrite(json_path, lambda d: d.update(schema="pytest-flame/baseline/3", processes={"new": "layout"}))
     error = load_error(store, recording.test_id)
     assert "written by a newer pytest-flame" in error.what
     assert "upgrade" in error.fix
@@ -211,24 +178,23 @@ def test_a_newer_schema(stored, recording):
 
 @pytest.mark.parametrize("stated", ["pytest-flame/result/1", "pytest-flame/baseline/0", 1, None])
 def test_an_unknown_schema(stored, recording, stated):
-    store, _, json_path = stored
+    store, json_path = stored
     rewrite(json_path, lambda d: d.update(schema=stated))
     error = load_error(store, recording.test_id)
     assert "not in a format this version knows" in error.what
-    assert "pytest-flame/baseline/1" in error.why
+    assert "pytest-flame/baseline/2 and earlier ones" in error.why
 
 
 def test_a_value_that_breaks_the_schema(stored, recording):
-    store, _, json_path = stored
-    rewrite(json_path, lambda d: d["processes"][1]["rounds"][0].__setitem__(0, 0))
-    assert load_error(store, recording.test_id).why.startswith("processes[1].rounds[0][0] is 0")
+    store, json_path = stored
+    rewrite(json_path, lambda d: d["processes"]["samples"].__setitem__(1, -1))
+    assert load_error(store, recording.test_id).why.startswith("processes.samples[1] is -1")
 
 
-def test_files_copied_from_another_test(stored, recording):
-    store, *files = stored
+def test_a_file_copied_from_another_test(stored, recording):
+    store, path = stored
     other = "tests/test_orders.py::test_render"
-    for source, target in zip(files, store.paths(other), strict=True):
-        shutil.copy(source, target)
+    shutil.copy(path, store.path(other))
     error = load_error(store, other)
     assert "belongs to another test" in error.what
     assert recording.test_id in error.why
@@ -236,23 +202,22 @@ def test_files_copied_from_another_test(stored, recording):
         store.test_ids()
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_a_file_that_is_not_utf8(stored, recording, index):
-    store, *files = stored
-    files[index].write_bytes(files[index].read_bytes()[:50] + b"\xff\xfe")
+def test_a_file_that_is_not_utf8(stored, recording):
+    store, path = stored
+    path.write_bytes(path.read_bytes()[:50] + b"\xff\xfe")
     error = load_error(store, recording.test_id)
-    assert str(files[index]) in error.what
+    assert str(path) in error.what
     assert error.why == "byte 50 is not UTF-8"
 
 
 def test_utf16_json(stored, recording):
-    store, _, json_path = stored
+    store, json_path = stored
     json_path.write_bytes(json_path.read_text().encode("utf-16"))
     assert load_error(store, recording.test_id).why == "byte 0 is not UTF-8"
 
 
 def test_a_file_that_cannot_be_read(stored, recording):
-    store, _, json_path = stored
+    store, json_path = stored
     json_path.unlink()
     json_path.mkdir()
     with pytest.raises(BaselineError, match=r"cannot be read(.|\n)*Is a directory"):
@@ -272,7 +237,7 @@ def ordinary_user():
 
 
 def test_a_file_without_permission(stored, recording, ordinary_user):
-    store, _, json_path = stored
+    store, json_path = stored
     if os.getuid() != 0:
         json_path.chmod(0)
     with pytest.raises(BaselineError, match=r"cannot be read(.|\n)*Permission denied"):
@@ -288,27 +253,30 @@ def test_a_directory_that_is_a_file(tmp_path, recording):
     assert (tmp_path / "flame-baselines").read_text() == ""
 
 
-def test_recording_anew_repairs_every_broken_state(stored, recording):
-    store, folded_path, json_path = stored
-    folded_path.write_text(conflict(folded_path.read_text()))
-    json_path.write_bytes(b"\xff")
+@pytest.mark.parametrize("content", [b"\xff", b"", b'{"schema": "pytest-flame/baseline/1"}'])
+def test_recording_again_repairs_every_broken_state(stored, recording, content):
+    store, path = stored
+    path.write_bytes(content)
     store.save(recording)
-    assert store.load(recording.test_id) == recording
+    assert store.load(recording.test_id) == storable(recording)
+
+
+def test_recording_again_removes_the_second_file_of_an_earlier_release(store, recording):
+    shutil.copytree(VERSION_1, store.directory)
+    assert len(contents(store.directory)) == 2
+    path = store.save(recording)
+    assert list(store.directory.iterdir()) == [path]
 
 
 # --- writes that fail ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_failing_rename_leaves_the_old_pair(stored, recording, monkeypatch, number):
+def test_a_failing_rename_leaves_the_old_file(stored, recording, monkeypatch):
     store, *_ = stored
     before = contents(store.directory)
-    replace, calls = Path.replace, iter(range(1, 100))
 
     def fail(self, target):
-        if next(calls) == number:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return replace(self, target)
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(BaselineError) as caught:
@@ -318,16 +286,12 @@ def test_a_failing_rename_leaves_the_old_pair(stored, recording, monkeypatch, nu
     assert RECORD in caught.value.fix
 
 
-KILLED_BETWEEN_RENAMES = """
+KILLED_BEFORE_RENAME = """
 import os, pathlib, signal, sys
 from pytest_flame.baseline.store import Store
-from pytest_flame.model import Process, Recording, Round, SamplerInfo
 
-replace = pathlib.Path.replace
 def die(self, target):
-    if str(target).endswith(".json"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return replace(self, target)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 store = Store(pathlib.Path(sys.argv[1]))
 recording = store.load(sys.argv[2])
@@ -337,18 +301,16 @@ store.save(dataclasses.replace(recording, processes=recording.processes[1:]))
 """
 
 
-def test_a_run_killed_between_both_files_is_told_from_an_edit(stored, recording):
-    store, *_ = stored
-    killed = subprocess.run([sys.executable, "-c", KILLED_BETWEEN_RENAMES, store.directory, recording.test_id])
+def test_a_run_killed_while_writing_leaves_the_old_file(stored, recording):
+    store, path = stored
+    killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_RENAME, store.directory, recording.test_id])
     assert killed.returncode == -signal.SIGKILL
-    error = load_error(store, recording.test_id)
-    assert "was being replaced when the run was killed" in error.what
-    assert RECORD in error.fix
+    assert store.load(recording.test_id) == storable(recording)
     assert store.test_ids() == [recording.test_id]
+    assert len(contents(store.directory)) == 2
 
     store.save(recording)
-    assert store.load(recording.test_id) == recording
-    assert sorted(store.directory.iterdir()) == sorted(store.paths(recording.test_id))
+    assert list(store.directory.iterdir()) == [path]
 
 
 # --- the directory as a whole ----------------------------------------------------------------------------------
@@ -373,14 +335,14 @@ def test_foreign_files_in_the_directory_are_no_baselines(stored, recording):
 
 
 def test_a_broken_file_is_not_skipped_in_a_listing(stored):
-    store, _, json_path = stored
+    store, json_path = stored
     json_path.write_text(conflict(json_path.read_text()))
     with pytest.raises(BaselineError, match="merge conflict"):
         store.test_ids()
 
 
 def test_a_renamed_file_is_not_skipped_in_a_listing(stored, recording):
-    store, _, json_path = stored
+    store, json_path = stored
     json_path.rename(store.directory / "renamed.json")
     with pytest.raises(BaselineError) as caught:
         store.stale([recording.test_id])
@@ -389,26 +351,24 @@ def test_a_renamed_file_is_not_skipped_in_a_listing(stored, recording):
 
 
 def test_two_files_of_one_test_name_the_copy(stored):
-    store, folded_path, json_path = stored
-    for copy in ("a copy", "zzz"):
-        copied = [store.directory / f"{copy}{path.suffix}" for path in (folded_path, json_path)]
-        for source, target in zip((folded_path, json_path), copied, strict=True):
-            shutil.copy(source, target)
+    store, path = stored
+    for name in ("a copy", "zzz"):
+        copy = store.directory / f"{name}.json"
+        shutil.copy(path, copy)
         with pytest.raises(BaselineError) as caught:
             store.test_ids()
-        assert copied[1].name in caught.value.fix
-        assert json_path.name not in caught.value.fix
-        for path in copied:
-            path.unlink()
+        assert copy.name in caught.value.fix
+        assert path.name not in caught.value.fix
+        copy.unlink()
 
 
 def test_a_renamed_test_keeps_its_baseline(stored, recording):
     store, *_ = stored
     new_id = "tests/test_orders.py::test_parse_orders"
-    paths = store.move(recording.test_id, new_id)
-    assert paths == store.paths(new_id)
-    assert sorted(store.directory.iterdir()) == sorted(paths)
-    assert store.load(new_id) == dataclasses.replace(recording, test_id=new_id)
+    path = store.move(recording.test_id, new_id)
+    assert path == store.path(new_id)
+    assert list(store.directory.iterdir()) == [path]
+    assert store.load(new_id) == storable(dataclasses.replace(recording, test_id=new_id))
 
 
 def test_moving_to_the_same_name_changes_nothing(stored, recording):
@@ -418,10 +378,10 @@ def test_moving_to_the_same_name_changes_nothing(stored, recording):
     assert contents(store.directory) == before
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_moving_replaces_no_file(stored, recording, index):
+@pytest.mark.parametrize("suffix", [".json", ".folded"])
+def test_moving_replaces_no_file(stored, recording, suffix):
     store, *_ = stored
-    store.paths("new")[index].write_text("precious")
+    store.path("new").with_suffix(suffix).write_text("precious")
     before = contents(store.directory)
     with pytest.raises(BaselineError, match="new has one already"):
         store.move(recording.test_id, "new")
@@ -429,13 +389,13 @@ def test_moving_replaces_no_file(stored, recording, index):
 
 
 def test_moving_nothing_or_something_broken_is_an_error(stored, recording):
-    store, folded_path, _ = stored
+    store, path = stored
     with pytest.raises(BaselineError, match="no baseline"):
         store.move("no::such", "new")
-    folded_path.unlink()
-    with pytest.raises(BaselineError, match="half there"):
+    path.write_text("")
+    with pytest.raises(BaselineError, match="is damaged"):
         store.move(recording.test_id, "new")
-    assert not any(path.exists() for path in store.paths("new"))
+    assert not store.path("new").exists()
 
 
 def test_removing(stored, recording):
@@ -445,8 +405,8 @@ def test_removing(stored, recording):
     assert list(store.directory.iterdir()) == []
 
 
-def test_half_a_baseline_can_be_removed(stored, recording):
-    store, folded_path, json_path = stored
-    folded_path.unlink()
+def test_what_an_earlier_release_left_can_be_removed(store, recording):
+    shutil.copytree(VERSION_1, store.directory)
+    store.path(recording.test_id).unlink()
     assert store.remove(recording.test_id) is True
-    assert not json_path.exists()
+    assert list(store.directory.iterdir()) == []

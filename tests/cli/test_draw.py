@@ -13,6 +13,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pytest_flame import fold
+from pytest_flame.baseline.store import read
+from pytest_flame.formats import folded
+from pytest_flame.render import units
+
 SVG = "{http://www.w3.org/2000/svg}"
 PROFILE = "main;load;parse 30\nmain;load;lex 20\nmain;show 50\n"
 
@@ -89,7 +94,26 @@ def test_units(flame, profile, tmp_path, unit, shown):
     assert f"{shown}, 3 stacks" in texts(tmp_path / "p.svg")
 
 
-def test_a_baseline_is_known_by_the_json_beside_it(flame, tmp_path):
+BASELINES = Path(__file__).parents[2] / "example_project" / "flame-baselines"
+
+
+def test_baselines_are_read_as_they_are(flame):
+    (path,) = BASELINES.glob("tests-test_pricing-test_price_one_order-*.json")
+    costs = fold.recording_profile(read(path)).costs
+    assert flame("draw", path, "-o", "-", "--format", "folded").out == folded.dumps(costs)
+    shown = flame("diff", path, path)
+    assert shown.status == 0
+    assert units.duration(sum(costs.values())) in shown.out
+
+
+def test_a_broken_baseline_says_so(flame, tmp_path):
+    (tmp_path / "b.json").write_text('{"schema": "pytest-flame/baseline/2"}')
+    said = flame("draw", "b.json", "-o", "p.svg")
+    assert said.status == 2
+    assert "b.json" in said.err and "not as it was recorded" in said.err
+
+
+def test_folded_stacks_of_an_earlier_release_are_known_by_the_json_beside_them(flame, tmp_path):
     (tmp_path / "test_x.folded").write_text("tests.test_x:test;app:work 12345000\n")
     (tmp_path / "test_x.json").write_text('{\n "schema": "pytest-flame/baseline/1",\n "test": "x"\n}\n')
     flame("draw", "test_x.folded", "-o", "p.svg")

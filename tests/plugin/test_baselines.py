@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from pytest_flame.baseline import schema
+from pytest_flame.baseline import stored
+from pytest_flame.baseline.json_text import content_sha256
 
 from .conftest import SHORTEST, Project
 
@@ -27,18 +28,18 @@ def broken_project(project: Project) -> Project:
     for state in STATES:
         project.store.save(dataclasses.replace(recording, test_id=f"test_it.py::test_it[{state}]"))
     for state in STATES:
-        folded, path = project.store.paths(f"test_it.py::test_it[{state}]")
+        path = project.store.path(f"test_it.py::test_it[{state}]")
         text = path.read_text(encoding="utf-8")
         if state == "conflicted":
             path.write_text(f"<<<<<<< ours\n{text}=======\n{text}>>>>>>> theirs\n", encoding="utf-8")
         elif state == "truncated":
             path.write_text(text[: len(text) // 2], encoding="utf-8")
         elif state == "edited":
-            folded.write_text(folded.read_text(encoding="utf-8").replace("\n", "0\n"), encoding="utf-8")
+            path.write_text(text.replace('"loop_ps": [', '"loop_ps": [1'), encoding="utf-8")
         else:
             document = json.loads(text)
-            document["schema"] = f"{schema.NAME}{schema.VERSION + 1}"
-            document["content_sha256"] = schema.content_sha256(document)
+            document["schema"] = f"{stored.NAME}{stored.VERSION + 1}"
+            document["content_sha256"] = content_sha256(document)
             path.write_text(json.dumps(document), encoding="utf-8")
     return project
 
@@ -80,7 +81,7 @@ def test_stale_baselines_are_named_by_a_run_over_everything_only(recorded: Proje
 
 def test_stale_baseline_that_cannot_be_read_does_not_cost_the_run(recorded: Project) -> None:
     recorded.replace("test_work.py", "def test_spin", "def test_spun")
-    path = recorded.store.paths("test_work.py::test_spin")[1]
+    path = recorded.store.path("test_work.py::test_spin")
     path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
     ran = recorded.flame("-m", "not flame")
     assert ran.ret == 0, ran.out

@@ -14,6 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_flame import fold
+from pytest_flame.baseline.store import read
+from pytest_flame.formats import folded
+
 BASELINES = Path(__file__).parents[3] / "example_project" / "flame-baselines"
 CORPUS = os.environ.get("FLAMEGRAPH_CORPUS", "")
 
@@ -68,10 +72,10 @@ def test_deep_and_wide(script: Any, perl: Path) -> None:
 
 
 def test_baselines_of_the_example_project(script: Any, perl: Path) -> None:
-    files = sorted(BASELINES.glob("*.folded"))
+    files = sorted(BASELINES.glob("*.json"))
     assert len(files) > 10
     for path in files:
-        found = script.check(perl, path.read_text(encoding="utf-8"))
+        found = script.check(perl, folded.dumps(fold.recording_profile(read(path)).costs))
         assert (path.name, found.differences, found.split) == (path.name, (), 0)
 
 

@@ -1,21 +1,20 @@
-"""The JSON beside a folded baseline: a recording with nothing left out, as text that is equal for equal data.
+"""A recording as a worker sends it: JSON with nothing left out. Not for keeping; ``stored`` is what is committed.
 
-Schema ``pytest-flame/baseline/1``. Frames stand once, as in the folded file; stacks are lists of indexes into
-``frames``, root first; the samples of a process are ``[stack, count, weight_ns]`` and its rounds ``[iterations,
-cpu_ns, wall_ns, sampled, spin_ns]``; source lines are ``[frame, line, weight_ns]``. Counts that are 0 are left out,
-and so is what is unknown. ``content_sha256`` covers everything but itself, in canonical form (sorted keys, no white
-space), so reformatting the file is not an edit; ``folded_sha256`` ties the folded file to it.
+Frames stand once, as in folded stacks; stacks are lists of indexes into ``frames``, root first; the samples of a
+process are ``[stack, count, weight_ns]`` and its rounds ``[iterations, cpu_ns, wall_ns, sampled, spin_ns,
+minor_faults]``; source lines are ``[frame, line, weight_ns]``. Counts that are 0 are left out, and so is what is
+unknown. The first baselines (``pytest-flame/baseline/1``) were this with two hashes, and are read here too.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from pytest_flame.baseline.fields import Field, Malformed
+from pytest_flame.baseline.json_text import JsonObject
 from pytest_flame.errors import IntegrityError
 from pytest_flame.formats import folded
 from pytest_flame.model import (
@@ -33,17 +32,11 @@ from pytest_flame.model import (
 )
 from pytest_flame.quantities import CPU
 
-NAME: Final = "pytest-flame/baseline/"
-VERSION: Final = 1
-SCHEMA: Final = f"{NAME}{VERSION}"
-
-_WIDTH: Final = 120
-
-JsonObject = dict[str, Any]
+SCHEMA: Final = "pytest-flame/recording/1"
 
 
-def encode(recording: Recording, folded_sha256: str) -> str:
-    """The text of the JSON file. ``decode(parse(text))`` gives back an equal recording."""
+def encode(recording: Recording) -> str:
+    """``decode(parse(text))`` gives back an equal recording of processes that were measured."""
     stacks = sorted({stack for process in recording.processes for stack in process.stacks})
     frames = sorted({frame for stack in stacks for frame in stack} | set(recording.lines) | set(recording.line_weights))
     frame_index = {frame: index for index, frame in enumerate(frames)}
@@ -51,15 +44,13 @@ def encode(recording: Recording, folded_sha256: str) -> str:
     document: JsonObject = {
         "schema": SCHEMA,
         "test": recording.test_id,
-        "content_sha256": "",
-        "folded_sha256": folded_sha256,
         "fresh": recording.fresh,
         **({"metric": recording.metric} if recording.metric != CPU else {}),
         "seed": recording.seed,
         **({"recorded_at": recording.recorded_at} if recording.recorded_at else {}),
-        "sampler": _encode_sampler(recording.sampler),
-        "fingerprint": _sorted(recording.fingerprint),
-        "sources": _sorted(recording.source_hashes),
+        "sampler": encode_sampler(recording.sampler),
+        "fingerprint": sorted_texts(recording.fingerprint),
+        "sources": sorted_texts(recording.source_hashes),
         "frames": [_encode_frame(frame, recording.lines) for frame in frames],
         "stacks": [[frame_index[frame] for frame in stack] for stack in stacks],
         "processes": [_encode_process(process, stack_index) for process in recording.processes],
@@ -72,49 +63,15 @@ def encode(recording: Recording, folded_sha256: str) -> str:
         )
     if recording.sessions:
         document["sessions"] = [dataclasses.asdict(session) for session in recording.sessions]
-    document["content_sha256"] = content_sha256(document)
-    return _layout(document) + "\n"
-
-
-def parse(text: str) -> JsonObject:
-    """Text to a JSON object, no more: nothing of it is checked. Raises ``Malformed`` with the line."""
-    try:
-        document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise Malformed(f"line {error.lineno}: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
-        raise Malformed(str(error)) from error
-    if not isinstance(document, dict):
-        raise Malformed("the file does not hold an object")
-    return document
-
-
-def content_sha256(document: JsonObject) -> str:
-    """Hash of everything in the document but this hash itself."""
-    content = {key: value for key, value in document.items() if key != "content_sha256"}
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
-
-
-def version(document: JsonObject) -> int | None:
-    """The schema version a document states; None where it is no baseline of pytest-flame at all."""
-    schema = document.get("schema")
-    if not isinstance(schema, str) or not schema.startswith(NAME):
-        return None
-    number = schema.removeprefix(NAME)
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+    return json.dumps(document, separators=(",", ":"))
 
 
 def decode(document: JsonObject) -> Recording:
-    """A document of this schema version as a recording, every value checked.
-
-    Raises ``Malformed`` with the path of the value that is wrong. Hashes are the caller's to compare.
-    """
+    """A document as a recording, every value checked. Raises ``Malformed`` with the path of the value that is wrong."""
     root = Field(document, "")
     root.keys(
-        *("schema", "test", "content_sha256", "folded_sha256", "fresh", "seed", "sampler", "fingerprint"),
-        *("sources", "frames", "stacks", "processes"),
-        optional=("recorded_at", "sessions", "lines", "metric"),
+        *("schema", "test", "fresh", "seed", "sampler", "fingerprint", "sources", "frames", "stacks", "processes"),
+        optional=("content_sha256", "folded_sha256", "recorded_at", "sessions", "lines", "metric"),
     )
     frames: list[Frame] = []
     lines: dict[Frame, SourceLine] = {}
@@ -137,7 +94,7 @@ def decode(document: JsonObject) -> Recording:
         metric=root["metric"].text() if "metric" in root.value else CPU,
         seed=root["seed"].integer(low=None),
         recorded_at=root["recorded_at"].text() if "recorded_at" in root.value else "",
-        sessions=tuple(map(_decode_session, root["sessions"].items())) if "sessions" in root.value else (),
+        sessions=tuple(map(decode_session, root["sessions"].items())) if "sessions" in root.value else (),
         line_weights=_decode_lines(root["lines"], frames) if "lines" in root.value else {},
     )
     try:
@@ -150,7 +107,7 @@ def decode(document: JsonObject) -> Recording:
 # --- one part each ---------------------------------------------------------------------------------------------
 
 
-def _encode_sampler(sampler: SamplerInfo) -> dict[str, str | int]:
+def encode_sampler(sampler: SamplerInfo) -> dict[str, str | int]:
     """What is off by default is written only where it is on."""
     off = {name for name in ("kernel_frames", "native_frames") if not getattr(sampler, name)}
     return {name: value for name, value in dataclasses.asdict(sampler).items() if name not in off}
@@ -230,7 +187,7 @@ def _encode_round(r: Round) -> list[int | bool | None]:
     return values
 
 
-def _decode_session(entry: Field) -> Session:
+def decode_session(entry: Field) -> Session:
     entry.keys("costs_ps", "seed", "recorded_at")
     return Session(
         costs_ps=tuple(cost.integer() for cost in entry["costs_ps"].items()),
@@ -251,45 +208,5 @@ def _distinct(table: Field, values: list[Any]) -> None:
         table.fail("holds an entry twice")
 
 
-def _sorted(mapping: Mapping[str, str]) -> dict[str, str]:
+def sorted_texts(mapping: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(mapping.items()))
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the name {next(n for n in names if names.count(n) > 1)!r} stands twice in one object")
-    return document
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a number")
-
-
-def _layout(value: Any, indent: str = "", label: str = "") -> str:
-    """JSON for reviewers: an object's names one a line, lists filled up to the line width.
-
-    ``indent`` and ``label`` (``"name": `` before the value) are what the line holds already.
-    """
-    compact = json.dumps(value)
-    if not value or not isinstance(value, (dict, list)):
-        return label + compact
-    if indent and len(indent) + len(label) + len(compact) < _WIDTH:
-        return label + compact
-    deeper = indent + " "
-    if isinstance(value, dict):
-        members = [deeper + _layout(member, deeper, f"{json.dumps(name)}: ") for name, member in value.items()]
-        return f"{label}{{\n" + ",\n".join(members) + f"\n{indent}}}"
-    return f"{label}[\n" + _fill([_layout(item, deeper) for item in value], deeper) + f"\n{indent}]"
-
-
-def _fill(items: list[str], indent: str) -> str:
-    lines = [indent + items[0]]
-    for item in items[1:]:
-        if len(lines[-1]) + len(item) + 2 < _WIDTH and "\n" not in item:
-            lines[-1] += ", " + item
-        else:
-            lines[-1] += ","
-            lines.append(indent + item)
-    return "\n".join(lines)
