@@ -12,6 +12,7 @@ import numpy as np
 from pytest_flame import fold
 from pytest_flame.baseline.libraries import changed_packages
 from pytest_flame.baseline.sessions import costs_ps
+from pytest_flame.installed import is_installed
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording, SourceLine
 from pytest_flame.stats import noise
 from pytest_flame.stats.attribution import Attribution, Blame, attribute, project_caller
@@ -210,8 +211,7 @@ def project_frames(frames: Iterable[Frame], lines: dict[Frame, SourceLine]) -> M
 
 def _in_project(path: str) -> bool:
     parts = PurePosixPath(path).parts
-    installed = {"site-packages", "dist-packages"}.intersection(parts)
-    return not (path.startswith(("/", "<", "..")) or installed or not parts)
+    return bool(parts) and not path.startswith(("/", "<", "..")) and not is_installed(parts)
 
 
 def _of_packages(frames: Iterable[Frame], packages: frozenset[str]) -> Mask:

@@ -15,9 +15,9 @@ from pytest_flame.errors import FlameError
 from pytest_flame.invocation import options_left_out
 from pytest_flame.marker import is_marked, test_settings
 from pytest_flame.measure import arguments
-from pytest_flame.measure.committed import Collection
-from pytest_flame.measure.gate_state import GatedTest, GateState
 from pytest_flame.measure.seeing import option_parser, skipped
+from pytest_flame.trees.committed import Collection
+from pytest_flame.trees.gate_state import GatedTest, GateState
 
 
 def gate_state(config: pytest.Config, items: Sequence[pytest.Item], unknown: dict[str, str]) -> GateState:

@@ -26,7 +26,6 @@ from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_b
 from pytest_flame.gated import collection, gate_state
 from pytest_flame.invocation import worker_arguments
 from pytest_flame.marker import is_marked, test_settings
-from pytest_flame.measure.identity import Identity, top_of
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.seeing import conditions, see, skipped
 from pytest_flame.model import GateChanges, Judgement
@@ -34,6 +33,7 @@ from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
 from pytest_flame.render.text import printable, printable_lines, printable_text
+from pytest_flame.trees.identity import Identity, top_of
 
 VERDICT_PROPERTY: Final = "flame_verdict"
 

@@ -13,8 +13,8 @@ from repositories import Checkout
 
 from pytest_flame.git import Repository
 from pytest_flame.git_program import GitError
-from pytest_flame.measure.existed import renamed_from
-from pytest_flame.measure.trees import Trees, build_trees, files_below
+from pytest_flame.trees.copies import Trees, build_trees, files_below
+from pytest_flame.trees.existed import renamed_from
 
 HOOKS = (
     *("post-checkout", "post-index-change", "reference-transaction", "pre-auto-gc", "post-merge", "post-rewrite"),

@@ -14,7 +14,7 @@ import pytest_flame
 
 PACKAGE = Path(pytest_flame.__file__).parent
 
-GROUND = {"errors", "quantities", "values", "atomic", "clocks", "git_program", "git", "links", "temporary"}
+GROUND = {"errors", "quantities", "values", "atomic", "clocks", "git_program", "git", "installed", "links", "temporary"}
 """What everybody may use. Among themselves they import as they need."""
 ARROWS = {
     "model": set(),
@@ -26,7 +26,8 @@ ARROWS = {
     "sampling": {"model"},
     "stats": {"fold", "model"},
     "baseline": {"fold", "formats", "model"},
-    "measure": {"baseline", "fixture", "fold", "model", "sampling"},
+    "trees": set(),
+    "measure": {"baseline", "fixture", "fold", "model", "sampling", "trees"},
     "doctor": {"sampling"},
     "compare": {"baseline", "fold", "model", "stats"},
     "judge": {"model"},
@@ -38,24 +39,13 @@ ARROWS = {
     "invocation": {"measure"},
     "progress": {"render"},
     "gate": {
-        *(
-            "baseline",
-            "compare",
-            "config",
-            "fold",
-            "judge",
-            "marker",
-            "measure",
-            "model",
-            "render",
-            "sampling",
-            "stats",
-        ),
+        *("baseline", "compare", "config", "fold", "judge", "marker", "measure", "model", "render", "sampling"),
+        *("stats", "trees"),
     },
-    "gated": {"config", "invocation", "marker", "measure"},
+    "gated": {"config", "invocation", "marker", "measure", "trees"},
     "reporting": {
         *("baseline", "config", "coverage_limit", "gate", "gated", "invocation", "marker", "measure", "model"),
-        *("progress", "render"),
+        *("progress", "render", "trees"),
     },
     "plugin": {
         *("config", "doctor", "fixture", "hookspecs", "invocation", "marker", "measure", "options", "reporting"),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from pytest_flame import temporary
-from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.profiling.session import ProfileSession, ProfileSettings
 from pytest_flame.temporary import owned_folder, remove_abandoned
+from pytest_flame.trees.scratch import scratch_directory
 
 OWNER = """
 import sys

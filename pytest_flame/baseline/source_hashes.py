@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-_INSTALLED: Final = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+from pytest_flame.installed import lies_in_environment
+
 _STDLIB: Final = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 
 
@@ -31,24 +32,12 @@ def source_hashes(root: Path, files: Iterable[str]) -> dict[str, str]:
     library, and what is no file (any more). Raises ``OSError`` for a file that exists and cannot be read.
     """
     root = root.resolve()
-    environments: dict[Path, bool] = {}
+    environments: dict[str, bool] = {}
     hashes = {}
     for file in files:
         path = Path(file).resolve()
-        if path.is_relative_to(root) and path.is_file() and not _is_installed(path, root, environments):
+        if not path.is_relative_to(root) or not path.is_file() or any(path.is_relative_to(lib) for lib in _STDLIB):
+            continue
+        if not lies_in_environment(str(path), str(root), environments):
             hashes[path.relative_to(root).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return dict(sorted(hashes.items()))
-
-
-def _is_installed(path: Path, root: Path, environments: dict[Path, bool]) -> bool:
-    """``environments`` remembers which folders are virtual environments."""
-    if not _INSTALLED.isdisjoint(path.relative_to(root).parts) or any(path.is_relative_to(lib) for lib in _STDLIB):
-        return True
-    for folder in path.parents:
-        if folder == root:
-            return False
-        if folder not in environments:
-            environments[folder] = (folder / "pyvenv.cfg").is_file()
-        if environments[folder]:
-            return True
-    return False

@@ -18,13 +18,14 @@ from typing import Final
 from pytest_flame.formats.folded import decode_frame, encode_frame
 from pytest_flame.formats.roots import numbered, without_numbered
 from pytest_flame.formats.styles import Place, library, place
+from pytest_flame.installed import FOLDERS
 from pytest_flame.model import Frame, SourceLine, Stack
 
 UNNAMED: Final = Frame("", "[unnamed]")
 """Nothing stands between two ``;``."""
 NO_FRAMES: Final = Frame("", "[no frames]")
 """A thread of which nothing but its id was seen."""
-INSTALLED: Final = re.compile(r".*/(?:site-packages|dist-packages|python3\.\d+t?|python3\d+\.zip)/(?=.)")
+INSTALLED: Final = re.compile(rf".*/(?:{'|'.join(sorted(FOLDERS))}|python3\.\d+t?|python3\d+\.zip)/(?=.)")
 """What stands before the part of a path that says which library's file it is."""
 
 _PER_LABEL: Final = 300

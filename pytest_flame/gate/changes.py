@@ -11,11 +11,11 @@ from pytest_flame.baseline.store import Store
 from pytest_flame.errors import FlameError
 from pytest_flame.git import Repository
 from pytest_flame.git_program import GitError, NotARepository
-from pytest_flame.measure.committed import Collection, changed_baselines, changed_gate_files, committed_state
-from pytest_flame.measure.gate_state import GatedTest, GateState
-from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.model import GateChange, GateChangeKind, GateChanges
 from pytest_flame.render import units
+from pytest_flame.trees.committed import Collection, changed_baselines, changed_gate_files, committed_state
+from pytest_flame.trees.gate_state import GatedTest, GateState
+from pytest_flame.trees.scratch import scratch_directory
 
 
 def find_changes(

@@ -19,9 +19,9 @@ from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.git import Repository
 from pytest_flame.judge import finding
-from pytest_flame.measure.overlay import is_test_module, test_parts
 from pytest_flame.model import Judgement, Recording, Verdict
 from pytest_flame.render import units, words
+from pytest_flame.trees.overlay import is_test_module, test_parts
 
 SUSPICIONS: Final = frozenset({Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.INCOMPATIBLE})
 _UNDER_BOTH: Final = ("Python", "installed packages", "C library", "kernel", "CPU model")

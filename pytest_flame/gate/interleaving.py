@@ -16,11 +16,11 @@ from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.schedule import BASE, MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
-from pytest_flame.measure.scratch import scratch_directory
-from pytest_flame.measure.sides import Sides, open_sides
 from pytest_flame.model import Judgement, Recording, Verdict
 from pytest_flame.stats import noise
 from pytest_flame.stats.diagnosis import diagnose
+from pytest_flame.trees.scratch import scratch_directory
+from pytest_flame.trees.sides import Sides, open_sides
 
 _MOST_SHOWN: Final = 3
 

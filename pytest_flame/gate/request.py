@@ -13,9 +13,9 @@ from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import Progress, RunSettings, Target
-from pytest_flame.measure.scratch import Scratch
 from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
+from pytest_flame.trees.scratch import Scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Selected:
     """A marked test as the plugin hands it over."""
 
     test_id: str
-    """The portable one (``measure/identity.py``)."""
+    """The portable one (``trees/identity.py``)."""
     file: Path
     settings: TestSettings
     place: Path | None = None

@@ -18,8 +18,8 @@ from pytest_flame.judge import error, incompatible, inconclusive, new
 from pytest_flame.measure.job import Status
 from pytest_flame.measure.planned import unbelievable
 from pytest_flame.measure.schedule import MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
-from pytest_flame.measure.scratch import scratch_directory
 from pytest_flame.model import Judgement, Recording
+from pytest_flame.trees.scratch import scratch_directory
 
 RECORDED: Final = 10
 """Processes of a new baseline, unless a number is asked for: more would only make exact what the hour adds to it."""

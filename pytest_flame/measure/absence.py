@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-from pytest_flame.measure.provenance import Provenance
+from pytest_flame.trees.provenance import Provenance
 
 
 def absence(error: BaseException, provenance: Provenance) -> str | None:

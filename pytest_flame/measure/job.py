@@ -14,9 +14,9 @@ from pytest_flame.baseline import wire
 from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Hang, Patience
-from pytest_flame.measure.provenance import Provenance
 from pytest_flame.model import Recording
 from pytest_flame.quantities import CPU
+from pytest_flame.trees.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from types import FrameType
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_flame.measure.descendants import Descendants
-    from pytest_flame.measure.opened import Reads
+    from pytest_flame.trees.opened import Reads
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -150,7 +150,7 @@ class _Keeper:
         _make_importable()
         from pathlib import Path
 
-        from pytest_flame.measure.opened import Reads, Watched
+        from pytest_flame.trees.opened import Reads, Watched
 
         self._reads = Reads(Watched.read(Path(self._watched)))
         self._descendants().living()  # looked at once, the next time is fast

@@ -19,10 +19,10 @@ from pytest_flame import clocks
 from pytest_flame.measure import keeper
 from pytest_flame.measure.deadline import DeadlineWatch, Ending
 from pytest_flame.measure.job import Job, Status, WorkerResult
-from pytest_flame.measure.opened import source_of
-from pytest_flame.measure.proof import Stray, misread, misread_details, misread_message
-from pytest_flame.measure.scratch import Scratch
-from pytest_flame.measure.sides import Side
+from pytest_flame.trees.opened import source_of
+from pytest_flame.trees.proof import Stray, misread, misread_details, misread_message
+from pytest_flame.trees.scratch import Scratch
+from pytest_flame.trees.sides import Side
 
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")

@@ -16,7 +16,7 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_flame.measure import arguments
 from pytest_flame.measure.agreement import Conditions, Seen
-from pytest_flame.measure.identity import Identity
+from pytest_flame.trees.identity import Identity
 
 _OF_EACH_PROCESS: Final = frozenset(
     {"PYTHONHASHSEED", "PYTHONPATH", "PWD", "OLDPWD", "SHLVL", "_", "PYTEST_CURRENT_TEST", "PYTEST_VERSION"}

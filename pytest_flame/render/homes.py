@@ -6,11 +6,11 @@ import enum
 import sys
 from typing import Final
 
+from pytest_flame.installed import is_installed
 from pytest_flame.model import Frame, FrameKind, SourceLine
 from pytest_flame.render.colour import DARK, LIGHT, Colour
 
 _RUNNERS: Final = frozenset({"pytest", "_pytest", "pluggy", "iniconfig", "pytest_flame"})
-_INSTALLED: Final = ("site-packages", "dist-packages")
 
 
 class Home(enum.Enum):
@@ -53,7 +53,7 @@ def home_of(frame: Frame, line: SourceLine | None) -> Home:
     if top in _RUNNERS or top.startswith("pytest_"):
         return Home.PYTEST
     parts = line.path.split("/") if line else []
-    if any(part in _INSTALLED for part in parts):
+    if is_installed(parts):
         return Home.INSTALLED
     if line and not line.path.startswith(("/", "<")):
         return Home.PROJECT

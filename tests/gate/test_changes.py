@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_flame.gate.changes import list_changes
-from pytest_flame.measure.committed import Collection
-from pytest_flame.measure.gate_state import GatedTest, GateState
 from pytest_flame.model import GateChangeKind
+from pytest_flame.trees.committed import Collection
+from pytest_flame.trees.gate_state import GatedTest, GateState
 
 MARKED = GatedTest(True, "", 0.05, 0.02)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.measure.identity import Identity
 from pytest_flame.measure.seeing import conditions, see, skipped
+from pytest_flame.trees.identity import Identity
 
 TESTS = """
 import pathlib, unittest

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_flame.git import Repository
 from pytest_flame.git_program import GitError
-from pytest_flame.measure.proof import normalised
+from pytest_flame.trees.proof import normalised
 
 
 def import_roots(paths: Sequence[str]) -> tuple[str, ...]:

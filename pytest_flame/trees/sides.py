@@ -13,21 +13,21 @@ from typing import Final
 
 import pytest_flame
 from pytest_flame.git import Repository
-from pytest_flame.measure import redirect
-from pytest_flame.measure.environment import (
+from pytest_flame.trees import redirect
+from pytest_flame.trees.copies import build_trees, files_below
+from pytest_flame.trees.environment import (
     Environment,
     checked_interpreter,
     installed_environment,
     refuse_rebuilding,
 )
-from pytest_flame.measure.existed import test_existed
-from pytest_flame.measure.moving import from_outside, moved_command, moved_paths
-from pytest_flame.measure.opened import watched
-from pytest_flame.measure.overlay import DEFAULT_PATTERNS, test_parts
-from pytest_flame.measure.projects import distributions, import_roots, release_before
-from pytest_flame.measure.provenance import Provenance
-from pytest_flame.measure.scratch import Scratch
-from pytest_flame.measure.trees import build_trees, files_below
+from pytest_flame.trees.existed import test_existed
+from pytest_flame.trees.moving import from_outside, moved_command, moved_paths
+from pytest_flame.trees.opened import watched
+from pytest_flame.trees.overlay import DEFAULT_PATTERNS, test_parts
+from pytest_flame.trees.projects import distributions, import_roots, release_before
+from pytest_flame.trees.provenance import Provenance
+from pytest_flame.trees.scratch import Scratch
 
 _OVERLAID_SETTINGS: Final = frozenset({"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini"})
 _STARTER: Final = '''"""Written for the processes of one side of a measurement."""

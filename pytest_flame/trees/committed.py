@@ -13,13 +13,13 @@ from typing import Final
 import pytest_flame
 from pytest_flame.errors import FlameError
 from pytest_flame.git import Repository
-from pytest_flame.measure.gate_state import GateState
-from pytest_flame.measure.overlay import is_test_module, test_parts
-from pytest_flame.measure.provenance import Provenance
-from pytest_flame.measure.redirect import PathMap
-from pytest_flame.measure.scratch import Scratch
-from pytest_flame.measure.sides import link_surroundings, search_path, starter
-from pytest_flame.measure.trees import check_out, link_ignored
+from pytest_flame.trees.copies import check_out, link_ignored
+from pytest_flame.trees.gate_state import GateState
+from pytest_flame.trees.overlay import is_test_module, test_parts
+from pytest_flame.trees.provenance import Provenance
+from pytest_flame.trees.redirect import PathMap
+from pytest_flame.trees.scratch import Scratch
+from pytest_flame.trees.sides import link_surroundings, search_path, starter
 
 SETTINGS: Final = frozenset(
     {"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg", "pyproject.toml"}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.measure.scratch import scratch_directory
+from pytest_flame.trees.scratch import scratch_directory
 
 RUN = """
 import subprocess, sys
-from pytest_flame.measure.scratch import scratch_directory
+from pytest_flame.trees.scratch import scratch_directory
 
 with scratch_directory() as scratch:
     (scratch.path / "read-only").mkdir()

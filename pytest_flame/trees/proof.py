@@ -12,9 +12,10 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
-from pytest_flame.measure.opened import source_of
-from pytest_flame.measure.provenance import Provenance
-from pytest_flame.measure.redirect import PathMap
+from pytest_flame import installed
+from pytest_flame.trees.opened import source_of
+from pytest_flame.trees.provenance import Provenance
+from pytest_flame.trees.redirect import PathMap
 
 _SUFFIXES: Final = (".py", ".pyc", *EXTENSION_SUFFIXES)
 
@@ -140,7 +141,7 @@ def misread(provenance: Provenance, files: Iterable[str]) -> list[Stray]:
 def _module_of(source: str, provenance: Provenance) -> str:
     path = Path(source)
     tops = [Path(top, root) for top in (provenance.other, provenance.checkout) for root in provenance.roots]
-    tops += [parent for parent in path.parents if parent.name in ("site-packages", "dist-packages")]
+    tops += [parent for parent in path.parents if parent.name in installed.FOLDERS]
     inside = [path.relative_to(top) for top in tops if path.is_relative_to(top)]
     if not inside:
         return path.stem

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_flame.measure.redirect import PathMap
+from pytest_flame.trees.redirect import PathMap
 
 
 def moved_paths(text: str, aliases: Sequence[str], places: PathMap) -> str:

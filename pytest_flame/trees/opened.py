@@ -19,12 +19,12 @@ from importlib.util import source_from_cache
 from pathlib import Path
 from typing import Final
 
-from pytest_flame.measure.provenance import Provenance
-from pytest_flame.measure.redirect import PathMap
+from pytest_flame import installed
+from pytest_flame.trees.provenance import Provenance
+from pytest_flame.trees.redirect import PathMap
 
 _CODE: Final = (".py", ".pyc", *EXTENSION_SUFFIXES)
 _CACHE: Final = "__pycache__"
-_INSTALLED: Final = ("site-packages", "dist-packages")
 _IN_OPEN, _IN_Q_OVERFLOW, _IN_ONLYDIR, _IN_ISDIR = 0x20, 0x4000, 0x0100_0000, 0x4000_0000
 _EVENT: Final = struct.Struct("iIII")
 
@@ -72,7 +72,7 @@ def watched(provenance: Provenance, paths: Sequence[str], search_path: Iterable[
             if script:
                 scripts.add(file)
     for site in search_path:
-        if Path(site).name in _INSTALLED:
+        if Path(site).name in installed.FOLDERS:
             _add_installed(folders, Path(site), provenance)
     prefix = os.environ.get("PYTHONPYCACHEPREFIX")
     for folder in list(folders):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.measure import redirect
-from pytest_flame.measure.redirect import PathMap
+from pytest_flame.trees import redirect
+from pytest_flame.trees.redirect import PathMap
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.measure.proof import details, message, strays
-from pytest_flame.measure.provenance import Provenance
+from pytest_flame.trees.proof import details, message, strays
+from pytest_flame.trees.provenance import Provenance
 
 NATIVE = f"pkg/fast{EXTENSION_SUFFIXES[0]}"
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.measure import keeper, opened
-from pytest_flame.measure.opened import Reads, Watched, watched
-from pytest_flame.measure.proof import misread, misread_details, misread_message
-from pytest_flame.measure.provenance import Provenance
+from pytest_flame.measure import keeper
+from pytest_flame.trees import opened
+from pytest_flame.trees.opened import Reads, Watched, watched
+from pytest_flame.trees.proof import misread, misread_details, misread_message
+from pytest_flame.trees.provenance import Provenance
 
 PYTHON = (sys.executable, "-I", "-S")
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest_flame
+from pytest_flame import installed
 from pytest_flame.errors import FlameError
-from pytest_flame.measure.scratch import Scratch
+from pytest_flame.trees.scratch import Scratch
 
 _PROBE: Final = """
 import sys, json, importlib.util, importlib.metadata, hashlib, pathlib
@@ -168,7 +169,7 @@ def refuse_rebuilding(checkout: Path) -> None:
 
 
 def _outer_sites() -> list[Path]:
-    return [Path(p) for p in sys.path if Path(p).name in ("site-packages", "dist-packages") and Path(p).is_dir()]
+    return [Path(p) for p in sys.path if Path(p).name in installed.FOLDERS and Path(p).is_dir()]
 
 
 def _outer_lines(site: Path, checkout: Path) -> Iterable[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.measure.identity import Identity, top_of
+from pytest_flame.trees.identity import Identity, top_of
 
 HOME = Identity.at((Path("/home/u/repo/sub"), Path("/home/u/repo")))
 TREE = Identity.at((Path("/tmp/x/head/sub"), Path("/tmp/x/head")), (Path("/home/u/repo/sub"), Path("/home/u/repo")))

@@ -16,11 +16,11 @@ import pytest
 from repositories import Checkout
 
 from pytest_flame.errors import FlameError
-from pytest_flame.measure.environment import installed_environment
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
-from pytest_flame.measure.scratch import scratch_directory
-from pytest_flame.measure.sides import Side, Sides, open_sides
+from pytest_flame.trees.environment import installed_environment
+from pytest_flame.trees.scratch import scratch_directory
+from pytest_flame.trees.sides import Side, Sides, open_sides
 
 TEST = """
     import pytest

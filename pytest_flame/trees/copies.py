@@ -17,9 +17,9 @@ from typing import Final
 
 from pytest_flame.git import SUBMODULE, Repository
 from pytest_flame.git_program import GitError
-from pytest_flame.measure.compiled import COMPILED, native_changes, not_shareable
-from pytest_flame.measure.ignored import linked
-from pytest_flame.measure.overlay import test_parts
+from pytest_flame.trees.compiled import COMPILED, native_changes, not_shareable
+from pytest_flame.trees.ignored import linked
+from pytest_flame.trees.overlay import test_parts
 
 _CACHES: Final = frozenset(
     {".git", ".hg", ".svn", ".jj", "__pycache__", "node_modules", ".tox", ".nox", ".eggs", "__pypackages__"}

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final
 
-from pytest_flame.measure.compiled import COMPILED
+from pytest_flame.trees.compiled import COMPILED
 
 LARGEST_COPIED: Final = 50_000_000
 """Bytes of ignored data in one place, a folder or a file, that are still copied."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.measure.overlay import test_parts as parts
+from pytest_flame.trees.overlay import test_parts as parts
 
 CASES = {
     "beside the code": ["pkg/__init__.py", "pkg/x.py", "+pkg/test_x.py", "+pkg/conftest.py", "pkg/data.json"],

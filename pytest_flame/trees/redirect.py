@@ -5,7 +5,7 @@ file and with nothing else of this package: it needs the standard library only a
 """
 
 # pathlib would double what every process of a side spends on starting.
-# ruff: noqa: PTH110, PTH112, PTH118, PTH119, PTH120, PTH206
+# ruff: noqa: PTH110, PTH112, PTH119, PTH120
 from __future__ import annotations
 
 import os
@@ -15,7 +15,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
 from types import ModuleType
 
-_INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+from pytest_flame.installed import lies_in_environment
 
 
 class PathMap:
@@ -35,9 +35,12 @@ class PathMap:
         real = os.path.realpath(path)
         if not _inside(real, self.checkout) or _inside(real, self.tree):
             return None
-        if any(_inside(real, folder) for folder in self.kept) or self._is_installed(real):
+        if any(_inside(real, folder) for folder in self.kept) or self._in_environment(real):
             return None
         return self.tree + real[len(self.checkout) :]
+
+    def _in_environment(self, path: str) -> bool:
+        return lies_in_environment(path, self.checkout, self._environments)
 
     def is_shared(self, path: str) -> bool:
         """A compiled part that only the checkout has, built from sources that are the same on both sides."""
@@ -48,18 +51,6 @@ class PathMap:
             and path.endswith(tuple(EXTENSION_SUFFIXES))
             and not os.path.exists(mapped)
         )
-
-    def _is_installed(self, path: str) -> bool:
-        if not _INSTALLED.isdisjoint(path[len(self.checkout) :].split(os.sep)):
-            return True
-        folder = path
-        while len(folder) > len(self.checkout):
-            if folder not in self._environments:
-                self._environments[folder] = os.path.exists(os.path.join(folder, "pyvenv.cfg"))
-            if self._environments[folder]:
-                return True
-            folder = os.path.dirname(folder)
-        return False
 
 
 class RedirectingFinder:

@@ -9,9 +9,9 @@ from repositories import Checkout
 
 from pytest_flame.git import Repository
 from pytest_flame.git_program import GitError
-from pytest_flame.measure import ignored
-from pytest_flame.measure.existed import test_existed as existed
-from pytest_flame.measure.trees import Trees, build_trees, files_below
+from pytest_flame.trees import ignored
+from pytest_flame.trees.copies import Trees, build_trees, files_below
+from pytest_flame.trees.existed import test_existed as existed
 
 
 @pytest.fixture

@@ -1,0 +1,35 @@
+"""What is installed and not the project's own code: decided here for everybody."""
+
+# Asked for every import of a worker: strings are several times as fast as paths.
+# ruff: noqa: PTH110, PTH118, PTH120, PTH206
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+FOLDERS: Final = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+"""That packages are installed into."""
+
+
+def is_installed(parts: Iterable[str]) -> bool:
+    """Whether a path of these parts lies in one of them."""
+    return not FOLDERS.isdisjoint(parts)
+
+
+def lies_in_environment(path: str, root: str, environments: dict[str, bool]) -> bool:
+    """Whether a path below ``root`` is installed there, or lies in a virtual environment of any name.
+
+    ``environments`` remembers which folders are one (PEP 405: they hold a ``pyvenv.cfg``).
+    """
+    if is_installed(path[len(root) :].split(os.sep)):
+        return True
+    folder = path
+    while len(folder) > len(root):
+        if folder not in environments:
+            environments[folder] = os.path.exists(os.path.join(folder, "pyvenv.cfg"))
+        if environments[folder]:
+            return True
+        folder = os.path.dirname(folder)
+    return False
