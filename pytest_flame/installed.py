@@ -1,4 +1,7 @@
-"""What is installed and not the project's own code: decided here for everybody."""
+"""What is installed and not the project's own code: decided here for everybody.
+
+``trees/redirect.py`` loads this file by itself, in processes that may not see the package: standard library only.
+"""
 
 # Asked for every import of a worker: strings are several times as fast as paths.
 # ruff: noqa: PTH110, PTH118, PTH120, PTH206
@@ -7,9 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Final
 
-FOLDERS: Final = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+FOLDERS = frozenset({"site-packages", "dist-packages", "__pypackages__"})
 """That packages are installed into."""
 
 

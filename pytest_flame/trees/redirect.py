@@ -1,21 +1,32 @@
 """Imports that would read the user's checkout read a tree beside it instead, whatever way they are installed.
 
 Loaded by a generated ``sitecustomize`` in every Python process of a side, before any of the project's modules, by its
-file and with nothing else of this package: it needs the standard library only and imports as little as it can.
+file and with nothing else of this package but ``installed.py``: both need the standard library only, and import as little
+as they can.
 """
 
 # pathlib would double what every process of a side spends on starting.
-# ruff: noqa: PTH110, PTH112, PTH119, PTH120
+# ruff: noqa: PTH110, PTH112, PTH118, PTH119, PTH120, PTH122
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
-from importlib.util import spec_from_file_location
+from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
-from pytest_flame.installed import lies_in_environment
+
+def _load_beside(path: str) -> ModuleType:
+    """Another file of the package that needs nothing else of it."""
+    spec = spec_from_file_location("_pytest_flame_" + os.path.splitext(os.path.basename(path))[0], path)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_installed = _load_beside(os.path.join(os.path.dirname(os.path.dirname(__file__)), "installed.py"))
 
 
 class PathMap:
@@ -40,7 +51,7 @@ class PathMap:
         return self.tree + real[len(self.checkout) :]
 
     def _in_environment(self, path: str) -> bool:
-        return lies_in_environment(path, self.checkout, self._environments)
+        return bool(_installed.lies_in_environment(path, self.checkout, self._environments))
 
     def is_shared(self, path: str) -> bool:
         """A compiled part that only the checkout has, built from sources that are the same on both sides."""

@@ -42,7 +42,7 @@ def start():
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     sys.path[:] = [entry for entry in sys.path if entry != {folder!r}]
-    module.install(module.Places({checkout!r}, {tree!r}, {kept!r}, {shares_compiled!r}))
+    module.install(module.PathMap({checkout!r}, {tree!r}, {kept!r}, {shares_compiled!r}))
 
 
 def hand_on():
