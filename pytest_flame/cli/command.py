@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
 from pytest_flame.errors import FlameError
+from pytest_flame.formats import registry
 from pytest_flame.quantities import parse_percent
 
 TROUBLE: Final = 2
@@ -111,7 +112,7 @@ def _add_draw(commands: Any) -> None:
         "draw", help=text, description=f"{_sentence(text)}", epilog=_DRAW, formatter_class=_Formatter
     )
     draw.add_argument("files", nargs="+", metavar="FILE", help="a profile; a folder: all in it; -: standard input")
-    _add_output(draw, "svg, html, speedscope, folded", required=True)
+    _add_output(draw, "svg, html", required=True)
     _add_reading(draw, threads="shown")
     draw.set_defaults(run=_lazily("draw"))
 
@@ -125,7 +126,7 @@ def _add_diff(commands: Any) -> None:
     diff.add_argument(
         "--two-counts", metavar="FILE", help="one file for both: every line ends in two counts, before and after"
     )
-    _add_output(diff, "svg, html, md, speedscope, folded", required=False)
+    _add_output(diff, "svg, html, md", required=False)
     diff.add_argument(
         "--width",
         choices=("max", "before", "after"),
@@ -160,7 +161,8 @@ def _add_diff(commands: Any) -> None:
     diff.set_defaults(run=_lazily("diff"))
 
 
-def _add_output(command: argparse.ArgumentParser, known: str, *, required: bool) -> None:
+def _add_output(command: argparse.ArgumentParser, shown: str, *, required: bool) -> None:
+    known = ", ".join([shown, *registry.written()])
     group = command.add_argument_group("results")
     group.add_argument(
         "-o",
@@ -172,7 +174,7 @@ def _add_output(command: argparse.ArgumentParser, known: str, *, required: bool)
         help=f"where to write; its suffix says what: {known}; several -o write several; - is standard output",
     )
     group.add_argument(
-        "--format", choices=("svg", "html", "speedscope", "folded", "markdown"), help="whatever the suffix says"
+        "--format", choices=("svg", "html", "markdown", *registry.written()), help="whatever the suffix says"
     )
     group.add_argument("--static", action="store_true", help="an SVG without script, as a pull request shows it anyway")
     group.add_argument("--title", help="what stands above the picture (default: the file's name)")

@@ -9,7 +9,7 @@ from typing import Final
 
 from pytest_flame import fold
 from pytest_flame.errors import UsageError
-from pytest_flame.model import PS_PER_NS, Stack
+from pytest_flame.model import Stack
 from pytest_flame.render.units import SAMPLES, Amount
 
 _TIME: Final = Amount("time")
@@ -34,17 +34,10 @@ class Unit:
     name: str
     amount: Amount
     scale: int
-    speedscope: str = "none"
-    """What speedscope calls it; ``nanoseconds`` for times."""
 
     @property
     def timed(self) -> bool:
         return not self.amount.noun
-
-    @property
-    def speedscope_per(self) -> int:
-        """How much of a cost one of speedscope's unit is."""
-        return PS_PER_NS if self.timed else self.scale
 
     def fitting(self, decimals: int, most: int) -> Unit:
         """Fine enough for counts of so many decimals, whose sums are at most ``most``, where that can be.
@@ -76,7 +69,7 @@ class Unit:
 
 
 SAMPLE: Final = Unit("samples", SAMPLES, 10**_DECIMALS)
-BASELINE: Final = Unit("ps", _PER_ITERATION, 1, "nanoseconds")
+BASELINE: Final = Unit("ps", _PER_ITERATION, 1)
 """A baseline of pytest-flame."""
 
 
@@ -86,11 +79,11 @@ def parse_unit(text: str) -> Unit:
     if name == SAMPLE.name:
         return SAMPLE
     if name in _TIMES:
-        return Unit(name, _TIME, _TIMES[name], "nanoseconds")
+        return Unit(name, _TIME, _TIMES[name])
     if not re.fullmatch(r"[^\W\d][\w .-]{0,30}", name):
         raise UsageError(
             f"--unit={text} names nothing that can be counted",
             why="expected samples, a time (ns, us, ms, s) or a word such as bytes or cycles",
         )
     noun = name.removesuffix("s")
-    return Unit(name, Amount(f"{noun}s", noun, per=SAMPLE.scale), SAMPLE.scale, "bytes" if noun == "byte" else "none")
+    return Unit(name, Amount(f"{noun}s", noun, per=SAMPLE.scale), SAMPLE.scale)

@@ -13,19 +13,18 @@ from typing import Final
 from pytest_flame import fold
 from pytest_flame.cli.alignment import aligned, note
 from pytest_flame.cli.inputs import InputOptions, Source, expand, read, read_pair, summed
-from pytest_flame.cli.outputs import STDOUT, Writers, outputs, svg_text, write
+from pytest_flame.cli.outputs import STDOUT, Writers, known_formats, outputs, profile_writers, svg_text, write
 from pytest_flame.cli.replicates import FEWEST, Terms, compare_replicates, unlike
 from pytest_flame.cli.summary import diff_lines
 from pytest_flame.cli.titles import how, title_of, title_of_sides
 from pytest_flame.errors import UsageError
-from pytest_flame.formats import collapsed
+from pytest_flame.formats.format import NamedProfile, Profiles
 from pytest_flame.judge import outcome
 from pytest_flame.model import Judgement, Limits
 from pytest_flame.render import units
 from pytest_flame.render.layout import Width
 from pytest_flame.render.lines import paint, wants_colour
 
-KNOWN: Final = ("svg", "html", "markdown", "speedscope", "folded")
 REGRESSED: Final = 1
 """Exit status."""
 _WIDTHS: Final = {"max": Width.MAX, "before": Width.BASE, "after": Width.HEAD}
@@ -41,7 +40,7 @@ class Inputs:
 
 def run(arguments: Namespace) -> int:
     """The exit status. Raises ``FlameError``."""
-    results = outputs(arguments.output or (), arguments.format, KNOWN)
+    results = outputs(arguments.output or (), arguments.format, known_formats("svg", "html", "markdown"))
     if arguments.strict and not arguments.fail_on_regression:
         raise UsageError("--strict says what else fails", fix="add --fail-on-regression")
     sides = _read(arguments)
@@ -136,21 +135,16 @@ def _writers(arguments: Namespace, sides: Inputs, judgement: Judgement, limits: 
 
         return comparison_markdown(judgement, limits, shown)
 
-    def as_speedscope() -> str:
-        from pytest_flame.formats import speedscope
-
-        wholes = [summed(side[0].name, side) for side in _both(sides)]
-        profiles = [
-            speedscope.NamedProfile(f"{s}: {n}", w.costs)
-            for s, n, w in zip(("before", "after"), names, wholes, strict=True)
-        ]
-        lines = {**wholes[0].lines, **wholes[1].lines}
-        return speedscope.dumps(speedscope.Document(sides.title, profiles, unit.speedscope, unit.speedscope_per, lines))
-
-    def folded() -> str:
-        return collapsed.dumps([summed(sides.title, side).costs for side in _both(sides)], unit.scale)
-
-    return {"svg": svg, "html": html, "markdown": markdown, "speedscope": as_speedscope, "folded": folded}
+    wholes = [summed(side[0].name, side) for side in _both(sides)]
+    named = zip(("before", "after"), names, wholes, strict=True)
+    profiles = Profiles(
+        sides.title,
+        [NamedProfile(f"{side}: {name}", whole.costs) for side, name, whole in named],
+        unit.name,
+        unit.scale,
+        {**wholes[0].lines, **wholes[1].lines},
+    )
+    return {"svg": svg, "html": html, "markdown": markdown, **profile_writers(profiles)}
 
 
 def _both(sides: Inputs) -> tuple[Sequence[Source], Sequence[Source]]:

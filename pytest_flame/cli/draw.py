@@ -5,22 +5,19 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import Final
 
 from pytest_flame.cli.inputs import InputOptions, Source, expand, read, summed
-from pytest_flame.cli.outputs import Writers, outputs, svg_text, write
+from pytest_flame.cli.outputs import Writers, known_formats, outputs, profile_writers, svg_text, write
 from pytest_flame.cli.titles import how, title_of
-from pytest_flame.formats import collapsed
+from pytest_flame.formats.format import NamedProfile, Profiles
 from pytest_flame.model import Profile
 from pytest_flame.render import units
 from pytest_flame.render.text import printable
 
-KNOWN: Final = ("svg", "html", "speedscope", "folded")
-
 
 def run(arguments: Namespace) -> int:
     """The exit status. Raises ``FlameError``."""
-    results = outputs(arguments.output, arguments.format, KNOWN)
+    results = outputs(arguments.output, arguments.format, known_formats("svg", "html"))
     names = expand(arguments.files)
     sources = read(names, InputOptions(how(arguments, threads=True), arguments.unit))
     for source in sources:
@@ -48,18 +45,8 @@ def _writers(arguments: Namespace, title: str, sources: Sequence[Source]) -> Wri
 
         return profile_page(recording(title, [whole]))
 
-    def as_speedscope() -> str:
-        from pytest_flame.formats import speedscope
-
-        profile = speedscope.NamedProfile(title, whole.costs)
-        return speedscope.dumps(
-            speedscope.Document(title, [profile], unit.speedscope, unit.speedscope_per, whole.lines)
-        )
-
-    def folded() -> str:
-        return collapsed.dumps([whole.costs], unit.scale)
-
-    return {"svg": svg, "html": html, "speedscope": as_speedscope, "folded": folded}
+    profiles = Profiles(title, [NamedProfile(title, whole.costs)], unit.name, unit.scale, whole.lines)
+    return {"svg": svg, "html": html, **profile_writers(profiles)}
 
 
 def _subtitle(whole: Source, profiles: int) -> str:

@@ -16,12 +16,13 @@ from pytest_flame import fold
 from pytest_flame.baseline import store
 from pytest_flame.cli.counted import BASELINE, SAMPLE, Unit, parse_unit
 from pytest_flame.errors import UsageError
-from pytest_flame.formats import reading, sniff
+from pytest_flame.formats import reading, registry, sniff
 from pytest_flame.formats.counts import Counts
+from pytest_flame.formats.format import ReadOptions
 from pytest_flame.model import Frame, SourceLine, Stack
 
 STDIN: Final = "-"
-_PLAIN: Final = (".folded", ".collapsed", ".txt", ".script", ".speedscope.json")
+_PLAIN: Final = tuple(dict.fromkeys(suffix for known in registry.FORMATS for suffix in known.suffixes))
 SUFFIXES: Final = (*_PLAIN, *(f"{suffix}.gz" for suffix in _PLAIN))
 """What is taken from a folder."""
 _NO_ACCIDENT: Final = 5
@@ -50,7 +51,7 @@ class InputOptions:
     """How files are read. ``unit=None``: what the file says, pytest-flame's own baselines as such, all else as
     samples."""
 
-    how: reading.ReadOptions
+    how: ReadOptions
     unit: Unit | None = None
 
 

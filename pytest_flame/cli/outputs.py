@@ -6,21 +6,19 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from pytest_flame import atomic
 from pytest_flame.errors import UsageError
+from pytest_flame.formats import registry
+from pytest_flame.formats.format import Profiles
 from pytest_flame.render.picture import Picture
 
 STDOUT: Final = "-"
-FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
-    "svg": (".svg",),
-    "html": (".html", ".htm"),
-    "speedscope": (".speedscope.json", ".speedscope"),
-    "folded": (".folded", ".collapsed", ".txt"),
-    "markdown": (".md",),
-}
+SHOWN: Final[Mapping[str, tuple[str, ...]]] = {"svg": (".svg",), "html": (".html", ".htm"), "markdown": (".md",)}
+"""What is made for people, with its suffixes; profiles for other programs are in ``formats.registry``."""
 Writers = Mapping[str, Callable[[], str]]
 """What makes each format's text, for the formats that a command can write."""
 
@@ -29,6 +27,20 @@ Writers = Mapping[str, Callable[[], str]]
 class Output:
     path: str
     format: str
+
+
+def known_formats(*shown: str) -> tuple[str, ...]:
+    """What a command can write: these of ``SHOWN``, and every format of profiles that is written."""
+    return (*shown, *registry.written())
+
+
+def profile_writers(profiles: Profiles) -> dict[str, Callable[[], str]]:
+    """One for each format that is written."""
+    return {name: partial(known.write, profiles) for name, known in registry.written().items() if known.write}
+
+
+def suffixes(name: str) -> tuple[str, ...]:
+    return SHOWN[name] if name in SHOWN else registry.written()[name].suffixes
 
 
 def outputs(paths: Sequence[str], asked: str | None, known: Sequence[str]) -> list[Output]:
@@ -73,7 +85,7 @@ def _by_suffix(path: str, known: Sequence[str]) -> str:
     if path == STDOUT:
         raise UsageError("-o - leaves open what to write", fix=f"add --format {'|'.join(known)}")
     for name in known:
-        if path.lower().endswith(FORMATS[name]):
+        if path.lower().endswith(suffixes(name)):
             return name
     if path.lower().endswith(".json"):
         raise UsageError(f"-o {path}: no format belongs to that name", why=expected, fix="name it ….speedscope.json")
@@ -81,4 +93,4 @@ def _by_suffix(path: str, known: Sequence[str]) -> str:
 
 
 def _listed(known: Sequence[str]) -> str:
-    return ", ".join(FORMATS[name][0] for name in known)
+    return ", ".join(suffixes(name)[0] for name in known)

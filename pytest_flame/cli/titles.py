@@ -8,8 +8,8 @@ from pathlib import PurePath
 
 from pytest_flame.cli.inputs import STDIN, SUFFIXES
 from pytest_flame.formats.content import Bounds
+from pytest_flame.formats.format import ReadOptions
 from pytest_flame.formats.labels import Naming
-from pytest_flame.formats.reading import ReadOptions
 
 
 def how(arguments: Namespace, *, threads: bool) -> ReadOptions:

@@ -18,6 +18,7 @@ from pytest_flame.errors import FormatError
 from pytest_flame.formats.content import Content
 from pytest_flame.formats.counts import NUMBER, Counts, Tally
 from pytest_flame.formats.folded import encode_frame
+from pytest_flame.formats.format import Format
 from pytest_flame.formats.labels import UNNAMED, Namer, Naming, decoded
 from pytest_flame.formats.roots import has_command_lines, is_austin, is_open, split
 from pytest_flame.model import Frame, Stack
@@ -163,3 +164,12 @@ def _refused(name: str, number: int, line: str, columns: int) -> FormatError:
 
 def _shortened(line: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN * 2 // 3]}…{line[-_SHOWN // 3 :]}"
+
+
+FORMAT: Final = Format(
+    name="folded",
+    suffixes=(".folded", ".collapsed", ".txt"),
+    recognises=lambda beginning: beginning.document is None,
+    read=lambda content, how, beginning: read(content, how.naming),
+    write=lambda written: dumps([profile.costs for profile in written.profiles], written.per),
+)

@@ -21,6 +21,7 @@ from typing import Final
 from pytest_flame.errors import FormatError
 from pytest_flame.formats.content import Content
 from pytest_flame.formats.counts import Counts, Tally
+from pytest_flame.formats.format import Format
 from pytest_flame.formats.labels import Namer, Naming
 from pytest_flame.formats.styles import last_group
 
@@ -184,3 +185,12 @@ def _one_event(name: str, events: Counter[str], metric: str) -> None:
             why="what they count can't be added up",
             fix=f"choose one: --metric {next(iter(events))}",
         )
+
+
+FORMAT: Final = Format(
+    name="perf script",
+    suffixes=(".script", ".txt"),
+    recognises=lambda beginning: beginning.document is None and looks_like(beginning.lines),
+    read=lambda content, how, beginning: read(content, how.naming, how.metric),
+    several_metrics=True,
+)

@@ -3,48 +3,38 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, BinaryIO, Final
 
 from pytest_flame.errors import FormatError
-from pytest_flame.formats import collapsed, perf_script, sniff, speedscope_reader
-from pytest_flame.formats.content import Bounds, Content
+from pytest_flame.formats import collapsed, perf_script, registry, sniff
+from pytest_flame.formats.content import Content
 from pytest_flame.formats.counts import Counts
-from pytest_flame.formats.labels import Naming
+from pytest_flame.formats.format import Beginning, ReadOptions
 
 _HEAD: Final = 200
 """Lines that show what a text is."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """``metric`` is which one of a file that counts several things: perf's event, speedscope's profile or unit."""
-
-    naming: Naming = field(default_factory=Naming)
-    bounds: Bounds = field(default_factory=Bounds)
-    metric: str = ""
-
-
 def read(stream: BinaryIO, name: str, how: ReadOptions) -> Counts:
-    """One profile: folded stacks, what ``perf script`` prints, or speedscope's JSON; plain or compressed with gzip, in
-    UTF-8, UTF-16 or UTF-32.
+    """One profile in any format of ``FORMATS``; plain or compressed with gzip, in UTF-8, UTF-16 or UTF-32.
 
     ``name`` is what errors call it. Raises ``FormatError`` for everything else, with what it is and what to do.
     """
     content = Content(stream, name, how.bounds)
     head = _checked(content)
-    if _is_json(head):
-        return _of_json(content, how)
-    if perf_script.looks_like(head.split("\n")[:_HEAD]):
-        return perf_script.read(content, how.naming, how.metric)
-    if how.metric:
-        raise FormatError(
-            f"{name} has no metric to choose",
-            why="folded stacks have one count a line, and don't say of what",
-            fix=f"leave out --metric {how.metric}; --unit says what the counts are",
-        )
-    return collapsed.read(content, how.naming)
+    beginning = Beginning(head.split("\n")[:_HEAD], _document_of(content) if _is_json(head) else None)
+    for known in registry.FORMATS:
+        if known.recognises is None or known.read is None or not known.recognises(beginning):
+            continue
+        if how.metric and not known.several_metrics:
+            raise FormatError(
+                f"{name} has no metric to choose",
+                why="folded stacks have one count a line, and don't say of what",
+                fix=f"leave out --metric {how.metric}; --unit says what the counts are",
+            )
+        return known.read(content, how, beginning)
+    raise sniff.json_format(beginning.document).refusal(name)
 
 
 def read_pair(stream: BinaryIO, name: str, how: ReadOptions) -> tuple[Counts, Counts]:
@@ -78,10 +68,10 @@ def _is_json(head: str) -> bool:
     return sniff.is_json(head) and not collapsed.is_one(head.lstrip().partition("\n")[0])
 
 
-def _of_json(content: Content, how: ReadOptions) -> Counts:
+def _document_of(content: Content) -> Any:
     text = content.whole()
     try:
-        document = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError) as e:
         first, _, rest = text.strip().partition("\n")
         if rest and (line := _document(first)) is not None:
@@ -91,9 +81,6 @@ def _of_json(content: Content, how: ReadOptions) -> Counts:
             why=f"it begins as JSON does, but: {e or type(e).__name__}",
             fix="copy or write it again: it is incomplete",
         ) from e
-    if not speedscope_reader.looks_like(document):
-        raise sniff.json_format(document).refusal(content.name)
-    return speedscope_reader.read(document, content, how.naming, how.metric)
 
 
 def _document(text: str) -> Any:

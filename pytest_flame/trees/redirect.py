@@ -1,8 +1,8 @@
 """Imports that would read the user's checkout read a tree beside it instead, whatever way they are installed.
 
 Loaded by a generated ``sitecustomize`` in every Python process of a side, before any of the project's modules, by its
-file and with nothing else of this package but ``installed.py``: both need the standard library only, and import as little
-as they can.
+file and with nothing else of this package but ``installed.py``. Both need the standard library only and import as
+little as they can.
 """
 
 # pathlib would double what every process of a side spends on starting.

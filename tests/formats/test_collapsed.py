@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import collapsed, reading
 from pytest_flame.formats.counts import Counts
+from pytest_flame.formats.format import ReadOptions
 from pytest_flame.formats.labels import Naming
-from pytest_flame.formats.reading import ReadOptions
 from pytest_flame.model import Frame
 
 ONE = 1000

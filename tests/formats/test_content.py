@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading
 from pytest_flame.formats.content import Bounds, Content, parse_size, size_text
-from pytest_flame.formats.reading import ReadOptions
+from pytest_flame.formats.format import ReadOptions
 
 SMALL = Bounds(size=1 << 20, line=1 << 18)
 TINY = Bounds(size=1 << 18)

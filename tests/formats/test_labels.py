@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.formats import collapsed, reading
+from pytest_flame.formats.format import ReadOptions
 from pytest_flame.formats.labels import NO_FRAMES, Namer, Naming, module_name
-from pytest_flame.formats.reading import ReadOptions
 from pytest_flame.formats.roots import split
 from pytest_flame.model import Frame, FrameKind, SourceLine, Stack
 

@@ -14,8 +14,8 @@ import pytest
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading
+from pytest_flame.formats.format import ReadOptions
 from pytest_flame.formats.labels import Naming
-from pytest_flame.formats.reading import ReadOptions
 
 RECORDED = Path(__file__).parent / "recorded"
 

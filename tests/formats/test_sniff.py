@@ -22,7 +22,7 @@ import pytest
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading
-from pytest_flame.formats.reading import ReadOptions
+from pytest_flame.formats.format import ReadOptions
 
 
 def refused(data: bytes, name: str = "my file.bin") -> FormatError:

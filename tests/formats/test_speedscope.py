@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading, speedscope
 from pytest_flame.formats.counts import Counts
+from pytest_flame.formats.format import NamedProfile, Profiles, ReadOptions
 from pytest_flame.formats.labels import Naming
-from pytest_flame.formats.reading import ReadOptions
 from pytest_flame.model import Frame, SourceLine
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -151,7 +151,7 @@ STACKS = st.lists(FRAMES, min_size=1, max_size=5).map(tuple)
 @given(st.dictionaries(STACKS, st.integers(1, 10**12), min_size=1, max_size=6))
 def test_what_we_write_is_read_back(costs):
     lines = {frame: SourceLine("app.py", 3) for stack in costs for frame in stack if frame.module == "app"}
-    text = speedscope.dumps(speedscope.Document("x", [speedscope.NamedProfile("x", costs)], "nanoseconds", 1000, lines))
+    text = speedscope.dumps(Profiles("x", [NamedProfile("x", costs)], "ns", 1000, lines))
     found = read(text.encode())
     assert found.unit == "ns"
     assert {s: Fraction(n, found.one) for s, n in found.counts.items()} == {

@@ -1,0 +1,66 @@
+"""What a format of profiles is: how it is recognised, read and written. ``registry`` has them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_flame.formats.content import Bounds, Content
+from pytest_flame.formats.counts import Counts
+from pytest_flame.formats.labels import Naming
+from pytest_flame.model import Frame, SourceLine, Stack
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """``metric`` is which one of a file that counts several things: perf's event, speedscope's profile or unit."""
+
+    naming: Naming = field(default_factory=Naming)
+    bounds: Bounds = field(default_factory=Bounds)
+    metric: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What shows which format a file is in."""
+
+    lines: Sequence[str]
+    """The first ones, of a file of any length."""
+    document: Any = None
+    """All of a file in JSON, numbers as ``int`` or ``Decimal``; None where it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedProfile:
+    """One profile among those of a file; its costs are in the terms of ``Profiles``."""
+
+    name: str
+    costs: Mapping[Stack, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """What is written into one file: a profile, or two, before and after. A cost of ``per`` is one ``unit``."""
+
+    name: str
+    profiles: Sequence[NamedProfile]
+    unit: str = "ns"
+    """As ``Counts.unit``; ``samples`` where nothing else is known."""
+    per: int = 1000
+    """A power of ten."""
+    lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """``recognises`` is asked before ``read``; a format that is only written has neither."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    """Of its files' names, the usual one first."""
+    recognises: Callable[[Beginning], bool] | None = None
+    read: Callable[[Content, ReadOptions, Beginning], Counts] | None = None
+    write: Callable[[Profiles], str] | None = None
+    several_metrics: bool = False
+    """A file may count several things, of which ``ReadOptions.metric`` names one."""
