@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+from pytest_flame import fold
+from pytest_flame.baseline.stored import FLOORS, storable
 from pytest_flame.compare import compare_interleaved
 from pytest_flame.gate.trial import Screen, Trial
 from pytest_flame.judge import judge
@@ -65,11 +67,14 @@ def interleaved(limits: Limits, most: int) -> Judge:
     return decide
 
 
-def stored(limits: Limits, most: int) -> Judge:
-    """The screen alone. Its REGRESSED and INCONCLUSIVE are suspicions, which a run measures again."""
+def stored(limits: Limits, most: int, kept: Callable[[Recording], Recording] = storable) -> Judge:
+    """The screen alone. Its REGRESSED and INCONCLUSIVE are suspicions, which a run measures again.
+
+    ``kept`` is what a baseline holds of its recording.
+    """
 
     def decide(source: Source) -> Decision:
-        screen = Screen(source.stored(most), limits, most, TIME_S)
+        screen = Screen(kept(source.stored(most)), limits, most, TIME_S)
         head = [source.head()]
         while screen.wants_more(None, pooled(head)):
             head.append(source.head())
@@ -92,7 +97,14 @@ def fixed(limits: Limits, pairs: int) -> Judge:
 
 
 def gates(limits: Limits, pairs: int) -> Mapping[str, Judge]:
-    return {"gate": interleaved(limits, pairs), "stored": stored(limits, pairs), "fixed": fixed(limits, pairs)}
+    """Of ``stored`` also what it would decide by the recording as measured, and by one pruned as far as any is."""
+    return {
+        "gate": interleaved(limits, pairs),
+        "stored": stored(limits, pairs),
+        "unreduced": stored(limits, pairs, lambda recording: recording),
+        "pruned": stored(limits, pairs, lambda recording: fold.pruned(storable(recording), FLOORS[-1])),
+        "fixed": fixed(limits, pairs),
+    }
 
 
 def pooled(recordings: Sequence[Recording]) -> Recording:
