@@ -1,8 +1,9 @@
 # Sourced by demo.sh and test.sh: a Python that fits, and a virtual environment of its own with the package in it.
 # FLAME_PYTHON names the Python to use; FLAME_VENV the environment's folder (kept and used again).
 
-SUPPORTED="3.11 3.12 3.13 3.14 3.15"
-CANDIDATES="python3.11 python3 python3.12 python3.13 python3.14 python3.15"
+# What pyproject.toml lists, everything else follows; the oldest of them first.
+SUPPORTED=$(sed -n 's/.*"Programming Language :: Python :: \(3\.[0-9]*\)".*/\1/p' "$ROOT/pyproject.toml" | tr '\n' ' ')
+CANDIDATES="python${SUPPORTED%% *} python3$(printf ' python%s' $SUPPORTED)"
 
 find_python() {
     for candidate in ${FLAME_PYTHON:-$CANDIDATES}; do

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from pytest_flame.sampling import native
+
 ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -49,6 +51,20 @@ def test_installed_metadata_is_that_of_the_checkout() -> None:
     assert metadata["Version"] == PROJECT["version"]
     assert metadata["Requires-Python"] == PROJECT["requires-python"]
     assert metadata["License-Expression"] == PROJECT["license"]
+
+
+def test_supported_pythons_are_listed_once_for_everything_else_to_follow() -> None:
+    listed = tuple(
+        found[1]
+        for classifier in PROJECT["classifiers"]
+        if (found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", classifier))
+    )
+    assert listed == native.PYTHONS
+    assert PROJECT["requires-python"] == f">={listed[0]}"
+    asked = subprocess.run(
+        ["sh", "-c", 'ROOT=$1; . "$ROOT/ci/env.sh"; echo $SUPPORTED', "sh", ROOT], capture_output=True, text=True
+    )
+    assert tuple(asked.stdout.split()) == listed
 
 
 def test_pytest_finds_the_plugin() -> None:
