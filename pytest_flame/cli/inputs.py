@@ -82,7 +82,7 @@ def read(names: Sequence[str], how: InputOptions) -> list[Source]:
 
 def _read(name: str, how: InputOptions) -> tuple[Counts, Unit]:
     with _opened(name) as stream:
-        if name.endswith(".json") and _BASELINE_MARK in stream.peek(_HEAD)[:_HEAD]:
+        if name != STDIN and _BASELINE_MARK in stream.peek(_HEAD)[:_HEAD]:
             recording = store.read(Path(name))
             return Counts(fold.recording_profile(recording).costs, recording.lines), BASELINE
         profile = reading.read(stream, _shown(name), how.how)

@@ -288,6 +288,10 @@ _JSONS: Final[tuple[tuple[Callable[[Mapping[str, Any]], bool], UnreadFormat], ..
         ),
     ),
     (
+        lambda d: str(d.get("schema", "")).startswith("pytest-flame/baseline"),
+        UnreadFormat("a baseline of pytest-flame", "it is read from its file", "flame draw flame-baselines/NAME.json"),
+    ),
+    (
         lambda d: str(d.get("schema", "")).startswith("pytest-flame/"),
         UnreadFormat(
             "a result of pytest-flame", "it holds what was judged, and no profile", "read the files in flame-baselines/"

@@ -17,7 +17,7 @@ LONGEST_ROUND_NS: Final = 24 * 3600 * 1_000_000_000
 def plan_like(base: Recording, time_s: float) -> tuple[Plan, float]:
     """The plan of a stored recording, its number of rounds fitted to the time at hand; and a round's seconds."""
     timings = [p.timing for p in base.processes]
-    round_s = max(statistics.median(t.wall_ns / t.rounds for t in timings) / 1e9, 1e-6)
+    round_s = max(statistics.median(t.wall_ns * t.iterations / t.calls for t in timings) / 1e9, 1e-6)
     # Most of the processes: one that was slowed down by chance may have shortened its rounds.
     iterations = statistics.mode(t.iterations for t in timings)
     return Plan(iterations, max(1, min(MAX_ROUNDS, int(time_s / round_s)))), round_s

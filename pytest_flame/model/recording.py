@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from statistics import median, mode
 from typing import Final
 
 from pytest_flame.errors import IntegrityError
@@ -67,15 +67,15 @@ class Timing:
         faults = [r.minor_faults / r.iterations for r in rounds if r.minor_faults is not None]
         return cls(
             rounds=len(rounds),
-            iterations=mode(r.iterations for r in rounds),
+            iterations=Counter(r.iterations for r in rounds).most_common(1)[0][0],
             calls=sum(r.iterations for r in rounds),
             cpu_ns=sum(r.cpu_ns for r in rounds),
             wall_ns=sum(r.wall_ns for r in rounds),
             sampled_cpu_ns=sum(r.cpu_ns for r in sampled),
             plain_ps=_cheaper_quarter_ps(plain) if len(plain) >= ENOUGH_PLAIN * len(rounds) else None,
             sampled_ps=_cheaper_quarter_ps(sampled) if sampled else None,
-            spin_ns=float(median(spins)) if len(spins) == len(rounds) else None,
-            minor_faults=median(faults) if faults else None,
+            spin_ns=_median(spins) if len(spins) == len(rounds) else None,
+            minor_faults=_median(faults) if faults else None,
         )
 
     def check(self) -> None:
@@ -85,6 +85,12 @@ class Timing:
             raise IntegrityError(f"impossible rounds {self}")
         if self.plain_ps is None and self.sampled_ps is None:
             raise IntegrityError("a process without a cost")
+
+
+def _median(values: Sequence[float]) -> float:
+    """``statistics`` would bring ``decimal`` into every process that is measured."""
+    ordered, middle = sorted(values), len(values) // 2
+    return float(ordered[middle]) if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def _cheaper_quarter_ps(rounds: Sequence[Round]) -> int:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_flame.baseline import stored as stored_module
 from pytest_flame.baseline.json_text import content_sha256
 from pytest_flame.baseline.store import Store, read
 from pytest_flame.baseline.stored import storable
@@ -104,12 +105,13 @@ def test_line_ends_changed_by_git_are_no_edit(stored, recording):
     assert store.load(recording.test_id) == storable(recording)
 
 
-def test_what_would_not_read_back_is_not_written(store, recording):
+def test_what_would_not_read_back_is_not_written(store, recording, monkeypatch):
     odd = dataclasses.replace(recording, seed=1.5)
     with pytest.raises(IntegrityError, match=r"seed is 1\.5, not a whole number"):
         store.save(odd)
+    monkeypatch.setattr(stored_module, "decode", lambda document: recording)
     with pytest.raises(IntegrityError, match="would not read back"):
-        store.save(dataclasses.replace(recording, processes=list(recording.processes)))
+        store.save(recording)
     assert not store.directory.exists()
 
 

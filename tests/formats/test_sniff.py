@@ -124,7 +124,7 @@ KINDS = {
         "a session of pyinstrument",
         "pyinstrument --load 'my file.bin' -r speedscope",
     ),
-    "baseline": (b'{"schema": "pytest-flame/baseline/1"}', "the recording of a baseline", "'my file.folded'"),
+    "baseline": (b'{"schema": "pytest-flame/baseline/1"}', "a baseline of pytest-flame", "flame draw"),
     "JSON": (b'{"a": 1}', "JSON of no kind that is known here", "speedscope"),
     "JSON lines": (b'{"a": 1}\n{"a": 2}\n', "JSON, a document a line", "speedscope"),
     "broken JSON": (b'{"$schema": "https://www.speedscope.app/', "broken JSON", "incomplete"),
@@ -221,7 +221,7 @@ def test_folded_stacks_that_begin_like_something_else_are_read(text):
 def test_every_command_is_one_of_a_known_tool():
     """Guards against inventing commands: those that are named are of these tools."""
     tools = (
-        "perf|mojo2austin|memray|python|py-spy|jfrconv|gzip|zstd|xz|bzip2|lz4|unzip|7z|tar|go tool pprof|pyinstrument|"
+        "flame draw|perf|mojo2austin|memray|python|py-spy|jfrconv|gzip|zstd|xz|bzip2|lz4|unzip|7z|tar|go tool pprof|pyinstrument|"
         r"stackcollapse-(?:go|bpftrace|gdb|jstack)\.pl|stackcollapse-sample\.awk|stackcollapse-chrome-tracing\.py"
     )
     for data, *_ in KINDS.values():

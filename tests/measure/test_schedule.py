@@ -276,7 +276,7 @@ def test_what_hangs_on_base_is_not_tried_on_head() -> None:
 
 def test_head_is_waited_for_by_what_base_took(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(range(0, 10_000, 50))  # each process takes 50 s
-    monkeypatch.setattr("pytest_flame.measure.session.clocks.monotonic", lambda: next(now))
+    monkeypatch.setattr("pytest_flame.measure.schedule.clocks.monotonic", lambda: next(now))
     workers = Workers()
     run(workers, [target(processes=1)])
     (_, first), (_, calibrating), *measuring = workers.asked
