@@ -221,7 +221,8 @@ def test_folded_stacks_that_begin_like_something_else_are_read(text):
 def test_every_command_is_one_of_a_known_tool():
     """Guards against inventing commands: those that are named are of these tools."""
     tools = (
-        "flame draw|perf|mojo2austin|memray|python|py-spy|jfrconv|gzip|zstd|xz|bzip2|lz4|unzip|7z|tar|go tool pprof|pyinstrument|"
+        "flame draw|perf|mojo2austin|memray|python|py-spy|jfrconv|gzip|zstd|xz|bzip2|lz4|unzip|7z|tar|go tool pprof|"
+        "pyinstrument|"
         r"stackcollapse-(?:go|bpftrace|gdb|jstack)\.pl|stackcollapse-sample\.awk|stackcollapse-chrome-tracing\.py"
     )
     for data, *_ in KINDS.values():
