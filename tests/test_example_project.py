@@ -94,3 +94,11 @@ def test_patched_project_still_passes_its_tests(expected: dict[str, Any], copy: 
         assert qualname in set(qualnames(ast.parse(path.read_text(encoding="utf-8")))), f"no function {frame}"
     done = run_pytest(copy, "-x")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_its_baselines_are_small_enough_to_be_reviewed() -> None:
+    """Among them one of deep recursion, and one of code that asyncio runs."""
+    sizes = [path.stat().st_size for path in (EXAMPLE / "flame-baselines").iterdir()]
+    assert len(sizes) >= 15
+    assert max(sizes) <= 40_000
+    assert sum(sizes) <= 150_000
