@@ -1,7 +1,11 @@
 /* The beginning of a thread. An inherited event first ticks after one whole period of its thread's CPU, then after two,
  * and so on: of threads that live shorter nothing is seen, and of many threads that do the same always the same places.
  * A young thread therefore gets an event of its own as well, whose first tick comes after a random part of a period;
- * as long as that one ticks, the inherited one's ticks don't count. */
+ * as long as that one ticks, the inherited one's ticks don't count.
+ *
+ * Until the handler has set the whole period, the event ticks again after the same part. Where that is shorter than the
+ * kernel takes for a tick, the thread would never come out of it: a short one ends its event (PERF_EVENT_IOC_REFRESH),
+ * and the handler enables it again. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -11,6 +15,7 @@
 #include "internal.h"
 
 enum { MAX_YOUNG = 4096, YOUNG_TICKS = 16, FD_BITS = 24, FD_MASK = (1 << FD_BITS) - 1 };
+enum { SHORT_NS = 60000 }; /* several times what the kernel takes for a tick on a virtual machine */
 
 /* The event's id << FD_BITS | descriptor + 1; 0: free. Ids are never used again; of one this large the upper bits are
  * not needed to know it. The thread itself, its end, flame_stop() and a fork's child may all want
@@ -21,8 +26,10 @@ static _Atomic uint32_t seeds, next_place;
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t generation, place;
     uint64_t ticket;
-    unsigned left;      /* ticks of the own event until it is closed */
-    bool first, passed; /* the next tick is the first; the inherited tick after the last own one has been left out */
+    unsigned left;            /* ticks of the own event until it is closed */
+    unsigned missed;          /* inherited ticks before the first own one */
+    bool first, once, passed; /* the next tick is the first; it ends the event; the inherited tick after the last own
+                                 one has been left out */
 } young;
 
 static pthread_key_t at_thread_end;
@@ -78,12 +85,14 @@ int young_adopt(flame_sampler *s) {
         return -ENFILE;
     }
     young.left = YOUNG_TICKS;
+    young.missed = 0;
     young.first = true;
+    young.once = s->event == FLAME_TASK_CLOCK && first_period < SHORT_NS;
     young.passed = false;
     atomic_signal_fence(memory_order_seq_cst);
     young.generation = s->generation; /* the handler may come from here on */
     atomic_signal_fence(memory_order_seq_cst);
-    if (ioctl(event.fd, PERF_EVENT_IOC_ENABLE, 0) < 0) {
+    if (ioctl(event.fd, young.once ? PERF_EVENT_IOC_REFRESH : PERF_EVENT_IOC_ENABLE, young.once ? 1 : 0) < 0) {
         int error = errno;
         young.generation = 0;
         close_place(young.place, young.ticket);
@@ -97,10 +106,18 @@ bool young_tick_counts(const flame_sampler *s, bool own) {
     if (own) {
         if (!young.left) return false; /* was on its way when the event was closed */
         uint64_t period = s->period;
-        if (young.first && is_ours(young.ticket)) ioctl(descriptor_of(young.ticket), PERF_EVENT_IOC_PERIOD, &period);
+        if (young.first && is_ours(young.ticket)) {
+            ioctl(descriptor_of(young.ticket), PERF_EVENT_IOC_PERIOD, &period);
+            if (young.once) ioctl(descriptor_of(young.ticket), PERF_EVENT_IOC_ENABLE, 0);
+        }
         young.first = false;
         if (!--young.left) close_place(young.place, young.ticket);
         return true;
+    }
+    if (young.left && young.first && ++young.missed > 1) { /* the first own tick was lost: it is due within a period */
+        young.left = 0;
+        young.passed = true;
+        close_place(young.place, young.ticket);
     }
     if (young.left) return false;
     bool counts = young.passed;

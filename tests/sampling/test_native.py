@@ -647,6 +647,37 @@ assert weights(raw, "head")["head"] >= 5 * MS, raw
     assert "descriptors of the sampler were closed by the program: samples are missing" in done.stdout
 
 
+def test_threads_come_out_of_a_first_tick_that_is_due_at_once(
+    perf_required: SamplerInfo, run_script: Callable[..., Any]
+) -> None:
+    """Each begins with a random part of the period, of 6,000 some hundred with less than a tick takes: a thread whose
+    event ticked again and again after so little stood still for seconds, or until the script's time was over."""
+    run_script(
+        """
+        import threading
+        from sampled import *
+        def short():
+            global clock
+            sampler.adopt_thread()
+            began = time.thread_time_ns()
+            spin(MS // 4)
+            clock += time.thread_time_ns() - began
+        clock = 0
+        with NativeSampler(PERF) as sampler:
+            sampler.start(2 * MS // 5)
+            sampler.resume()
+            for _ in range(6000):
+                thread = threading.Thread(target=short)
+                thread.start()
+                thread.join()
+            sampler.pause()
+            sampler.stop()
+            raw = sampler.samples()
+        assert 0.8 * clock < weights(raw, "short")["short"] < 1.2 * clock
+        """
+    )
+
+
 def test_too_few_descriptors_are_said_and_none_is_kept(
     perf_required: SamplerInfo, run_script: Callable[..., Any]
 ) -> None:
