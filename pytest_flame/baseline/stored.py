@@ -45,7 +45,7 @@ SCHEMA: Final = f"{NAME}{VERSION}"
 
 MOST_BYTES: Final = 40_000
 FLOORS: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
-"""Parts of all samples. A tenth to a half of what one function may grow by; what is still too large then stays so."""
+"""Parts of all samples, the last one half of what one function may grow by; what is still too large then stays so."""
 _NS_PER_US: Final = 1000
 
 _OF_PROCESS: Final = ("hash_seed", "loop_ps", "first_call_ns")
@@ -235,7 +235,7 @@ def _decode_processes(entry: Field, stacks: Field) -> tuple[Process, ...]:
     def process(i: int) -> Process:
         whole = {name: columns[name][i].integer() for name in required}
         counts = {name: columns[f"counts.{name}"][i].integer() for name in _OF_COUNTS if f"counts.{name}" in columns}
-        outside = {name: at(i, f"outside.{name}") for name in _OF_OUTSIDE}
+        wall_ns, *others = (at(i, f"outside.{name}") for name in _OF_OUTSIDE)
         spin = at(i, "spin_ns")
         return Process(
             rounds=(),
@@ -243,7 +243,7 @@ def _decode_processes(entry: Field, stacks: Field) -> tuple[Process, ...]:
             counts=SampleCounts(**counts),
             hash_seed=whole.pop("hash_seed"),
             loop_ps=whole.pop("loop_ps"),
-            outside=None if outside["wall_ns"] is None else Outside(**outside),  # type: ignore[arg-type]
+            outside=None if wall_ns is None else Outside(wall_ns, *others),
             first_call_ns=at(i, "first_call_ns"),
             told=Timing(
                 **whole,

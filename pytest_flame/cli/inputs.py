@@ -62,17 +62,21 @@ def expand(arguments: Sequence[str]) -> list[str]:
         if not Path(argument).is_dir():
             names.append(argument)
             continue
-        inside = sorted(str(p) for p in Path(argument).iterdir() if p.name.endswith(SUFFIXES) and p.is_file())
+        inside = sorted(str(p) for p in Path(argument).iterdir() if p.is_file() and _is_profile(p))
         if not inside:
             raise UsageError(
                 f"the folder {argument} holds no profiles",
-                why=f"files that end in {', '.join(_PLAIN)} were looked for",
+                why=f"baselines and files that end in {', '.join(_PLAIN)} were looked for",
                 fix="name the files themselves",
             )
         names += inside
     if names.count(STDIN) > 1:
         raise UsageError("- stands for standard input, which can be read once")
     return names
+
+
+def _is_profile(path: Path) -> bool:
+    return path.name.endswith(SUFFIXES) or (path.suffix == ".json" and _is_marked(path))
 
 
 def read(names: Sequence[str], how: InputOptions) -> list[Source]:
@@ -148,7 +152,12 @@ def _is_baseline(name: str) -> bool:
     beside = Path(name).with_suffix(".json")
     if name == STDIN or not name.endswith(".folded") or not beside.is_file():
         return False
-    with beside.open("rb") as stream:
+    return _is_marked(beside)
+
+
+def _is_marked(path: Path) -> bool:
+    """Whether a file begins as a baseline does."""
+    with _opened(str(path)) as stream:
         return _BASELINE_MARK in stream.read(_HEAD)
 
 

@@ -106,6 +106,12 @@ def test_baselines_are_read_as_they_are(flame):
     assert units.duration(sum(costs.values())) in shown.out
 
 
+def test_a_folder_of_baselines_is_read(flame):
+    said = flame("draw", BASELINES, "-o", "-", "--format", "folded")
+    assert said.status == 0
+    assert "test_pricing:test_price_one_order;" in said.out and "test_numbers:test_fibonacci;" in said.out
+
+
 def test_a_broken_baseline_says_so(flame, tmp_path):
     (tmp_path / "b.json").write_text('{"schema": "pytest-flame/baseline/2"}')
     said = flame("draw", "b.json", "-o", "p.svg")
