@@ -23,9 +23,9 @@ from types import FrameType
 from pytest_flame import Profiler
 from pytest_flame.errors import SamplerUnavailable
 from pytest_flame.model import SamplerInfo
-from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.profiling.result import ProfileResult
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import RawSamples
+from pytest_flame.sampling.profile_source import RawSamples
 
 MS = 1_000_000
 PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
@@ -51,7 +51,7 @@ def of_clock(*names: str) -> list[float]:
     return [used[name] / whole for name in names]
 
 
-def of_profile(profile: CpuProfile, *names: str) -> list[float]:
+def of_profile(profile: ProfileResult, *names: str) -> list[float]:
     """Shares of functions among each other, with what they call."""
     found = {frame.qualname: ns for frame, ns in profile.total_ns().items()}
     whole = max(1, sum(found.get(name, 0) for name in names))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame.measure import keeper
-from pytest_flame.measure.descendants import Descendants, Waited
+from pytest_flame.sampling.descendants import Descendants, Waited
 
 STARTS: Final = 30
 READINGS: Final = 20_000

@@ -9,9 +9,9 @@ from __future__ import annotations
 TYPE_CHECKING = False  # as typing has it, without its import
 if TYPE_CHECKING:
     from pytest_flame.profiling.profiler import Profiler as Profiler
-    from pytest_flame.profiling.result import CpuProfile as CpuProfile
+    from pytest_flame.profiling.result import ProfileResult as ProfileResult
 
-__all__ = ["CpuProfile", "Profiler", "in_worker"]
+__all__ = ["ProfileResult", "Profiler", "in_worker"]
 
 
 def in_worker() -> bool:
@@ -29,10 +29,10 @@ def __getattr__(name: str) -> object:
         from pytest_flame.profiling.profiler import Profiler
 
         return Profiler
-    if name == "CpuProfile":
-        from pytest_flame.profiling.result import CpuProfile
+    if name == "ProfileResult":
+        from pytest_flame.profiling.result import ProfileResult
 
-        return CpuProfile
+        return ProfileResult
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame.errors import FlameError
+from pytest_flame.sampling.events import is_precise
 from pytest_flame.sampling.ladder import (
     CYCLES,
     INSTRUCTIONS,
@@ -161,7 +162,7 @@ def _tried(rung: Rung) -> Check:
     if not count:
         return Check(title, False, f"opens, but no samples come in {TRIAL_NS // MS} ms of CPU")
     detail = f"{count} samples in {TRIAL_NS // MS} ms of CPU"
-    return Check(title, True, f"{detail}, as {event}" if event.endswith("p") else detail)
+    return Check(title, True, f"{detail}, as {event}" if is_precise(event) else detail)
 
 
 def _sampled(sampler: NativeSampler) -> int:

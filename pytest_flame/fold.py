@@ -102,11 +102,6 @@ def overhead(processes: tuple[Process, ...]) -> float | None:
     return _median(ratios) if ratios else None
 
 
-def process_profile(process: Process) -> Profile:
-    """The samples of one process, scaled to its exact cost. Empty where it has no samples."""
-    return Profile(scale({s: w.weight_ns for s, w in process.stacks.items()}, cost_ps(process)))
-
-
 def recording_profile(recording: Recording) -> Profile:
     """Mean profile of a recording: pooled shares, scaled to the median process's exact cost.
 
@@ -116,7 +111,8 @@ def recording_profile(recording: Recording) -> Profile:
     for process in recording.processes:
         for stack, sample in process.stacks.items():
             weights[stack] += sample.weight_ns
-    return Profile(scale(weights, round(_median([cost_ps(p) for p in recording.processes]))))
+    costs = scale(weights, round(_median([cost_ps(p) for p in recording.processes])))
+    return Profile.of(recording.metric, costs)
 
 
 def scale(weights: Mapping[Key, int], total: int) -> dict[Key, int]:

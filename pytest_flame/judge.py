@@ -13,8 +13,7 @@ from itertools import chain, takewhile
 from statistics import NormalDist, median
 from typing import Final, Literal, NamedTuple
 
-from pytest_flame.model import Comparison, FrameDelta, Judgement, Objection, Recording, Verdict
-from pytest_flame.quantities import FIRST_CALL
+from pytest_flame.model import FIRST_CALL, Comparison, FrameDelta, Judgement, Objection, Recording, Verdict
 
 MIN_SAMPLES: Final = 10
 """Per side; fewer say nothing about any frame."""
@@ -125,7 +124,7 @@ def error(test_id: str, reason: str, details: str = "") -> Judgement:
 def _no_samples(case: Case) -> Ruling | None:
     """Where so much CPU was used that there must have been some."""
     for side, recording in _sides(case):
-        if samples_due(recording) < MIN_SAMPLES:
+        if recording.metric.exact or samples_due(recording) < MIN_SAMPLES:
             continue
         if not any(s.weight_ns for p in recording.processes for s in p.stacks.values()):
             n = len(recording.processes)
@@ -166,7 +165,7 @@ def _few_samples(case: Case) -> Ruling | None:
     """What waits has no cost to speak of. Of first calls the clock alone judges the total."""
     for side, recording in _sides(case):
         samples = sum(s.count for p in recording.processes for s in p.stacks.values())
-        if samples >= MIN_SAMPLES:
+        if recording.metric.exact or samples >= MIN_SAMPLES:
             continue
         cpu_ns, wall_ns = _per_iteration(recording)
         if cpu_ns < MAX_WAITING * wall_ns:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import RawSamples
+from pytest_flame.sampling.profile_source import RawSamples
 
 TIMER = SamplerInfo("timer", "cpu-clock-looks", True, 1000)
 PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)

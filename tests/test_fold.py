@@ -99,7 +99,7 @@ def test_a_recordings_profile_is_scaled_to_the_median_process() -> None:
     recording = Recording("t", (process(100), process(110), process(500)), info, {})
     profile = fold.recording_profile(recording)
     profile.check()
-    assert profile.total_ps == 110_000
+    assert profile.total == 110_000
     assert profile.costs[(ROOT, F)] == 77_000
 
 

@@ -15,10 +15,13 @@ from pytest_flame import judge as rules
 from pytest_flame.compare import compare
 from pytest_flame.judge import judge, outcome
 from pytest_flame.model import (
+    CPU,
+    FIRST_CALL,
     Comparison,
     Frame,
     FrameDelta,
     Limits,
+    Metric,
     Process,
     Recording,
     Round,
@@ -160,15 +163,15 @@ def test_no_samples_is_an_error_whatever_the_clock_says(side: str, c: Comparison
     assert verdict(c, base, head) == (Verdict.ERROR, f"no samples: {side} has none in 10 processes")
 
 
-def waiting(*, cpu_ns: int, wall_ns: int, metric: str = "cpu") -> Recording:
+def waiting(*, cpu_ns: int, wall_ns: int, metric: Metric = CPU) -> Recording:
     """Ten processes that have used too little CPU to be sampled."""
     rounds = (Round(1, cpu_ns, wall_ns, True),)
     return replace(RECORDING, metric=metric, processes=(Process(rounds, {}),) * 10)
 
 
-@pytest.mark.parametrize("metric", ["cpu", "first-call"])
+@pytest.mark.parametrize("metric", [CPU, FIRST_CALL])
 @pytest.mark.parametrize("c", [comparison(1.0, 0.99, 1.01), comparison(0.5, 0.4, 0.6), comparison(1.2, 0.9, 1.6)])
-def test_body_that_waits_is_not_judged_and_told_what_to_do(c: Comparison, metric: str) -> None:
+def test_body_that_waits_is_not_judged_and_told_what_to_do(c: Comparison, metric: Metric) -> None:
     sleeper = waiting(cpu_ns=21_400, wall_ns=1_000_400_000, metric=metric)
     found, reason = verdict(c, sleeper, sleeper)
     assert found is Verdict.INCONCLUSIVE
@@ -187,10 +190,10 @@ def test_body_that_does_not_wait_is_not_said_to() -> None:
 
 
 def test_first_calls_are_judged_by_the_clock_where_they_are_too_short_for_samples() -> None:
-    short = waiting(cpu_ns=500_000, wall_ns=510_000, metric="first-call")
+    short = waiting(cpu_ns=500_000, wall_ns=510_000, metric=FIRST_CALL)
     found, reason = verdict(comparison(1.0, 0.99, 1.01), short, short)
     assert (found, reason) == (Verdict.PASS, "first call: +0.0 % [-1.0, 1.0] is within the tolerated 5 %")
-    long = waiting(cpu_ns=20_000_000, wall_ns=20_000_000, metric="first-call")
+    long = waiting(cpu_ns=20_000_000, wall_ns=20_000_000, metric=FIRST_CALL)
     assert verdict(comparison(1.0, 0.99, 1.01), long, long)[0] is Verdict.ERROR
 
 

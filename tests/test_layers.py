@@ -32,7 +32,7 @@ ARROWS = {
     "compare": {"baseline", "fold", "model", "stats"},
     "judge": {"model"},
     "render": {"baseline", "fold", "formats", "model", "stats"},
-    "profiling": {"fold", "formats", "measure", "model", "render", "sampling"},
+    "profiling": {"fold", "formats", "model", "render", "sampling"},
     "options": set(),
     "config": {"model", "options"},
     "marker": {"config", "model"},

@@ -7,7 +7,7 @@ import pytest
 from pytest_flame import marker
 from pytest_flame.config import Settings, read_settings
 from pytest_flame.errors import UsageError
-from pytest_flame.model import Limits
+from pytest_flame.model import CPU, FIRST_CALL, Limits
 
 
 def settings(pytester: pytest.Pytester, *args: str) -> Settings:
@@ -29,7 +29,7 @@ def test_closest_marker_wins_argument_by_argument(pytester: pytest.Pytester) -> 
     read = marker.test_settings(item, settings(pytester, "--flame-alpha=0.02", "--flame-processes=20"))
     assert read.limits == Limits(0.09, 0.01, 0.02)
     assert (read.processes, read.processes_given, read.time_s, read.fresh) == (6, True, 120.0, True)
-    assert read.metric == "first-call"
+    assert read.metric == FIRST_CALL
 
 
 def test_without_arguments_the_run_decides(pytester: pytest.Pytester) -> None:
@@ -38,7 +38,7 @@ def test_without_arguments_the_run_decides(pytester: pytest.Pytester) -> None:
     read = marker.test_settings(item, run)
     assert read.limits == run.limits
     assert (read.processes, read.processes_given, read.time_s, read.fresh) == (run.processes, False, 3.0, False)
-    assert read.metric == "cpu"
+    assert read.metric == CPU
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_without_arguments_the_run_decides(pytester: pytest.Pytester) -> None:
         ("fresh='no'", "flame(fresh='no'): expected True or False"),
         ("fresh=1", "flame(fresh=1): expected True or False"),
         ("metric='wall'", "flame(metric='wall'): expected 'cpu' or 'first-call'"),
-        ("metric=1", "flame(metric=1): expected 'cpu' or 'first-call'"),
+        ("metric=1", "flame(metric=1): expected a metric's name"),
         ("treshold='5%'", "has no argument 'treshold'"),
         ("'5%'", "takes keyword arguments only"),
     ],

@@ -35,12 +35,12 @@ from typing import Final
 
 from perf_record import PerfRecord
 
-from pytest_flame.measure.meter import Meter
-from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import KERNEL_NOT_SAMPLED, FrameKind, SamplerInfo
+from pytest_flame.sampling.meter import Meter
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.profile_source import RawFrame
+from pytest_flame.sampling.stacks import Clocks, fold_samples
 
 FREQUENCY_HZ: Final = 997
 PERIOD_NS: Final = 1_003_009

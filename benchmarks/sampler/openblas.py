@@ -25,7 +25,7 @@ from series import MS, ROOT, Series, machine
 
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.profile_source import RawFrame
 
 ENOUGH = 0.98
 BEGINNINGS = ("_start", "__libc_start", "clone", "start_thread", "thread_start")

@@ -22,12 +22,12 @@ from typing import Any
 
 from series import MS, ROOT, Series, binomial_interval, machine
 
-from pytest_flame.measure.meter import Meter
-from pytest_flame.measure.stacks import Clocks, FoldedSamples, fold_samples
 from pytest_flame.model import SamplerInfo
+from pytest_flame.sampling.meter import Meter
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.profile_source import RawFrame
+from pytest_flame.sampling.stacks import Clocks, FoldedSamples, fold_samples
 
 FREQUENCY_HZ = 997
 CLOCK_TOLERANCE = 0.03

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequen
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_flame.sampling.sampler import RawFrame, RawSamples, RawStack, Sampler
+from pytest_flame.sampling.profile_source import RawFrame, RawSamples, RawStack, Sampler
 
 Chain = tuple[RawFrame, ...]
 

@@ -41,7 +41,7 @@ def differences(stored: Recording, recording: Recording) -> list[str]:
         words = {True: "set up again for each iteration", False: "set up once"}
         lines.append(f"fixtures: {words[stored.fresh]} when recorded, {words[recording.fresh]} here")
     if stored.metric != recording.metric:
-        lines.append(f"metric: {stored.metric!r} when recorded, {recording.metric!r} here")
+        lines.append(f"metric: {stored.metric.name!r} when recorded, {recording.metric.name!r} here")
     return lines
 
 

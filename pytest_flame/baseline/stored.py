@@ -37,7 +37,6 @@ from pytest_flame.model import (
     StackSample,
     Timing,
 )
-from pytest_flame.quantities import CPU
 
 NAME: Final = "pytest-flame/baseline/"
 VERSION: Final = 2
@@ -84,7 +83,7 @@ def encode(recording: Recording) -> str:
         "test": recording.test_id,
         "content_sha256": "",
         "fresh": recording.fresh,
-        **({"metric": recording.metric} if recording.metric != CPU else {}),
+        "metric": recording.metric.name,
         "seed": recording.seed,
         **({"recorded_at": recording.recorded_at} if recording.recorded_at else {}),
         "sampler": wire.encode_sampler(recording.sampler),
@@ -127,7 +126,7 @@ def decode(document: JsonObject) -> Recording:
         source_hashes=root["sources"].texts(),
         lines=_decode_places(root["places"]),
         fresh=root["fresh"].flag(),
-        metric=root["metric"].text() if "metric" in root.value else CPU,
+        metric=wire.decode_metric(root),
         seed=root["seed"].integer(low=None),
         recorded_at=root["recorded_at"].text() if "recorded_at" in root.value else "",
         sessions=tuple(map(wire.decode_session, root["sessions"].items())) if "sessions" in root.value else (),

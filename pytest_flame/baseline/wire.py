@@ -18,7 +18,10 @@ from pytest_flame.baseline.json_text import JsonObject
 from pytest_flame.errors import IntegrityError
 from pytest_flame.formats import folded
 from pytest_flame.model import (
+    CPU,
+    GATED,
     Frame,
+    Metric,
     Outside,
     Process,
     Recording,
@@ -30,7 +33,6 @@ from pytest_flame.model import (
     Stack,
     StackSample,
 )
-from pytest_flame.quantities import CPU
 
 SCHEMA: Final = "pytest-flame/recording/1"
 
@@ -45,7 +47,7 @@ def encode(recording: Recording) -> str:
         "schema": SCHEMA,
         "test": recording.test_id,
         "fresh": recording.fresh,
-        **({"metric": recording.metric} if recording.metric != CPU else {}),
+        "metric": recording.metric.name,
         "seed": recording.seed,
         **({"recorded_at": recording.recorded_at} if recording.recorded_at else {}),
         "sampler": encode_sampler(recording.sampler),
@@ -91,7 +93,7 @@ def decode(document: JsonObject) -> Recording:
         source_hashes=root["sources"].texts(),
         lines=lines,
         fresh=root["fresh"].flag(),
-        metric=root["metric"].text() if "metric" in root.value else CPU,
+        metric=decode_metric(root),
         seed=root["seed"].integer(low=None),
         recorded_at=root["recorded_at"].text() if "recorded_at" in root.value else "",
         sessions=tuple(map(decode_session, root["sessions"].items())) if "sessions" in root.value else (),
@@ -105,6 +107,16 @@ def decode(document: JsonObject) -> Recording:
 
 
 # --- one part each ---------------------------------------------------------------------------------------------
+
+
+def decode_metric(root: Field) -> Metric:
+    """Earlier releases named it only where it is not CPU time."""
+    if "metric" not in root.value:
+        return CPU
+    name = root["metric"].text()
+    if name not in GATED:
+        root["metric"].fail(f"is {name!r}, which nothing here measures; known: {', '.join(GATED)}")
+    return GATED[name]
 
 
 def encode_sampler(sampler: SamplerInfo) -> dict[str, str | int]:
@@ -181,7 +193,7 @@ def _decode_process(entry: Field, stacks: list[Stack]) -> Process:
 
 def _encode_round(r: Round) -> list[int | bool | None]:
     """What is unknown at the end is left out, what is unknown before something known is null."""
-    values = [r.iterations, r.cpu_ns, r.wall_ns, r.sampled, r.spin_ns, r.minor_faults]
+    values = [r.iterations, r.cpu_ns, r.wall_ns, r.sampled, r.spin_ns, r.minor_faults, r.amount]
     while values[-1] is None:
         values.pop()
     return values
@@ -197,7 +209,7 @@ def decode_session(entry: Field) -> Session:
 
 
 def _decode_round(entry: Field) -> Round:
-    iterations, cpu_ns, wall_ns, sampled, *optional = entry.items(4, 5, 6)
+    iterations, cpu_ns, wall_ns, sampled, *optional = entry.items(4, 5, 6, 7)
     known = (iterations.integer(low=1), cpu_ns.integer(), wall_ns.integer(), sampled.flag())
     last = len(optional) - 1
     return Round(*known, *(None if x.value is None and i < last else x.integer() for i, x in enumerate(optional)))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_flame.cli.inputs import Source
 from pytest_flame.formats.checkouts import Folders, folders, moved, renamed
-from pytest_flame.model import Frame, Stack
+from pytest_flame.model import Profile
 
 
-def aligned(before: Sequence[Source], after: Sequence[Source]) -> tuple[list[Source], list[Source], Folders | None]:
+def aligned(before: Sequence[Profile], after: Sequence[Profile]) -> tuple[list[Profile], list[Profile], Folders | None]:
     """Both sides with paths relative to a folder each, where the same files lie in two folders; and the folders."""
     found = folders(_paths(before), _paths(after))
     if found is None:
         return list(before), list(after), None
-    return [_relative(s, found.before) for s in before], [_relative(s, found.after) for s in after], found
+    return [_relative(p, found.before) for p in before], [_relative(p, found.after) for p in after], found
 
 
 def note(found: Folders) -> str:
@@ -25,26 +23,14 @@ def note(found: Folders) -> str:
     return f"paths are taken relative to {one} (before) and {other} (after), which hold the same files"
 
 
-def _paths(sources: Sequence[Source]) -> dict[str, str]:
-    return {module: path for source in sources for module, path in source.paths.items()}
+def _paths(profiles: Sequence[Profile]) -> dict[str, str]:
+    return {module: path for profile in profiles for module, path in profile.paths.items()}
 
 
-def _relative(source: Source, folder: str) -> Source:
-    names = renamed(source.paths, folder)
+def _relative(profile: Profile, folder: str) -> Profile:
+    names = renamed(profile.paths, folder)
     if not names:
-        return source
-    frames = {frame: moved(frame, names) for stack in source.costs for frame in stack}
-    return replace(
-        source,
-        costs=_summed(source.costs, frames),
-        samples=_summed(source.samples, frames),
-        lines={frames.get(frame, frame): line for frame, line in source.lines.items()},
-        paths={names.get(module, module): path for module, path in source.paths.items()},
-    )
-
-
-def _summed(values: Mapping[Stack, int], frames: Mapping[Frame, Frame]) -> dict[Stack, int]:
-    sums: dict[Stack, int] = defaultdict(int)
-    for stack, value in values.items():
-        sums[tuple(frames[frame] for frame in stack)] += value
-    return sums
+        return profile
+    frames = {frame: moved(frame, names) for stack in profile.costs for frame in stack}
+    paths = {names.get(module, module): path for module, path in profile.paths.items()}
+    return replace(profile.renamed(frames), paths=paths)

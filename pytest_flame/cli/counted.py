@@ -1,89 +1,74 @@
-"""What the numbers of a profile count. Inside they are picoseconds, or a power of ten for each one of anything else."""
+"""What the numbers of profiles count, and how finely: all profiles of a command in the terms of one metric."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from pytest_flame import fold
 from pytest_flame.errors import UsageError
-from pytest_flame.model import Stack
-from pytest_flame.render.units import SAMPLES, Amount
+from pytest_flame.model import SAMPLES, TIMES, Costs, Metric, Profile, metric_of
 
-_TIME: Final = Amount("time")
-_PER_ITERATION: Final = Amount("CPU time per iteration")
-_TIMES: Final = {
-    "ps": 1,
-    "ns": 10**3,
-    "us": 10**6,
-    "ms": 10**9,
-    "s": 10**12,
-}
 _MOST: Final = 2**62
 """Sums of costs are 64-bit numbers where pictures are laid out."""
-_DECIMALS: Final = 3
-"""Of a count that is no time, even where none has any: sums are scaled and split."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """``scale`` is how much of a cost a count of one is."""
-
-    name: str
-    amount: Amount
-    scale: int
-
-    @property
-    def timed(self) -> bool:
-        return not self.amount.noun
-
-    def fitting(self, decimals: int, most: int) -> Unit:
-        """Fine enough for counts of so many decimals, whose sums are at most ``most``, where that can be.
-
-        Raises ``UsageError`` where the sums themselves are too large.
-        """
-        if self.timed:
-            scale = self.scale
-        else:
-            scale = 10 ** max(_DECIMALS, decimals)
-            while scale > 1 and most * scale > _MOST:
-                scale //= 10
-        if most * scale > _MOST:
-            raise UsageError(
-                f"the counts add up to {most:,} {self.name}, which is more than can be drawn",
-                why=f"{_MOST // scale:,} is the most",
-                fix="say what they count with --unit, such as ns instead of s" if self.timed else "scale them down",
-            )
-        return replace(self, scale=scale, amount=self.amount if self.timed else replace(self.amount, per=scale))
-
-    def costs(self, counts: Mapping[Stack, int], decimals: int) -> dict[Stack, int]:
-        """Costs of counts that are whole numbers of 10^-``decimals``. The sum is exact, to half a unit of cost, and so
-        is each of them where its decimals fit."""
-        one = 10**decimals
-        if self.scale % one == 0:
-            factor = self.scale // one
-            return {stack: count * factor for stack, count in counts.items()}
-        return fold.scale(counts, (2 * sum(counts.values()) * self.scale + one) // (2 * one))
-
-
-SAMPLE: Final = Unit("samples", SAMPLES, 10**_DECIMALS)
-BASELINE: Final = Unit("ps", _PER_ITERATION, 1)
-"""A baseline of pytest-flame."""
-
-
-def parse_unit(text: str) -> Unit:
+def parse_unit(text: str) -> Metric:
     """``samples``, a time (``ps`` to ``s``), or the name of anything else that was counted. Raises ``UsageError``."""
     name = {"µs": "us", "μs": "us", "sample": "samples"}.get(text, text)
-    if name == SAMPLE.name:
-        return SAMPLE
-    if name in _TIMES:
-        return Unit(name, _TIME, _TIMES[name])
-    if not re.fullmatch(r"[^\W\d][\w .-]{0,30}", name):
+    if name == SAMPLES.name:
+        return SAMPLES
+    if name not in TIMES and not re.fullmatch(r"[^\W\d][\w .-]{0,30}", name):
         raise UsageError(
             f"--unit={text} names nothing that can be counted",
             why="expected samples, a time (ns, us, ms, s) or a word such as bytes or cycles",
         )
-    noun = name.removesuffix("s")
-    return Unit(name, Amount(f"{noun}s", noun, per=SAMPLE.scale), SAMPLE.scale)
+    return metric_of(name)
+
+
+def in_one_metric(profiles: Sequence[Profile]) -> list[Profile]:
+    """The profiles with costs that are fine enough for the decimals of all of them, where that can be; times are
+    picoseconds. Raises ``UsageError`` where they count different things, and where the sums are too large."""
+    first = profiles[0]
+    for other in profiles:
+        if other.metric.at_scale(1) != first.metric.at_scale(1):
+            raise UsageError(
+                f"{first.name} counts {first.metric.unit_name} and {other.name} counts {other.metric.unit_name}",
+                why="speedscope files, the periods of perf script and pytest-flame's baselines say what they count; "
+                "all else is taken for samples",
+                fix="say what all of them count with --unit",
+            )
+    finest = max(profile.metric.scale for profile in profiles)
+    most = sum(-(-profile.total // profile.metric.scale) for profile in profiles)
+    metric = first.metric.at_scale(_scale(first.metric, finest, most))
+    return [_at_scale(profile, metric) for profile in profiles]
+
+
+def _scale(metric: Metric, finest: int, most: int) -> int:
+    """For sums of at most ``most``."""
+    scale = TIMES[metric.unit] if metric.timed else max(SAMPLES.scale, finest)
+    while not metric.timed and scale > 1 and most * scale > _MOST:
+        scale //= 10
+    if most * scale > _MOST:
+        raise UsageError(
+            f"the counts add up to {most:,} {metric.unit_name}, which is more than can be drawn",
+            why=f"{_MOST // scale:,} is the most",
+            fix="say what they count with --unit, such as ns instead of s" if metric.timed else "scale them down",
+        )
+    return scale
+
+
+def _at_scale(profile: Profile, metric: Metric) -> Profile:
+    _, *others = profile.columns.items()
+    costs = _scaled(profile.costs, profile.metric.scale, metric.scale)
+    return replace(profile, columns={metric: costs, **dict(others)})
+
+
+def _scaled(costs: Costs, old: int, new: int) -> Costs:
+    """The sum is exact, to half a unit of cost, and so is each of them where its decimals fit."""
+    if new % old == 0:
+        factor = new // old
+        return costs if factor == 1 else {stack: cost * factor for stack, cost in costs.items()}
+    return fold.scale(costs, (2 * sum(costs.values()) * new + old) // (2 * old))

@@ -12,15 +12,15 @@ from typing import Final
 
 from pytest_flame import fold
 from pytest_flame.cli.alignment import aligned, note
-from pytest_flame.cli.inputs import InputOptions, Source, expand, read, read_pair, summed
+from pytest_flame.cli.inputs import InputOptions, expand, read, read_pair
 from pytest_flame.cli.outputs import STDOUT, Writers, known_formats, outputs, profile_writers, svg_text, write
 from pytest_flame.cli.replicates import FEWEST, Terms, compare_replicates, unlike
 from pytest_flame.cli.summary import diff_lines
 from pytest_flame.cli.titles import how, title_of, title_of_sides
 from pytest_flame.errors import UsageError
-from pytest_flame.formats.format import NamedProfile, Profiles
+from pytest_flame.formats.format import Profiles
 from pytest_flame.judge import outcome
-from pytest_flame.model import Judgement, Limits
+from pytest_flame.model import Judgement, Limits, Profile, added
 from pytest_flame.render import units
 from pytest_flame.render.layout import Width
 from pytest_flame.render.lines import paint, wants_colour
@@ -32,8 +32,8 @@ _WIDTHS: Final = {"max": Width.MAX, "before": Width.BASE, "after": Width.HEAD}
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    before: Sequence[Source]
-    after: Sequence[Source]
+    before: Sequence[Profile]
+    after: Sequence[Profile]
     title: str
     notes: tuple[str, ...] = ()
 
@@ -51,13 +51,12 @@ def run(arguments: Namespace) -> int:
             fix=f"give {FEWEST} or more profiles of each side",
         )
     limits = Limits(arguments.threshold, arguments.frame_threshold, arguments.alpha)
-    with units.counted_in(sides.before[0].unit.amount):
-        judgement = compare_replicates(sides.title, sides.before, sides.after, Terms(limits, arguments.paired))
-        notes = [*sides.notes, _SHARES] if arguments.shares else sides.notes
-        judgement = replace(judgement, notes=(*judgement.notes, *notes, *unlike(sides.before, sides.after)))
-        write(results, _writers(arguments, sides, judgement, limits))
-        if not any(output.path == STDOUT for output in results):
-            _summarise(judgement)
+    judgement = compare_replicates(sides.title, sides.before, sides.after, Terms(limits, arguments.paired))
+    notes = [*sides.notes, _SHARES] if arguments.shares else sides.notes
+    judgement = replace(judgement, notes=(*judgement.notes, *notes, *unlike(sides.before, sides.after)))
+    write(results, _writers(arguments, sides, judgement, limits))
+    if not any(output.path == STDOUT for output in results):
+        _summarise(judgement)
     if not arguments.fail_on_regression:
         return 0
     return REGRESSED if outcome(judgement.verdict, arguments.strict) == "failed" else 0
@@ -98,25 +97,24 @@ def _read(arguments: Namespace) -> Inputs:
     if sum(side.count("-") for side in files) > 1:
         raise UsageError("- stands for standard input, which can be read once")
     title = arguments.title or title_of_sides(named[0], named[1])
-    sources = read([name for side in files for name in side], reading)
-    before, after, moved = aligned(sources[: len(files[0])], sources[len(files[0]) :])
+    profiles = read([name for side in files for name in side], reading)
+    before, after, moved = aligned(profiles[: len(files[0])], profiles[len(files[0]) :])
     return _scaled(Inputs(before, after, title, (note(moved),) if moved else ()), arguments)
 
 
 def _scaled(sides: Inputs, arguments: Namespace) -> Inputs:
     if not arguments.shares:
         return sides
-    totals = [sum(source.costs.values()) for source in sides.before]
+    totals = [profile.total for profile in sides.before]
     whole = max(1, round(sum(totals) / len(totals)))
     before, after = (
-        [replace(source, costs=fold.scale(source.costs, whole)) for source in side]
+        [replace(p, columns={**p.columns, p.metric: fold.scale(p.costs, whole)}) for p in side]
         for side in (sides.before, sides.after)
     )
     return replace(sides, before=before, after=after)
 
 
 def _writers(arguments: Namespace, sides: Inputs, judgement: Judgement, limits: Limits) -> Writers:
-    unit = sides.before[0].unit
     names = [side[0].name if len(side) == 1 else f"{side[0].name} and {len(side) - 1} more" for side in _both(sides)]
     shown = f"before: {names[0]}; after: {names[1]}"
 
@@ -135,19 +133,12 @@ def _writers(arguments: Namespace, sides: Inputs, judgement: Judgement, limits: 
 
         return comparison_markdown(judgement, limits, shown)
 
-    wholes = [summed(side[0].name, side) for side in _both(sides)]
-    named = zip(("before", "after"), names, wholes, strict=True)
-    profiles = Profiles(
-        sides.title,
-        [NamedProfile(f"{side}: {name}", whole.costs) for side, name, whole in named],
-        unit.name,
-        unit.scale,
-        {**wholes[0].lines, **wholes[1].lines},
-    )
-    return {"svg": svg, "html": html, "markdown": markdown, **profile_writers(profiles)}
+    named = zip(("before", "after"), names, _both(sides), strict=True)
+    wholes = Profiles(sides.title, [added(profiles, f"{side}: {name}") for side, name, profiles in named])
+    return {"svg": svg, "html": html, "markdown": markdown, **profile_writers(wholes)}
 
 
-def _both(sides: Inputs) -> tuple[Sequence[Source], Sequence[Source]]:
+def _both(sides: Inputs) -> tuple[Sequence[Profile], Sequence[Profile]]:
     return sides.before, sides.after
 
 

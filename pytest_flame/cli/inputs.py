@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Final, cast
 
 from pytest_flame import fold
 from pytest_flame.baseline import store
-from pytest_flame.cli.counted import BASELINE, SAMPLE, Unit, parse_unit
+from pytest_flame.cli.counted import in_one_metric
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import reading, registry, sniff
-from pytest_flame.formats.counts import Counts
 from pytest_flame.formats.format import ReadOptions
-from pytest_flame.model import Frame, SourceLine, Stack
+from pytest_flame.model import CPU, SAMPLE_COUNT, SAMPLES, Metric, Profile
 
 STDIN: Final = "-"
 _PLAIN: Final = tuple(dict.fromkeys(suffix for known in registry.FORMATS for suffix in known.suffixes))
@@ -32,27 +30,12 @@ _HEAD: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One profile. Costs are in the terms of ``unit``: see ``counted``."""
-
-    name: str
-    costs: Mapping[Stack, int]
-    lines: Mapping[Frame, SourceLine]
-    unit: Unit
-    samples: Mapping[Stack, int]
-    """How many samples each stack's cost is of, as far as the numbers tell."""
-    paths: Mapping[str, str] = field(default_factory=dict)
-    """By module, the file that gave it its name; not of installed libraries."""
-    maybe_pairs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class InputOptions:
-    """How files are read. ``unit=None``: what the file says, pytest-flame's own baselines as such, all else as
+    """How files are read. ``metric=None``: what the file says, pytest-flame's own baselines as such, all else as
     samples."""
 
     how: ReadOptions
-    unit: Unit | None = None
+    metric: Metric | None = None
 
 
 def expand(arguments: Sequence[str]) -> list[str]:
@@ -79,48 +62,29 @@ def _is_profile(path: Path) -> bool:
     return path.name.endswith(SUFFIXES) or (path.suffix == ".json" and _is_marked(path))
 
 
-def read(names: Sequence[str], how: InputOptions) -> list[Source]:
-    """All files, in one unit. Raises ``FormatError`` or ``UsageError``."""
-    return _sources([(_shown(name), *_read(name, how)) for name in names])
+def read(names: Sequence[str], how: InputOptions) -> list[Profile]:
+    """All files, in one metric, with how many samples each cost is of, as far as the numbers tell. Raises
+    ``FormatError`` or ``UsageError``."""
+    return in_one_metric([_with_samples(_read(name, how)) for name in names])
 
 
-def _read(name: str, how: InputOptions) -> tuple[Counts, Unit]:
+def _read(name: str, how: InputOptions) -> Profile:
     with _opened(name) as stream:
         if name != STDIN and _BASELINE_MARK in stream.peek(_HEAD)[:_HEAD]:
             recording = store.read(Path(name))
-            return Counts(fold.recording_profile(recording).costs, recording.lines), BASELINE
+            return replace(fold.recording_profile(recording), name=name, lines=recording.lines)
         profile = reading.read(stream, _shown(name), how.how)
-    return profile, _unit(name, profile, how)
+    return _counting(profile, _metric(name, profile, how))
 
 
-def read_pair(name: str, how: InputOptions) -> list[Source]:
+def read_pair(name: str, how: InputOptions) -> list[Profile]:
     """One file with two counts a line: before, after. Raises as ``read`` does."""
     with _opened(name) as stream:
         pair = reading.read_pair(stream, _shown(name), how.how)
-    unit = _unit(name, pair[0], how)
+    metric = _metric(name, pair[0], how)
     sides = zip(("before", "after"), pair, strict=True)
-    return _sources([(f"{_shown(name)} ({side})", profile, unit) for side, profile in sides])
-
-
-def summed(name: str, sources: Sequence[Source]) -> Source:
-    """All of them as one profile."""
-    costs: dict[Stack, int] = defaultdict(int)
-    samples: dict[Stack, int] = defaultdict(int)
-    for source in sources:
-        for stack, cost in source.costs.items():
-            costs[stack] += cost
-            samples[stack] += source.samples[stack]
-    return Source(name, costs, earliest_lines(sources), sources[0].unit, samples)
-
-
-def earliest_lines(sources: Sequence[Source]) -> dict[Frame, SourceLine]:
-    """Where functions were seen in any of them, the smallest line."""
-    lines: dict[Frame, SourceLine] = {}
-    for source in sources:
-        for frame, line in source.lines.items():
-            if frame not in lines or line.line < lines[frame].line:
-                lines[frame] = line
-    return lines
+    named = [replace(_counting(profile, metric), name=f"{_shown(name)} ({side})") for side, profile in sides]
+    return in_one_metric([_with_samples(profile) for profile in named])
 
 
 @contextmanager
@@ -139,12 +103,17 @@ def _shown(name: str) -> str:
     return sniff.STDIN if name == STDIN else name
 
 
-def _unit(name: str, profile: Counts, how: InputOptions) -> Unit:
-    if how.unit:
-        return how.unit
-    if profile.unit:
-        return parse_unit(profile.unit)
-    return BASELINE if _is_baseline(name) else SAMPLE
+def _metric(name: str, profile: Profile, how: InputOptions) -> Metric:
+    """What it counts: what was asked for, or what the file says."""
+    if how.metric:
+        return how.metric
+    unsaid = profile.metric.name == SAMPLES.name
+    return CPU if unsaid and _is_baseline(name) else profile.metric
+
+
+def _counting(profile: Profile, metric: Metric) -> Profile:
+    """The same numbers, of another metric."""
+    return replace(profile, columns={metric.at_scale(profile.metric.scale): profile.costs})
 
 
 def _is_baseline(name: str) -> bool:
@@ -161,34 +130,16 @@ def _is_marked(path: Path) -> bool:
         return _BASELINE_MARK in stream.read(_HEAD)
 
 
-def _sources(read: Sequence[tuple[str, Counts, Unit]]) -> list[Source]:
-    """By name, with what each counts. Raises ``UsageError`` where they differ."""
-    name, _, unit = read[0]
-    for other, _, its in read:
-        if its != unit:
-            raise UsageError(
-                f"{name} counts {unit.name} and {other} counts {its.name}",
-                why="speedscope files, the periods of perf script and pytest-flame's baselines say what they count; "
-                "all else is taken for samples",
-                fix="say what all of them count with --unit",
-            )
-    decimals = max(profile.decimals for _, profile, _ in read)
-    most = sum(-(-sum(profile.counts.values()) // profile.one) for _, profile, _ in read)
-    unit = unit.fitting(decimals, most)
-    return [_source(name, profile, unit) for name, profile, _ in read]
+def _with_samples(profile: Profile) -> Profile:
+    sample = _one_sample(list(profile.costs.values()), profile.metric)
+    samples = {stack: max(1, round(cost / sample)) for stack, cost in profile.costs.items()}
+    return replace(profile, columns={**profile.columns, SAMPLE_COUNT: samples})
 
 
-def _source(name: str, profile: Counts, unit: Unit) -> Source:
-    sample = _one_sample(list(profile.counts.values()), unit, profile.one)
-    samples = {stack: max(1, round(count / sample)) for stack, count in profile.counts.items()}
-    costs = unit.costs(profile.counts, profile.decimals)
-    return Source(name, costs, profile.lines, unit, samples, profile.paths, profile.maybe_pairs)
-
-
-def _one_sample(counts: list[int], unit: Unit, one: int) -> int:
+def _one_sample(costs: list[int], metric: Metric) -> int:
     """What one sample counts for. A period is a common factor of all counts; where times differ from sample to sample,
     nine stacks in ten have at least as much as what is taken for one."""
-    common = math.gcd(*counts) if len(counts) >= _NO_ACCIDENT else one
-    if unit.name == SAMPLE.name:
-        return max(common, one)
-    return max(common if unit.timed else max(common, one), sorted(counts)[len(counts) // 10])
+    common = math.gcd(*costs) if len(costs) >= _NO_ACCIDENT else metric.scale
+    if metric.name == SAMPLES.name:
+        return max(common, metric.scale)
+    return max(common if metric.timed else max(common, metric.scale), sorted(costs)[len(costs) // 10])

@@ -8,27 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_flame.cli.inputs import Source, earliest_lines
-from pytest_flame.model import Process, Recording, SampleCounts, SamplerInfo, StackSample, Timing
+from pytest_flame.model import (
+    SAMPLE_COUNT,
+    Process,
+    Profile,
+    Recording,
+    SampleCounts,
+    SamplerInfo,
+    StackSample,
+    Timing,
+    earliest_lines,
+)
 from pytest_flame.render.words import FILES
 
 
-def recording(title: str, sources: Sequence[Source]) -> Recording:
+def recording(title: str, profiles: Sequence[Profile]) -> Recording:
     """One side."""
+    metric = profiles[0].metric
     return Recording(
         test_id=title,
-        processes=tuple(map(_process, sources)),
-        sampler=SamplerInfo(rung=FILES, event=sources[0].unit.name, kernel=True, frequency_hz=0),
+        processes=tuple(map(_process, profiles)),
+        sampler=SamplerInfo(rung=FILES, event=metric.unit_name, kernel=True, frequency_hz=0),
         fingerprint={},
-        lines=earliest_lines(sources),
+        lines=earliest_lines(profiles),
+        metric=metric,
     )
 
 
-def _process(source: Source) -> Process:
-    total = sum(source.costs.values())
+def _process(profile: Profile) -> Process:
+    samples = profile.columns[SAMPLE_COUNT]
     return Process(
         rounds=(),
-        told=Timing(1, 1, 1, cpu_ns=0, wall_ns=0, sampled_cpu_ns=0, plain_ps=None, sampled_ps=total),
-        stacks={stack: StackSample(source.samples[stack], cost) for stack, cost in source.costs.items()},
-        counts=SampleCounts(taken=sum(source.samples.values())),
+        told=Timing(1, 1, 1, cpu_ns=0, wall_ns=0, sampled_cpu_ns=0, plain_ps=None, sampled_ps=profile.total),
+        stacks={stack: StackSample(samples[stack], cost) for stack, cost in profile.costs.items()},
+        counts=SampleCounts(taken=sum(samples.values())),
     )

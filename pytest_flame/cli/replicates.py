@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pytest_flame.cli.inputs import Source
 from pytest_flame.cli.recordings import recording
 from pytest_flame.cli.untested import untested
 from pytest_flame.errors import UsageError
 from pytest_flame.judge import Case, judge
-from pytest_flame.model import Judgement, Limits, Verdict
+from pytest_flame.model import Judgement, Limits, Profile, Verdict
 from pytest_flame.render import units
 
 FEWEST: Final = 3
@@ -28,7 +27,7 @@ class Terms:
     """Profile ``i`` of either side were recorded beside each other."""
 
 
-def compare_replicates(title: str, before: Sequence[Source], after: Sequence[Source], terms: Terms) -> Judgement:
+def compare_replicates(title: str, before: Sequence[Profile], after: Sequence[Profile], terms: Terms) -> Judgement:
     """The verdict; of fewer than three profiles a side there is none, only what differs.
 
     Raises ``UsageError`` where pairs were promised and the sides differ in number.
@@ -64,11 +63,11 @@ def _advise(case: Case, longer: float) -> str:
     return "too close to the threshold to be settled by more of the same"
 
 
-def unlike(before: Sequence[Source], after: Sequence[Source]) -> list[str]:
+def unlike(before: Sequence[Profile], after: Sequence[Profile]) -> list[str]:
     """A note where most of the cost before is that of functions nobody saw after: then names differ, not code."""
-    known = {frame for source in after for stack in source.costs for frame in stack}
-    whole = sum(sum(source.costs.values()) for source in before)
-    lost = sum(cost for source in before for stack, cost in source.costs.items() if stack[-1] not in known)
+    known = {frame for profile in after for stack in profile.costs for frame in stack}
+    whole = sum(profile.total for profile in before)
+    lost = sum(cost for profile in before for frame, cost in profile.self_costs().items() if frame not in known)
     if not known or lost <= whole / 2:
         return []
     return [

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from typing import Final
 
 from pytest_flame.fold import recording_profile
-from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording
+from pytest_flame.model import Change, Comparison, FrameDelta, Limits, Recording
 
 _UNKNOWN_PS: Final = 2**63 - 1
 
@@ -15,22 +14,17 @@ _UNKNOWN_PS: Final = 2**63 - 1
 def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
     """Every function's own and inclusive cost on both sides; a recursive one counts once. Intervals are infinite."""
     sides = [recording_profile(side) for side in (base, head)]
-    own: list[dict[Frame, int]] = [defaultdict(int), defaultdict(int)]
-    inclusive: list[dict[Frame, int]] = [defaultdict(int), defaultdict(int)]
-    for profile, alone, total in zip(sides, own, inclusive, strict=True):
-        for stack, cost in profile.costs.items():
-            alone[stack[-1]] += cost
-            for frame in set(stack):
-                total[frame] += cost
+    own = [profile.self_costs() for profile in sides]
+    inclusive = [profile.total_costs() for profile in sides]
     lines = {**base.lines, **head.lines}
     deltas = []
     for frame in inclusive[0].keys() | inclusive[1].keys():
-        before, after = inclusive[0][frame], inclusive[1][frame]
+        before, after = (costs.get(frame, 0) for costs in inclusive)
         deltas.append(
             FrameDelta(
                 frame=frame,
-                base_self_ps=own[0][frame],
-                head_self_ps=own[1][frame],
+                base_self_ps=own[0].get(frame, 0),
+                head_self_ps=own[1].get(frame, 0),
                 base_ps=before,
                 head_ps=after,
                 low_ps=-_UNKNOWN_PS,
@@ -42,7 +36,7 @@ def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
                 line=lines.get(frame),
             )
         )
-    base_ps, head_ps = (profile.total_ps for profile in sides)
+    base_ps, head_ps = (profile.total for profile in sides)
     comparison = Comparison(
         test_id=head.test_id,
         base_ps=base_ps,
@@ -55,6 +49,7 @@ def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
         base_processes=len(base.processes),
         head_processes=len(head.processes),
         limits=limits,
+        metric=head.metric,
         frames=tuple(sorted(deltas, key=lambda d: (-abs(d.delta_ps), d.frame))),
         tested=False,
     )

@@ -16,12 +16,12 @@ from typing import Final
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats.content import Content
-from pytest_flame.formats.counts import NUMBER, Counts, Tally
+from pytest_flame.formats.counts import NUMBER, Tally
 from pytest_flame.formats.folded import encode_frame
 from pytest_flame.formats.format import Format
 from pytest_flame.formats.labels import UNNAMED, Namer, Naming, decoded
 from pytest_flame.formats.roots import has_command_lines, is_austin, is_open, split
-from pytest_flame.model import Frame, Stack
+from pytest_flame.model import Frame, Profile, Stack
 
 _ONE: Final = re.compile(rf"(.*\S|)[ \t]+({NUMBER})", re.DOTALL)
 _TWO: Final = re.compile(rf"(.*\S|)[ \t]+({NUMBER})[ \t]+({NUMBER})", re.DOTALL)
@@ -32,7 +32,7 @@ _HEAD: Final = 1000
 """Lines that show whose file it is."""
 
 
-def read(content: Content, naming: Naming) -> Counts:
+def read(content: Content, naming: Naming) -> Profile:
     """One profile. A stack on several lines is added up; blank lines and comments (``#`` and white space) are not read.
 
     Raises ``FormatError`` with the line and what was expected of it.
@@ -40,10 +40,16 @@ def read(content: Content, naming: Naming) -> Counts:
     return _read(content, naming, 1)[0]
 
 
-def read_pair(content: Content, naming: Naming) -> tuple[Counts, Counts]:
+def read_pair(content: Content, naming: Naming) -> tuple[Profile, Profile]:
     """The form with two counts, before and after, at the end of each line. Raises as ``read`` does."""
     before, after = _read(content, naming, 2)
     return before, after
+
+
+def maybe_pairs(profile: Profile) -> bool:
+    """Whether every line of a file that was read with one count would also read as the form with two."""
+    ends = [stack[-1].name for stack in profile.costs]
+    return len(ends) > 1 and all(_ONE.fullmatch(end) for end in ends)
 
 
 def is_one(line: str) -> bool:
@@ -59,8 +65,13 @@ def dumps(columns: Sequence[Mapping[Stack, int]], per: int) -> str:
     as they are.
     """
     stacks = {stack for column in columns for stack in column}
-    rows = sorted((";".join(map(_label, stack)), stack) for stack in stacks)
+    rows = sorted((_line_start(stack), stack) for stack in stacks)
     return "".join(f"{text} {' '.join(_count(c.get(stack, 0), per) for c in columns)}\n" for text, stack in rows)
+
+
+def _line_start(stack: Stack) -> str:
+    text = ";".join(map(_label, stack))
+    return f"%23{text[1:]}" if _is_comment(f"{text} ") else text
 
 
 def _label(frame: Frame) -> str:
@@ -78,11 +89,10 @@ def _count(cost: int, per: int) -> str:
     return f"{whole}.{decimals}" if decimals else f"{whole}"
 
 
-def _read(content: Content, naming: Naming, columns: int) -> list[Counts]:
+def _read(content: Content, naming: Naming, columns: int) -> list[Profile]:
     pattern = _ONE if columns == 1 else _TWO
     namer = Namer(naming, austin=is_austin(content.text_head.split("\n")[:_HEAD]))
     tally = Tally(content.name, content.bounds, columns)
-    maybe_pairs = columns == 1
     batches = _whole_lines(content) if has_command_lines(content.text_head) else content.batches()
     for first, lines in batches:
         frames = 0
@@ -95,7 +105,6 @@ def _read(content: Content, naming: Naming, columns: int) -> list[Counts]:
             match = pattern.fullmatch(line)
             if match is None:
                 raise _refused(content.name, first + lines.index(written), line, columns)
-            maybe_pairs = maybe_pairs and _TWO.fullmatch(line) is not None
             stack = namer.stack(split(match[1].lstrip(_BLANK)))
             for column in range(columns):
                 tally.add(stack, match[column + 2], column, times)
@@ -107,11 +116,7 @@ def _read(content: Content, naming: Naming, columns: int) -> list[Counts]:
             why="there are only blank lines and comments in it" if content.head.strip() else "it is empty",
             fix="look at what the profiler said: it may have seen no samples, or written somewhere else",
         )
-    maybe_pairs = maybe_pairs and len(tally.columns[0]) > 1
-    return [
-        Counts(tally.result(column), namer.lines, namer.paths, tally.decimals, maybe_pairs=maybe_pairs)
-        for column in range(columns)
-    ]
+    return [tally.profile(namer, column=column) for column in range(columns)]
 
 
 def _whole_lines(content: Content) -> Iterator[tuple[int, list[str]]]:
@@ -171,5 +176,5 @@ FORMAT: Final = Format(
     suffixes=(".folded", ".collapsed", ".txt"),
     recognises=lambda beginning: beginning.document is None,
     read=lambda content, how, beginning: read(content, how.naming),
-    write=lambda written: dumps([profile.costs for profile in written.profiles], written.per),
+    write=lambda written: dumps([profile.costs for profile in written.profiles], written.metric.scale),
 )

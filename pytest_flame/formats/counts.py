@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Final
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats.content import Bounds, size_text
-from pytest_flame.model import Frame, SourceLine, Stack
+from pytest_flame.formats.labels import Namer
+from pytest_flame.model import Profile, Stack, metric_of
 
 NUMBER: Final = r"(?:[0-9]{1,30}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
 """A count as text, with an exponent where a program printed a small float."""
@@ -18,28 +17,6 @@ NUMBER: Final = r"(?:[0-9]{1,30}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-
 _PER_STACK: Final = 300
 _PER_FRAME: Final = 8
 """Bytes that each takes in memory, about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """One profile as its file has it."""
-
-    counts: Mapping[Stack, int]
-    """Whole numbers of 10^-``decimals`` of the file's own unit."""
-    lines: Mapping[Frame, SourceLine]
-    """Where functions were seen, by tools that say it: the smallest line, which is near the definition."""
-    paths: Mapping[str, str] = field(default_factory=dict)
-    """By module, the file that gave it its name; not of installed libraries."""
-    decimals: int = 0
-    unit: str = ""
-    """What is counted, where the file says so: ``ns``, ``s``, ``bytes``."""
-    maybe_pairs: bool = False
-    """Every line would also read as the form with two counts."""
-
-    @property
-    def one(self) -> int:
-        """A count of one."""
-        return int(10**self.decimals)
 
 
 class Tally:
@@ -95,8 +72,13 @@ class Tally:
                 f"{size_text(self._bounds.size)}",
             )
 
-    def result(self, column: int = 0) -> dict[Stack, int]:
-        """The counts that are not zero. Raises ``FormatError`` where none is."""
+    def profile(self, namer: Namer, unit: str = "", column: int = 0) -> Profile:
+        """The counts that are not zero, as the file has them: whole numbers of 10^-``decimals`` of its ``unit``, which
+        is one of samples where it says nothing. Raises ``FormatError`` where all are zero."""
+        counts = self._result(column)
+        return Profile({metric_of(unit, 10**self.decimals): counts}, self._name, namer.lines, namer.paths)
+
+    def _result(self, column: int) -> dict[Stack, int]:
         found = {stack: count for stack, count in self.columns[column].items() if count}
         if not found:
             count = len(self.columns[column])

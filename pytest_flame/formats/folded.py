@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from pytest_flame.errors import FormatError
-from pytest_flame.model import Frame, Profile, Stack
+from pytest_flame.model import Frame, Stack, check_costs
 
 _UNSAFE = re.compile(
     r"[;%]"
@@ -36,7 +36,7 @@ def dumps(costs: Mapping[Stack, int]) -> str:
     Equal costs give equal text. Raises ``IntegrityError`` for an empty stack or a cost that is not a whole
     number ≥ 0.
     """
-    Profile(costs).check()
+    check_costs(costs)
     rows = sorted((tuple(encode_frame(frame) for frame in stack), cost) for stack, cost in costs.items())
     return "".join(f"{';'.join(names)} {cost:d}\n" for names, cost in rows)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_flame.formats.content import Bounds, Content
-from pytest_flame.formats.counts import Counts
 from pytest_flame.formats.labels import Naming
-from pytest_flame.model import Frame, SourceLine, Stack
+from pytest_flame.model import Metric, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +31,15 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedProfile:
-    """One profile among those of a file; its costs are in the terms of ``Profiles``."""
-
-    name: str
-    costs: Mapping[Stack, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Profiles:
-    """What is written into one file: a profile, or two, before and after. A cost of ``per`` is one ``unit``."""
+    """What is written into one file: a profile, or two, before and after, of one metric."""
 
     name: str
-    profiles: Sequence[NamedProfile]
-    unit: str = "ns"
-    """As ``Counts.unit``; ``samples`` where nothing else is known."""
-    per: int = 1000
-    """A power of ten."""
-    lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
+    profiles: Sequence[Profile]
+
+    @property
+    def metric(self) -> Metric:
+        return self.profiles[0].metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +50,7 @@ class Format:
     suffixes: tuple[str, ...]
     """Of its files' names, the usual one first."""
     recognises: Callable[[Beginning], bool] | None = None
-    read: Callable[[Content, ReadOptions, Beginning], Counts] | None = None
+    read: Callable[[Content, ReadOptions, Beginning], Profile] | None = None
     write: Callable[[Profiles], str] | None = None
     several_metrics: bool = False
     """A file may count several things, of which ``ReadOptions.metric`` names one."""

@@ -20,10 +20,11 @@ from typing import Final
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats.content import Content
-from pytest_flame.formats.counts import Counts, Tally
+from pytest_flame.formats.counts import Tally
 from pytest_flame.formats.format import Format
 from pytest_flame.formats.labels import Namer, Naming
 from pytest_flame.formats.styles import last_group
+from pytest_flame.model import Profile
 
 _SAMPLE: Final = re.compile(
     r"\s*(?P<comm>\S.*?)"
@@ -84,7 +85,7 @@ def _is_frame(line: str) -> bool:
     return bool(_FRAME.fullmatch(line)) and (line.rstrip().endswith(")") or not _COUNT_AT_END.fullmatch(line))
 
 
-def read(content: Content, naming: Naming, metric: str = "") -> Counts:
+def read(content: Content, naming: Naming, metric: str = "") -> Profile:
     """One profile, of the samples of one event: ``metric``, or the only one there is.
 
     Raises ``FormatError`` with the line and what was expected of it.
@@ -135,7 +136,7 @@ def read(content: Content, naming: Naming, metric: str = "") -> Counts:
     finish()
     _one_event(content.name, events, metric)
     unit = _unit(metric or next(iter(events))) if weighted else ""
-    return Counts(tally.result(), namer.lines, namer.paths, unit=unit)
+    return tally.profile(namer, unit)
 
 
 def _unit(event: str) -> str:

@@ -9,14 +9,14 @@ from typing import Any, BinaryIO, Final
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import collapsed, perf_script, registry, sniff
 from pytest_flame.formats.content import Content
-from pytest_flame.formats.counts import Counts
 from pytest_flame.formats.format import Beginning, ReadOptions
+from pytest_flame.model import Profile
 
 _HEAD: Final = 200
 """Lines that show what a text is."""
 
 
-def read(stream: BinaryIO, name: str, how: ReadOptions) -> Counts:
+def read(stream: BinaryIO, name: str, how: ReadOptions) -> Profile:
     """One profile in any format of ``FORMATS``; plain or compressed with gzip, in UTF-8, UTF-16 or UTF-32.
 
     ``name`` is what errors call it. Raises ``FormatError`` for everything else, with what it is and what to do.
@@ -37,7 +37,7 @@ def read(stream: BinaryIO, name: str, how: ReadOptions) -> Counts:
     raise sniff.json_format(beginning.document).refusal(name)
 
 
-def read_pair(stream: BinaryIO, name: str, how: ReadOptions) -> tuple[Counts, Counts]:
+def read_pair(stream: BinaryIO, name: str, how: ReadOptions) -> tuple[Profile, Profile]:
     """Folded stacks with two counts, before and after. Raises as ``read`` does."""
     content = Content(stream, name, how.bounds)
     head = _checked(content)

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats.content import Content
-from pytest_flame.formats.counts import Counts, Tally
-from pytest_flame.formats.format import Format, NamedProfile, Profiles
+from pytest_flame.formats.counts import Tally
+from pytest_flame.formats.format import Format, Profiles
 from pytest_flame.formats.labels import Namer, Naming
 from pytest_flame.formats.roots import numbered
 from pytest_flame.formats.styles import Place
-from pytest_flame.model import PS_PER_NS, Frame, Profile, SourceLine, Stack
+from pytest_flame.model import PS_PER_NS, TIMES, Frame, Metric, Profile, SourceLine, Stack, check_costs
 
 SCHEMA: Final = "https://www.speedscope.app/file-format-schema.json"
 MOST: Final = 2**53
@@ -37,8 +37,6 @@ _OURS: Final = "pytest-flame"
 _FINEST: Final = -40
 """Decimals of a number: no float has more that mean anything."""
 _OFTEN: Final = 10_000
-TIMES: Final = ("ps", "ns", "us", "ms", "s")
-"""Units of times, whose costs are picoseconds."""
 
 # --- writing --------------------------------------------------------------------------------------------------------
 
@@ -49,16 +47,17 @@ def dumps(document: Profiles) -> str:
     Raises ``IntegrityError`` for costs that are no whole numbers ≥ 0, ``FormatError`` where a sum exceeds 2^53 units.
     """
     for profile in document.profiles:
-        Profile(profile.costs).check()
+        check_costs(profile.costs)
     frames = sorted({frame for profile in document.profiles for stack in profile.costs for frame in stack})
     index = {frame: i for i, frame in enumerate(frames)}
+    lines = {frame: line for profile in document.profiles for frame, line in profile.lines.items()}
     content = {
         "$schema": SCHEMA,
         "name": _encodable(document.name),
         "exporter": _OURS,
         "activeProfileIndex": len(document.profiles) - 1,
-        "shared": {"frames": [_frame(frame, document.lines.get(frame)) for frame in frames]},
-        "profiles": [_profile(profile, document, index) for profile in document.profiles],
+        "shared": {"frames": [_frame(frame, lines.get(frame)) for frame in frames]},
+        "profiles": [_profile(profile, index) for profile in document.profiles],
     }
     return json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False) + "\n"
 
@@ -68,8 +67,8 @@ def _frame(frame: Frame, line: SourceLine | None) -> dict[str, Any]:
     return named | {"file": _encodable(line.path), "line": line.line} if line else named
 
 
-def _profile(profile: NamedProfile, document: Profiles, index: Mapping[Frame, int]) -> dict[str, Any]:
-    unit, per = _terms(document)
+def _profile(profile: Profile, index: Mapping[Frame, int]) -> dict[str, Any]:
+    unit, per = _terms(profile.metric)
     stacks = sorted((stack, cost) for stack, cost in profile.costs.items() if cost)
     total = sum(cost for _, cost in stacks)
     if total > MOST * per:
@@ -88,11 +87,11 @@ def _profile(profile: NamedProfile, document: Profiles, index: Mapping[Frame, in
     }
 
 
-def _terms(document: Profiles) -> tuple[str, int]:
+def _terms(metric: Metric) -> tuple[str, int]:
     """What the format calls the unit, and how much of a cost one of it is. Times are written in nanoseconds."""
-    if document.unit in TIMES:
-        return "nanoseconds", PS_PER_NS
-    return "bytes" if document.unit == "bytes" else "none", document.per
+    if metric.timed:
+        return "nanoseconds", PS_PER_NS * metric.scale // TIMES[metric.unit]
+    return "bytes" if metric.noun == "bytes" else "none", metric.scale
 
 
 def _weight(cost: int, per: int) -> int | float:
@@ -111,7 +110,7 @@ def looks_like(document: Any) -> bool:
     return isinstance(document, dict) and "profiles" in document and "shared" in document
 
 
-def read(document: Mapping[str, Any], content: Content, naming: Naming, metric: str = "") -> Counts:
+def read(document: Mapping[str, Any], content: Content, naming: Naming, metric: str = "") -> Profile:
     """All profiles of the document added up, each rooted at its name where there are several; of those that count
     different things, the ones whose name or unit is ``metric``.
 
@@ -140,7 +139,7 @@ def _reason(error: Exception) -> str:
     return "something in it is not what the format says"
 
 
-def _read(document: Mapping[str, Any], content: Content, naming: Naming, metric: str = "") -> Counts:
+def _read(document: Mapping[str, Any], content: Content, naming: Naming, metric: str = "") -> Profile:
     profiles = _chosen(document["profiles"], content.name, metric)
     unit = profiles[0]["unit"]
     if unit not in UNITS:
@@ -163,7 +162,7 @@ def _read(document: Mapping[str, Any], content: Content, naming: Naming, metric:
                 added = depth = 0
     if not tally.columns[0]:
         raise FormatError(f"{content.name} holds no stacks", why="the profiles in it are empty")
-    return Counts(tally.result(), namer.lines, namer.paths, tally.decimals, UNITS[unit])
+    return tally.profile(namer, UNITS[unit])
 
 
 def _chosen(profiles: Sequence[Mapping[str, Any]], name: str, metric: str) -> list[Mapping[str, Any]]:

@@ -10,8 +10,7 @@ from pytest_flame.gate.request import Selected
 from pytest_flame.judge import MIN_SAMPLES
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.schedule import Measured
-from pytest_flame.model import PS_PER_NS, Recording, SampleCounts
-from pytest_flame.quantities import FIRST_CALL
+from pytest_flame.model import FIRST_CALL, PS_PER_NS, Recording, SampleCounts
 from pytest_flame.render import units
 from pytest_flame.sampling.paths import MOST
 from pytest_flame.stats import first_calls

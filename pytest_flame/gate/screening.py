@@ -158,7 +158,8 @@ def _unlike(base: Recording, head: Recording) -> list[str]:
     if base.fresh != head.fresh:
         unlike.append(f"fresh=True was {'set' if base.fresh else 'not set'} when the baseline was recorded")
     if base.metric != head.metric:
-        unlike.append(f"metric: the baseline was recorded with metric={base.metric!r}, this is {head.metric!r}")
+        before, now = base.metric.name, head.metric.name
+        unlike.append(f"metric: the baseline was recorded with metric={before!r}, this is {now!r}")
     return unlike
 
 

@@ -9,8 +9,8 @@ from itertools import repeat
 from types import CodeType
 from typing import Any, Final
 
-from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.rounds import Step, StepKind
+from pytest_flame.sampling.meter import Meter
 
 Function = Callable[..., Any]
 

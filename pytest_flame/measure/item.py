@@ -20,17 +20,16 @@ from pytest_flame.fixture import FLAME_KEY, PassThrough
 from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured
 from pytest_flame.measure.deadline import Pulse
-from pytest_flame.measure.descendants import Descendants
 from pytest_flame.measure.job import ONCE, Job, Plan, WorkerResult
-from pytest_flame.measure.meter import Meter
+from pytest_flame.measure.metrics import measured
 from pytest_flame.measure.outcome import Failures, recorded, unmeasured
 from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, roomy
 from pytest_flame.measure.rounds import RoundsDone, Step, StepKind, announced, empty_region_ns, rounds
 from pytest_flame.measure.started import Started
-from pytest_flame.quantities import FIRST_CALL
-from pytest_flame.sampling.ladder import open_sampler
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.descendants import Descendants
+from pytest_flame.sampling.meter import Meter
+from pytest_flame.sampling.profile_source import RawFrame
 
 
 @roomy(MEASURED_ROOM)
@@ -46,27 +45,25 @@ def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failure
     if code is None:
         raise FlameError(f"{item.nodeid} is not written in Python: its body has no frame to measure")
     body = RawFrame(code.co_qualname, code.co_filename, code.co_firstlineno)
-    sampler = open_sampler(
-        job.sampler, job.frequency_hz, kernel_frames=job.kernel_frames, native_frames=job.native_frames
-    )
+    source = measured(job.metric).open(job)
     if job.note_started:
         started.watch()
     children = Descendants(os.getpid(), keeper=os.getppid())
     try:
-        sampler.set_stops(STOPS)
+        source.set_stops(STOPS)
         rng = random.Random(job.seed)
-        meter = Meter(sampler, rng, Captured(item, job.output).thin, children)
-        measured = MeasuredItem(item, job, meter, pulse, rng)
-        report = measured.fresh() if job.fresh else measured.repeat()
+        meter = Meter(source, rng, Captured(item, job.output).thin, children)
+        called = MeasuredItem(item, job, meter, pulse, rng)
+        report = called.fresh() if job.fresh else called.repeat()
         pulse.ending()
-        result = unmeasured(report, failures, measured.progress, item.config, job.conditions)
+        result = unmeasured(report, failures, called.progress, item.config, job.conditions)
         if result is None:
             _refuse_tracers("was left behind by the test")
-            result = recorded(job, body, measured.progress, meter, sampler.samples(), sampler.info)
+            result = recorded(job, body, called.progress, meter, source.samples(), source.info)
         return result
     finally:
         children.close()
-        sampler.close()
+        source.close()
 
 
 def settle_heap() -> None:
@@ -95,7 +92,7 @@ class MeasuredItem:
     @property
     def _plan(self) -> Plan | None:
         """A process whose first call is judged makes no other."""
-        return ONCE if self.job.metric == FIRST_CALL else self.job.plan
+        return ONCE if measured(self.job.metric).once else self.job.plan
 
     def _steps(self, *, regions: bool) -> Iterator[Step]:
         time_s, limit_s = self.job.time_s, self.job.patience.calls_s

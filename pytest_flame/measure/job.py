@@ -14,8 +14,7 @@ from pytest_flame.baseline import wire
 from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Hang, Patience
-from pytest_flame.model import Recording
-from pytest_flame.quantities import CPU
+from pytest_flame.model import CPU, Recording
 from pytest_flame.trees.provenance import Provenance
 
 
@@ -52,7 +51,7 @@ class Job:
     time_s: float
     """For this process."""
     fresh: bool = False
-    metric: str = CPU
+    metric: str = CPU.name
     cpus: tuple[int, ...] = ()
     plan: Plan | None = None
     kernel_frames: bool = False

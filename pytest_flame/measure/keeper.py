@@ -23,7 +23,7 @@ from types import FrameType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pytest_flame.measure.descendants import Descendants
+    from pytest_flame.sampling.descendants import Descendants
     from pytest_flame.trees.opened import Reads
 
 _PR_SET_PDEATHSIG = 1
@@ -120,7 +120,7 @@ class _Keeper:
         if not self._has_children():
             return []
         below = self._descendants()
-        from pytest_flame.measure.descendants import command
+        from pytest_flame.sampling.descendants import command
 
         left: dict[int, str] = {}
         numbers = (signal.SIGKILL,) if self._asked_to_end else (signal.SIGTERM, signal.SIGKILL)
@@ -141,7 +141,7 @@ class _Keeper:
         """Imported when it is needed: it takes longer than all the rest."""
         if self._below is None:
             _make_importable()
-            from pytest_flame.measure.descendants import Descendants
+            from pytest_flame.sampling.descendants import Descendants
 
             self._below = Descendants(self._pid)
         return self._below
@@ -160,7 +160,7 @@ class _Keeper:
             return
         for file in self._reads.take():
             if file not in self.opened:
-                from pytest_flame.measure.descendants import command
+                from pytest_flame.sampling.descendants import command
 
                 below = self._descendants().living()
                 self.opened[file] = [command(pid) for pid in below if pid != self._worker]

@@ -13,13 +13,13 @@ from pytest_flame.baseline.source_hashes import module_files, source_hashes
 from pytest_flame.errors import FlameError
 from pytest_flame.measure.capture import shown
 from pytest_flame.measure.job import Job, Status, WorkerResult
-from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.rounds import RoundsDone
 from pytest_flame.measure.seeing import differences
-from pytest_flame.measure.stacks import Clocks, fold_samples
-from pytest_flame.model import Process, Recording, SamplerInfo
+from pytest_flame.model import Process, Recording, SamplerInfo, gated
+from pytest_flame.sampling.meter import Meter
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.sampling.sampler import RawFrame, RawSamples
+from pytest_flame.sampling.profile_source import RawFrame, RawSamples
+from pytest_flame.sampling.stacks import Clocks, fold_samples
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ def recorded(
         source_hashes=source_hashes(Path(job.root), module_files()),
         lines=folded.lines,
         fresh=job.fresh,
-        metric=job.metric,
+        metric=gated(job.metric),
         seed=job.seed,
         line_weights=folded.line_weights,
     )

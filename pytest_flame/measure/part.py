@@ -9,8 +9,8 @@ from typing import ParamSpec, TypeVar
 
 from pytest_flame.errors import UsageError
 from pytest_flame.measure.body import call_n, empty
-from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.rounds import Step, StepKind
+from pytest_flame.sampling.meter import Meter
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -16,11 +16,11 @@ from operator import length_hint
 from typing import Final
 
 from pytest_flame import clocks
-from pytest_flame.measure import outside
 from pytest_flame.measure.deadline import Pulse
 from pytest_flame.measure.job import Plan
-from pytest_flame.measure.meter import NS_PER_S, Meter
 from pytest_flame.model import PS_PER_NS, Outside, Round
+from pytest_flame.sampling import outside
+from pytest_flame.sampling.meter import NS_PER_S, Meter
 
 MIN_ROUND_CPU_NS: Final = 20_000_000
 MIN_ROUND_WALL_NS: Final = 60_000_000
@@ -220,6 +220,8 @@ def _calibrate(meter: Meter, progress: RoundsDone, time_s: float, *, regions: bo
 
 def _empty_loop(meter: Meter, progress: RoundsDone, iterations: int) -> Iterator[Step]:
     """Cost of one iteration that does nothing: the smallest of a few, at most a few milliseconds each."""
+    if meter.counts:
+        return
     count = min(iterations, 20_000)
     costs = []
     for _ in range(5):

@@ -25,8 +25,8 @@ from pytest_flame.measure.deadline import Patience, allowed_s
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s
-from pytest_flame.model import Process, Recording
-from pytest_flame.quantities import CPU, shown_seconds
+from pytest_flame.model import CPU, Metric, Process, Recording
+from pytest_flame.quantities import shown_seconds
 
 BASE: Final = "base"
 HEAD: Final = "head"
@@ -69,7 +69,7 @@ class Target:
     time_s: float
     """For so many processes."""
     fresh: bool
-    metric: str = CPU
+    metric: Metric = CPU
     stored: Recording | None = None
     place: Path | None = None
     seen: Seen | None = None
@@ -317,7 +317,7 @@ class _Run:
             sampler=self.how.sampler,
             time_s=target.time_s / target.processes,
             fresh=target.fresh,
-            metric=target.metric,
+            metric=target.metric.name,
             cpus=self.how.cpus,
             plan=plan,
             kernel_frames=self.how.kernel_frames,

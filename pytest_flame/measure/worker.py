@@ -21,13 +21,13 @@ from pytest_flame.measure import seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.agreement import said
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
-from pytest_flame.measure.descendants import had_children
 from pytest_flame.measure.item import measure
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.outcome import Failures
 from pytest_flame.measure.room import enlarge_threads
 from pytest_flame.measure.seeing import differences, see
 from pytest_flame.measure.started import Started
+from pytest_flame.sampling.descendants import had_children
 from pytest_flame.trees import proof
 from pytest_flame.trees.identity import Identity, top_of
 

@@ -1,8 +1,8 @@
 """The data that flows through pytest-flame, from samples to verdicts.
 
 Everything here is frozen, imports nothing of the package but ``errors``, and each compound type has a
-``check`` that raises ``IntegrityError`` when an invariant is broken. Times inside are integers: picoseconds
-(``_ps``) of CPU per iteration, nanoseconds (``_ns``) of clock readings.
+``check`` that raises ``IntegrityError`` when an invariant is broken. Costs are whole numbers in the terms of their
+``Metric`` (of CPU time: picoseconds), readings of clocks are nanoseconds (``_ns``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,20 @@ from pytest_flame.model.judgement import (
     RunResult,
     Verdict,
 )
-from pytest_flame.model.profile import Profile
+from pytest_flame.model.metric import (
+    CPU,
+    FIRST_CALL,
+    GATED,
+    PROGRAM_CPU,
+    SAMPLE_COUNT,
+    SAMPLES,
+    TIMES,
+    Better,
+    Metric,
+    gated,
+    metric_of,
+)
+from pytest_flame.model.profile import Costs, Profile, added, check_costs, earliest_lines
 from pytest_flame.model.recording import (
     ENOUGH_PLAIN,
     FAULT_NS,
@@ -35,12 +48,21 @@ from pytest_flame.model.recording import (
 )
 
 __all__ = [
+    "CPU",
     "ENOUGH_PLAIN",
     "FAULT_NS",
+    "FIRST_CALL",
+    "GATED",
     "KERNEL_NOT_SAMPLED",
+    "PROGRAM_CPU",
     "PS_PER_NS",
+    "SAMPLES",
+    "SAMPLE_COUNT",
+    "TIMES",
+    "Better",
     "Change",
     "Comparison",
+    "Costs",
     "Frame",
     "FrameDelta",
     "FrameKind",
@@ -49,6 +71,7 @@ __all__ = [
     "GateChanges",
     "Judgement",
     "Limits",
+    "Metric",
     "Objection",
     "Outside",
     "Process",
@@ -65,4 +88,9 @@ __all__ = [
     "Timing",
     "Under",
     "Verdict",
+    "added",
+    "check_costs",
+    "earliest_lines",
+    "gated",
+    "metric_of",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_flame.errors import IntegrityError
 from pytest_flame.model.frame import Frame, SourceLine
+from pytest_flame.model.metric import CPU, Metric
 
 
 class Change(enum.Enum):
@@ -110,6 +111,8 @@ class Comparison:
     base_processes: int
     head_processes: int
     limits: Limits
+    metric: Metric = CPU
+    """What costs are costs of."""
     frames: tuple[FrameDelta, ...] = ()
     """Every frame of the union of both sides, largest absolute inclusive delta first."""
     culprits: tuple[FrameDelta, ...] = ()

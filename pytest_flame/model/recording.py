@@ -10,6 +10,7 @@ from typing import Final
 
 from pytest_flame.errors import IntegrityError
 from pytest_flame.model.frame import Frame, SourceLine, Stack
+from pytest_flame.model.metric import CPU, Metric
 
 PS_PER_NS: Final = 1000
 FAULT_NS: Final = 250
@@ -29,6 +30,13 @@ class Round:
     """CPU time of a fixed loop run just before: how fast the processor was. None in recordings without it."""
     minor_faults: int | None = None
     """Pages the kernel mapped for the process meanwhile, without reading a disk. None in recordings without it."""
+    amount: int | None = None
+    """Of the recording's metric, where that is not CPU time: counted, of all iterations, in the metric's terms."""
+
+    @property
+    def cost(self) -> int:
+        """Of all iterations, in the metric's terms."""
+        return self.cpu_ns * PS_PER_NS if self.amount is None else self.amount
 
 
 ENOUGH_PLAIN: Final = 0.25
@@ -96,7 +104,7 @@ def _median(values: Sequence[float]) -> float:
 def _cheaper_quarter_ps(rounds: Sequence[Round]) -> int:
     """The mean of the cheaper quarter: noise only ever adds time, and replayed banks of real processes gave it the
     narrowest intervals of all that average more than one round."""
-    per_iteration = sorted(r.cpu_ns * PS_PER_NS / r.iterations for r in rounds)
+    per_iteration = sorted(r.cost / r.iterations for r in rounds)
     cheaper = per_iteration[: (len(per_iteration) + 3) // 4]
     return round(sum(cheaper) / len(cheaper))
 
@@ -182,7 +190,7 @@ class Process:
         if (self.first_call_ns or 0) < 0:
             raise IntegrityError(f"a first call of {self.first_call_ns} ns")
         for r in self.rounds:
-            if r.iterations < 1 or r.cpu_ns < 0 or r.wall_ns < 0 or (r.minor_faults or 0) < 0:
+            if r.iterations < 1 or r.cpu_ns < 0 or r.wall_ns < 0 or min(r.minor_faults or 0, r.amount or 0) < 0:
                 raise IntegrityError(f"impossible round {r}")
         for stack, s in self.stacks.items():
             if not stack or s.count < 0 or s.weight_ns < 0:
@@ -236,8 +244,8 @@ class Recording:
     """Repository-relative path → SHA-256 of every project source file that was imported."""
     lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
     fresh: bool = False
-    metric: str = "cpu"
-    """What of the body was measured; of ``quantities.METRICS``."""
+    metric: Metric = CPU
+    """What of the body was measured."""
     seed: int = 0
     recorded_at: str = ""
     """When, ISO 8601 with the offset from UTC; empty where unknown."""
@@ -261,6 +269,3 @@ class Recording:
         for frame, weights in self.line_weights.items():
             if not weights or min(weights) < 0 or min(weights.values()) < 1:
                 raise IntegrityError(f"impossible lines of {frame}: {weights}")
-
-
-# --- comparing ---------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_flame import atomic
-from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.profiling.result import ProfileResult
 
 LIMIT_S: Final = 120.0
 _KEPT: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONPYCACHEPREFIX")
@@ -24,7 +24,7 @@ _KEPT: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE"
 _DROPPED: Final = ("PYTHON", "FLAME_", "COVERAGE_", "COV_CORE_")
 
 
-def draw_elsewhere(profile: CpuProfile, output: Path) -> str | None:
+def draw_elsewhere(profile: ProfileResult, output: Path) -> str | None:
     """Writes ``output``; where it cannot be drawn, what was kept and how it is drawn, in a sentence. Raises ``OSError``
     where nothing can be written."""
     data = output.with_name(f"{output.name}.folded")
@@ -79,9 +79,12 @@ def _status(pid: int) -> int | None:
 def draw_profile(data: Path, output: Path, subtitle: str) -> None:
     """In the process of its own."""
     from pytest_flame.formats import folded
+    from pytest_flame.model import PROGRAM_CPU, PS_PER_NS, Profile
     from pytest_flame.profiling.result import cpu_svg
 
-    atomic.write_text(output, cpu_svg(folded.loads(data.read_text(encoding="utf-8")), output.stem, subtitle))
+    costs = folded.loads(data.read_text(encoding="utf-8"))
+    profile = Profile.of(PROGRAM_CPU, {stack: ns * PS_PER_NS for stack, ns in costs.items()})
+    atomic.write_text(output, cpu_svg(profile, output.stem, subtitle))
 
 
 if __name__ == "__main__":

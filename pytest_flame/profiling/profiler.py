@@ -9,7 +9,7 @@ from pytest_flame.errors import UsageError
 from pytest_flame.profiling import ending, following
 from pytest_flame.profiling.member import join
 from pytest_flame.profiling.recorder import Recorder
-from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.profiling.result import ProfileResult
 from pytest_flame.profiling.session import Part, ProfileSession, ProfileSettings, merge
 from pytest_flame.sampling.ladder import CHOICES
 
@@ -83,7 +83,7 @@ class Profiler:
             self._session = None
 
     @property
-    def profile(self) -> CpuProfile:
+    def profile(self) -> ProfileResult:
         """What was seen until the last ``stop``. Raises ``UsageError`` before it, and while the profiler runs."""
         if self.running:
             raise UsageError("the profiler is still running", fix="leave its block, or call stop(), and then ask")

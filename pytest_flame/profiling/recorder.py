@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Final
 from pytest_flame import clocks
 from pytest_flame.errors import FlameError, UsageError
 from pytest_flame.fold import scale
-from pytest_flame.measure.meter import NS_PER_S, Meter
-from pytest_flame.measure.stacks import Clocks, fold_samples
 from pytest_flame.model import Frame, SourceLine, Stack, StackSample
-from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.profiling.result import ProfileResult, of_samples
 from pytest_flame.profiling.session import Part, ProfileSettings, add
 from pytest_flame.profiling.threads import NewThreads
+from pytest_flame.sampling.events import Accounting, accounting
 from pytest_flame.sampling.ladder import open_sampler
+from pytest_flame.sampling.meter import NS_PER_S, Meter
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.profile_source import RawFrame
+from pytest_flame.sampling.stacks import Clocks, fold_samples
 
 if TYPE_CHECKING:
     from pytest_flame.profiling.tasks import TaskStitcher
@@ -45,7 +46,7 @@ class Recorder:
         self._meter: Meter | None = None
         self._threads: NewThreads | None = None
         self._began_ns = 0
-        self._profile: CpuProfile | None = None
+        self._profile: ProfileResult | None = None
         self._waited_ns = 0
 
     @property
@@ -128,7 +129,7 @@ class Recorder:
         waited_life_ns = round((children.ru_utime + children.ru_stime) * NS_PER_S)
         return Part(self._profile, self._pid, os.getppid(), self._waited_ns, waited_life_ns)
 
-    def _fold(self, sampler: NativeSampler, meter: Meter, wall_ns: int) -> CpuProfile:
+    def _fold(self, sampler: NativeSampler, meter: Meter, wall_ns: int) -> ProfileResult:
         # Children are accounted for where all processes come together.
         spent = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, 0, meter.ticks_due)
         namer = FrameNamer(self._root)
@@ -142,9 +143,9 @@ class Recorder:
         stacks.pop((), None)
         root = namer.frame(_PROGRAM)
         lines: dict[Frame, SourceLine] = {frame: line for frame, line in folded.lines.items() if frame != root}
-        if sampler.info.event == "cpu-clock-looks":
+        if accounting(sampler.info.event) is Accounting.RANDOM:
             stacks = _to_clock(stacks, meter.sampled_cpu_ns, meter.sampled_cpu_ns / max(1.0, meter.ticks_due))
-        return CpuProfile(stacks, folded.counts, sampler.info, meter.sampled_cpu_ns, wall_ns, lines)
+        return ProfileResult(of_samples(stacks, lines), folded.counts, sampler.info, meter.sampled_cpu_ns, wall_ns)
 
 
 def _end(sampler: NativeSampler) -> FlameError | None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from pytest_flame import atomic
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import folded
 from pytest_flame.model import (
     FAULT_NS,
+    PROGRAM_CPU,
     PS_PER_NS,
+    SAMPLE_COUNT,
     Frame,
     Profile,
     SampleCounts,
@@ -25,6 +26,8 @@ from pytest_flame.model import (
 )
 from pytest_flame.render import units
 
+Key = TypeVar("Key", Stack, Frame)
+
 SUFFIXES: Final = (".folded", ".txt", ".svg")
 _MISSING: Final = 0.02
 """Share of samples that may be missing before a note says so."""
@@ -34,20 +37,16 @@ _FAULTS_NS: Final = 2_500_000
 
 
 @dataclass(frozen=True, slots=True)
-class CpuProfile:
-    """CPU time by stack, root first. Costs are nanoseconds of CPU in whole numbers.
+class ProfileResult:
+    """Samples say where and the clock says how much: ``cpu_ns`` is exact, ``sampled_ns`` what samples stand for."""
 
-    Samples say where and the clock says how much: ``cpu_ns`` is exact, ``sampled_ns`` what samples stand for.
-    """
-
-    stacks: Mapping[Stack, StackSample]
+    stacks: Profile
+    """CPU time (picoseconds) and number of samples by stack, root first; where functions are defined."""
     counts: SampleCounts
     sampler: SamplerInfo
     cpu_ns: int
     """User and system CPU of all threads while the profiler was on, and of the child processes waited for."""
     wall_ns: int
-    lines: Mapping[Frame, SourceLine]
-    """Where frames are defined."""
     processes: int = 1
     unfinished: int = 0
     """Followed processes that did not hand in their samples: killed, replaced by another program, still running."""
@@ -56,23 +55,19 @@ class CpuProfile:
 
     @property
     def sampled_ns(self) -> int:
-        return sum(sample.weight_ns for sample in self.stacks.values())
-
-    def costs(self) -> dict[Stack, int]:
-        """Nanoseconds by stack."""
-        return {stack: sample.weight_ns for stack, sample in self.stacks.items()}
+        return self.stacks.total // PS_PER_NS
 
     def self_ns(self) -> dict[Frame, int]:
         """Nanoseconds each function used itself, largest first."""
-        return _ordered(_by_frame(self.costs(), lambda stack: (stack[-1],)))
+        return _in_ns(self.stacks.self_costs())
 
     def total_ns(self) -> dict[Frame, int]:
         """Nanoseconds each function used with all it called, largest first; a recursive one counts once."""
-        return _ordered(_by_frame(self.costs(), lambda stack: tuple(dict.fromkeys(stack))))
+        return _in_ns(self.stacks.total_costs())
 
     def folded(self) -> str:
         """Folded stacks, one line a stack, costs in nanoseconds (see ``pytest_flame.formats.folded``)."""
-        return folded.dumps({stack: cost for stack, cost in self.costs().items() if cost})
+        return folded.dumps({stack: cost for stack, cost in _in_ns(self.stacks.costs).items() if cost})
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write it as its suffix says, atomically: ``.folded`` or ``.txt`` (folded stacks), ``.svg`` (flame graph).
@@ -86,14 +81,14 @@ class CpuProfile:
 
     def svg(self, title: str) -> str:
         """A flame graph, root at the bottom, to click in when it is opened by itself."""
-        return cpu_svg(self.costs(), title, self.summary())
+        return cpu_svg(self.stacks, title, self.summary())
 
     def table(self, rows: int = 15) -> str:
         """The functions with the most CPU of their own, a line each: share and time alone, and with what they call."""
         own, total, whole = self.self_ns(), self.total_ns(), max(1, self.sampled_ns)
         lines = ["   self      ms    total      ms  function"]
         for frame, ns in list(own.items())[:rows]:
-            place = self.lines.get(frame)
+            place = self.stacks.lines.get(frame)
             shown = f"   {place.path}:{place.line}" if place else ""
             lines.append(f"{_column(ns, whole)}  {_column(total[frame], whole)}  {frame.name}{shown}")
         return "\n".join(lines)
@@ -146,14 +141,19 @@ _WORDS: Final = {
 }
 
 
-def cpu_svg(costs: Mapping[Stack, int], title: str, subtitle: str) -> str:
-    """A flame graph of nanoseconds by stack."""
+def of_samples(stacks: Mapping[Stack, StackSample], lines: Mapping[Frame, SourceLine]) -> Profile:
+    """The profile of a program that was sampled."""
+    costs = {stack: sample.weight_ns * PS_PER_NS for stack, sample in stacks.items()}
+    counts = {stack: sample.count for stack, sample in stacks.items()}
+    return Profile({PROGRAM_CPU: costs, SAMPLE_COUNT: counts}, lines=lines)
+
+
+def cpu_svg(profile: Profile, title: str, subtitle: str) -> str:
+    """A flame graph of a program's CPU time."""
     from pytest_flame.render.interactive_svg import interactive_svg
     from pytest_flame.render.picture import profile_picture
 
-    profile = Profile({stack: cost * PS_PER_NS for stack, cost in costs.items()})
-    with units.counted_in(units.Amount("CPU time")):
-        return interactive_svg(profile_picture(profile, title, subtitle=subtitle, of="the profile"))
+    return interactive_svg(profile_picture(profile, title, subtitle=subtitle, of="the profile"))
 
 
 def check_suffix(path: Path) -> None:
@@ -163,16 +163,8 @@ def check_suffix(path: Path) -> None:
     raise UsageError(f"no format is known for {path.name!r}", fix=f"end its name in {', '.join(SUFFIXES)}")
 
 
-def _by_frame(costs: Mapping[Stack, int], frames_of: Callable[[Stack], Stack]) -> dict[Frame, int]:
-    found: dict[Frame, int] = defaultdict(int)
-    for stack, cost in costs.items():
-        for frame in frames_of(stack):
-            found[frame] += cost
-    return found
-
-
-def _ordered(costs: Mapping[Frame, int]) -> dict[Frame, int]:
-    return dict(sorted(costs.items(), key=lambda item: (-item[1], item[0])))
+def _in_ns(costs: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: cost // PS_PER_NS for key, cost in costs.items()}
 
 
 def _column(ns: int, whole_ns: int) -> str:

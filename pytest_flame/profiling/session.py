@@ -16,14 +16,24 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_flame import atomic
-from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED
-from pytest_flame.model import Frame, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
-from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.model import (
+    PROGRAM_CPU,
+    SAMPLE_COUNT,
+    Frame,
+    Profile,
+    SampleCounts,
+    SamplerInfo,
+    SourceLine,
+    StackSample,
+    added,
+)
+from pytest_flame.profiling.result import ProfileResult, of_samples
+from pytest_flame.sampling.stacks import CHILDREN_NOT_SAMPLED
 from pytest_flame.temporary import PREFIX, remove_abandoned
 
 
@@ -51,7 +61,7 @@ class ProfileSettings:
 class Part:
     """What one process hands in. Clocks are nanoseconds."""
 
-    profile: CpuProfile
+    result: ProfileResult
     pid: int
     parent_pid: int
     waited_ns: int
@@ -147,21 +157,21 @@ class ProfileSession:
             self._alive = -1
 
 
-def merge(parts: Iterable[Part], *, unfinished: int = 0) -> CpuProfile:
+def merge(parts: Iterable[Part], *, unfinished: int = 0) -> ProfileResult:
     """The sum of what processes handed in.
 
     CPU that a process was charged for its children and that no part accounts for is ``CHILDREN_NOT_SAMPLED``: other
     programs, processes that were killed, and what a followed one used before and after it was profiled.
     """
     every = sorted(parts, key=lambda part: (part.pid, part.waited_life_ns))
-    whole = add([part.profile for part in every])
+    whole = add([part.result for part in every])
     waited: dict[int, int] = defaultdict(int)
     accounted: dict[int, int] = defaultdict(int)
     # A process that became another program by exec handed in once for each; what it waited for ran on.
     last = {part.pid: part for part in every}
     for part in every:
         waited[part.pid] += part.waited_ns
-        accounted[part.parent_pid] += part.profile.cpu_ns
+        accounted[part.parent_pid] += part.result.cpu_ns
     for part in last.values():
         accounted[part.parent_pid] += part.waited_life_ns
     unseen = sum(max(0, ns - accounted[pid]) for pid, ns in waited.items())
@@ -170,46 +180,28 @@ def merge(parts: Iterable[Part], *, unfinished: int = 0) -> CpuProfile:
         whole = add(
             [
                 whole,
-                CpuProfile(
-                    {(CHILDREN_NOT_SAMPLED,): StackSample(max(1, unseen // period_ns), unseen)},
+                ProfileResult(
+                    of_samples({(CHILDREN_NOT_SAMPLED,): StackSample(max(1, unseen // period_ns), unseen)}, {}),
                     SampleCounts(),
                     whole.sampler,
                     unseen,
                     0,
-                    {},
                 ),
             ]
         )
-    return CpuProfile(
-        whole.stacks,
-        whole.counts,
-        whole.sampler,
-        whole.cpu_ns,
-        whole.wall_ns,
-        whole.lines,
-        len(last),
-        unfinished,
-        whole.minor_faults,
-    )
+    return replace(whole, processes=len(last), unfinished=unfinished)
 
 
-def add(profiles: list[CpuProfile]) -> CpuProfile:
-    """The sum of profiles that were taken in the same way; ``wall_ns`` is the longest."""
-    stacks: dict[Stack, list[int]] = defaultdict(lambda: [0, 0])
-    lines: dict[Frame, SourceLine] = {}
-    for profile in profiles:
-        lines |= profile.lines
-        for stack, sample in profile.stacks.items():
-            stacks[stack][0] += sample.count
-            stacks[stack][1] += sample.weight_ns
-    return CpuProfile(
-        {stack: StackSample(*entry) for stack, entry in sorted(stacks.items())},
-        sum((profile.counts for profile in profiles), SampleCounts()),
-        profiles[0].sampler,
-        sum(profile.cpu_ns for profile in profiles),
-        max(profile.wall_ns for profile in profiles),
-        lines,
-        minor_faults=_sum(profile.minor_faults for profile in profiles),
+def add(results: list[ProfileResult]) -> ProfileResult:
+    """The sum of results that were taken in the same way; ``wall_ns`` is the longest."""
+    whole = added([result.stacks for result in results])
+    return ProfileResult(
+        replace(whole, columns={metric: dict(sorted(costs.items())) for metric, costs in whole.columns.items()}),
+        sum((result.counts for result in results), SampleCounts()),
+        results[0].sampler,
+        sum(result.cpu_ns for result in results),
+        max(result.wall_ns for result in results),
+        minor_faults=_sum(result.minor_faults for result in results),
     )
 
 
@@ -220,31 +212,36 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 def _encoded(part: Part) -> dict[str, Any]:
-    profile = part.profile
-    frames = sorted({frame for stack in profile.stacks for frame in stack} | set(profile.lines))
+    result, profile = part.result, part.result.stacks
+    counts = profile.columns[SAMPLE_COUNT]
+    frames = sorted({frame for stack in profile.costs for frame in stack} | set(profile.lines))
     number = {frame: i for i, frame in enumerate(frames)}
     return {
         "frames": [[frame.module, frame.qualname] for frame in frames],
-        "stacks": [[[number[f] for f in stack], s.count, s.weight_ns] for stack, s in profile.stacks.items()],
+        "stacks": [[[number[f] for f in stack], counts[stack], cost] for stack, cost in profile.costs.items()],
         "lines": [[number[frame], line.path, line.line] for frame, line in profile.lines.items()],
-        "counts": asdict(profile.counts),
-        "sampler": asdict(profile.sampler),
-        "cpu_ns": profile.cpu_ns,
-        "wall_ns": profile.wall_ns,
-        "minor_faults": profile.minor_faults,
+        "counts": asdict(result.counts),
+        "sampler": asdict(result.sampler),
+        "cpu_ns": result.cpu_ns,
+        "wall_ns": result.wall_ns,
+        "minor_faults": result.minor_faults,
         "clocks": [part.pid, part.parent_pid, part.waited_ns, part.waited_life_ns],
     }
 
 
 def _decoded(data: dict[str, Any]) -> Part:
     frames = [Frame(module, qualname) for module, qualname in data["frames"]]
-    profile = CpuProfile(
-        {tuple(frames[i] for i in stack): StackSample(count, weight) for stack, count, weight in data["stacks"]},
+    named = [(tuple(frames[i] for i in stack), count, cost) for stack, count, cost in data["stacks"]]
+    profile = Profile(
+        {PROGRAM_CPU: {s: cost for s, _, cost in named}, SAMPLE_COUNT: {s: count for s, count, _ in named}},
+        lines={frames[i]: SourceLine(path, line) for i, path, line in data["lines"]},
+    )
+    result = ProfileResult(
+        profile,
         SampleCounts(**data["counts"]),
         SamplerInfo(**data["sampler"]),
         data["cpu_ns"],
         data["wall_ns"],
-        {frames[i]: SourceLine(path, line) for i, path, line in data["lines"]},
         minor_faults=data["minor_faults"],
     )
-    return Part(profile, *data["clocks"])
+    return Part(result, *data["clocks"])

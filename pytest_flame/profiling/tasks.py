@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from pytest_flame.model import Frame, Stack
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.profile_source import RawFrame
 
 _FILE: Final = "<asyncio task>"
 """The pseudo-file of the code objects that stand for stacks."""

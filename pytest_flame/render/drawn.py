@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_flame.fold import alike, recording_profile
-from pytest_flame.model import Comparison, Judgement, Profile, Stack
+from pytest_flame.model import Comparison, Judgement, Metric, Profile
 from pytest_flame.render.layout import Tree, build_tree
 
 
@@ -18,6 +18,14 @@ class Drawn:
     comparison: Comparison | None
     tree: Tree | None
     """Of both sides where there is a comparison, of the one that is drawn otherwise; None without recordings."""
+
+    @property
+    def metric(self) -> Metric:
+        """Raises ValueError without recordings."""
+        side = self.head or self.base
+        if side is None:
+            raise ValueError("there is no recording to draw")
+        return side.metric
 
     @classmethod
     def of(cls, judgement: Judgement) -> Drawn:
@@ -40,11 +48,4 @@ def tree_of_both(base: Profile, head: Profile, comparison: Comparison) -> Tree:
 
 def _under_new_names(base: Profile, comparison: Comparison) -> Profile:
     """Base as head calls it: a renamed function is one box, with what it cost before and after."""
-    names = {delta.renamed_from: delta.frame for delta in comparison.frames if delta.renamed_from is not None}
-    if not names:
-        return base
-    costs: dict[Stack, int] = {}
-    for stack, cost in base.costs.items():
-        renamed = tuple(names.get(frame, frame) for frame in stack)
-        costs[renamed] = costs.get(renamed, 0) + cost
-    return Profile(costs)
+    return base.renamed({d.renamed_from: d.frame for d in comparison.frames if d.renamed_from is not None})

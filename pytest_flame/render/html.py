@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from pytest_flame.links import NO_LINKS, Links
-from pytest_flame.model import Judgement, RunResult, Verdict
+from pytest_flame.model import CPU, Judgement, RunResult, Verdict
 from pytest_flame.render import assets, rows, units, words
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.listing import Texts, listings
@@ -73,7 +73,7 @@ def result_html(
             headline=words.headline(result),
             counts=[(verdict.value, words.LABELS[verdict], n) for verdict, n in words.counts(result)],
             base=words.base_line(result),
-            axis=units.amount().axis,
+            axis=_axis(result),
             conditions=_conditions(result),
             notes=result.notes,
             gate_heading=f"{words.GATE_HEADING.capitalize()}, {words.gate_line(result)}",
@@ -89,6 +89,12 @@ def result_html(
             policy=policy,
         )
     )
+
+
+def _axis(result: RunResult) -> str:
+    """What the tests' costs are costs of."""
+    sides = [side for judgement in result.judgements for side in (judgement.head or judgement.base,) if side]
+    return " or ".join(dict.fromkeys(side.metric.noun for side in sides)) or CPU.noun
 
 
 # --- one test ----------------------------------------------------------------------------------------------

@@ -33,12 +33,11 @@ _EXACT: Final = 2**53
 
 def interactive_svg(picture: Picture) -> str:
     """The picture with script and data inside. It has document-wide ids, so it stands alone or not at all."""
-    with units.counted_in(picture.amount):
-        drawing = svg.draw(picture, LIGHT)
-        top = drawing.header_height + _TOOLBAR
-        below = top + drawing.graph_height
-        data = _data(picture, top, drawing.footer_height)
-        dark = legend(picture, DARK, "gone") if picture.differential else legend(picture, DARK, "")
+    drawing = svg.draw(picture, LIGHT)
+    top = drawing.header_height + _TOOLBAR
+    below = top + drawing.graph_height
+    data = _data(picture, top, drawing.footer_height)
+    dark = legend(picture, DARK, "gone") if picture.differential else legend(picture, DARK, "")
     hint = "Opened by itself in a browser, this picture can be zoomed and searched."
     return svg.document(
         picture,
@@ -78,7 +77,7 @@ def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
         "differential": picture.differential,
         "tested": picture.tested,
         "view": picture.width.name.lower() if picture.differential else "max",
-        "amount": {"axis": picture.amount.axis, "noun": picture.amount.noun, "per": picture.amount.per},
+        "amount": units.plain(picture.metric),
         "step": step,
         "whole": picture.whole / step,
         "wholeName": picture.whole_name,

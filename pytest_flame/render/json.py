@@ -78,7 +78,7 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         **figures,
         "base_minor_faults": _faults(judgement.base),
         "head_minor_faults": _faults(judgement.head),
-        "metric": judgement.head.metric if judgement.head is not None else None,
+        "metric": judgement.head.metric.name if judgement.head is not None else None,
         "base_first_call_ns": _first_call_ns(judgement.base),
         "head_first_call_ns": _first_call_ns(judgement.head),
         "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],

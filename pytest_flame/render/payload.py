@@ -27,7 +27,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, SourceLine
+from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Metric, SourceLine
 from pytest_flame.render import colour, units, words
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.homes import home_of
@@ -60,7 +60,7 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
     if tree is None:
         raise ValueError(f"{judgement.test_id}: there is no recording to draw")
     lines = _lines(judgement)
-    unit = _unit(tree)
+    unit = _unit(tree, drawn.metric)
     index = {frame: number for number, frame in enumerate(tree.frames)}
     modules = sorted({frame.module for frame in tree.frames})
     module_index = {module: number for number, module in enumerate(modules)}
@@ -73,7 +73,7 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
     head = {
         "unit": unit,
         "profile": {
-            "amount": {"axis": units.amount().axis, "noun": units.amount().noun, "per": units.amount().per},
+            "amount": units.plain(drawn.metric),
             "sides": 2 if comparison else 1,
             "tested": comparison is not None and comparison.tested,
             "base": comparison.base_ps if comparison else 0,
@@ -108,8 +108,8 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
     return Block(base64.b64encode(packed).decode("ascii"), len(data), len(tree))
 
 
-def _unit(tree: Tree) -> int:
-    if units.amount() is not units.TIME:
+def _unit(tree: Tree, metric: Metric) -> int:
+    if metric.scale != 1 or not metric.timed:
         return int(np.gcd.reduce(np.concatenate((tree.base_self, tree.head_self)))) or 1
     total = int(tree.widest[tree.parent < 0].sum())
     return int(10 ** max(0, len(str(total)) - _DIGITS - 1))

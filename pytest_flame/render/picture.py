@@ -12,13 +12,12 @@ from typing import Final
 import numpy as np
 
 from pytest_flame.fold import alike, recording_profile
-from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Profile
+from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Judgement, Metric, Profile
 from pytest_flame.render import colour, units, words
 from pytest_flame.render.colour import LIGHT, Colour, Palette
 from pytest_flame.render.drawn import tree_of_both
 from pytest_flame.render.layout import Box, Tree, Width, build_tree
 from pytest_flame.render.text import fit, frame_name, printable
-from pytest_flame.render.units import Amount
 
 CULPRIT: Final = "◆"
 _CULPRITS_NAMED: Final = 3
@@ -63,7 +62,7 @@ class Picture:
     whole_name: str
     """``the test``."""
     known: Mapping[Frame, Known]
-    amount: Amount
+    metric: Metric
     tested: bool = True
     """Grey means "no significant change"; otherwise every difference has a colour."""
     width: Width = Width.MAX
@@ -100,7 +99,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree
         whole=comparison.base_ps,
         whole_name="the test",
         known=known,
-        amount=units.amount(),
+        metric=comparison.metric,
         tested=comparison.tested,
         width=width,
     )
@@ -111,7 +110,7 @@ def profile_picture(
 ) -> Picture:
     """One side, coloured by where the code lives. ``of`` is what a share is a share of."""
     tree = tree if tree is not None else build_tree({}, profile.costs)
-    total = units.duration(profile.total_ps)
+    total = units.cost(profile.metric, profile.total)
     return Picture(
         title=title,
         description=f"Flame graph of {total}, {units.count(len(tree), 'box', 'boxes')}. A box is a function, "
@@ -119,10 +118,10 @@ def profile_picture(
         headings=(_title(title), *([Heading(subtitle)] if subtitle else [])),
         tree=tree,
         differential=False,
-        whole=profile.total_ps,
+        whole=profile.total,
         whole_name=of,
         known={},
-        amount=units.amount(),
+        metric=profile.metric,
         width=Width.HEAD,
     )
 
@@ -179,15 +178,16 @@ def facts(picture: Picture, frame: Frame) -> list[str]:
     known = picture.of(frame)
     if (delta := known.delta) is None:
         return []
-    change = units.signed_duration(delta.delta_ps)
+    metric = picture.metric
+    change = units.signed_cost(metric, delta.delta_ps)
     if not picture.tested:
         return [f"function: {change}, not tested"]
-    interval = units.duration_interval(delta.low_ps, delta.high_ps)
+    interval = units.cost_interval(metric, delta.low_ps, delta.high_ps)
     happened = words.what_happened(delta) if known.real or delta.renamed_from else "no significant change"
     lines = [f"function: {change} {interval}, {happened}"]
     if known.real and delta.p_adjusted < 1:
         lines.append(f"p {units.p_value(delta.p_adjusted)} that it grew no more than the frame threshold")
-    if not known.real and (blind := words.blind(delta)):
+    if not known.real and (blind := words.blind(metric, delta)):
         lines.append(f"a growth of {blind} would have been named")
     if place := words.place(delta):
         lines.append(place)
@@ -237,7 +237,7 @@ def face(picture: Picture, box: Box, *, culprit: bool = False, calls: int = 1, p
     return Face(
         fill=colour.of_change(change_share(picture, box.delta_ps), palette),
         mark=_mark(box, known),
-        change=units.signed_duration(box.delta_ps) if box.delta_ps else "",
+        change=units.signed_cost(picture.metric, box.delta_ps) if box.delta_ps else "",
         hatched=not box.head_ps,
         culprit=culprit,
         own_share=change_share(picture, box.self_delta_ps),
@@ -268,18 +268,19 @@ def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
 
 
 def _lines(picture: Picture, box: Box) -> list[str]:
+    metric = picture.metric
     if not picture.differential:
         share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
-        own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
-        return [frame_name(box.frame), f"{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"]
-    change = units.signed_duration(box.delta_ps)
+        own = f", self {units.cost(metric, box.head_self_ps)}" if box.head_self_ps else ""
+        return [frame_name(box.frame), f"{units.cost(metric, box.head_ps)}, {share} of {picture.whole_name}{own}"]
+    change = units.signed_cost(metric, box.delta_ps)
     if picture.whole > 0:
         share = units.signed_percent(box.delta_ps / picture.whole)
         change += f" ({share} of {picture.whole_name})"
     lines = [
         frame_name(box.frame),
-        f"{units.change(box.base_ps, box.head_ps)}, {change}",
-        f"self {units.change(box.base_self_ps, box.head_self_ps)}",
+        f"{units.change(metric, box.base_ps, box.head_ps)}, {change}",
+        f"self {units.change(metric, box.base_self_ps, box.head_self_ps)}",
     ]
     if not (box.base_self_ps or box.head_self_ps):
         lines.pop()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from markupsafe import Markup
 
-from pytest_flame.model import Comparison, Frame, FrameDelta, Judgement, Profile
+from pytest_flame.model import Comparison, FrameDelta, Judgement, Profile
 from pytest_flame.render import units, words
 from pytest_flame.render.text import frame_name
 
@@ -90,30 +89,30 @@ def comparison_table(comparison: Comparison, shown: int = FRAMES_SHOWN) -> Frame
 
 
 def _frame_row(delta: FrameDelta, comparison: Comparison, blamed: bool) -> FrameRow:
-    tested = comparison.tested
+    tested, metric = comparison.tested, comparison.metric
     known = tested and (delta.self_low_ps or delta.self_high_ps)
     share = delta.delta_ps / comparison.base_ps if comparison.base_ps > 0 else math.inf
     direction = _direction(delta.delta_ps, delta.significant or not tested)
     own = _direction(delta.self_delta_ps, not tested or delta.self_low_ps > 0 or delta.self_high_ps < 0)
     figures = [
-        Cell(units.change(delta.base_ps, delta.head_ps), delta.head_ps),
+        Cell(units.change(metric, delta.base_ps, delta.head_ps), delta.head_ps),
         Cell(
-            units.signed_duration(delta.delta_ps),
+            units.signed_cost(metric, delta.delta_ps),
             delta.delta_ps,
-            units.duration_interval(delta.low_ps, delta.high_ps) if tested else "",
+            units.cost_interval(metric, delta.low_ps, delta.high_ps) if tested else "",
             direction,
         ),
         Cell(units.signed_percent(share), delta.delta_ps),
-        Cell(units.change(delta.base_self_ps, delta.head_self_ps), delta.head_self_ps),
+        Cell(units.change(metric, delta.base_self_ps, delta.head_self_ps), delta.head_self_ps),
         Cell(
-            units.signed_duration(delta.self_delta_ps),
+            units.signed_cost(metric, delta.self_delta_ps),
             delta.self_delta_ps,
-            units.duration_interval(delta.self_low_ps, delta.self_high_ps) if known else "",
+            units.cost_interval(metric, delta.self_low_ps, delta.self_high_ps) if known else "",
             own,
         ),
     ]
     if tested:
-        figures.append(Cell(units.p_value(delta.p_adjusted), delta.p_adjusted, words.blind(delta)))
+        figures.append(Cell(units.p_value(delta.p_adjusted), delta.p_adjusted, words.blind(metric, delta)))
     change = words.what_happened(delta) if blamed or delta.renamed_from else delta.change.value
     real = direction != "" or (blamed and tested)
     return FrameRow(
@@ -132,14 +131,8 @@ def _direction(change: int, real: bool) -> str:
 
 def profile_table(profile: Profile, shown: int = FRAMES_SHOWN) -> FrameTable:
     """One side alone, the most expensive functions first; recursion counts once."""
-    whole: dict[Frame, int] = defaultdict(int)
-    own: dict[Frame, int] = defaultdict(int)
-    for stack, cost in profile.costs.items():
-        own[stack[-1]] += cost
-        for frame in set(stack):
-            whole[frame] += cost
-    total = profile.total_ps or 1
-    costliest = sorted(whole, key=lambda frame: (-whole[frame], frame))[:shown]
+    whole, own = profile.total_costs(), profile.self_costs()
+    total = profile.total or 1
     rows = [
         FrameRow(
             name=frame_name(frame),
@@ -148,10 +141,11 @@ def profile_table(profile: Profile, shown: int = FRAMES_SHOWN) -> FrameTable:
             direction="",
             culprit=False,
             figures=tuple(
-                Cell(units.duration(cost), cost, units.percent(cost / total)) for cost in (whole[frame], own[frame])
+                Cell(units.cost(profile.metric, cost), cost, units.percent(cost / total))
+                for cost in (whole[frame], own.get(frame, 0))
             ),
         )
-        for frame in costliest
+        for frame in list(whole)[:shown]
     ]
     return FrameTable(("Inclusive", "Self"), tuple(rows), len(whole) - len(rows), "Inclusive: with all it calls.")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from pytest_flame.model import Judgement, Profile
+from pytest_flame.model import Judgement, Metric, Profile
 from pytest_flame.render import units
 from pytest_flame.render.colour import LIGHT, WHITE, Palette
 from pytest_flame.render.layout import MAX_BOXES, Box, Layout, Width, lay_out
@@ -54,8 +54,7 @@ def static_svg(picture: Picture, *, palette: Palette = LIGHT, header: bool = Tru
     ``header=False`` leaves out the lines above the graph, for a page that says them itself; ``prefix`` keeps ids
     apart where several pictures stand in one document.
     """
-    with units.counted_in(picture.amount):
-        drawing = draw(picture, palette, header=header, prefix=prefix)
+    drawing = draw(picture, palette, header=header, prefix=prefix)
     top = drawing.header_height
     below = top + drawing.graph_height
     return document(
@@ -103,7 +102,6 @@ class Drawing:
 
 
 def draw(picture: Picture, palette: Palette, *, header: bool = True, prefix: str = "") -> Drawing:
-    """Call it where ``units`` counts in the picture's amount."""
     folded = fold_recursion(
         lay_out(picture.tree, width=picture.width, max_boxes=MAX_BOXES, min_width=_THINNEST, keep=picture.culprits)
     )
@@ -178,7 +176,7 @@ def captions(picture: Picture, folded: FoldedLayout) -> list[str]:
         return ["no samples: nothing to draw"]
     side = f", {picture.width.value} for every stack" if picture.width is Width.MAX else f" in {picture.width.value}"
     side = side if picture.differential else ""
-    notes = [f"width: {picture.amount.axis}{side}; the full width is {units.duration(layout.total_ps)}"]
+    notes = [f"width: {picture.metric.noun}{side}; the full width is {units.cost(picture.metric, layout.total_ps)}"]
     if layout.hidden:
         drawn = len(layout.boxes) + folded.calls - len(folded.repeats)
         every = drawn + layout.hidden
@@ -225,7 +223,7 @@ def _graph(picture: Picture, folded: FoldedLayout, palette: Palette, hatch: str)
             f'<g fill="none" stroke="{palette.ink}" stroke-width="2.5" pointer-events="none" class="outline">'
             f"{''.join(outlines)}</g>"
         )
-    parts += _ruler(layout, bottom, palette)
+    parts += _ruler(picture.metric, layout, bottom, palette)
     return "\n".join(parts), bottom + (28 if layout.boxes else 0)
 
 
@@ -296,14 +294,14 @@ def _outline(box: Box, y: float, row: int, palette: Palette) -> str:
     return f'{outline}<polygon points="{points}" fill="{palette.ink}" stroke="{palette.paper}" stroke-width="1"/>'
 
 
-def _ruler(layout: Layout, bottom: int, palette: Palette) -> list[str]:
-    """Round amounts below the root, as far as they do not run into each other."""
-    marks = units.ticks(layout.total_ps)
+def _ruler(metric: Metric, layout: Layout, bottom: int, palette: Palette) -> list[str]:
+    """Round costs below the root, as far as they do not run into each other."""
+    marks = units.ticks(metric, layout.total_ps)
     if not marks:
         return []
     texts, lines, free = [], [], 0.0
-    for amount, text in marks:
-        x, half = amount / layout.total_ps * INNER, cells(text) * COLUMN * 0.75 / 2
+    for mark, text in marks:
+        x, half = mark / layout.total_ps * INNER, cells(text) * COLUMN * 0.75 / 2
         lines.append(f"M{px(x)} 0v4")
         left = min(max(x - half, 0), INNER - 2 * half)
         if left >= free:

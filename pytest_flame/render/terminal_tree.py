@@ -151,7 +151,7 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
     room = max(width - sum(sizes) - 2 * len(sizes) - _BAR - 2, _NARROWEST)
     what = "changed functions" if picture.tested else "differences, not tested"
     heads = "  ".join(f"{head:>{size}}" for head, size in zip(_HEADS, sizes, strict=True))
-    lines = [Line(f" {heads}  {what}, {picture.amount.axis}"[:width])]
+    lines = [Line(f" {heads}  {what}, {picture.metric.noun}"[:width])]
     for row, texts in zip(rows, figures, strict=True):
         numbers = "  ".join(" " * (size - cells(text)) + text for text, size in zip(texts, sizes, strict=True))
         if row.node < 0:
@@ -173,8 +173,9 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
 
 def _figures(picture: Picture, node: int) -> tuple[str, str, str]:
     base, head = int(picture.tree.base[node]), int(picture.tree.head[node])
-    texts = (*units.before_after(base, head), units.signed_duration(head - base))
-    if not picture.amount.noun:
+    metric = picture.metric
+    texts = (*units.before_after(metric, base, head), units.signed_cost(metric, head - base))
+    if metric.timed:
         return texts
     one, other, change = (text.rpartition(" ")[0] for text in texts)  # the heading says of what
     return one, other, change

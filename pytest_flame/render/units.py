@@ -1,112 +1,86 @@
-"""Numbers as people read them. Costs come in as picoseconds, effects as fractions (0.05 is 5 %).
-
-Profiles of other tools hold samples or bytes instead of times: ``counted_in`` says so for a while.
-"""
+"""Numbers as people read them: costs in the terms of their metric, times in picoseconds, effects as fractions (0.05 is
+5 %)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final
+
+from pytest_flame.model import CPU, Metric
 
 _UNITS: Final = ((10**12, "s"), (10**9, "ms"), (10**6, "µs"), (10**3, "ns"), (1, "ps"))
 _UNKNOWN: Final = "unknown"
 MINUS: Final = "−"
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """What costs are costs of."""
-
-    axis: str
-    """What a width means: ``CPU time per iteration``, ``samples``."""
-    noun: str = ""
-    """One of what is counted, ``sample``; empty for times."""
-    per: int = 1
-    """How much of a cost one of them is."""
-
-
-TIME: Final = Amount("CPU time per iteration")
-SAMPLES: Final = Amount("samples", "sample", per=1000)
-_CURRENT: Final[ContextVar[Amount]] = ContextVar("amount", default=TIME)
-
-
-def amount() -> Amount:
-    """What costs are just now."""
-    return _CURRENT.get()
-
-
-@contextmanager
-def counted_in(amount: Amount) -> Iterator[None]:
-    """Within the block, costs read as this (as ``decimal.localcontext`` does it for precision)."""
-    token = _CURRENT.set(amount)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
-
-
 def duration(ps: float) -> str:
-    """``12.31 ms``: the unit that leaves one to three digits before the point, about four in all.
+    """``12.31 ms``: the unit that leaves one to three digits before the point, about four in all."""
+    return cost(CPU, ps)
 
-    ``1,234 samples`` where that is what costs are.
-    """
-    if not math.isfinite(ps):
+
+def cost(metric: Metric, cost: float) -> str:
+    """``12.31 ms``, ``1,234 samples``."""
+    if not math.isfinite(cost):
         return _UNKNOWN
-    scale, unit = _unit(ps)
-    return f"{_number(ps / scale, _decimals(ps, scale))} {unit}"
+    scale, unit = _unit(metric, cost)
+    return f"{_number(metric, cost / scale, _decimals(metric, cost, scale))} {unit}"
 
 
-def signed_duration(ps: float) -> str:
+def signed_cost(metric: Metric, change: float) -> str:
     """``+1.62 ms``; the sign is always there, except on zero."""
-    return f"+{duration(ps)}" if ps > 0 else duration(ps)
+    return f"+{cost(metric, change)}" if change > 0 else cost(metric, change)
 
 
-def before_after(base_ps: float, head_ps: float) -> tuple[str, str]:
-    """Both times in the larger one's unit and digits, unless that would leave the smaller one without digits."""
-    larger, smaller = max(base_ps, head_ps), min(base_ps, head_ps)
-    scale, unit = _unit(larger)
+def before_after(metric: Metric, base: float, head: float) -> tuple[str, str]:
+    """Both costs in the larger one's unit and digits, unless that would leave the smaller one without digits."""
+    larger, smaller = max(base, head), min(base, head)
+    scale, unit = _unit(metric, larger)
     if not math.isfinite(larger) or (smaller and smaller < scale / 10):
-        return duration(base_ps), duration(head_ps)
-    decimals = _decimals(larger, scale)
-    return f"{_number(base_ps / scale, decimals)} {unit}", f"{_number(head_ps / scale, decimals)} {unit}"
+        return cost(metric, base), cost(metric, head)
+    decimals = _decimals(metric, larger, scale)
+    one, other = (_number(metric, side / scale, decimals) for side in (base, head))
+    return f"{one} {unit}", f"{other} {unit}"
 
 
-def change(base_ps: float, head_ps: float) -> str:
+def change(metric: Metric, base: float, head: float) -> str:
     """``2.62 → 4.23 ms``: both, and the unit once where they share it."""
-    base, head = before_after(base_ps, head_ps)
-    number, _, unit = base.rpartition(" ")
-    return f"{number} → {head}" if number and head.endswith(f" {unit}") else f"{base} → {head}"
+    before, after = before_after(metric, base, head)
+    number, _, unit = before.rpartition(" ")
+    return f"{number} → {after}" if number and after.endswith(f" {unit}") else f"{before} → {after}"
 
 
-def duration_interval(low_ps: float, high_ps: float) -> str:
+def cost_interval(metric: Metric, low: float, high: float) -> str:
     """``[+1.50, +1.74] ms``, both ends in one unit."""
-    larger = max(abs(low_ps), abs(high_ps))
+    larger = max(abs(low), abs(high))
     if not math.isfinite(larger):
         return _UNKNOWN
-    scale, unit = _unit(larger)
-    low, high = (_signed(end / scale, _decimals(larger, scale)) for end in (low_ps, high_ps))
-    return f"[{low}, {high}] {unit}"
+    scale, unit = _unit(metric, larger)
+    ends = [_signed(metric, end / scale, _decimals(metric, larger, scale)) for end in (low, high)]
+    return f"[{ends[0]}, {ends[1]}] {unit}"
+
+
+def plain(metric: Metric) -> dict[str, str | int]:
+    """What a script needs to know to write costs; of times, which are picoseconds there, no noun."""
+    if metric.timed:
+        return {"axis": metric.noun, "noun": "", "per": 1}
+    return {"axis": metric.noun, "noun": metric.unit, "per": metric.scale}
 
 
 def percent(fraction: float) -> str:
     """``1.1 %``, unsigned for positive values."""
-    return f"{_number(fraction * 100, _percent_decimals(fraction))} %" if math.isfinite(fraction) else _UNKNOWN
+    return f"{_number(CPU, fraction * 100, _percent_decimals(fraction))} %" if math.isfinite(fraction) else _UNKNOWN
 
 
 def signed_percent(fraction: float) -> str:
     """``+13.9 %``."""
     if not math.isfinite(fraction):
         return _UNKNOWN
-    return f"{_signed(fraction * 100, _percent_decimals(fraction))} %"
+    return f"{_signed(CPU, fraction * 100, _percent_decimals(fraction))} %"
 
 
 def percent_interval(low: float, high: float) -> str:
     """``[11.8, 16.0]``, in percent, as it stands behind an effect."""
-    ends = [_number(end * 100, _percent_decimals(end)) if math.isfinite(end) else _UNKNOWN for end in (low, high)]
+    ends = [_number(CPU, end * 100, _percent_decimals(end)) if math.isfinite(end) else _UNKNOWN for end in (low, high)]
     return f"[{ends[0]}, {ends[1]}]"
 
 
@@ -139,47 +113,51 @@ def count(number: int, noun: str = "", plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def ticks(total: int, most: int = 8) -> list[tuple[float, str]]:
-    """Round amounts from 0 to ``total`` for a ruler, and what stands at them: ``(0, "0"), (2000000000, "2 ms")``."""
+def ticks(metric: Metric, total: int, most: int = 8) -> list[tuple[float, str]]:
+    """Round costs from 0 to ``total`` for a ruler, and what stands at them: ``(0, "0"), (2000000000, "2 ms")``."""
     if total <= 0:
         return []
-    scale, unit = _unit(total)
+    scale, unit = _unit(metric, total)
     least = total / scale / most
     power = 10.0 ** math.floor(math.log10(least))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
     marks = [i * step for i in range(int(total / scale / step * (1 + 1e-9)) + 1)]
-    return [(mark * scale, f"{_trimmed(mark)} {unit}" if mark else "0") for mark in marks]
+    return [(mark * scale, f"{_trimmed(metric, mark)} {unit}" if mark else "0") for mark in marks]
 
 
-def _trimmed(value: float) -> str:
-    return f"{value:,.6g}" if amount().noun else f"{value:.6g}"
+def _trimmed(metric: Metric, value: float) -> str:
+    return f"{value:.6g}" if metric.timed else f"{value:,.6g}"
 
 
-def _unit(ps: float) -> tuple[int, str]:
-    counted = amount()
-    if counted.noun:
-        return counted.per, counted.noun if abs(ps) == counted.per else f"{counted.noun}s"
+def _unit(metric: Metric, cost: float) -> tuple[float, str]:
+    """How much of a cost one of the unit is that it is shown in, and what that is called."""
+    if not metric.timed:
+        return metric.scale, metric.unit if abs(cost) == metric.scale else metric.noun
+    ps = metric.picoseconds(cost)
     if ps == 0 or not math.isfinite(ps):
-        return 10**3, "ns"
-    rounded = abs(float(f"{ps:.4g}"))  # 999.96 µs is 1.00 ms
-    return next(((scale, unit) for scale, unit in _UNITS if rounded >= scale), _UNITS[-1])
+        scale, unit = 10**3, "ns"
+    else:
+        rounded = abs(float(f"{ps:.4g}"))  # 999.96 µs is 1.00 ms
+        scale, unit = next(((scale, unit) for scale, unit in _UNITS if rounded >= scale), _UNITS[-1])
+    return scale / metric.picoseconds(1), unit
 
 
-def _decimals(ps: float, scale: int) -> int:
-    if scale == 1 or ps == 0 or (amount().noun and abs(ps) >= scale):
+def _decimals(metric: Metric, cost: float, scale: float) -> int:
+    whole = metric.picoseconds(scale) == 1 if metric.timed else scale == 1 or abs(cost) >= scale
+    if whole or cost == 0:
         return 0
-    return 2 if abs(ps) / scale < 99.995 else 1
+    return 2 if abs(cost) / scale < 99.995 else 1
 
 
 def _percent_decimals(fraction: float) -> int:
     return 1 if abs(fraction) < 0.9995 else 0
 
 
-def _number(value: float, decimals: int) -> str:
-    text = f"{abs(value):,.{decimals}f}" if amount().noun else f"{abs(value):.{decimals}f}"
+def _number(metric: Metric, value: float, decimals: int) -> str:
+    text = f"{abs(value):.{decimals}f}" if metric.timed else f"{abs(value):,.{decimals}f}"
     return MINUS + text if value < 0 and round(value, decimals) else text
 
 
-def _signed(value: float, decimals: int) -> str:
-    text = _number(value, decimals)
+def _signed(metric: Metric, value: float, decimals: int) -> str:
+    text = _number(metric, value, decimals)
     return f"+{text}" if value > 0 and round(value, decimals) else text

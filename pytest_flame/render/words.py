@@ -13,6 +13,7 @@ from pytest_flame.model import (
     GateChange,
     GateChangeKind,
     Judgement,
+    Metric,
     RunResult,
     Under,
     Verdict,
@@ -99,7 +100,7 @@ def level(alpha: float) -> float:
 
 def times(comparison: Comparison) -> str:
     """``12.31 ms → 14.02 ms``."""
-    base, head = units.before_after(comparison.base_ps, comparison.head_ps)
+    base, head = units.before_after(comparison.metric, comparison.base_ps, comparison.head_ps)
     return f"{base} → {head}"
 
 
@@ -224,7 +225,7 @@ def share_of_change(comparison: Comparison, delta: FrameDelta) -> float | None:
 def growth(comparison: Comparison, delta: FrameDelta) -> str:
     """``+1.62 ms, 95 % of the change``; of the test's base cost where the whole did not grow."""
     own = own_growth_ps(delta)
-    text = units.signed_duration(own)
+    text = units.signed_cost(comparison.metric, own)
     share = share_of_change(comparison, delta)
     if share is not None:
         return f"{text}, {share:.0%} of the change".replace("%", " %")
@@ -233,9 +234,9 @@ def growth(comparison: Comparison, delta: FrameDelta) -> str:
     return text
 
 
-def blind(delta: FrameDelta) -> str:
+def blind(metric: Metric, delta: FrameDelta) -> str:
     """``+120.0 µs``: the smallest growth of this function the run would have named; empty where none."""
-    return "" if delta.blind_ps is None else units.signed_duration(delta.blind_ps)
+    return "" if delta.blind_ps is None else units.signed_cost(metric, delta.blind_ps)
 
 
 def measured_with(judgement: Judgement) -> str:

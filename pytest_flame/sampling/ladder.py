@@ -14,6 +14,7 @@ from typing import Final
 
 from pytest_flame.errors import SamplerUnavailable, UsageError
 from pytest_flame.model import SamplerInfo
+from pytest_flame.sampling import events
 from pytest_flame.sampling.native import NativeSampler
 
 CHOICES: Final = ("auto", "perf", "cycles", "instructions", "timer")
@@ -53,12 +54,12 @@ class Rung:
 
 
 PERF: Final = "perf-sigtrap"
-CYCLES: Final = Rung(PERF, "cycles:u", False)
-INSTRUCTIONS: Final = Rung(PERF, "instructions:u", False)
-KERNEL_FRAMES: Final = Rung(PERF, "task-clock", True, True)
-KERNEL_TIME: Final = Rung(PERF, "task-clock", True)
-USER: Final = Rung(PERF, "task-clock", False)
-TIMER: Final = Rung("timer", "cpu-clock-looks", True)
+CYCLES: Final = Rung(PERF, events.CYCLES, False)
+INSTRUCTIONS: Final = Rung(PERF, events.INSTRUCTIONS, False)
+KERNEL_FRAMES: Final = Rung(PERF, events.TASK_CLOCK, True, True)
+KERNEL_TIME: Final = Rung(PERF, events.TASK_CLOCK, True)
+USER: Final = Rung(PERF, events.TASK_CLOCK, False)
+TIMER: Final = Rung("timer", events.LOOKS, True)
 RUNGS: Final = (CYCLES, INSTRUCTIONS, KERNEL_FRAMES, KERNEL_TIME, USER, TIMER)
 """All there are, those that need most first."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pytest_flame.model import Frame, SourceLine
-from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame
+from pytest_flame.sampling.profile_source import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame
 
 _MODULES_WITHOUT_FILE: Final = {NATIVE_THREAD: "[native]", TRUNCATED: "[stack]", IN_KERNEL: "[stack]"}
 

@@ -14,12 +14,20 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from pytest_flame.errors import FlameError, SamplerUnavailable
-from pytest_flame.model import SampleCounts, SamplerInfo
-from pytest_flame.sampling import dispositions
+from pytest_flame.model import CPU, Metric, SampleCounts, SamplerInfo
+from pytest_flame.sampling import dispositions, events
 from pytest_flame.sampling.dispositions import Dispositions
 from pytest_flame.sampling.native_names import NativeModule, NativeNamer
 from pytest_flame.sampling.paths import LEFT_OUT, Paths
-from pytest_flame.sampling.sampler import IN_KERNEL, NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
+from pytest_flame.sampling.profile_source import (
+    IN_KERNEL,
+    NATIVE_THREAD,
+    TRUNCATED,
+    RawFrame,
+    RawLine,
+    RawSamples,
+    RawStack,
+)
 from pytest_flame.sampling.source_lines import LineTable
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
@@ -114,6 +122,13 @@ class NativeSampler:
     def info(self) -> SamplerInfo:
         return self._info
 
+    @property
+    def gives(self) -> Metric:
+        return CPU
+
+    def total(self) -> int | None:
+        return None
+
     def set_stops(self, codes: tuple[object, ...]) -> None:
         self._stops = codes  # kept alive: the handler compares addresses
         self._check(
@@ -124,7 +139,7 @@ class NativeSampler:
         lib, info = self._lib, self._info
         rung = lib.FLAME_PERF if info.rung == "perf-sigtrap" else lib.FLAME_TIMER
         counters = {"cycles": lib.FLAME_CYCLES, "instructions": lib.FLAME_INSTRUCTIONS}
-        event = counters.get(info.event.partition(":")[0], lib.FLAME_TASK_CLOCK)
+        event = counters.get(events.hardware(info.event) or "", lib.FLAME_TASK_CLOCK)
         # Counters advance at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
         period = period_ns if event == lib.FLAME_TASK_CLOCK else 3 * period_ns
         kernel = lib.FLAME_KERNEL_FRAMES if info.kernel_frames else lib.FLAME_KERNEL_TIME
@@ -135,8 +150,8 @@ class NativeSampler:
             self._dispositions = _dispositions(lib)
             self._dispositions.open()
         if event != lib.FLAME_TASK_CLOCK:
-            plain = info.event.rstrip("p")
-            self._info = replace(info, event=plain + "p" * lib.flame_precise_level(self._handle))
+            level = lib.flame_precise_level(self._handle)
+            self._info = replace(info, event=events.with_precision(info.event, level))
 
     def resume(self) -> None:
         if self._lib.flame_resume(self._handle):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.profile_source import RawFrame
 from pytest_flame.sampling.symbols import Mapping, Mappings, NativeName, Symbolizer, read_mappings
 from pytest_flame.sampling.symbols.symbolizer import UNKNOWN, library_name
 

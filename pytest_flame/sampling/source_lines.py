@@ -13,7 +13,7 @@ from typing import Final
 
 from pytest_flame.model import Frame
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.sampling.sampler import RawSamples
+from pytest_flame.sampling.profile_source import RawSamples
 
 _ANY: Final[CodeType] = compile("", "", "exec")
 

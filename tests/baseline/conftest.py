@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from pytest_flame.baseline.store import Store
 from pytest_flame.model import (
+    CPU,
+    FIRST_CALL,
     KERNEL_NOT_SAMPLED,
     Frame,
     Outside,
@@ -108,7 +110,7 @@ def recordings() -> st.SearchStrategy[Recording]:
         source_hashes=st.dictionaries(texts, texts, max_size=3),
         lines=st.dictionaries(frames, st.builds(SourceLine, paths, small), max_size=3),
         fresh=st.booleans(),
-        metric=st.sampled_from(["cpu", "first-call"]),
+        metric=st.sampled_from([CPU, FIRST_CALL]),
         seed=seeds,
         recorded_at=texts,
         sessions=st.lists(

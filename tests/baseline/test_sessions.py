@@ -8,7 +8,7 @@ from pytest_flame import fold
 from pytest_flame.baseline import sessions
 from pytest_flame.baseline.stored import storable
 from pytest_flame.errors import BaselineError
-from pytest_flame.model import Session
+from pytest_flame.model import FIRST_CALL, Session
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_other_processes_counts_are_no_obstacle(store, again):
         ({"source_hashes": {"src/orders/parse.py": "00"}}, "src/orders/parse.py, tests/test_orders.py"),
         ({"source_hashes": {}}, "source changed since it was recorded: src/orders/parse.py"),
         ({"fingerprint": {"cpu": "Intel Xeon"}}, "this is Intel Xeon"),
-        ({"metric": "first-call"}, "metric: 'cpu' when recorded, 'first-call' here"),
+        ({"metric": FIRST_CALL}, "metric: 'cpu' when recorded, 'first-call' here"),
         ({"fresh": True}, "fixtures: set up once when recorded, set up again for each iteration here"),
     ],
 )

@@ -10,8 +10,7 @@ import pytest
 from chromium import Visit, expect
 
 from pytest_flame.fold import recording_profile
-from pytest_flame.model import Frame, Judgement, Profile, Verdict
-from pytest_flame.render import units
+from pytest_flame.model import SAMPLES, Frame, Judgement, Profile, Verdict
 from pytest_flame.render.interactive_svg import interactive_svg
 from pytest_flame.render.layout import Width
 from pytest_flame.render.picture import Picture, differential_picture, profile_picture
@@ -289,8 +288,7 @@ def test_hostile_names_stay_text(visit: Visit, hostile: Judgement, tmp_path: Pat
 def test_a_profile_of_samples_alone(visit: Visit, regressed: Judgement, tmp_path: Path) -> None:
     root = Frame("", "main")
     costs = {(root,): 5_000, (root, Frame("", "a;b")): 1_234_000, (root, Frame("kernel", "sys_read")): 70_000}
-    with units.counted_in(units.SAMPLES):
-        picture = profile_picture(Profile(costs), "perf.folded", of="the profile")
+    picture = profile_picture(Profile.of(SAMPLES, costs), "perf.folded", of="the profile")
     page = visit(written(picture, tmp_path))
     expect(page.get_by_role("button", name="Before")).to_have_count(0)
     at(page, picture, "a;b").hover()

@@ -16,8 +16,8 @@ from pytest_flame.cli.command import main
 from pytest_flame.fold import recording_profile
 from pytest_flame.formats import folded
 from pytest_flame.formats import speedscope as writing
-from pytest_flame.formats.format import NamedProfile, Profiles
-from pytest_flame.model import Judgement
+from pytest_flame.formats.format import Profiles
+from pytest_flame.model import SAMPLES, Judgement, Profile
 
 INSTALLED = Path(__file__).parents[2] / "build/browser/node_modules/speedscope/dist/release/index.html"
 
@@ -64,7 +64,7 @@ def test_folded(visit: Visit, speedscope: Path, tmp_path: Path, regressed: Judge
 def test_speedscopes_own_json(visit: Visit, speedscope: Path, tmp_path: Path, regressed: Judgement) -> None:
     assert regressed.head
     profile = recording_profile(regressed.head)
-    document = Profiles("head", [NamedProfile("head", profile.costs)], unit="samples", per=1)
+    document = Profiles("head", [Profile.of(SAMPLES.at_scale(1), profile.costs, "head")])
     shown = sandwich(visit, speedscope, tmp_path, "head.speedscope.json", writing.dumps(document).encode())
     assert shown == {frame.name: (whole, own) for frame, (own, whole) in functions(profile).items()}
 

@@ -7,18 +7,16 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.cli.counted import SAMPLE
-from pytest_flame.cli.inputs import Source
 from pytest_flame.cli.recordings import recording
 from pytest_flame.cli.untested import untested
-from pytest_flame.model import Change, Comparison, Frame, Limits
+from pytest_flame.model import SAMPLE_COUNT, SAMPLES, Change, Comparison, Frame, Limits, Profile
 
 FRAMES = st.sampled_from([Frame("", name) for name in "abcd"])
 COSTS = st.dictionaries(st.lists(FRAMES, min_size=1, max_size=5).map(tuple), st.integers(1, 10**12), max_size=8)
 
 
 def compared(base: dict, head: dict) -> Comparison:
-    sides = [recording("t", [Source("f", c, {}, SAMPLE, dict.fromkeys(c, 1))]) for c in (base, head)]
+    sides = [recording("t", [Profile({SAMPLES: c, SAMPLE_COUNT: dict.fromkeys(c, 1)}, "f")]) for c in (base, head)]
     return untested(*sides, Limits())
 
 

@@ -16,27 +16,26 @@ from hypothesis import strategies as st
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import collapsed, reading
-from pytest_flame.formats.counts import Counts
 from pytest_flame.formats.format import ReadOptions
 from pytest_flame.formats.labels import Naming
-from pytest_flame.model import Frame
+from pytest_flame.model import Frame, Profile
 
 ONE = 1000
 WRITTEN = Naming(functions=False)
 
 
-def loads(data: bytes, name: str = "p", naming: Naming | None = None) -> Counts:
+def loads(data: bytes, name: str = "p", naming: Naming | None = None) -> Profile:
     return reading.read(io.BytesIO(data), name, ReadOptions(naming or Naming()))
 
 
-def loads_pair(data: bytes, name: str = "p") -> tuple[Counts, Counts]:
+def loads_pair(data: bytes, name: str = "p") -> tuple[Profile, Profile]:
     return reading.read_pair(io.BytesIO(data), name, ReadOptions())
 
 
 def read(text: str | bytes, naming: Naming | None = None) -> dict[str, Fraction]:
     """Counts by the names of the stack's frames, joined."""
     found = loads(text.encode() if isinstance(text, str) else text, "p.folded", naming)
-    return {";".join(f.name for f in stack): Fraction(n, found.one) for stack, n in found.counts.items()}
+    return {";".join(f.name for f in stack): Fraction(n, found.metric.scale) for stack, n in found.costs.items()}
 
 
 def test_the_count_follows_the_last_white_space():
@@ -147,14 +146,14 @@ def test_two_counts_only_on_request():
     assert read(text) == {"main;f 3": 5, "main;g 0": 2}
     before, after = loads_pair(text, "p")
     main, f, g = (Frame("", name) for name in ("main", "f", "g"))
-    assert (before.counts, after.counts) == ({(main, f): 3}, {(main, f): 5, (main, g): 2})
+    assert (before.costs, after.costs) == ({(main, f): 3}, {(main, f): 5, (main, g): 2})
 
 
 @pytest.mark.parametrize(
     ("text", "maybe"), [("a 3 5\nb 2 7\n", True), ("a 3 5\nb 7\n", False), ("a 3 5\n", False), ("a 1\nb 2\n", False)]
 )
 def test_what_may_have_two_counts_is_noticed(text, maybe):
-    assert loads(text.encode(), "p").maybe_pairs is maybe
+    assert collapsed.maybe_pairs(loads(text.encode(), "p")) is maybe
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,12 @@ BOTH = st.tuples(*[st.integers(0, 9)] * 2)
 def test_two_counts_survive_writing_and_reading(pairs):
     sides = [{tuple(Frame("", n) for n in names.split(";")): p[i] for names, p in pairs.items()} for i in (0, 1)]
     read_again = loads_pair(collapsed.dumps(sides, 1).encode(), "p")
-    assert [dict(side.counts) for side in read_again] == [{s: n for s, n in side.items() if n} for side in sides]
+    assert [dict(side.costs) for side in read_again] == [{s: n for s, n in side.items() if n} for side in sides]
+
+
+@pytest.mark.parametrize("name", ["#", "#!x", "# x"])
+def test_what_begins_as_a_comment_does_is_no_comment(name):
+    assert sum(loads(collapsed.dumps([{(Frame("", name),): 3}], 1).encode()).costs.values()) == 3
 
 
 def test_lines_of_equal_profiles_are_equal():
@@ -249,7 +253,7 @@ def test_flamegraphs_own_examples():
     for path in corpus():
         rows = [line.rpartition(" ") for line in path.read_text("utf-8").splitlines() if line]
         for naming in (Naming(), Naming(threads=False), WRITTEN):
-            counts = loads(path.read_bytes(), path.name, naming).counts
+            counts = loads(path.read_bytes(), path.name, naming).costs
             assert sum(counts.values()) == sum(int(count) for _, _, count in rows), path.name
         shown = {tuple(name.removesuffix("_[k]") for name in names.split(";")) for names, _, _ in rows}
         assert {tuple(frame.qualname for frame in stack) for stack in counts} == shown, path.name

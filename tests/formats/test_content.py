@@ -49,7 +49,7 @@ def test_a_compressed_file_grows_to_a_bound():
     assert "--max-size 4M" in error.fix
     assert "gzip -dc p" in error.fix
     found = reading.read(io.BytesIO(bomb), "p", ReadOptions(bounds=Bounds(size=8 << 20)))
-    assert sum(found.counts.values()) == 1_000_000
+    assert sum(found.costs.values()) == 1_000_000
 
 
 @pytest.mark.parametrize("text", [b"x", b"main;", b"a b c ", b"\xc3\xa9"])
@@ -63,7 +63,7 @@ def test_a_line_without_end_is_given_up(text):
 
 def test_a_long_line_within_the_bounds_is_read():
     names = ";".join(f"f{i}" for i in range(16_000))
-    (stack,) = reading.read(io.BytesIO(f"{names} 1\n".encode()), "p", ReadOptions()).counts
+    (stack,) = reading.read(io.BytesIO(f"{names} 1\n".encode()), "p", ReadOptions()).costs
     assert len(stack) == 16_000
 
 
@@ -78,7 +78,7 @@ def test_a_document_without_end_is_given_up():
 def test_a_plain_file_of_any_size_is_read_where_its_stacks_are_few():
     lines = itertools.chain.from_iterable(itertools.repeat([b"a;b 1\n", b"a;c 1\n"], 300_000))
     stream = io.BytesIO(b"".join(lines))
-    assert len(reading.read(stream, "p", ReadOptions(bounds=SMALL)).counts) == 2
+    assert len(reading.read(stream, "p", ReadOptions(bounds=SMALL)).costs) == 2
 
 
 def test_too_many_different_stacks_are_given_up():
@@ -128,4 +128,4 @@ def test_any_bytes_are_read_or_refused(data):
         found = reading.read(io.BytesIO(data), "p", ReadOptions())
     except FormatError:
         return
-    assert sum(found.counts.values()) > 0
+    assert sum(found.costs.values()) > 0

@@ -26,7 +26,7 @@ def naming(tmp_path):
 
 
 def loads(data: bytes, naming: Naming) -> Mapping[Stack, int]:
-    return reading.read(io.BytesIO(data), "p", ReadOptions(naming)).counts
+    return reading.read(io.BytesIO(data), "p", ReadOptions(naming)).costs
 
 
 def frame(label: str, naming: Naming | None = None) -> Frame:
@@ -231,7 +231,7 @@ def test_recordings_of_other_tools(file, naming, function):
 
 
 def folded(file: str, naming: Naming) -> dict[str, int]:
-    """Counts of a recorded file by the names of the stacks' frames, joined."""
+    """Profile of a recorded file by the names of the stacks' frames, joined."""
     counts = loads((RECORDED / file).read_bytes(), naming)
     return {";".join(frame.name for frame in stack): n for stack, n in counts.items()}
 

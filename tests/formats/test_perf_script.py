@@ -23,7 +23,7 @@ RECORDED = Path(__file__).parent / "recorded"
 def read(text: str | bytes, naming: Naming | None = None, metric: str = "") -> dict[str, int]:
     data = text.encode() if isinstance(text, str) else text
     found = reading.read(io.BytesIO(data), "p", ReadOptions(naming or Naming(root=Path("/nowhere")), metric=metric))
-    return {";".join(f.name for f in stack): n for stack, n in found.counts.items()}
+    return {";".join(f.name for f in stack): n for stack, n in found.costs.items()}
 
 
 def test_trampolines_are_read_as_they_are():
@@ -93,14 +93,14 @@ def test_frames(frame, label):
         ("250 task-clock", "ns"),
         ("250 cycles:u", "cycles"),
         ("1 page-faults", "page-faults"),
-        ("1 sched:sched_switch", ""),
-        ("250 cpu_core/cycles/u", ""),
-        ("cycles", ""),  # samples
+        ("1 sched:sched_switch", "samples"),
+        ("250 cpu_core/cycles/u", "samples"),
+        ("cycles", "samples"),
     ],
 )
 def test_periods_count_what_the_event_counts(event, unit):
     found = reading.read(io.BytesIO(f"x 1 1.0: {event}:\n{FRAMES}".encode()), "p", ReadOptions())
-    assert found.unit == unit
+    assert found.metric.unit_name == unit
 
 
 def test_source_lines_and_process_names_are_no_frames():

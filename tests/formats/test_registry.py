@@ -12,20 +12,20 @@ from pytest_flame.cli.command import main
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading, registry
 from pytest_flame.formats.content import Content
-from pytest_flame.formats.counts import Counts
 from pytest_flame.formats.format import Beginning, Format, Profiles, ReadOptions
 from pytest_flame.formats.labels import Namer
+from pytest_flame.model import SAMPLES, Profile
 
 
-def read_pairs(content: Content, how: ReadOptions, beginning: Beginning) -> Counts:
+def read_pairs(content: Content, how: ReadOptions, beginning: Beginning) -> Profile:
     namer = Namer(how.naming)
-    return Counts({namer.stack(names): count for names, count in beginning.document["pairs"]}, namer.lines)
+    return Profile.of(SAMPLES.at_scale(1), {namer.stack(names): count for names, count in beginning.document["pairs"]})
 
 
 def write_pairs(written: Profiles) -> str:
     (profile,) = written.profiles
     return json.dumps(
-        {"pairs": [[[f.name for f in stack], cost // written.per] for stack, cost in profile.costs.items()]}
+        {"pairs": [[[f.name for f in stack], cost // written.metric.scale] for stack, cost in profile.costs.items()]}
     )
 
 

@@ -215,7 +215,7 @@ def test_standard_input_has_no_name():
     ],
 )
 def test_folded_stacks_that_begin_like_something_else_are_read(text):
-    assert sum(reading.read(io.BytesIO(text.encode()), "p", ReadOptions()).counts.values()) in (1, 3)
+    assert sum(reading.read(io.BytesIO(text.encode()), "p", ReadOptions()).costs.values()) in (1, 3)
 
 
 def test_every_command_is_one_of_a_known_tool():

@@ -15,21 +15,20 @@ from hypothesis import strategies as st
 
 from pytest_flame.errors import FormatError
 from pytest_flame.formats import reading, speedscope
-from pytest_flame.formats.counts import Counts
-from pytest_flame.formats.format import NamedProfile, Profiles, ReadOptions
+from pytest_flame.formats.format import Profiles, ReadOptions
 from pytest_flame.formats.labels import Naming
-from pytest_flame.model import Frame, SourceLine
+from pytest_flame.model import Frame, Profile, SourceLine, metric_of
 
 RECORDED = Path(__file__).parent / "recorded"
 
 
-def read(document: Any, naming: Naming | None = None, metric: str = "") -> Counts:
+def read(document: Any, naming: Naming | None = None, metric: str = "") -> Profile:
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
     return reading.read(io.BytesIO(data), "p", ReadOptions(naming or Naming(), metric=metric))
 
 
-def by_name(found: Counts) -> dict[str, Fraction]:
-    return {";".join(f.name for f in stack): Fraction(n, found.one) for stack, n in found.counts.items()}
+def by_name(found: Profile) -> dict[str, Fraction]:
+    return {";".join(f.name for f in stack): Fraction(n, found.metric.scale) for stack, n in found.costs.items()}
 
 
 def document(*profiles: dict, frames: tuple[str, ...] = ("a", "b", "c")) -> dict:
@@ -50,23 +49,24 @@ def test_sampled_profiles_of_py_spy():
     data = (RECORDED / "py-spy.speedscope.json").read_bytes()
     found = read(data, Naming(threads=False, strip=("/home/u/repro",)))
     content = json.loads(data, parse_float=Decimal)
-    assert found.unit == "s"
-    assert Fraction(sum(found.counts.values()), found.one) == Fraction(
+    assert found.metric.unit == "s"
+    assert Fraction(sum(found.costs.values()), found.metric.scale) == Fraction(
         sum(sum(p["weights"]) for p in content["profiles"])
     )
-    assert (Frame("app", "<module>"), Frame("app", "work")) in {stack[:2] for stack in found.counts}
+    assert (Frame("app", "<module>"), Frame("app", "work")) in {stack[:2] for stack in found.costs}
     shown = read(data)
-    assert {stack[0].name for stack in shown.counts} == {p["name"] for p in content["profiles"]}
+    assert {stack[0].name for stack in shown.costs} == {p["name"] for p in content["profiles"]}
 
 
 def test_evented_profiles_of_pyinstrument():
     data = (RECORDED / "pyinstrument.speedscope.json").read_bytes()
     found = read(data)
     (profile,) = json.loads(data, parse_float=Decimal)["profiles"]
-    assert found.unit == "s"
-    assert float(Fraction(sum(found.counts.values()), found.one)) == pytest.approx(float(profile["endValue"]), rel=0.01)
-    assert {stack[0] for stack in found.counts} == {Frame("app", "<module>")}
-    assert Frame("json.decoder", "decode") in {frame for stack in found.counts for frame in stack}
+    assert found.metric.unit == "s"
+    whole = float(Fraction(sum(found.costs.values()), found.metric.scale))
+    assert whole == pytest.approx(float(profile["endValue"]), rel=0.01)
+    assert {stack[0] for stack in found.costs} == {Frame("app", "<module>")}
+    assert Frame("json.decoder", "decode") in {frame for stack in found.costs for frame in stack}
 
 
 def test_events_give_time_to_what_runs():
@@ -99,7 +99,7 @@ def test_of_what_counts_different_things_one_is_chosen():
     with pytest.raises(FormatError, match=r"different things: Memory \(bytes\), Allocations \(none\)") as caught:
         read(both)
     assert "--metric Memory" in caught.value.fix
-    assert read(both, metric="Memory").unit == "bytes"
+    assert read(both, metric="Memory").metric.noun == "bytes"
     assert by_name(read(both, metric="Allocations")) == {"a": 2}
     with pytest.raises(FormatError, match="no profile of Time"):
         read(both, metric="Time")
@@ -151,10 +151,10 @@ STACKS = st.lists(FRAMES, min_size=1, max_size=5).map(tuple)
 @given(st.dictionaries(STACKS, st.integers(1, 10**12), min_size=1, max_size=6))
 def test_what_we_write_is_read_back(costs):
     lines = {frame: SourceLine("app.py", 3) for stack in costs for frame in stack if frame.module == "app"}
-    text = speedscope.dumps(Profiles("x", [NamedProfile("x", costs)], "ns", 1000, lines))
+    text = speedscope.dumps(Profiles("x", [Profile({metric_of("ns", 1000): costs}, "x", lines)]))
     found = read(text.encode())
-    assert found.unit == "ns"
-    assert {s: Fraction(n, found.one) for s, n in found.counts.items()} == {
+    assert found.metric.unit == "ns"
+    assert {s: Fraction(n, found.metric.scale) for s, n in found.costs.items()} == {
         s: Fraction(n, 1000) for s, n in costs.items()
     }
     assert found.lines == lines

@@ -20,7 +20,7 @@ from pytest_flame.gate.interleaving import Interleaved
 from pytest_flame.gate.request import Judged, Selected
 from pytest_flame.judge import error, incompatible, inconclusive, judge, new
 from pytest_flame.marker import TestSettings
-from pytest_flame.model import Judgement, Limits, Verdict
+from pytest_flame.model import CPU, Judgement, Limits, Verdict
 
 LIMITS = Limits()
 BASE = record(SHOP, np.random.default_rng(0))
@@ -32,7 +32,7 @@ COMMIT, OLDER = "a" * 40, "b" * 40
 
 
 def suspect(name: str, screened: Judgement | None = SLOWER) -> Suspect:
-    test = Selected(name, Path("test_it.py"), TestSettings(LIMITS, 10, True, 5.0, False))
+    test = Selected(name, Path("test_it.py"), TestSettings(LIMITS, 10, True, 5.0, False, CPU))
     return Suspect(test, replace(BASE, test_id=name), None if screened is None else Judged(screened, None, 2.0))
 
 

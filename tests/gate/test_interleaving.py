@@ -19,12 +19,12 @@ from pytest_flame.gate.trial import Trial
 from pytest_flame.marker import TestSettings
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.schedule import Measured, Target
-from pytest_flame.model import Judgement, Limits, Recording, Verdict
+from pytest_flame.model import CPU, Judgement, Limits, Recording, Verdict
 
 GONE = "the test is not there at base 1a2b3c4, and does not pass on its code"
 COMMIT = "1a2b3c4" + "0" * 33
 LIMITS = Limits(0.05, 0.05, 0.01)
-TEST = Selected("tests/test_app.py::test", Path("tests/test_app.py"), TestSettings(LIMITS, 5, True, 5.0, False))
+TEST = Selected("tests/test_app.py::test", Path("tests/test_app.py"), TestSettings(LIMITS, 5, True, 5.0, False, CPU))
 CALM = Noise(processes=5, samples=4000, between=0.004, per_stack=0.005)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_flame.gate.remarks import comparison_warnings, recording_warnings
-from pytest_flame.model import Process, Recording, Round, SamplerInfo
+from pytest_flame.model import CPU, FIRST_CALL, Metric, Process, Recording, Round, SamplerInfo
 
 INFO = SamplerInfo("perf-sigtrap", "task-clock", True, 997)
 
@@ -54,7 +54,7 @@ def test_a_body_that_costs_nothing_has_no_faults_to_speak_of() -> None:
     assert comparison_warnings(free, recording(12), 0.05, together=True) == []
 
 
-def first_calls(first_ns: int | None, *, metric: str = "cpu") -> Recording:
+def first_calls(first_ns: int | None, *, metric: Metric = CPU) -> Recording:
     """Six processes, 100 µs an iteration, 1 % apart."""
     processes = tuple(
         Process(
@@ -83,7 +83,7 @@ def test_nothing_is_said_of_equal_faster_or_unknown_first_calls(base: int | None
 
 
 def test_first_calls_without_samples_say_that_functions_were_not_judged() -> None:
-    judged = first_calls(2_100_000, metric="first-call")
+    judged = first_calls(2_100_000, metric=FIRST_CALL)
     assert comparison_warnings(judged, judged, 0.05, together=True) == [
         "first calls are too short to judge any function (0 samples): their total is, by the clock"
     ]

@@ -179,7 +179,7 @@ def test_orphans_are_charged_to_the_worker(keep) -> None:
         DETACHED
         + f"""
 sys.path.insert(0, {package!r})
-from pytest_flame.measure.descendants import Descendants, status
+from pytest_flame.sampling.descendants import Descendants, status
 import time
 mine = Descendants(os.getpid(), keeper=os.getppid())
 before = mine.cpu_ns()

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.measure.job import Plan
-from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.rounds import (
     MAX_ITERATIONS,
     MAX_ROUNDS,
@@ -25,6 +24,7 @@ from pytest_flame.measure.rounds import (
     which_sampled,
 )
 from pytest_flame.model import Process, Round
+from pytest_flame.sampling.meter import Meter
 
 NewMeter = Callable[..., Meter]
 US, MS = 1_000, 1_000_000

@@ -11,8 +11,8 @@ import timeit
 import pytest
 
 from pytest_flame.measure.job import Plan, Status, WorkerResult
-from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED
 from pytest_flame.model import Process
+from pytest_flame.sampling.stacks import CHILDREN_NOT_SAMPLED
 
 from .conftest import Project
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_flame.measure.job import Plan, Status
-from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED
 from pytest_flame.model import Process
+from pytest_flame.sampling.stacks import CHILDREN_NOT_SAMPLED
 
 from .conftest import SHORTEST, Project
 from .test_bodies import process

@@ -35,5 +35,7 @@ def test_inlined_functions_are_frames_below_those_they_are_in(tmp_path: Path) ->
     inner = Frame("libcopied.so", "copied")
     assert profile.self_ns()[inner] > 0.8 * profile.cpu_ns
     assert all(
-        stack[stack.index(inner) - 1] == Frame("libcopied.so", "around") for stack in profile.stacks if inner in stack
+        stack[stack.index(inner) - 1] == Frame("libcopied.so", "around")
+        for stack in profile.stacks.costs
+        if inner in stack
     )

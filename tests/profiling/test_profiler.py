@@ -36,7 +36,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 
 def test_the_package_names_what_it_offers() -> None:
-    assert {"Profiler", "CpuProfile"} <= set(dir(pytest_flame))
+    assert {"Profiler", "ProfileResult"} <= set(dir(pytest_flame))
     with pytest.raises(AttributeError, match="no attribute 'Profiller'"):
         pytest_flame.Profiller  # noqa: B018
 
@@ -51,7 +51,9 @@ def test_a_block_is_profiled(sampler: str, temporary: Path) -> None:
     assert profile.cpu_ns == pytest.approx(180 * MS, rel=0.1)
     assert profile.sampled_ns == pytest.approx(profile.cpu_ns, rel=0.1)
     assert profile.sampler.frequency_hz == 997
-    assert profile.lines[next(f for f in profile.lines if f.qualname == "busy")].path.endswith("test_profiler.py")
+    assert profile.stacks.lines[next(f for f in profile.stacks.lines if f.qualname == "busy")].path.endswith(
+        "test_profiler.py"
+    )
 
 
 def test_a_program_whose_time_stands_still_is_profiled(temporary: Path) -> None:
@@ -71,7 +73,7 @@ def test_nothing_of_the_profiler_itself_is_in_the_profile(temporary: Path) -> No
     with Profiler(frequency=5000) as p:
         for _ in range(50):
             threading.Thread(target=spin, args=(MS // 10,)).start()
-    names = {frame.module for stack in p.profile.stacks for frame in stack}
+    names = {frame.module for stack in p.profile.stacks.costs for frame in stack}
     assert not [name for name in names if name.startswith("pytest_flame.")]
 
 

@@ -10,22 +10,24 @@ import pytest
 
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import folded
-from pytest_flame.model import Frame, SampleCounts, SamplerInfo, SourceLine, StackSample
-from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.model import PS_PER_NS, Frame, SampleCounts, SamplerInfo, SourceLine, StackSample
+from pytest_flame.profiling.result import ProfileResult, of_samples
 
 MAIN, WORK, LEAF = Frame("app", "main"), Frame("app", "work"), Frame("app.parts", "Leaf.run")
 MS = 1_000_000
 INFO = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
 
 
-def profile(cpu_ns: int = 100 * MS, counts: SampleCounts | None = None, unfinished: int = 0) -> CpuProfile:
+def profile(cpu_ns: int = 100 * MS, counts: SampleCounts | None = None, unfinished: int = 0) -> ProfileResult:
     stacks = {
         (MAIN, WORK): StackSample(30, 30 * MS),
         (MAIN, WORK, LEAF): StackSample(60, 60 * MS),
         (MAIN, WORK, WORK): StackSample(10, 10 * MS),
     }
     lines = {LEAF: SourceLine("app/parts.py", 7)}
-    return CpuProfile(stacks, counts or SampleCounts(taken=100), INFO, cpu_ns, 120 * MS, lines, 1, unfinished)
+    return ProfileResult(
+        of_samples(stacks, lines), counts or SampleCounts(taken=100), INFO, cpu_ns, 120 * MS, 1, unfinished
+    )
 
 
 @pytest.mark.parametrize(("faults", "said"), [(None, False), (9_000, False), (30_000, True)])
@@ -44,7 +46,7 @@ def test_a_recursive_function_counts_once() -> None:
 
 
 def test_folded_stacks_hold_nanoseconds() -> None:
-    assert folded.loads(profile().folded()) == profile().costs()
+    assert folded.loads(profile().folded()) == {stack: ps // PS_PER_NS for stack, ps in profile().stacks.costs.items()}
     assert "app:main;app:work;app.parts:Leaf.run 60000000\n" in profile().folded()
 
 
@@ -86,7 +88,7 @@ def test_a_good_profile_has_no_notes() -> None:
         (profile(unfinished=2), "2 of the followed processes handed in no samples"),
     ],
 )
-def test_what_is_odd_is_said(odd: CpuProfile, said: str) -> None:
+def test_what_is_odd_is_said(odd: ProfileResult, said: str) -> None:
     (note,) = odd.notes()
     assert note.startswith(said)
 

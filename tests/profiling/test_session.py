@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED
-from pytest_flame.model import Frame, SampleCounts, SamplerInfo, SourceLine, Stack, StackSample
+from pytest_flame.model import (
+    PROGRAM_CPU,
+    PS_PER_NS,
+    SAMPLE_COUNT,
+    Frame,
+    SampleCounts,
+    SamplerInfo,
+    SourceLine,
+    Stack,
+    StackSample,
+)
 from pytest_flame.profiling import session as module
-from pytest_flame.profiling.result import CpuProfile
+from pytest_flame.profiling.result import ProfileResult, of_samples
 from pytest_flame.profiling.session import Part, ProfileSession, ProfileSettings, merge
+from pytest_flame.sampling.stacks import CHILDREN_NOT_SAMPLED
 
 MS = 1_000_000
 INFO = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
@@ -29,8 +39,9 @@ def part(
     stacks: dict[Stack, StackSample] | None = None,
 ) -> Part:
     found = {WORK: StackSample(cpu_ns // MS, cpu_ns)} if stacks is None else stacks
-    profile = CpuProfile(found, SampleCounts(taken=5), INFO, cpu_ns, 20 * MS, {WORK[1]: SourceLine("app.py", 3)})
-    return Part(profile, pid, parent_pid, waited_ns, waited_ns)
+    stacks = of_samples(found, {WORK[1]: SourceLine("app.py", 3)})
+    result = ProfileResult(stacks, SampleCounts(taken=5), INFO, cpu_ns, 20 * MS)
+    return Part(result, pid, parent_pid, waited_ns, waited_ns)
 
 
 def test_what_is_handed_in_is_what_is_collected(temporary: Path) -> None:
@@ -42,7 +53,7 @@ def test_what_is_handed_in_is_what_is_collected(temporary: Path) -> None:
         member.hand_in(part(pid=number))
     parts, unfinished = session.parts()
     assert sorted(p.pid for p in parts) == [1, 2]
-    assert parts[0].profile == part().profile
+    assert parts[0].result == part().result
     assert unfinished == 0
     assert (other.leave(), session.leave()) == (False, True), "the last one knows that it is"
     session.remove()
@@ -109,15 +120,15 @@ def test_going_on_takes_back_what_was_handed_in(temporary: Path) -> None:
 # --- the sum -------------------------------------------------------------------------------------------------------
 
 
-def unseen(whole: CpuProfile) -> int:
-    return whole.stacks.get((CHILDREN_NOT_SAMPLED,), StackSample(0, 0)).weight_ns
+def unseen(whole: ProfileResult) -> int:
+    return whole.stacks.costs.get((CHILDREN_NOT_SAMPLED,), 0) // PS_PER_NS
 
 
 def test_equal_stacks_of_several_processes_add_up() -> None:
     whole = merge([part(pid=2), part(pid=3)])
-    assert whole.stacks == {WORK: StackSample(20, 20 * MS)}
+    assert whole.stacks.columns == {PROGRAM_CPU: {WORK: 20 * MS * PS_PER_NS}, SAMPLE_COUNT: {WORK: 20}}
     assert (whole.cpu_ns, whole.wall_ns, whole.processes, whole.counts.taken) == (20 * MS, 20 * MS, 2, 10)
-    assert whole.lines == {WORK[1]: SourceLine("app.py", 3)}
+    assert whole.stacks.lines == {WORK[1]: SourceLine("app.py", 3)}
 
 
 def test_children_nobody_sampled_are_a_frame_of_the_right_size() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_flame.fold import recording_profile
 from pytest_flame.model import (
+    CPU,
     Change,
     Comparison,
     Frame,
@@ -113,13 +114,13 @@ def tree(text: str, us: int = 1_000_000) -> dict[Stack, tuple[int, int]]:
 
 
 def side(stacks: Tree, index: int) -> Profile:
-    return Profile({stack: costs[index] for stack, costs in stacks.items() if costs[index]})
+    return Profile.of(CPU, {stack: costs[index] for stack, costs in stacks.items() if costs[index]})
 
 
 def record(test_id: str, profile: Profile, processes: int = 10) -> Recording:
     """A recording whose profile is exactly ``profile``."""
     iterations = 100
-    ns = profile.total_ps * iterations // 1000
+    ns = profile.total * iterations // 1000
     samples = {stack: StackSample(max(1, cost // 10**9), cost // 1000) for stack, cost in profile.costs.items()}
     process = Process((Round(iterations, ns, ns, sampled=True),), samples)
     return Recording(test_id, (process,) * processes, SAMPLER, {"cpu": "synthetic"})
@@ -145,7 +146,7 @@ def compare(
     """A comparison with plausible intervals. ``culprits`` maps names to their own growth in microseconds."""
     before, after = recording_profile(base), recording_profile(head)
     own_before, own_after = functions(before), functions(after)
-    blur = round(before.total_ps * noise / 2)
+    blur = round(before.total * noise / 2)
     frames = []
     for frame in own_before.keys() | own_after.keys():
         base_self, base_all = own_before.get(frame, (0, 0))
@@ -177,15 +178,15 @@ def compare(
                 relative=own / base_all if own and base_all else None,
                 self_low_ps=head_self - base_self - blur,
                 self_high_ps=head_self - base_self + blur,
-                blind_ps=round(0.02 * before.total_ps) + 4 * blur if base_self or head_self else None,
+                blind_ps=round(0.02 * before.total) + 4 * blur if base_self or head_self else None,
             )
         )
     frames.sort(key=lambda delta: (-abs(delta.delta_ps), delta.frame))
-    ratio = after.total_ps / before.total_ps
+    ratio = after.total / before.total
     comparison = Comparison(
         test_id=base.test_id,
-        base_ps=before.total_ps,
-        head_ps=after.total_ps,
+        base_ps=before.total,
+        head_ps=after.total,
         ratio=ratio,
         low=ratio - 0.0213,
         high=ratio + 0.0208,

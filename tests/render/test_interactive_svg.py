@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flame.fold import recording_profile
-from pytest_flame.model import Frame, Judgement, Profile, Verdict
-from pytest_flame.render import units
+from pytest_flame.model import CPU, SAMPLES, Frame, Judgement, Profile, Verdict
 from pytest_flame.render.interactive_svg import interactive_svg
 from pytest_flame.render.picture import Picture, differential_picture, profile_picture
 
@@ -61,7 +60,7 @@ def test_it_knows_all_boxes_and_their_sums(regressed: Judgement) -> None:
 
 def test_costs_beyond_what_scripts_can_count_keep_what_is_there() -> None:
     root, big, small = (Frame("m", name) for name in ("root", "big", "small"))
-    picture = profile_picture(Profile({(root, big): 2**60, (root, small): 2**50}), "t")
+    picture = profile_picture(Profile.of(CPU, {(root, big): 2**60, (root, small): 2**50}), "t")
     known = data(interactive_svg(picture))
     assert known["step"] == 129
     assert known["head"] == [-(-cost // 129) for cost in (2**60 + 2**50, 2**60, 2**50)]
@@ -79,9 +78,8 @@ def test_the_culprits_and_what_is_known_of_them(regressed: Judgement) -> None:
 
 def test_samples_stay_samples() -> None:
     root = Frame("", "main")
-    with units.counted_in(units.SAMPLES):
-        picture = profile_picture(Profile({(root,): 5000, (root, Frame("", "f;g")): 7000}), "perf", of="the profile")
-    svg = interactive_svg(picture)  # outside of the block: the picture remembers
+    profile = Profile.of(SAMPLES, {(root,): 5000, (root, Frame("", "f;g")): 7000})
+    svg = interactive_svg(profile_picture(profile, "perf", of="the profile"))
     assert "12 samples, 100 % of the profile, self 5 samples" in svg
     assert data(svg)["amount"] == {"axis": "samples", "noun": "sample", "per": 1000}
     assert not re.search(r"\d (s|ms|µs|ns|ps)\b", svg)
@@ -160,6 +158,6 @@ def test_one_side_has_tones_and_no_difference(regressed: Judgement) -> None:
 
 
 def test_nothing_sampled_draws_nothing(make_judgement: Judge) -> None:
-    assert "no samples: nothing to draw" in interactive_svg(profile_picture(Profile({}), "t"))
+    assert "no samples: nothing to draw" in interactive_svg(profile_picture(Profile.of(CPU, {}), "t"))
     costless = make_judgement("t", Verdict.PASS, "m:root 5 0\n", "")
     assert data(interactive_svg(differential_picture(costless)))["head"] == [0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -13,16 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.model import Frame, Profile, Stack
+from pytest_flame.model import CPU, Frame, Profile, Stack
 from pytest_flame.render.layout import Box, Layout, Width, build_tree
 from pytest_flame.render.layout import lay_out as lay_out_tree
 
 Parse = Callable[[str], tuple[Profile, Profile]]
 
 frames = st.builds(Frame, st.sampled_from(["a", "b", "é;"]), st.sampled_from(["f", "f2", "g", ""]))
-profiles = st.builds(
-    Profile, st.dictionaries(st.lists(frames, min_size=1, max_size=6).map(tuple), st.integers(1, 10**12), max_size=25)
-)
+stacks = st.lists(frames, min_size=1, max_size=6).map(tuple)
+profiles = st.builds(partial(Profile.of, CPU), st.dictionaries(stacks, st.integers(1, 10**12), max_size=25))
+NOTHING = Profile.of(CPU, {})
 
 
 def lay_out(base: Profile, head: Profile, **options: Any) -> Layout:
@@ -62,7 +63,7 @@ def test_siblings_stand_in_order_of_their_names(parse_tree: Parse) -> None:
 
 
 def test_nothing_measured_gives_nothing_to_draw() -> None:
-    assert lay_out(Profile({}), Profile({})) == Layout((), levels=0, total_ps=0, hidden=0, hidden_share=0.0)
+    assert lay_out(NOTHING, NOTHING) == Layout((), levels=0, total_ps=0, hidden=0, hidden_share=0.0)
 
 
 def test_pruning_keeps_the_widest_and_says_what_it_left_out(parse_tree: Parse) -> None:
@@ -81,7 +82,7 @@ def test_pruning_keeps_culprits_and_their_callers(parse_tree: Parse) -> None:
 
 def test_deep_recursion_is_laid_out() -> None:
     stack = (Frame("m", "f"),) * 5000
-    assert lay_out(Profile({stack: 1}), Profile({}), max_boxes=10_000).levels == 5000
+    assert lay_out(Profile.of(CPU, {stack: 1}), NOTHING, max_boxes=10_000).levels == 5000
 
 
 @given(profiles, profiles, st.sampled_from(Width))
@@ -94,7 +95,7 @@ def test_children_fit_in_their_parent_and_costs_add_up(base: Profile, head: Prof
         assert {s: b.base_self_ps for s, b in zip(stacks, layout.boxes, strict=True) if b.base_self_ps} == base.costs
         assert {s: b.head_self_ps for s, b in zip(stacks, layout.boxes, strict=True) if b.head_self_ps} == head.costs
         roots = [box for box in layout.boxes if box.parent is None]
-        assert sum(box.base_ps for box in roots) == base.total_ps
+        assert sum(box.base_ps for box in roots) == base.total
         assert all(box.width * layout.total_ps >= max(box.base_ps, box.head_ps) * (1 - 1e-9) for box in layout.boxes)
 
 
@@ -140,12 +141,13 @@ def test_swapped_sides_give_the_same_boxes_with_their_costs_swapped(base: Profil
 def test_order_of_the_input_does_not_matter(base: Profile, head: Profile, random: Random) -> None:
     shuffled = list(base.costs.items())
     random.shuffle(shuffled)
-    assert lay_out(Profile(dict(shuffled)), head) == lay_out(base, head)
+    assert lay_out(Profile.of(CPU, dict(shuffled)), head) == lay_out(base, head)
 
 
 def test_of_equally_wide_boxes_those_nearer_to_the_root_are_drawn() -> None:
     one = Frame("m", "f")
-    layout = lay_out(Profile({(Frame("m", "a"), one, one): 1, (Frame("m", "b"), one): 1}), Profile({}), max_boxes=4)
+    costs = {(Frame("m", "a"), one, one): 1, (Frame("m", "b"), one): 1}
+    layout = lay_out(Profile.of(CPU, costs), NOTHING, max_boxes=4)
     assert [(box.frame.qualname, box.depth) for box in layout.boxes] == [("a", 0), ("f", 1), ("b", 0), ("f", 1)]
 
 

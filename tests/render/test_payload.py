@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.model import Frame, Judgement, RunResult, SourceLine
-from pytest_flame.render import units
+from pytest_flame.model import CPU, SAMPLES, Frame, Judgement, Profile, RunResult, SourceLine
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.layout import build_tree
 from pytest_flame.render.listing import ListedLine, Listing
@@ -125,8 +124,10 @@ def test_listings_of_functions_that_are_not_in_the_tree_are_left_out(regressed: 
 
 
 def test_counts_of_other_tools_are_exact(make_judgement: Callable[..., Judgement], regressed: Judgement) -> None:
-    with units.counted_in(units.SAMPLES):
-        block = graph_block(regressed, Drawn.of(regressed))
+    assert regressed.base and regressed.head and regressed.comparison
+    sides = {"base": replace(regressed.base, metric=SAMPLES), "head": replace(regressed.head, metric=SAMPLES)}
+    regressed = replace(regressed, **sides, comparison=replace(regressed.comparison, metric=SAMPLES))
+    block = graph_block(regressed, Drawn.of(regressed))
     read = Read(block.text, block.size)
     drawn = Drawn.of(regressed)
     assert drawn.tree is not None
@@ -166,6 +167,6 @@ def test_every_run_of_scaled_costs_is_within_one_unit(costs: list[int], unit: in
 
 
 def test_an_empty_tree_is_a_block(regressed: Judgement) -> None:
-    nothing = Drawn(None, None, None, build_tree({}, {}))
+    nothing = Drawn(None, Profile.of(CPU, {}), None, build_tree({}, {}))
     block = graph_block(replace(regressed, comparison=None), nothing)
     assert Read(block.text, block.size).costs == {}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.fold import recording_profile
-from pytest_flame.model import Change, Frame, FrameDelta, Judgement, Profile, Stack, Verdict
+from pytest_flame.model import CPU, Change, Frame, FrameDelta, Judgement, Profile, Stack, Verdict
 from pytest_flame.render import colour
 from pytest_flame.render.colour import Colour
 from pytest_flame.render.layout import Width
@@ -242,13 +242,13 @@ def test_header_cuts_long_ids_and_keeps_them_whole_in_the_tooltip(regressed: Jud
 
 def test_pruning_is_said_in_the_picture() -> None:
     costs = {(Frame("m", "root"), Frame("m", f"f{i}")): 1000 + i for i in range(2000)}
-    svg = profile_svg(Profile(costs), "t")
+    svg = profile_svg(Profile.of(CPU, costs), "t")
     assert svg.count("<title>m:") == 1500
     assert "1,500 of 2,001 boxes drawn; the 501 smallest, left out, hold 15.7 % of the width" in svg
 
 
 def test_nothing_sampled_is_said_in_the_picture() -> None:
-    assert "no samples: nothing to draw" in profile_svg(Profile({}), "t")
+    assert "no samples: nothing to draw" in profile_svg(Profile.of(CPU, {}), "t")
 
 
 def test_saturation_and_level_are_stated(regressed: Judgement) -> None:

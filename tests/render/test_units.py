@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_flame.model import CPU, SAMPLES, TIMES, metric_of
 from pytest_flame.render import units
 
 
@@ -32,16 +33,16 @@ def test_duration(ps: float, text: str) -> None:
 
 
 def test_both_sides_share_unit_and_digits() -> None:
-    assert units.before_after(980_000_000, 1_020_000_000) == ("0.98 ms", "1.02 ms")
-    assert units.before_after(98_120_000_000, 102_300_000_000) == ("98.1 ms", "102.3 ms")
+    assert units.before_after(CPU, 980_000_000, 1_020_000_000) == ("0.98 ms", "1.02 ms")
+    assert units.before_after(CPU, 98_120_000_000, 102_300_000_000) == ("98.1 ms", "102.3 ms")
 
 
 def test_a_side_much_smaller_keeps_its_own_unit() -> None:
-    assert units.before_after(5_000, 12_000_000_000) == ("5.00 ns", "12.00 ms")
+    assert units.before_after(CPU, 5_000, 12_000_000_000) == ("5.00 ns", "12.00 ms")
 
 
 def test_zero_has_the_other_sides_unit() -> None:
-    assert units.before_after(0, 12_000_000_000) == ("0.00 ms", "12.00 ms")
+    assert units.before_after(CPU, 0, 12_000_000_000) == ("0.00 ms", "12.00 ms")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_signed_percent(fraction: float, text: str) -> None:
 
 def test_intervals() -> None:
     assert units.percent_interval(-0.011, 0.016) == "[−1.1, 1.6]"
-    assert units.duration_interval(1_500_000_000, 1_740_000_000) == "[+1.50, +1.74] ms"
+    assert units.cost_interval(CPU, 1_500_000_000, 1_740_000_000) == "[+1.50, +1.74] ms"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_duration_is_right_to_one_percent(ps: int) -> None:
 
 
 def test_ruler_marks_are_round_and_inside() -> None:
-    assert units.ticks(11_870_000_000) == [
+    assert units.ticks(CPU, 11_870_000_000) == [
         (0, "0"),
         (2e9, "2 ms"),
         (4e9, "4 ms"),
@@ -110,14 +111,13 @@ def test_ruler_marks_are_round_and_inside() -> None:
         (8e9, "8 ms"),
         (10e9, "10 ms"),
     ]
-    assert units.ticks(0) == []
-    with units.counted_in(units.SAMPLES):
-        assert units.ticks(45_000)[-1] == (40_000, "40 samples")
+    assert units.ticks(CPU, 0) == []
+    assert units.ticks(SAMPLES, 45_000)[-1] == (40_000, "40 samples")
 
 
 @given(st.integers(1, 10**15))
 def test_any_ruler_has_few_marks_in_order(total: int) -> None:
-    marks = units.ticks(total)
+    marks = units.ticks(CPU, total)
     assert 1 <= len(marks) <= 10
     assert [mark for mark, _ in marks] == sorted({mark for mark, _ in marks})
     assert marks[0][0] >= 0 and marks[-1][0] <= total * (1 + 1e-6)
@@ -125,15 +125,21 @@ def test_any_ruler_has_few_marks_in_order(total: int) -> None:
 
 
 def test_samples_are_counted() -> None:
-    with units.counted_in(units.SAMPLES):
-        assert units.duration(1_000) == "1 sample"
-        assert units.duration(1_234_567_000) == "1,234,567 samples"
-        assert units.signed_duration(-74_028_629_000) == "−74,028,629 samples"
-        assert units.before_after(1_200_000, 34_000) == ("1,200 samples", "34 samples")
-        assert units.change(1_200_000, 34_000) == "1,200 → 34 samples"
-    assert units.duration(1_000) == "1.00 ns"
+    assert units.cost(SAMPLES, 1_000) == "1 sample"
+    assert units.cost(SAMPLES, 1_234_567_000) == "1,234,567 samples"
+    assert units.signed_cost(SAMPLES, -74_028_629_000) == "−74,028,629 samples"
+    assert units.before_after(SAMPLES, 1_200_000, 34_000) == ("1,200 samples", "34 samples")
+    assert units.change(SAMPLES, 1_200_000, 34_000) == "1,200 → 34 samples"
+    assert units.cost(SAMPLES.at_scale(1), 1_000) == "1,000 samples"
+
+
+@pytest.mark.parametrize("unit", TIMES)
+def test_times_are_times_whatever_their_unit_and_scale(unit: str) -> None:
+    fine, coarse = metric_of(unit, TIMES[unit]), metric_of(unit, 1)
+    assert units.cost(fine, 2_615_000_000) == "2.62 ms"
+    assert units.cost(coarse, 3) == units.duration(3 * TIMES[unit])
 
 
 def test_a_change_names_a_shared_unit_once() -> None:
-    assert units.change(2_615_000_000, 4_230_000_000) == "2.62 → 4.23 ms"
-    assert units.change(26_000_000, 4_230_000_000) == "26.00 µs → 4.23 ms"
+    assert units.change(CPU, 2_615_000_000, 4_230_000_000) == "2.62 → 4.23 ms"
+    assert units.change(CPU, 26_000_000, 4_230_000_000) == "26.00 µs → 4.23 ms"

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_meter import clocks, new_meter, sampler
 from sampled import PERF, PERF_KERNEL, PERF_USER, TIMER, held, refusal
 
 from pytest_flame.model import SamplerInfo
+
+__all__ = ["clocks", "new_meter", "sampler"]
 
 TESTS = Path(__file__).parents[1]
 

@@ -17,7 +17,7 @@ from pytest_flame.errors import FlameError
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling import native
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import IN_KERNEL, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.profile_source import IN_KERNEL, RawFrame, RawSamples, RawStack
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 KERNEL = "kernel"

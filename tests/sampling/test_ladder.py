@@ -246,11 +246,11 @@ def test_without_privileges_kernel_time_has_the_right_size_and_no_place(
     done = run_script(
         """
         import ctypes, json, random
-        from pytest_flame.measure.meter import Meter
-        from pytest_flame.measure.stacks import Clocks, fold_samples
+        from pytest_flame.sampling.meter import Meter
+        from pytest_flame.sampling.stacks import Clocks, fold_samples
         from pytest_flame.sampling.ladder import open_sampler
         from pytest_flame.sampling.naming import FrameNamer
-        from pytest_flame.sampling.sampler import RawFrame
+        from pytest_flame.sampling.profile_source import RawFrame
         from sampled import *
 
         def busy(ns):

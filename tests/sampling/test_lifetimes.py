@@ -13,7 +13,7 @@ Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SEEN = """
     from sampled import *
-    from pytest_flame.sampling.sampler import NATIVE_THREAD
+    from pytest_flame.sampling.profile_source import NATIVE_THREAD
 
     def seen(raw, name, among=()):
         '''The stacks that hold a function, as short names from the first of `among` on, and their weight.'''

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_flame.model import Frame, FrameKind, SourceLine
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame
+from pytest_flame.sampling.profile_source import NATIVE_THREAD, TRUNCATED, RawFrame
 
 
 def raw(path: object, qualname: str = "f", line: int = 7) -> RawFrame:

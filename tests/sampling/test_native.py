@@ -35,7 +35,7 @@ from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.paths import AT_ROOT, MOST
-from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED
+from pytest_flame.sampling.profile_source import NATIVE_THREAD, TRUNCATED
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -286,7 +286,7 @@ def test_threads_without_python_are_named_so(rung: SamplerInfo, run_script: Scri
         os.environ["OPENBLAS_NUM_THREADS"] = "2"
         import numpy as np
         from sampled import *
-        from pytest_flame.sampling.sampler import NATIVE_THREAD
+        from pytest_flame.sampling.profile_source import NATIVE_THREAD
         a = np.ones((700, 700))
         a @ a
         threads = len(os.listdir("/proc/self/task"))

@@ -26,7 +26,7 @@ from pytest_flame.baseline.fingerprint import sampler_differences
 from pytest_flame.model import Frame, FrameKind, SamplerInfo
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import NATIVE_THREAD, RawFrame, RawSamples, RawStack
+from pytest_flame.sampling.profile_source import NATIVE_THREAD, RawFrame, RawSamples, RawStack
 
 pytestmark = pytest.mark.skipif(sysconfig.get_platform() != "linux-x86_64", reason="native frames: x86-64 only")
 np.eye(300) @ np.eye(300)  # its threads exist from here on

@@ -20,7 +20,7 @@ from sampled import MS, TIMER, beyond_chance, collect, sanitized, spin
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import RawFrame, RawSamples
+from pytest_flame.sampling.profile_source import RawFrame, RawSamples
 from pytest_flame.sampling.source_lines import LineTable, line_weights
 
 NUMBERS = range(20_000)

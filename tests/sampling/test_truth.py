@@ -13,7 +13,7 @@ from sampled import MS, collect, spin
 
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
-from pytest_flame.sampling.sampler import RawFrame
+from pytest_flame.sampling.profile_source import RawFrame
 
 PERIOD_NS = MS // 10
 

@@ -1,11 +1,11 @@
-"""What measuring needs of a sampler, whatever takes the samples."""
+"""What measuring needs of a source of profiles, whatever it counts, and the form in which it gives them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_flame.model import SampleCounts, SamplerInfo
+from pytest_flame.model import Metric, SampleCounts, SamplerInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ IN_KERNEL = RawFrame("[still in the kernel]", "", 0)
 
 @dataclass(frozen=True, slots=True)
 class RawStack:
-    """Samples of one stack, root first. ``cut`` says it ended at a stop; others are whole threads."""
+    """Samples of one stack, root first. ``cut`` says it ended at a stop; others are whole threads. No frames: the
+    source knows no place, and the body is meant."""
 
     frames: tuple[RawFrame, ...]
     cut: bool
@@ -53,8 +54,15 @@ class RawSamples:
     """Of the same samples, as far as the sampler knows lines; those of no Python function have none."""
 
 
-class Sampler(Protocol):
-    """Start, then any number of resume/pause, then stop; samples add up until ``clear``."""
+class ProfileSource(Protocol):
+    """What gives the profile of a process from inside it.
+
+    Start, then any number of resume/pause, then stop; samples add up until ``clear``.
+    """
+
+    @property
+    def gives(self) -> Metric:
+        """What the weights of its samples are of."""
 
     @property
     def info(self) -> SamplerInfo: ...
@@ -72,8 +80,12 @@ class Sampler(Protocol):
 
     def stop(self) -> None: ...
 
+    def total(self) -> int | None:
+        """What was counted so far, started or not, in the terms of ``gives``; None where the process's own clocks say
+        it: of CPU time."""
+
     def helper_cpu_ns(self) -> int:
-        """CPU the sampler itself spent in threads of this process so far."""
+        """CPU the source itself spent in threads of this process so far."""
 
     def samples(self) -> RawSamples: ...
 

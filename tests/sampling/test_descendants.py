@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_flame.measure import descendants as module
-from pytest_flame.measure.descendants import Descendants, command, status
+from pytest_flame.sampling import descendants as module
+from pytest_flame.sampling.descendants import Descendants, command, status
 
 TICK_NS = 10_000_000
 SERVER = """

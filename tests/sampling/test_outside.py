@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.measure import outside
-from pytest_flame.measure.outside import Counters
 from pytest_flame.model import Outside
+from pytest_flame.sampling import outside
+from pytest_flame.sampling.outside import Counters
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 

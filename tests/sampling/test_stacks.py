@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flame.measure.stacks import CHILDREN_NOT_SAMPLED, Clocks, FoldedSamples, fold_samples
 from pytest_flame.model import KERNEL_NOT_SAMPLED, Frame, SampleCounts, SamplerInfo, SourceLine, StackSample
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.sampling.sampler import NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
+from pytest_flame.sampling.profile_source import NATIVE_THREAD, TRUNCATED, RawFrame, RawLine, RawSamples, RawStack
+from pytest_flame.sampling.stacks import CHILDREN_NOT_SAMPLED, Clocks, FoldedSamples, fold_samples
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -28,7 +28,7 @@ RUNNER = RawFrame("pytest_pyfunc_call", "/site/_pytest/python.py", 1)
 LOOP = RawFrame("BaseEventLoop._run_once", "/pylib/asyncio/base_events.py", 1)
 THREAD = RawFrame("Thread._bootstrap", "/pylib/threading.py", 1)
 READ = RawFrame("vfs_read", "", 0, library="kernel")
-METER = RawFrame("Meter.enter", "/site/pytest_flame/measure/meter.py", 1)
+METER = RawFrame("Meter.enter", "/site/pytest_flame/sampling/meter.py", 1)
 
 ROOT = Frame("test_it", "test_it")
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_flame.errors import FlameError, UsageError
-from pytest_flame.measure.meter import Meter
 from pytest_flame.model import Round
+from pytest_flame.sampling.meter import Meter
 
 NewMeter = Callable[..., Meter]
 MS = 1_000_000

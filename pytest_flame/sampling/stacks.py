@@ -18,8 +18,9 @@ from pytest_flame.model import (
     Stack,
     StackSample,
 )
+from pytest_flame.sampling.events import Accounting, accounting
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.sampling.sampler import RawFrame, RawSamples
+from pytest_flame.sampling.profile_source import RawFrame, RawSamples
 from pytest_flame.sampling.source_lines import line_weights
 
 CHILDREN_NOT_SAMPLED: Final = Frame("[children]", "[not sampled]")
@@ -71,7 +72,9 @@ def fold_samples(
     named(body)
     for sample in raw.stacks:
         stack = tuple(named(f) for f in sample.frames)
-        if sample.cut:
+        if not stack:
+            stack = (root,)
+        elif sample.cut:
             stack = _without_plumbing(stack, root)
         if not stack or _is_own(stack):
             continue
@@ -82,17 +85,18 @@ def fold_samples(
         entry[1] += sample.weight_ns
     stacks = {stack: StackSample(count, weight) for stack, (count, weight) in sorted(weights.items())}
     counts = raw.counts
-    if sampler.event == "cpu-clock-looks":
+    kind = accounting(sampler.event)
+    if kind is Accounting.RANDOM:
         unseen = clocks.cpu_ns - raw.weight_ns
         late_ticks = clocks.ticks_due * max(0, unseen) / max(clocks.cpu_ns, 1)
         counts = replace(counts, throttled=_beyond_chance(late_ticks, clocks.ticks_due))
-    elif sampler.event == "task-clock" and sampler.kernel:
+    elif kind is Accounting.TICKS and sampler.kernel:
         counts = replace(counts, throttled=_beyond_chance(clocks.ticks_due - _arrived(counts), clocks.ticks_due))
-    elif sampler.event == "task-clock":
+    elif kind is Accounting.TICKS:
         stacks, counts = _add_kernel(stacks, counts, root, clocks)
-    else:
+    elif kind is Accounting.COUNTER:
         stacks = _by_counter(stacks, root, clocks)
-    if clocks.child_ns > 0:
+    if clocks.child_ns > 0 and kind is not Accounting.EXACT:
         # As many samples as it would have had: the clock's figure is better than that, never worse.
         period_ns = clocks.cpu_ns / clocks.ticks_due if clocks.ticks_due > 0 else _TICK_NS
         stacks[(root, CHILDREN_NOT_SAMPLED)] = StackSample(max(1, round(clocks.child_ns / period_ns)), clocks.child_ns)

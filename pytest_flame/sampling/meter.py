@@ -1,4 +1,4 @@
-"""Exact CPU time of rounds, with the sampler switched on in some."""
+"""Exact cost of rounds, with the source of samples switched on in some."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Final
 
 from pytest_flame import clocks
 from pytest_flame.errors import FlameError, UsageError
-from pytest_flame.measure import outside
-from pytest_flame.measure.descendants import Children, Waited
 from pytest_flame.model import Round
-from pytest_flame.sampling.sampler import Sampler
+from pytest_flame.sampling import outside
+from pytest_flame.sampling.descendants import Children, Waited
+from pytest_flame.sampling.profile_source import ProfileSource
 
 NS_PER_S: Final = 1_000_000_000
 
@@ -31,13 +31,13 @@ class Meter:
 
     def __init__(
         self,
-        sampler: Sampler,
+        source: ProfileSource,
         rng: random.Random,
         between: Callable[[], object] = lambda: None,
         children: Children | None = None,
     ) -> None:
         """``between`` is called before each round."""
-        self._sampler = sampler
+        self._source = source
         self._rng = rng
         self._between = between
         self._children = children or Waited()
@@ -48,6 +48,8 @@ class Meter:
         self._began_ns = self._queued_ns = self._spin_ns = 0
         self._started = (0, 0, 0, 0)
         self._children_started = 0
+        self._amount = 0
+        self._amount_started: int | None = None
         self.region_cost_ns = 0.0
         """CPU one empty ``enter``/``leave`` is seen to cost; taken off each region."""
         self.sampled_cpu_ns = 0
@@ -60,16 +62,17 @@ class Meter:
         self._between()
         self._sampled = sampled
         self._spin_ns = outside.spin_ns()
-        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = self._faults = self._regions = 0
+        self._cpu_ns = self._wall_ns = self._child_ns = self._system_ns = 0
+        self._faults = self._regions = self._amount = 0
         self._queued_ns = waited_ns()
         self._began_ns = clocks.monotonic_ns()
         if sampled:
             # A period drawn for each round, ±10 %: a fixed one would alias with the program's own.
-            base = NS_PER_S / self._sampler.info.frequency_hz
+            base = NS_PER_S / self._source.info.frequency_hz
             self._period_ns = round(base * self._rng.uniform(0.9, 1.1))
             # And a phase of its own: else the first period of what is measured would never be hit.
             try:
-                self._sampler.start(self._period_ns, self._rng.getrandbits(63))
+                self._source.start(self._period_ns, self._rng.getrandbits(63))
             except OSError as e:
                 raise FlameError("sampling could not be started again for the next round", why=str(e.strerror)) from e
 
@@ -80,20 +83,29 @@ class Meter:
         self._regions += 1
         # What looking at other processes costs is neither sampled nor inside the clocks.
         self._children_started = self._children.cpu_ns()
+        self._amount_started = self._source.total()
         if self._sampled:
-            self._sampler.resume()
+            self._source.resume()
         self._started = self._clocks()
 
     def leave(self) -> None:
         cpu, system, wall, faults = self._clocks()
         if self._sampled:
-            self._sampler.pause()
+            self._source.pause()
+        amount = self._source.total()
+        if amount is not None and self._amount_started is not None:
+            self._amount += amount - self._amount_started
         self._inside = False
         self._cpu_ns += cpu - self._started[0]
         self._child_ns += self._children.cpu_ns() - self._children_started
         self._system_ns += system - self._started[1]
         self._wall_ns += wall - self._started[2]
         self._faults += faults - self._started[3]
+
+    @property
+    def counts(self) -> bool:
+        """The cost is what the source counts, not CPU time."""
+        return self._source.total() is not None
 
     @property
     def regions(self) -> int:
@@ -112,14 +124,15 @@ class Meter:
 
     def end(self, iterations: int) -> Round:
         if self._sampled:
-            self._sampler.stop()
+            self._source.stop()
             self.sampled_cpu_ns += self._cpu_ns
             self.sampled_child_ns += self._child_ns  # by ticks where a child waits for its own: may run back by one
             self.sampled_system_ns += self._system_ns
             self.ticks_due += self._cpu_ns / self._period_ns
         cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
         wall = max(0, self._wall_ns - (waited_ns() - self._queued_ns))
-        return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns, self._faults)
+        amount = None if self._amount_started is None else self._amount
+        return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns, self._faults, amount)
 
     def unseen(self, counted_ns: int) -> str | None:
         """Why the rounds so far, which cost ``counted_ns``, did not count all; asked when the last has ended."""
@@ -128,11 +141,11 @@ class Meter:
     def abandon(self) -> None:
         """The body raised: stop sampling, forget the round."""
         if self._sampled:
-            self._sampler.stop()
+            self._source.stop()
             self._sampled = False
         self._inside = False
 
     def _clocks(self) -> tuple[int, int, int, int]:
-        own = clocks.process_time_ns() - self._sampler.helper_cpu_ns()
+        own = clocks.process_time_ns() - self._source.helper_cpu_ns()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return own, round(usage.ru_stime * NS_PER_S), clocks.monotonic_ns(), usage.ru_minflt

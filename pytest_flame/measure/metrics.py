@@ -1,0 +1,54 @@
+"""How each metric is measured that tests can be gated on.
+
+One more is a source of its profiles and a call of ``gate_on``, in a plugin or a conftest file: workers load them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pytest_flame.errors import UsageError
+from pytest_flame.measure.job import Job
+from pytest_flame.model import CPU, FIRST_CALL, GATED, Better, Metric, gated
+from pytest_flame.sampling.ladder import open_sampler
+from pytest_flame.sampling.profile_source import ProfileSource
+
+Open = Callable[[Job], ProfileSource]
+"""Called in the worker once the test's fixtures are known and before they are set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``once``: a process calls the body a single time, and that call is what counts."""
+
+    open: Open
+    once: bool = False
+
+
+def _sampler(job: Job) -> ProfileSource:
+    return open_sampler(job.sampler, job.frequency_hz, kernel_frames=job.kernel_frames, native_frames=job.native_frames)
+
+
+_MEASURED: Final = {CPU.name: Measured(_sampler), FIRST_CALL.name: Measured(_sampler, once=True)}
+
+
+def gate_on(metric: Metric, source: Open, *, once: bool = False) -> None:
+    """``@pytest.mark.flame(metric=NAME)`` judges tests by ``metric`` from now on; again for one name, it replaces it.
+
+    Raises ``UsageError`` for a metric of which more is better: a test fails where its cost grew.
+    """
+    if metric.better is Better.MORE:
+        raise UsageError(
+            f"tests can't be gated on {metric.name}",
+            why="more of it is better, and a test fails where its cost grew",
+            fix="count what is lost instead",
+        )
+    GATED[metric.name] = metric
+    _MEASURED[metric.name] = Measured(source, once)
+
+
+def measured(name: str) -> Measured:
+    """Raises ``UsageError`` as ``model.gated`` does."""
+    return _MEASURED[gated(name).name]
