@@ -54,7 +54,10 @@ def compare(
     head.check()
     head = fold.pruned(head, base.floor)
     spent = replace(limits, alpha=limits.alpha if alpha is None else alpha)
-    shift = noise.machine_shift(base.processes, head.processes) or 0.0
+    if head.metric.exact:  # counts do not depend on the hour, nor on the machine's speed
+        session_sd = shift = 0.0
+    else:
+        shift = noise.machine_shift(base.processes, head.processes) or 0.0
     d = difference(
         [centre(np.array(costs, dtype=np.float64)) for costs in costs_ps(base)],
         centre(_costs(head)),

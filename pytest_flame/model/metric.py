@@ -41,7 +41,7 @@ class Metric:
     @property
     def unit_name(self) -> str:
         """What a count of it is said to be of: ``ms``, ``samples``."""
-        return self.unit if self.timed else self.noun
+        return self.unit if self.timed else f"{self.unit}s"
 
     def picoseconds(self, cost: float) -> float:
         """Of a time."""

@@ -132,7 +132,7 @@ def _trimmed(metric: Metric, value: float) -> str:
 def _unit(metric: Metric, cost: float) -> tuple[float, str]:
     """How much of a cost one of the unit is that it is shown in, and what that is called."""
     if not metric.timed:
-        return metric.scale, metric.unit if abs(cost) == metric.scale else metric.noun
+        return metric.scale, metric.unit if abs(cost) == metric.scale else f"{metric.unit}s"
     ps = metric.picoseconds(cost)
     if ps == 0 or not math.isfinite(ps):
         scale, unit = 10**3, "ns"

@@ -1,0 +1,113 @@
+"""One more metric is a file with a source of its profiles and a call: here from outside the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .conftest import SHORTEST, Project, Ran
+from .test_against import initialised
+
+FIVE = ("--flame-time=0.1", "--flame-processes=5")
+ORDERS = """
+from pytest_flame.measure.metrics import gate_on
+from pytest_flame.model import Metric, SampleCounts, SamplerInfo
+from pytest_flame.sampling.profile_source import RawSamples, RawStack
+
+import shop
+
+ORDERS = Metric("orders", "order", "orders per iteration", exact=True, scale=1000)
+
+
+class Orders:
+    gives = ORDERS
+    info = SamplerInfo("counter", "orders", kernel=False, frequency_hz=1000)
+
+    def __init__(self, job):
+        self._sampled = self._began = 0
+
+    def set_stops(self, codes): pass
+    def start(self, period_ns, seed=0): pass
+    def stop(self): pass
+    def clear(self): pass
+    def close(self): pass
+    def helper_cpu_ns(self): return 0
+
+    def resume(self):
+        self._began = self.total()
+
+    def pause(self):
+        self._sampled += self.total() - self._began
+
+    def total(self):
+        return shop.made * ORDERS.scale
+
+    def samples(self):
+        everywhere = RawStack((), False, self._sampled // ORDERS.scale, self._sampled)
+        return RawSamples((everywhere,), SampleCounts(), self._sampled)
+
+
+gate_on(ORDERS, Orders)
+"""
+SHOP = """
+made = 0
+
+def order(n):
+    global made
+    made += n
+"""
+TESTS = """
+import pytest
+import shop
+
+@pytest.mark.flame(metric="orders")
+def test_more():
+    shop.order(40)
+
+@pytest.mark.flame(metric="orders")
+def test_same():
+    shop.order(7)
+"""
+
+
+def with_orders(project: Project) -> Project:
+    project.write("pytest.ini", "[pytest]\n")
+    project.write("shop.py", SHOP)
+    project.write("orders.py", ORDERS)
+    project.write("conftest.py", "import orders\n")
+    project.write("test_shop.py", TESTS)
+    return project
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """A tenth more of what one test counts."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        project = with_orders(Project(tmp_path_factory.mktemp("metric"), monkeypatch))
+        initialised(project).commit()
+        project.replace("shop.py", "made += n", "made += n + n // 10")
+        yield project.flame("--flame-against=HEAD", time=SHORTEST)
+
+
+def test_what_is_counted_is_judged(compared: Ran) -> None:
+    more, same = compared.test("test_more"), compared.test("test_same")
+    assert (more["verdict"], more["metric"]) == ("REGRESSED", "orders")
+    assert more["ratio"] == pytest.approx(1.1, abs=0.01)
+    assert (same["verdict"], same["ratio"]) == ("PASS", 1.0)
+
+
+def test_it_is_shown_in_its_own_unit(compared: Ran) -> None:
+    assert "40 orders" in compared.out and "44 orders" in compared.out
+    assert "orders per iteration" in compared.out
+
+
+def test_a_baseline_names_it(project: Project) -> None:
+    with_orders(project)
+    assert project.flame("--flame-update", "-k", "more", time=FIVE).ret == 0
+    (file,) = (project.path / "flame-baselines").glob("*.json")
+    assert '"metric": "orders"' in file.read_text()
+    assert project.flame("-k", "more", time=FIVE).test("test_more")["verdict"] == "PASS"
+    project.write("conftest.py", "")
+    refused = project.flame("-k", "more", time=FIVE)
+    assert "metric='orders'): expected 'cpu' or 'first-call'" in refused.out
