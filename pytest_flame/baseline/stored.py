@@ -47,8 +47,9 @@ FLOORS: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """Parts of all samples, the last one half of what one function may grow by; what is still too large then stays so."""
 _NS_PER_US: Final = 1000
 
-_OF_PROCESS: Final = ("hash_seed", "loop_ps", "first_call_ns")
-_OF_TIMING: Final = tuple(field.name for field in dataclasses.fields(Timing))
+_OF_PROCESS: Final = {"hash_seed": "hash_seed", "loop_ps": "loop_cost", "first_call_ns": "first_call_ns"}
+"""Columns and the fields they hold; the names are older than metrics that are no times."""
+_OF_TIMING: Final = {field.name.replace("_cost", "_ps"): field.name for field in dataclasses.fields(Timing)}
 _WHOLE: Final = ("rounds", "iterations", "calls", "cpu_ns", "wall_ns", "sampled_cpu_ns")
 """What is always known of the rounds."""
 _OF_COUNTS: Final = tuple(field.name for field in dataclasses.fields(SampleCounts))
@@ -102,7 +103,7 @@ def encode(recording: Recording) -> str:
             for frame, weights in sorted(recording.line_weights.items())
         }
     if recording.sessions:
-        document["sessions"] = [dataclasses.asdict(session) for session in recording.sessions]
+        document["sessions"] = list(map(wire.encode_session, recording.sessions))
     document["content_sha256"] = content_sha256(document)
     return layout(document) + "\n"
 
@@ -201,8 +202,8 @@ def _us(ns: int) -> int:
 
 
 def _encode_processes(processes: Sequence[Process]) -> JsonObject:
-    columns: JsonObject = {name: [getattr(p, name) for p in processes] for name in _OF_PROCESS}
-    columns |= {name: [_plain(getattr(p.timing, name)) for p in processes] for name in _OF_TIMING}
+    columns: JsonObject = {name: [getattr(p, field) for p in processes] for name, field in _OF_PROCESS.items()}
+    columns |= {name: [_plain(getattr(p.timing, field)) for p in processes] for name, field in _OF_TIMING.items()}
     columns["samples"] = [sum(sample.count for sample in p.stacks.values()) for p in processes]
     counts = {f"counts.{name}": [getattr(p.counts, name) for p in processes] for name in _OF_COUNTS}
     columns |= {name: column for name, column in counts.items() if any(column)}
@@ -241,13 +242,13 @@ def _decode_processes(entry: Field, stacks: Field) -> tuple[Process, ...]:
             stacks=_with_counts(found[i], whole.pop("samples")),
             counts=SampleCounts(**counts),
             hash_seed=whole.pop("hash_seed"),
-            loop_ps=whole.pop("loop_ps"),
+            loop_cost=whole.pop("loop_ps"),
             outside=None if wall_ns is None else Outside(wall_ns, *others),
             first_call_ns=at(i, "first_call_ns"),
             told=Timing(
                 **whole,
-                plain_ps=at(i, "plain_ps"),
-                sampled_ps=at(i, "sampled_ps"),
+                plain_cost=at(i, "plain_ps"),
+                sampled_cost=at(i, "sampled_ps"),
                 spin_ns=None if spin is None else float(spin),
                 minor_faults=columns["minor_faults"][i].optional_number() if "minor_faults" in columns else None,
             ),

@@ -39,7 +39,7 @@ def _process(profile: Profile) -> Process:
     samples = profile.columns[SAMPLE_COUNT]
     return Process(
         rounds=(),
-        told=Timing(1, 1, 1, cpu_ns=0, wall_ns=0, sampled_cpu_ns=0, plain_ps=None, sampled_ps=profile.total),
+        told=Timing(1, 1, 1, cpu_ns=0, wall_ns=0, sampled_cpu_ns=0, plain_cost=None, sampled_cost=profile.total),
         stacks={stack: StackSample(samples[stack], cost) for stack, cost in profile.costs.items()},
         counts=SampleCounts(taken=sum(samples.values())),
     )

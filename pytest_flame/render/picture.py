@@ -96,7 +96,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree
         headings=_headings(judgement, comparison),
         tree=tree or tree_of_both(recording_profile(base), recording_profile(head), comparison),
         differential=True,
-        whole=comparison.base_ps,
+        whole=comparison.base,
         whole_name="the test",
         known=known,
         metric=comparison.metric,
@@ -179,10 +179,10 @@ def facts(picture: Picture, frame: Frame) -> list[str]:
     if (delta := known.delta) is None:
         return []
     metric = picture.metric
-    change = units.signed_cost(metric, delta.delta_ps)
+    change = units.signed_cost(metric, delta.delta)
     if not picture.tested:
         return [f"function: {change}, not tested"]
-    interval = units.cost_interval(metric, delta.low_ps, delta.high_ps)
+    interval = units.cost_interval(metric, delta.low, delta.high)
     happened = words.what_happened(delta) if known.real or delta.renamed_from else "no significant change"
     lines = [f"function: {change} {interval}, {happened}"]
     if known.real and delta.p_adjusted < 1:
@@ -235,12 +235,12 @@ def face(picture: Picture, box: Box, *, culprit: bool = False, calls: int = 1, p
     if not known.real:
         return Face(palette.grey, calls=calls)
     return Face(
-        fill=colour.of_change(change_share(picture, box.delta_ps), palette),
+        fill=colour.of_change(change_share(picture, box.delta), palette),
         mark=_mark(box, known),
-        change=units.signed_cost(picture.metric, box.delta_ps) if box.delta_ps else "",
-        hatched=not box.head_ps,
+        change=units.signed_cost(picture.metric, box.delta) if box.delta else "",
+        hatched=not box.head,
         culprit=culprit,
-        own_share=change_share(picture, box.self_delta_ps),
+        own_share=change_share(picture, box.self_delta),
         calls=calls,
     )
 
@@ -253,11 +253,11 @@ def change_share(picture: Picture, delta: int) -> float:
 def _mark(box: Box, known: Known) -> str:
     if known.moved:
         return "MOVED"
-    if not box.head_ps:
+    if not box.head:
         return "GONE"
-    if not box.base_ps:
+    if not box.base:
         return "NEW"
-    return "+" if box.delta_ps > 0 else units.MINUS if box.delta_ps < 0 else ""
+    return "+" if box.delta > 0 else units.MINUS if box.delta < 0 else ""
 
 
 def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
@@ -270,18 +270,18 @@ def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
 def _lines(picture: Picture, box: Box) -> list[str]:
     metric = picture.metric
     if not picture.differential:
-        share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
-        own = f", self {units.cost(metric, box.head_self_ps)}" if box.head_self_ps else ""
-        return [frame_name(box.frame), f"{units.cost(metric, box.head_ps)}, {share} of {picture.whole_name}{own}"]
-    change = units.signed_cost(metric, box.delta_ps)
+        share = units.percent(box.head / picture.whole) if picture.whole else units.percent(0)
+        own = f", self {units.cost(metric, box.head_self)}" if box.head_self else ""
+        return [frame_name(box.frame), f"{units.cost(metric, box.head)}, {share} of {picture.whole_name}{own}"]
+    change = units.signed_cost(metric, box.delta)
     if picture.whole > 0:
-        share = units.signed_percent(box.delta_ps / picture.whole)
+        share = units.signed_percent(box.delta / picture.whole)
         change += f" ({share} of {picture.whole_name})"
     lines = [
         frame_name(box.frame),
-        f"{units.change(metric, box.base_ps, box.head_ps)}, {change}",
-        f"self {units.change(metric, box.base_self_ps, box.head_self_ps)}",
+        f"{units.change(metric, box.base, box.head)}, {change}",
+        f"self {units.change(metric, box.base_self, box.head_self)}",
     ]
-    if not (box.base_self_ps or box.head_self_ps):
+    if not (box.base_self or box.head_self):
         lines.pop()
     return [*lines, *facts(picture, box.frame)]

@@ -161,32 +161,32 @@ def compare(
         frames.append(
             FrameDelta(
                 frame=frame,
-                base_self_ps=base_self,
-                head_self_ps=head_self,
-                base_ps=base_all,
-                head_ps=head_all,
-                low_ps=delta - blur,
-                high_ps=delta + blur,
+                base_self=base_self,
+                head_self=head_self,
+                base=base_all,
+                head=head_all,
+                low=delta - blur,
+                high=delta + blur,
                 p_adjusted=0.0002 if real and delta > 0 else 1.0,
                 significant=real,
                 over_threshold=bool(own),
                 change=change,
                 caller=Frame.parse(caller) if caller else None,
-                own_delta_ps=own,
+                own_delta=own,
                 line=line,
                 under=Under.EVERY if own and change is Change.SLOWER and not caller else Under.UNKNOWN,
                 relative=own / base_all if own and base_all else None,
-                self_low_ps=head_self - base_self - blur,
-                self_high_ps=head_self - base_self + blur,
-                blind_ps=round(0.02 * before.total) + 4 * blur if base_self or head_self else None,
+                self_low=head_self - base_self - blur,
+                self_high=head_self - base_self + blur,
+                blind=round(0.02 * before.total) + 4 * blur if base_self or head_self else None,
             )
         )
-    frames.sort(key=lambda delta: (-abs(delta.delta_ps), delta.frame))
+    frames.sort(key=lambda delta: (-abs(delta.delta), delta.frame))
     ratio = after.total / before.total
     comparison = Comparison(
         test_id=base.test_id,
-        base_ps=before.total,
-        head_ps=after.total,
+        base=before.total,
+        head=after.total,
         ratio=ratio,
         low=ratio - 0.0213,
         high=ratio + 0.0208,
