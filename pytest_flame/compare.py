@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_flame import fold
 from pytest_flame.baseline.libraries import changed_packages
-from pytest_flame.baseline.sessions import costs_ps
+from pytest_flame.baseline.sessions import session_costs
 from pytest_flame.installed import is_installed
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording, SourceLine
 from pytest_flame.stats import noise
@@ -30,7 +30,7 @@ STORED_SESSION_SD = 0.01
 SHIFT_SAID = 0.02
 """From here on a change of the machine's own speed is said; it counts however small it is."""
 
-_MAX_PS = 2**63 - 1
+_MAX_COST = 2**63 - 1
 
 
 def compare(
@@ -56,7 +56,7 @@ def compare(
     spent = replace(limits, alpha=limits.alpha if alpha is None else alpha)
     shift = noise.machine_shift(base.processes, head.processes) or 0.0
     d = difference(
-        [centre(np.array(costs, dtype=np.float64)) for costs in costs_ps(base)],
+        [centre(np.array(costs, dtype=np.float64)) for costs in session_costs(base)],
         centre(_costs(head)),
         assumed_sd=session_sd,
         shift=shift,
@@ -110,8 +110,8 @@ def _comparison(base: Recording, head: Recording, whole: Whole, frames: _Frames,
     attribution = frames.attribution
     comparison = Comparison(
         test_id=head.test_id,
-        base_ps=round(whole.base.ps),
-        head_ps=round(whole.head.ps),
+        base=round(whole.base.cost),
+        head=round(whole.head.cost),
         ratio=whole.ratio,
         low=whole.low,
         high=whole.high,
@@ -120,14 +120,14 @@ def _comparison(base: Recording, head: Recording, whole: Whole, frames: _Frames,
         base_processes=len(base.processes),
         head_processes=len(head.processes),
         limits=limits,
-        frames=tuple(sorted(frames.deltas, key=lambda d: (-abs(d.delta_ps), d.frame))),
+        frames=tuple(sorted(frames.deltas, key=lambda d: (-abs(d.delta), d.frame))),
         culprits=_blamed(frames.deltas, attribution.culprits),
         moved=_blamed(frames.deltas, attribution.moved),
         unclear=_blamed(frames.deltas, attribution.unclear),
         unresolved=frames.unresolved,
         outweighed=_blamed(frames.deltas, frames.outweighed),
         alike=attribution.alike,
-        blind_below_ps=_whole_ps(frames.blind_below),
+        blind_below=_whole_cost(frames.blind_below),
     )
     comparison.check()
     return comparison
@@ -145,9 +145,9 @@ def _compare_frames(
 ) -> _Frames:
     table = StackTable(base.processes, head.processes)
     if not table.paths:
-        return _Frames([], Attribution(), whole.base.ps)
-    least_ps = spent.frame_threshold * whole.base.ps
-    table = table.renamed(pair_renames(table, whole.base.ps, whole.head.ps, least_ps))
+        return _Frames([], Attribution(), whole.base.cost)
+    least_cost = spent.frame_threshold * whole.base.cost
+    table = table.renamed(pair_renames(table, whole.base.cost, whole.head.cost, least_cost))
     gauge = Gauge(table, whole.base, whole.head, session_sd)
     lines = {**base.lines, **head.lines}
     project = project_frames(table.frames, lines)
@@ -224,20 +224,20 @@ def _deltas(tests: FrameTests, attribution: Attribution, lines: dict[Frame, Sour
     return [
         FrameDelta(
             frame=frame,
-            base_self_ps=round(own.base[i]),
-            head_self_ps=round(own.head[i]),
-            base_ps=round(inclusive.base[i]),
-            head_ps=round(inclusive.head[i]),
-            low_ps=_whole_ps(tests.low[i]),
-            high_ps=_whole_ps(tests.high[i]),
+            base_self=round(own.base[i]),
+            head_self=round(own.head[i]),
+            base=round(inclusive.base[i]),
+            head=round(inclusive.head[i]),
+            low=_whole_cost(tests.low[i]),
+            high=_whole_cost(tests.high[i]),
             p_adjusted=float(tests.p_adjusted[i]),
             significant=bool(tests.significant[i]),
             over_threshold=bool(tests.inclusive_over[i] | tests.own_over[i]),
             change=Change.MOVED if i in moved else _change(tests, i),
             line=lines.get(frame),
-            self_low_ps=_whole_ps(tests.own_low[i]),
-            self_high_ps=_whole_ps(tests.own_high[i]),
-            blind_ps=_whole_ps(tests.blind[i]) if math.isfinite(tests.blind[i]) else None,
+            self_low=_whole_cost(tests.own_low[i]),
+            self_high=_whole_cost(tests.own_high[i]),
+            blind=_whole_cost(tests.blind[i]) if math.isfinite(tests.blind[i]) else None,
             renamed_from=tests.gauge.table.before.get(i),
         )
         for i, frame in enumerate(tests.gauge.table.frames)
@@ -262,7 +262,7 @@ def _blamed(frames: list[FrameDelta], blames: Iterable[Blame]) -> tuple[FrameDel
             frames[b.frame],
             change=b.change,
             caller=None if b.caller is None else frames[b.caller].frame,
-            own_delta_ps=round(b.own_delta),
+            own_delta=round(b.own_delta),
             under=b.under,
             relative=b.relative,
             called_from=None if b.called_from is None else frames[b.called_from].frame,
@@ -286,8 +286,8 @@ def _notes(assumed_sd: float, between: Between | None, shift: float) -> Iterable
 
 
 def _costs(recording: Recording) -> Floats:
-    return np.array([fold.cost_ps(p) for p in recording.processes], dtype=np.float64)
+    return np.array([fold.cost(p) for p in recording.processes], dtype=np.float64)
 
 
-def _whole_ps(value: float) -> int:
-    return round(min(max(value, -_MAX_PS), _MAX_PS)) if not math.isnan(value) else 0
+def _whole_cost(value: float) -> int:
+    return round(min(max(value, -_MAX_COST), _MAX_COST)) if not math.isnan(value) else 0

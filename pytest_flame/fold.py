@@ -18,20 +18,20 @@ Tree = dict[Frame, list[Any]]
 """By frame its weight with all below it, and its callees."""
 
 
-def cost_ps(process: Process) -> int:
+def cost(process: Process) -> int:
     """Exact CPU cost of one iteration in this process, picoseconds, the empty loop removed.
 
     That of the rounds without samples; where they are too few, of those with samples alone, so that every process
     carries the same observer.
     """
     timing = process.timing
-    cost = timing.plain_ps if timing.plain_ps is not None else timing.sampled_ps
-    return max(0, (cost or 0) - process.loop_ps)
+    cost = timing.plain_cost if timing.plain_cost is not None else timing.sampled_cost
+    return max(0, (cost or 0) - process.loop_cost)
 
 
 def observed(recording: Recording) -> bool:
     """Whether the costs of most processes contain what sampling costs."""
-    with_samples = [p.timing.plain_ps is None for p in recording.processes]
+    with_samples = [p.timing.plain_cost is None for p in recording.processes]
     return 2 * sum(with_samples) > len(with_samples)
 
 
@@ -50,9 +50,9 @@ def _sampled_only(recording: Recording) -> Recording:
 def _without_plain(process: Process) -> Process:
     if process.told is None:
         return replace(process, rounds=tuple(r for r in process.rounds if r.sampled) or process.rounds)
-    if process.told.sampled_ps is None:
+    if process.told.sampled_cost is None:
         return process
-    return replace(process, told=replace(process.told, plain_ps=None))
+    return replace(process, told=replace(process.told, plain_cost=None))
 
 
 def pruned(recording: Recording, floor: float) -> Recording:
@@ -104,7 +104,7 @@ def overhead(processes: tuple[Process, ...]) -> float | None:
 
 def process_profile(process: Process) -> Profile:
     """The samples of one process, scaled to its exact cost. Empty where it has no samples."""
-    return Profile(scale({s: w.weight_ns for s, w in process.stacks.items()}, cost_ps(process)))
+    return Profile(scale({s: w.weight_ns for s, w in process.stacks.items()}, cost(process)))
 
 
 def recording_profile(recording: Recording) -> Profile:
@@ -116,7 +116,7 @@ def recording_profile(recording: Recording) -> Profile:
     for process in recording.processes:
         for stack, sample in process.stacks.items():
             weights[stack] += sample.weight_ns
-    return Profile(scale(weights, round(_median([cost_ps(p) for p in recording.processes]))))
+    return Profile(scale(weights, round(_median([cost(p) for p in recording.processes]))))
 
 
 def scale(weights: Mapping[Key, int], total: int) -> dict[Key, int]:

@@ -204,14 +204,14 @@ def _maybe_over(case: Case) -> Ruling | None:
     for delta in c.frames:
         if delta.frame not in c.unresolved or delta.frame in moved:
             continue
-        limit = c.frame_threshold * c.base_ps
-        inclusive = delta.low_ps > 0 and delta.delta_ps > max(limit, c.limits.threshold * delta.base_ps)
-        own = delta.self_low_ps > 0 and delta.self_delta_ps > max(limit, c.limits.threshold * delta.base_self_ps)
+        limit = c.frame_threshold * c.base
+        inclusive = delta.low > 0 and delta.delta > max(limit, c.limits.threshold * delta.base)
+        own = delta.self_low > 0 and delta.self_delta > max(limit, c.limits.threshold * delta.base_self)
         # Who costs no more with all it calls has taken work over from them.
-        if inclusive or (own and delta.high_ps > limit):
-            grew = delta.delta_ps if inclusive else delta.self_delta_ps
+        if inclusive or (own and delta.high > limit):
+            grew = delta.delta if inclusive else delta.self_delta
             reason = (
-                f"`{delta.frame}` grew by {_number(100 * grew / c.base_ps)} % of the test; whether by more than it may"
+                f"`{delta.frame}` grew by {_number(100 * grew / c.base)} % of the test; whether by more than it may"
             )
             return Ruling(Verdict.INCONCLUSIVE, f"{reason} is not clear; {_advice(case, math.inf)}")
     return None
@@ -324,9 +324,9 @@ def _advice(case: Case, distance: float) -> str:
 def _named(c: Comparison, frames: Sequence[FrameDelta]) -> str:
     first = frames[0]
     more = f" and {len(frames) - 1} more" if len(frames) > 1 else ""
-    if not c.base_ps:
+    if not c.base:
         return f"`{first.frame}`{more} grew"
-    return f"`{first.frame}`{more} grew by {_number(100 * first.own_delta_ps / c.base_ps)} % of the test"
+    return f"`{first.frame}`{more} grew by {_number(100 * first.own_delta / c.base)} % of the test"
 
 
 def _total(c: Comparison) -> str:

@@ -40,9 +40,9 @@ def run(head: dict[str, float], noise: Noise = CALM, limits: Limits = LIMITS, se
 
 def test_the_totals_are_those_of_the_exact_clock() -> None:
     c = run(times(1.5, "test"))
-    assert c.base_ps == pytest.approx(MS, rel=0.03)
-    assert c.head_ps == pytest.approx(1.5 * MS, rel=0.03)
-    assert c.ratio == pytest.approx(c.head_ps / c.base_ps, rel=1e-6)
+    assert c.base == pytest.approx(MS, rel=0.03)
+    assert c.head == pytest.approx(1.5 * MS, rel=0.03)
+    assert c.ratio == pytest.approx(c.head / c.base, rel=1e-6)
     assert c.low < c.ratio < c.high
     assert (c.base_processes, c.head_processes) == (10, 10)
     assert c.level == pytest.approx(0.98)
@@ -52,19 +52,19 @@ def test_every_frame_of_both_sides_is_there_once_largest_change_first() -> None:
     c = run(changed({"test > lex": -0.05, "test > new": 0.1}))
     assert {d.frame for d in c.frames} == {f for n in [*SHOP, "test > new"] for f in stack(n)}
     assert len(c.frames) == len({d.frame for d in c.frames})
-    sizes = [abs(d.delta_ps) for d in c.frames]
+    sizes = [abs(d.delta) for d in c.frames]
     assert sizes == sorted(sizes, reverse=True)
 
 
 def test_the_test_body_holds_all_of_the_cost() -> None:
     c = run(SHOP)
     body = next(d for d in c.frames if d.frame.qualname == "test")
-    assert (body.base_ps, body.head_ps) == (c.base_ps, c.head_ps)
+    assert (body.base, body.head) == (c.base, c.head)
 
 
 def test_own_costs_add_up_to_the_total() -> None:
     c = run(SHOP)
-    assert sum(d.base_self_ps for d in c.frames) == pytest.approx(c.base_ps, abs=len(c.frames))
+    assert sum(d.base_self for d in c.frames) == pytest.approx(c.base, abs=len(c.frames))
 
 
 def test_frames_carry_what_happened_to_them() -> None:
@@ -83,9 +83,9 @@ def test_culprits_keep_their_frame_delta_and_line() -> None:
     assert culprit.line == SourceLine("app.py", 1)
     assert culprit.caller == Frame("app", "price")
     assert culprit.over_threshold and culprit.significant
-    assert culprit.own_delta_ps == pytest.approx(0.45 * MS, rel=0.1)
+    assert culprit.own_delta == pytest.approx(0.45 * MS, rel=0.1)
     assert culprit.relative == pytest.approx(9, rel=0.1)
-    unblamed = replace(culprit, change=delta.change, caller=None, own_delta_ps=0, relative=None)
+    unblamed = replace(culprit, change=delta.change, caller=None, own_delta=0, relative=None)
     assert unblamed == delta
 
 
@@ -171,7 +171,7 @@ def test_without_samples_the_whole_test_is_still_compared() -> None:
     c = compare(silent(record(SHOP, rng)), silent(record(times(1.5, "test"), rng)), Limits())
     assert c.low > 1.05
     assert (c.frames, c.culprits) == ((), ())
-    assert c.blind_below_ps == c.base_ps
+    assert c.blind_below == c.base
 
 
 @pytest.mark.parametrize("silent_side", ["base", "head"])
@@ -201,7 +201,7 @@ def test_time_in_a_kernel_that_cannot_be_sampled_has_its_size() -> None:
         )
 
     c = compare(with_kernel(record(SHOP, rng)), with_kernel(record(SHOP, rng)), Limits())
-    assert next(d.base_ps for d in c.frames if d.frame == KERNEL_NOT_SAMPLED) == c.base_ps
+    assert next(d.base for d in c.frames if d.frame == KERNEL_NOT_SAMPLED) == c.base
 
 
 def test_which_frames_are_the_projects_own() -> None:
@@ -229,7 +229,7 @@ def test_in_a_test_that_improved_a_function_may_grow_by_what_the_test_may() -> N
     assert c.improved
     assert c.culprits == c.unclear == ()
     assert [(d.frame.qualname, d.change) for d in c.outweighed] == [("scan", Change.SLOWER)]
-    assert c.outweighed[0].own_delta_ps == pytest.approx(0.035 * MS, rel=0.2)
+    assert c.outweighed[0].own_delta == pytest.approx(0.035 * MS, rel=0.2)
 
 
 def test_a_growth_that_would_have_failed_the_test_itself_fails_an_improved_one() -> None:
@@ -265,7 +265,7 @@ def test_any_two_recordings_compare(base: dict, head: dict, processes: int, samp
     told = c.culprits or c.unclear or c.alike or [d for d in c.moved if d.frame in over]
     assert bool(over) == bool(told)
     assert all(d.renamed_from for d in c.moved if d.frame not in over and not over)
-    assert all(d.low_ps <= d.delta_ps <= d.high_ps for d in c.frames)
+    assert all(d.low <= d.delta <= d.high for d in c.frames)
     assert not {d.frame for d in c.culprits} & {d.frame for d in c.moved}
 
 

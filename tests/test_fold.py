@@ -14,26 +14,26 @@ FRAMES = st.sampled_from([ROOT, F, G])
 WEIGHTS = st.dictionaries(st.lists(FRAMES, min_size=1, max_size=4).map(tuple), st.integers(0, 10**12))
 
 
-def process(*costs_ns: int, loop_ps: int = 0, sampled: bool = True, iterations: int = 10) -> Process:
+def process(*costs_ns: int, loop_cost: int = 0, sampled: bool = True, iterations: int = 10) -> Process:
     rounds = tuple(Round(iterations, cost * iterations, 1, sampled) for cost in costs_ns)
-    return Process(rounds, {(ROOT,): StackSample(1, 30), (ROOT, F): StackSample(3, 70)}, loop_ps=loop_ps)
+    return Process(rounds, {(ROOT,): StackSample(1, 30), (ROOT, F): StackSample(3, 70)}, loop_cost=loop_cost)
 
 
 def test_cost_is_the_mean_of_the_cheaper_quarter_less_the_loop() -> None:
-    assert fold.cost_ps(process(104, 100, 105, 106, 107, 900, 950, 1000, loop_ps=2_000)) == 100_000
+    assert fold.cost(process(104, 100, 105, 106, 107, 900, 950, 1000, loop_cost=2_000)) == 100_000
 
 
 @pytest.mark.parametrize(("rounds", "cheaper"), [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3)])
 def test_the_cheaper_quarter_is_rounded_up(rounds: int, cheaper: int) -> None:
-    assert fold.cost_ps(process(*range(1, rounds + 1))) == round(1000 * (1 + cheaper) / 2)
+    assert fold.cost(process(*range(1, rounds + 1))) == round(1000 * (1 + cheaper) / 2)
 
 
 def test_a_single_round_is_its_own_cheaper_quarter() -> None:
-    assert fold.cost_ps(process(100)) == 100_000
+    assert fold.cost(process(100)) == 100_000
 
 
 def test_cost_is_never_below_nothing() -> None:
-    assert fold.cost_ps(process(1, loop_ps=5_000)) == 0
+    assert fold.cost(process(1, loop_cost=5_000)) == 0
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_cost_is_never_below_nothing() -> None:
 )
 def test_cost_is_that_of_rounds_without_samples_where_they_are_enough(plain: int, sampled: int, cost_ns: int) -> None:
     mixed = Process((Round(1, 80, 1, False),) * plain + (Round(1, 100, 1, True),) * sampled, {})
-    assert fold.cost_ps(mixed) == 1000 * cost_ns
+    assert fold.cost(mixed) == 1000 * cost_ns
     assert fold.observed(Recording("t", (mixed,), SamplerInfo("timer", "cpu", True, 997), {})) == (cost_ns == 100)
 
 
@@ -99,7 +99,7 @@ def test_a_recordings_profile_is_scaled_to_the_median_process() -> None:
     recording = Recording("t", (process(100), process(110), process(500)), info, {})
     profile = fold.recording_profile(recording)
     profile.check()
-    assert profile.total_ps == 110_000
+    assert profile.total == 110_000
     assert profile.costs[(ROOT, F)] == 77_000
 
 

@@ -33,8 +33,8 @@ RECORDING = record(SHOP, np.random.default_rng(0))
 def comparison(ratio: float, low: float, high: float, **fields: object) -> Comparison:
     made = Comparison(
         test_id="t",
-        base_ps=10**9,
-        head_ps=round(ratio * 10**9),
+        base=10**9,
+        head=round(ratio * 10**9),
         ratio=ratio,
         low=low,
         high=high,
@@ -48,7 +48,7 @@ def comparison(ratio: float, low: float, high: float, **fields: object) -> Compa
 
 
 def delta(name: str, own: float) -> FrameDelta:
-    return FrameDelta(Frame.parse(name), 0, 0, 0, 0, 0, 0, 0.001, True, True, own_delta_ps=round(own * 10**9))
+    return FrameDelta(Frame.parse(name), 0, 0, 0, 0, 0, 0, 0.001, True, True, own_delta=round(own * 10**9))
 
 
 def verdict(c: Comparison, base: Recording = RECORDING, head: Recording = RECORDING) -> tuple[Verdict, str]:

@@ -35,7 +35,7 @@ def in_worker(project: Path, test: str, plan: Plan, seed: int, *, fresh: bool = 
     if result.status is not Status.MEASURED or result.recording is None:
         raise RuntimeError(f"{test}: {result.message}\n{result.details}")
     (process,) = result.recording.processes
-    return Cost(fold.cost_ps(process) / PS_PER_NS, process.timing.minor_faults or 0.0)
+    return Cost(fold.cost(process) / PS_PER_NS, process.timing.minor_faults or 0.0)
 
 
 def calibrated(project: Path, test: str, *, fresh: bool = False) -> Plan:

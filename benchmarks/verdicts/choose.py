@@ -97,10 +97,10 @@ def round_costs(entries: Sequence[Entry], *, costing_only: bool, seconds: float,
             cpu, iterations = (x[:whole].reshape(-1, merge).sum(axis=1) for x in (cpu, iterations))
             kept = np.ones(len(cpu), dtype=bool)
         else:
-            costing = entry.process.timing.plain_ps is None
+            costing = entry.process.timing.plain_cost is None
             kept = np.array([r.sampled == costing or not costing_only for r in rounds])
         inside = np.cumsum(cpu) <= max(seconds * 1e9, cpu[:3].sum())
-        rows.append((cpu / iterations)[kept & inside] - entry.process.loop_ps / 1000)
+        rows.append((cpu / iterations)[kept & inside] - entry.process.loop_cost / 1000)
     longest = max(map(len, rows))
     return np.array([np.pad(row, (0, longest - len(row)), constant_values=np.nan) for row in rows])
 

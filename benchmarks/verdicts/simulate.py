@@ -189,7 +189,7 @@ def _first(recording: Recording, count: int) -> Recording:
 
 
 def _width(base: Recording, head: Recording, which: slice, cell: Cell) -> float:
-    costs = (np.array([fold.cost_ps(p) for p in side.processes[which]], dtype=np.float64) for side in (base, head))
+    costs = (np.array([fold.cost(p) for p in side.processes[which]], dtype=np.float64) for side in (base, head))
     whole = compare_pairs(*costs, threshold=cell.threshold, alpha=_limits(cell).alpha, most=cell.most)
     return math.log(whole.high / whole.low)
 

@@ -15,9 +15,9 @@ MOST: Final = 10
 _MOST_NAMED: Final = 6
 
 
-def costs_ps(recording: Recording) -> list[tuple[int, ...]]:
+def session_costs(recording: Recording) -> list[tuple[int, ...]]:
     """The processes' costs of each session of a baseline, oldest first; the last is the recording's own."""
-    return [*(session.costs_ps for session in recording.sessions), _session(recording).costs_ps]
+    return [*(session.costs for session in recording.sessions), _session(recording).costs]
 
 
 def added(stored: Recording, recording: Recording) -> Recording:
@@ -46,7 +46,7 @@ def differences(stored: Recording, recording: Recording) -> list[str]:
 
 
 def _session(recording: Recording) -> Session:
-    costs = tuple(fold.cost_ps(process) for process in recording.processes)
+    costs = tuple(fold.cost(process) for process in recording.processes)
     return Session(costs, recording.seed, recording.recorded_at)
 
 

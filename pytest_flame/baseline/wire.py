@@ -146,7 +146,7 @@ def _decode_lines(entry: Field, frames: list[Frame]) -> dict[Frame, dict[int, in
 def _encode_process(process: Process, stack_index: Mapping[Stack, int]) -> JsonObject:
     document: JsonObject = {
         "hash_seed": process.hash_seed,
-        "loop_ps": process.loop_ps,
+        "loop_ps": process.loop_cost,
         "counts": {name: value for name, value in dataclasses.asdict(process.counts).items() if value},
         "rounds": [_encode_round(r) for r in process.rounds],
         "samples": sorted([stack_index[stack], s.count, s.weight_ns] for stack, s in process.stacks.items()),
@@ -172,7 +172,7 @@ def _decode_process(entry: Field, stacks: list[Stack]) -> Process:
         rounds=tuple(_decode_round(part) for part in entry["rounds"].items()),
         stacks=samples,
         counts=entry["counts"].flat(SampleCounts),
-        loop_ps=entry["loop_ps"].integer(),
+        loop_cost=entry["loop_ps"].integer(),
         hash_seed=entry["hash_seed"].integer(),
         outside=entry["outside"].flat(Outside) if "outside" in entry.value else None,
         first_call_ns=entry["first_call_ns"].integer() if "first_call_ns" in entry.value else None,
@@ -190,7 +190,7 @@ def _encode_round(r: Round) -> list[int | bool | None]:
 def decode_session(entry: Field) -> Session:
     entry.keys("costs_ps", "seed", "recorded_at")
     return Session(
-        costs_ps=tuple(cost.integer() for cost in entry["costs_ps"].items()),
+        costs=tuple(cost.integer() for cost in entry["costs_ps"].items()),
         seed=entry["seed"].integer(low=None),
         recorded_at=entry["recorded_at"].text(),
     )

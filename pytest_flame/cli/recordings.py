@@ -28,7 +28,7 @@ def _process(source: Source) -> Process:
     total = sum(source.costs.values())
     return Process(
         rounds=(),
-        told=Timing(1, 1, 1, cpu_ns=0, wall_ns=0, sampled_cpu_ns=0, plain_ps=None, sampled_ps=total),
+        told=Timing(1, 1, 1, cpu_ns=0, wall_ns=0, sampled_cpu_ns=0, plain_cost=None, sampled_cost=total),
         stacks={stack: StackSample(source.samples[stack], cost) for stack, cost in source.costs.items()},
         counts=SampleCounts(taken=sum(source.samples.values())),
     )

@@ -32,7 +32,7 @@ def diff_lines(judgement: Judgement, *, width: int) -> list[Line]:
     lines += [Line(f"  note: {printable(note)}") for note in (*judgement.notes, *comparison.notes)]
     lines += [Line(f"  {_accusation(comparison, i)}") for i in range(len(comparison.culprits))]
     tree = tree_lines(judgement, width=width)
-    if not comparison.tested and not any(delta.self_delta_ps for delta in comparison.frames):
+    if not comparison.tested and not any(delta.self_delta for delta in comparison.frames):
         lines.append(Line("  nothing changed: every function counts as much after as before"))
     return [*lines, Line(""), *tree] if tree else lines
 

@@ -9,7 +9,7 @@ from typing import Final
 from pytest_flame.fold import recording_profile
 from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording
 
-_UNKNOWN_PS: Final = 2**63 - 1
+_UNKNOWN: Final = 2**63 - 1
 
 
 def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
@@ -29,12 +29,12 @@ def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
         deltas.append(
             FrameDelta(
                 frame=frame,
-                base_self_ps=own[0][frame],
-                head_self_ps=own[1][frame],
-                base_ps=before,
-                head_ps=after,
-                low_ps=-_UNKNOWN_PS,
-                high_ps=_UNKNOWN_PS,
+                base_self=own[0][frame],
+                head_self=own[1][frame],
+                base=before,
+                head=after,
+                low=-_UNKNOWN,
+                high=_UNKNOWN,
                 p_adjusted=1.0,
                 significant=False,
                 over_threshold=False,
@@ -42,12 +42,12 @@ def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
                 line=lines.get(frame),
             )
         )
-    base_ps, head_ps = (profile.total_ps for profile in sides)
+    base_cost, head_cost = (profile.total for profile in sides)
     comparison = Comparison(
         test_id=head.test_id,
-        base_ps=base_ps,
-        head_ps=head_ps,
-        ratio=head_ps / base_ps if base_ps else math.inf if head_ps else 1.0,
+        base=base_cost,
+        head=head_cost,
+        ratio=head_cost / base_cost if base_cost else math.inf if head_cost else 1.0,
         low=0.0,
         high=math.inf,
         level=1 - 2 * limits.alpha,
@@ -55,7 +55,7 @@ def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
         base_processes=len(base.processes),
         head_processes=len(head.processes),
         limits=limits,
-        frames=tuple(sorted(deltas, key=lambda d: (-abs(d.delta_ps), d.frame))),
+        frames=tuple(sorted(deltas, key=lambda d: (-abs(d.delta), d.frame))),
         tested=False,
     )
     comparison.check()

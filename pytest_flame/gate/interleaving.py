@@ -121,7 +121,7 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request, 
     if trial.discarded:
         reasons = sorted({d.reason for d in trial.discarded})[:_MOST_SHOWN]
         notes.append(f"{len(trial.discarded)} of {len(head.processes)} pairs left out: {'; '.join(reasons)}")
-    base_costs, head_costs = (np.array([fold.cost_ps(p) for p in r.processes], dtype=np.float64) for r in (base, head))
+    base_costs, head_costs = (np.array([fold.cost(p) for p in r.processes], dtype=np.float64) for r in (base, head))
     if base_costs.min() > 0 and head_costs.min() > 0:
         seed = request.settings.seed
         notes += noise.warnings(np.log(head_costs) - np.log(base_costs), seed=seed).words

@@ -116,7 +116,7 @@ def _first_calls(base: Recording, head: Recording, threshold: float, *, together
         return []
     effect = f"{units.signed_percent(found.ratio - 1)} {units.percent_interval(found.low - 1, found.high - 1)}"
     return [
-        f"the first call of a process costs {units.duration(found.head_ps)}, base's {units.duration(found.base_ps)}: "
+        f"the first call of a process costs {units.duration(found.head)}, base's {units.duration(found.base)}: "
         f"{effect}, more than later calls do. That is where caches are filled and modules imported, and it is not "
         "judged: @pytest.mark.flame(metric='first-call') judges it"
     ]
@@ -131,8 +131,8 @@ def _unseen_functions(base: Recording, head: Recording) -> list[str]:
 
 
 def _faults(base: Recording, head: Recording) -> list[str]:
-    base_ps = round(statistics.median(fold.cost_ps(p) for p in base.processes))
-    found = find_difference(base.processes, head.processes, base_ps)
+    base_cost = round(statistics.median(fold.cost(p) for p in base.processes))
+    found = find_difference(base.processes, head.processes, base_cost)
     if found is None:
         return []
     more, as_much = ("more", "more") if found.head > found.base else ("fewer", "less")

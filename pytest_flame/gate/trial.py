@@ -217,8 +217,8 @@ def _settled(judgement: Judgement) -> bool:
 
 def _named(comparison: Comparison) -> bool:
     """Whether a function is to blame that is a part of the test: not its body, which holds all of the cost."""
-    whole = comparison.base_ps, comparison.head_ps
-    parts = (culprit for culprit in comparison.culprits if (culprit.base_ps, culprit.head_ps) != whole)
+    whole = comparison.base, comparison.head
+    parts = (culprit for culprit in comparison.culprits if (culprit.base, culprit.head) != whole)
     return any(not _may_be_a_callees(comparison, culprit) for culprit in parts)
 
 
@@ -228,8 +228,8 @@ def _may_be_a_callees(comparison: Comparison, culprit: FrameDelta) -> bool:
     return any(
         delta.frame in waiting
         and not delta.over_threshold
-        and delta.head_ps < culprit.head_ps
-        and delta.delta_ps >= culprit.own_delta_ps / 2
+        and delta.head < culprit.head
+        and delta.delta >= culprit.own_delta / 2
         for delta in comparison.frames
     )
 

@@ -76,7 +76,7 @@ def recorded(
         tuple(progress.rounds),
         folded.stacks,
         folded.counts,
-        progress.loop_ps,
+        progress.loop_cost,
         job.hash_seed,
         progress.outside,
         progress.first_call_ns,

@@ -62,7 +62,7 @@ class RoundsDone:
     finished: bool = False
     plan: Plan | None = None
     round_wall_ns: int = 0
-    loop_ps: int = 0
+    loop_cost: int = 0
     first_call_ns: int | None = None
     """CPU of the body's very first call; it may be a round of its own, or lie before the rounds."""
     rounds: list[Round] = field(default_factory=list)
@@ -229,7 +229,7 @@ def _empty_loop(meter: Meter, progress: RoundsDone, iterations: int) -> Iterator
         meter.leave()
         meter.end(count)
         costs.append(meter.own_cpu_ns * PS_PER_NS // count)
-    progress.loop_ps = min(costs) if count >= 100 else 0
+    progress.loop_cost = min(costs) if count >= 100 else 0
 
 
 def empty_region_ns(meter: Meter, regions: int = 8) -> float:

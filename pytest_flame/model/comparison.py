@@ -33,17 +33,17 @@ class Under(enum.Enum):
 class FrameDelta:
     """Growth of one frame between two recordings; per iteration, picoseconds.
 
-    ``delta_ps`` is inclusive, ``self_delta_ps`` the frame's own. ``low_ps`` and ``high_ps`` bound ``delta_ps``
+    ``delta`` is inclusive, ``self_delta`` the frame's own. ``low`` and ``high`` bound ``delta``
     simultaneously over the test's frames. ``growth`` says which of both tests gave ``p_adjusted``.
     """
 
     frame: Frame
-    base_self_ps: int
-    head_self_ps: int
-    base_ps: int
-    head_ps: int
-    low_ps: int
-    high_ps: int
+    base_self: int
+    head_self: int
+    base: int
+    head: int
+    low: int
+    high: int
     p_adjusted: float
     """Family-wise adjusted p of "grew by more than the frame threshold" (the smaller of self and inclusive)."""
     significant: bool
@@ -53,13 +53,13 @@ class FrameDelta:
     change: Change = Change.UNCHANGED
     caller: Frame | None = None
     """Who calls it more, for ``MORE_CALLS``; the only caller under which it grew, where there is one."""
-    own_delta_ps: int = 0
+    own_delta: int = 0
     """For a culprit: growth left after its culprit descendants are subtracted."""
     line: SourceLine | None = None
-    self_low_ps: int = 0
-    self_high_ps: int = 0
-    """Bounds of ``self_delta_ps``, as those of ``delta_ps``."""
-    blind_ps: int | None = None
+    self_low: int = 0
+    self_high: int = 0
+    """Bounds of ``self_delta``, as those of ``delta``."""
+    blind: int | None = None
     """Smallest growth of this very frame this run would have named with 95 % probability; None where none would."""
     under: Under = Under.UNKNOWN
     """``ONE``: under ``caller`` only."""
@@ -71,12 +71,12 @@ class FrameDelta:
     """The vanished frame this new one seems to be."""
 
     @property
-    def delta_ps(self) -> int:
-        return self.head_ps - self.base_ps
+    def delta(self) -> int:
+        return self.head - self.base
 
     @property
-    def self_delta_ps(self) -> int:
-        return self.head_self_ps - self.base_self_ps
+    def self_delta(self) -> int:
+        return self.head_self - self.base_self
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class Comparison:
     """Base against head for one test. ``ratio``, ``low``, ``high`` and ``mde`` are head/base."""
 
     test_id: str
-    base_ps: int
-    head_ps: int
+    base: int
+    head: int
     ratio: float
     low: float
     high: float
@@ -115,7 +115,7 @@ class Comparison:
     culprits: tuple[FrameDelta, ...] = ()
     """Largest own growth first; never contains MOVED frames."""
     moved: tuple[FrameDelta, ...] = ()
-    blind_below_ps: int = 0
+    blind_below: int = 0
     """Smallest own growth of a typical frame this run would have named with 95 % probability."""
     notes: tuple[str, ...] = ()
     unclear: tuple[FrameDelta, ...] = ()

@@ -16,7 +16,7 @@ class Profile:
     costs: Mapping[Stack, int]
 
     @property
-    def total_ps(self) -> int:
+    def total(self) -> int:
         return sum(self.costs.values())
 
     def check(self) -> None:

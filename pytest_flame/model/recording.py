@@ -50,9 +50,9 @@ class Timing:
     wall_ns: int
     sampled_cpu_ns: int
     """Of those with samples."""
-    plain_ps: int | None
+    plain_cost: int | None
     """An iteration in rounds without samples, free of what sampling costs; None where they are too few."""
-    sampled_ps: int | None
+    sampled_cost: int | None
     """An iteration in rounds with samples; None where there are none."""
     spin_ns: float | None = None
     """Of the fixed loop, in the median round. None where any round is without it."""
@@ -72,18 +72,18 @@ class Timing:
             cpu_ns=sum(r.cpu_ns for r in rounds),
             wall_ns=sum(r.wall_ns for r in rounds),
             sampled_cpu_ns=sum(r.cpu_ns for r in sampled),
-            plain_ps=_cheaper_quarter_ps(plain) if len(plain) >= ENOUGH_PLAIN * len(rounds) else None,
-            sampled_ps=_cheaper_quarter_ps(sampled) if sampled else None,
+            plain_cost=_cheaper_quarter(plain) if len(plain) >= ENOUGH_PLAIN * len(rounds) else None,
+            sampled_cost=_cheaper_quarter(sampled) if sampled else None,
             spin_ns=_median(spins) if len(spins) == len(rounds) else None,
             minor_faults=_median(faults) if faults else None,
         )
 
     def check(self) -> None:
         counts = (self.rounds, self.iterations, self.calls)
-        amounts = (self.cpu_ns, self.wall_ns, self.sampled_cpu_ns, self.plain_ps or 0, self.sampled_ps or 0)
+        amounts = (self.cpu_ns, self.wall_ns, self.sampled_cpu_ns, self.plain_cost or 0, self.sampled_cost or 0)
         if min(counts) < 1 or min(amounts) < 0 or (self.spin_ns or 0) < 0 or (self.minor_faults or 0) < 0:
             raise IntegrityError(f"impossible rounds {self}")
-        if self.plain_ps is None and self.sampled_ps is None:
+        if self.plain_cost is None and self.sampled_cost is None:
             raise IntegrityError("a process without a cost")
 
 
@@ -93,7 +93,7 @@ def _median(values: Sequence[float]) -> float:
     return float(ordered[middle]) if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _cheaper_quarter_ps(rounds: Sequence[Round]) -> int:
+def _cheaper_quarter(rounds: Sequence[Round]) -> int:
     """The mean of the cheaper quarter: noise only ever adds time, and replayed banks of real processes gave it the
     narrowest intervals of all that average more than one round."""
     per_iteration = sorted(r.cpu_ns * PS_PER_NS / r.iterations for r in rounds)
@@ -161,7 +161,7 @@ class Process:
     """Empty where the process was not measured here and now: then ``told`` says what is known of them."""
     stacks: Mapping[Stack, StackSample]
     counts: SampleCounts = field(default_factory=SampleCounts)
-    loop_ps: int = 0
+    loop_cost: int = 0
     """Cost of one empty iteration, measured in this process; removed from every cost."""
     hash_seed: int = 0
     """PYTHONHASHSEED, and what the generators of random numbers were seeded with."""
@@ -213,14 +213,14 @@ class SamplerInfo:
 class Session:
     """An earlier recording of the same code: what is needed of it to know how much sessions differ."""
 
-    costs_ps: tuple[int, ...]
-    """Exact cost of one iteration in each process (``fold.cost_ps``)."""
+    costs: tuple[int, ...]
+    """Exact cost of one iteration in each process (``fold.cost``)."""
     seed: int = 0
     recorded_at: str = ""
 
     def check(self) -> None:
-        if not self.costs_ps or min(self.costs_ps) < 0:
-            raise IntegrityError(f"a session with the costs {self.costs_ps}")
+        if not self.costs or min(self.costs) < 0:
+            raise IntegrityError(f"a session with the costs {self.costs}")
 
 
 @dataclass(frozen=True, slots=True)

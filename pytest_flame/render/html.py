@@ -118,7 +118,7 @@ class _Test:
     effect: str
     interval: str
     ratio: float
-    base_ps: int
+    base: int
     detectable: str
     mde: float
     where: str
@@ -156,7 +156,7 @@ def _test(number: int, judgement: Judgement, files: Pictures, scale: float, room
         effect=units.signed_percent(comparison.ratio - 1) if comparison else "",
         interval=units.percent_interval(comparison.low - 1, comparison.high - 1) if comparison and tested else "",
         ratio=comparison.ratio if comparison else 0.0,
-        base_ps=comparison.base_ps if comparison else 0,
+        base=comparison.base if comparison else 0,
         detectable=words.detectable(comparison) if comparison and tested else "",
         mde=comparison.mde if comparison and tested else math.inf,
         bar=rows.interval_bar(comparison, scale) if comparison and tested else Markup(),

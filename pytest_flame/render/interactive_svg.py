@@ -73,7 +73,7 @@ def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
     layout = folded.layout
     used = {box.frame: index for index, box in enumerate({box.frame: box for box in layout.boxes}.values())}
     frames = list(used)
-    step = -(-max(layout.total_ps, 1) // _EXACT)
+    step = -(-max(layout.total, 1) // _EXACT)
     return {
         "differential": picture.differential,
         "tested": picture.tested,
@@ -129,13 +129,13 @@ def _columns(picture: Picture, layout: Layout, used: Mapping[Frame, int], step: 
     columns = {
         "frame": [used[box.frame] for box in boxes],
         "depth": [box.depth for box in boxes],
-        "head": [_steps(box.head_ps, step) for box in boxes],
-        "headSelf": [_steps(box.head_self_ps, step) for box in boxes],
+        "head": [_steps(box.head, step) for box in boxes],
+        "headSelf": [_steps(box.head_self, step) for box in boxes],
     }
     if picture.differential:
-        columns["base"] = [_steps(box.base_ps, step) for box in boxes]
-        columns["baseSelf"] = [_steps(box.base_self_ps, step) for box in boxes]
-        columns["widest"] = [_steps(round(box.width * layout.total_ps), step) for box in boxes]
+        columns["base"] = [_steps(box.base, step) for box in boxes]
+        columns["baseSelf"] = [_steps(box.base_self, step) for box in boxes]
+        columns["widest"] = [_steps(round(box.width * layout.total), step) for box in boxes]
     return columns
 
 

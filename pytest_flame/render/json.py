@@ -10,7 +10,7 @@ from typing import Any, Final
 from pytest_flame.model import PS_PER_NS, Comparison, FrameDelta, Judgement, Recording, RunResult
 from pytest_flame.render import words
 from pytest_flame.stats.faults import median_faults
-from pytest_flame.stats.first_calls import median_first_call_ps
+from pytest_flame.stats.first_calls import median_first_call
 
 SCHEMA_ID: Final = "pytest-flame/result/1"
 
@@ -111,8 +111,8 @@ _FIGURES: Final = (
 
 def _figures(comparison: Comparison) -> dict[str, Any]:
     values = (
-        _ns(comparison.base_ps),
-        _ns(comparison.head_ps),
+        _ns(comparison.base),
+        _ns(comparison.head),
         _finite(comparison.ratio),
         _finite(comparison.low),
         _finite(comparison.high),
@@ -126,7 +126,7 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
         comparison.sessions,
         comparison.session_sd,
         comparison.alike,
-        _ns(comparison.blind_below_ps),
+        _ns(comparison.blind_below),
     )
     return dict(zip(_FIGURES, values, strict=True))
 
@@ -136,7 +136,7 @@ def _faults(recording: Recording | None) -> float | None:
 
 
 def _first_call_ns(recording: Recording | None) -> float | int | None:
-    found = median_first_call_ps(recording.processes) if recording is not None else None
+    found = median_first_call(recording.processes) if recording is not None else None
     return None if found is None else _ns(round(found))
 
 
@@ -152,14 +152,14 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "renamed_from": delta.renamed_from.name if delta.renamed_from else None,
         "path": delta.line.path if delta.line else None,
         "line": delta.line.line if delta.line else None,
-        "self_delta_ns": _ns(delta.self_delta_ps),
-        "self_low_ns": _ns(delta.self_low_ps),
-        "self_high_ns": _ns(delta.self_high_ps),
-        "delta_ns": _ns(delta.delta_ps),
-        "own_delta_ns": _ns(words.own_growth_ps(delta)),
-        "low_ns": _ns(delta.low_ps),
-        "high_ns": _ns(delta.high_ps),
-        "blind_ns": None if delta.blind_ps is None else _ns(delta.blind_ps),
+        "self_delta_ns": _ns(delta.self_delta),
+        "self_low_ns": _ns(delta.self_low),
+        "self_high_ns": _ns(delta.self_high),
+        "delta_ns": _ns(delta.delta),
+        "own_delta_ns": _ns(words.own_growth(delta)),
+        "low_ns": _ns(delta.low),
+        "high_ns": _ns(delta.high),
+        "blind_ns": None if delta.blind is None else _ns(delta.blind),
         "share_of_change": words.share_of_change(comparison, delta),
         "calls_base": None,
         "calls_head": None,

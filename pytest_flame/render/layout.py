@@ -21,7 +21,7 @@ from pytest_flame.model import Frame, Stack
 MAX_BOXES: Final = 1500
 """Boxes of a static picture: about half a megabyte of SVG."""
 
-_MOST_PS: Final = 2**63 - 1
+_MOST: Final = 2**63 - 1
 """Sums are 64-bit integers: picoseconds up to 106 days an iteration."""
 
 Indices = NDArray[np.int32]
@@ -168,7 +168,7 @@ def _costs(base: Mapping[Stack, int], head: Mapping[Stack, int]) -> Costs:
     values = [*base.values(), *head.values()]
     if values and min(values) < 0:
         raise IntegrityError(f"a cost of {min(values)} is less than nothing")
-    if sum(values) > _MOST_PS:
+    if sum(values) > _MOST:
         raise IntegrityError(f"costs add up to {sum(values)}, more than 64 bits hold")
     return np.array(values, np.int64)
 
@@ -271,20 +271,20 @@ class Box:
     depth: int
     x: float
     width: float
-    base_self_ps: int
-    head_self_ps: int
-    base_ps: int
-    head_ps: int
+    base_self: int
+    head_self: int
+    base: int
+    head: int
     node: int
     """Which one of the tree it is."""
 
     @property
-    def delta_ps(self) -> int:
-        return self.head_ps - self.base_ps
+    def delta(self) -> int:
+        return self.head - self.base
 
     @property
-    def self_delta_ps(self) -> int:
-        return self.head_self_ps - self.base_self_ps
+    def self_delta(self) -> int:
+        return self.head_self - self.base_self
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +293,7 @@ class Layout:
 
     boxes: tuple[Box, ...]
     levels: int
-    total_ps: int
+    total: int
     """What the full width stands for."""
     hidden: int
     hidden_share: float
@@ -323,7 +323,7 @@ def lay_out(
     """
     total = tree.total(width)
     if not total:
-        return Layout((), levels=0, total_ps=0, hidden=0, hidden_share=0.0)
+        return Layout((), levels=0, total=0, hidden=0, hidden_share=0.0)
     weight = tree.weight(width)
     drawn = _drawn(tree, weight, total, max_boxes, min_width, keep)
     visible = int(np.count_nonzero(weight))
@@ -331,7 +331,7 @@ def lay_out(
     return Layout(
         boxes=_boxes(tree, drawn, tree.left(width)[drawn] / total, weight[drawn] / total),
         levels=1 + int(tree.depth[drawn].max(initial=-1)),
-        total_ps=total,
+        total=total,
         hidden=visible - len(drawn),
         hidden_share=(total - shown) / total,
     )

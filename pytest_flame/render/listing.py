@@ -39,8 +39,8 @@ class ListedLine:
     """Line number; 0: not there."""
     after: int
     text: str
-    base_ps: int
-    head_ps: int
+    base: int
+    head: int
     tag: str
     """`` ``, ``+``, ``-``, or ``…`` for lines that are left out."""
 
@@ -177,7 +177,7 @@ def _aligned(before: _Piece | None, after: _Piece | None, base: LineCosts, head:
             number, now = old.first + one, new.first + other
             found.append(ListedLine(number, now, _shown(new.lines[other]), base.get(number, 0), head.get(now, 0), " "))
     if before is None or after is None:
-        found = [ListedLine(one.before, one.after, one.text, one.base_ps, one.head_ps, " ") for one in found]
+        found = [ListedLine(one.before, one.after, one.text, one.base, one.head, " ") for one in found]
     return found
 
 
@@ -191,7 +191,7 @@ def _shortened(lines: list[ListedLine]) -> Iterator[ListedLine]:
         return
     kept = set(range(2))
     for at, line in enumerate(lines):
-        if line.base_ps or line.head_ps or line.tag != " ":
+        if line.base or line.head or line.tag != " ":
             kept.update(range(max(0, at - _AROUND), min(len(lines), at + _AROUND + 1)))
     elided = False
     for at, line in enumerate(lines):

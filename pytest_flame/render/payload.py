@@ -76,8 +76,8 @@ def graph_block(judgement: Judgement, drawn: Drawn, *, listings: Sequence[Listin
             "amount": {"axis": units.amount().axis, "noun": units.amount().noun, "per": units.amount().per},
             "sides": 2 if comparison else 1,
             "tested": comparison is not None and comparison.tested,
-            "base": comparison.base_ps if comparison else 0,
-            "head": comparison.head_ps if comparison else int(tree.head[tree.parent < 0].sum()),
+            "base": comparison.base if comparison else 0,
+            "head": comparison.head if comparison else int(tree.head[tree.parent < 0].sum()),
             "culprits": [index[frame] for frame in culprits if frame in index],
             "sourceless": "The source of this function is not in this report.",
         },
@@ -183,12 +183,12 @@ def _functions(comparison: Comparison | None, index: Mapping[Frame, int]) -> tup
     columns: dict[str, list[Any]] = {
         "frame": [number for number, _ in known],
         "flags": [_flags(delta, culprits) for _, delta in known],
-        "low": [_short(delta.low_ps) for _, delta in known],
-        "high": [_short(delta.high_ps) for _, delta in known],
-        "self_low": [_short(delta.self_low_ps) for _, delta in known],
-        "self_high": [_short(delta.self_high_ps) for _, delta in known],
+        "low": [_short(delta.low) for _, delta in known],
+        "high": [_short(delta.high) for _, delta in known],
+        "self_low": [_short(delta.self_low) for _, delta in known],
+        "self_high": [_short(delta.self_high) for _, delta in known],
         "p": [round(delta.p_adjusted, 4) for _, delta in known],
-        "blind": [None if delta.blind_ps is None else _short(delta.blind_ps) for _, delta in known],
+        "blind": [None if delta.blind is None else _short(delta.blind) for _, delta in known],
         "calls": [None for _ in known],
         "words": [sentence(delta) for _, delta in known],
     }
@@ -202,7 +202,7 @@ def _flags(delta: FrameDelta, culprits: Collection[Frame]) -> int:
 
 
 def _source(listing: Listing, frame: int) -> dict[str, Any]:
-    rows = [[one.before, one.after, one.text, one.base_ps, one.head_ps, one.tag] for one in listing.lines]
+    rows = [[one.before, one.after, one.text, one.base, one.head, one.tag] for one in listing.lines]
     return {"frame": frame, "note": printable(listing.note), "rows": rows}
 
 

@@ -97,7 +97,7 @@ def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree
         headings=_headings(judgement, comparison),
         tree=tree or tree_of_both(recording_profile(base), recording_profile(head), comparison),
         differential=True,
-        whole=comparison.base_ps,
+        whole=comparison.base,
         whole_name="the test",
         known=known,
         amount=units.amount(),
@@ -111,7 +111,7 @@ def profile_picture(
 ) -> Picture:
     """One side, coloured by where the code lives. ``of`` is what a share is a share of."""
     tree = tree if tree is not None else build_tree({}, profile.costs)
-    total = units.duration(profile.total_ps)
+    total = units.duration(profile.total)
     return Picture(
         title=title,
         description=f"Flame graph of {total}, {units.count(len(tree), 'box', 'boxes')}. A box is a function, "
@@ -119,7 +119,7 @@ def profile_picture(
         headings=(_title(title), *([Heading(subtitle)] if subtitle else [])),
         tree=tree,
         differential=False,
-        whole=profile.total_ps,
+        whole=profile.total,
         whole_name=of,
         known={},
         amount=units.amount(),
@@ -179,10 +179,10 @@ def facts(picture: Picture, frame: Frame) -> list[str]:
     known = picture.of(frame)
     if (delta := known.delta) is None:
         return []
-    change = units.signed_duration(delta.delta_ps)
+    change = units.signed_duration(delta.delta)
     if not picture.tested:
         return [f"function: {change}, not tested"]
-    interval = units.duration_interval(delta.low_ps, delta.high_ps)
+    interval = units.duration_interval(delta.low, delta.high)
     happened = words.what_happened(delta) if known.real or delta.renamed_from else "no significant change"
     lines = [f"function: {change} {interval}, {happened}"]
     if known.real and delta.p_adjusted < 1:
@@ -235,12 +235,12 @@ def face(picture: Picture, box: Box, *, culprit: bool = False, calls: int = 1, p
     if not known.real:
         return Face(palette.grey, calls=calls)
     return Face(
-        fill=colour.of_change(change_share(picture, box.delta_ps), palette),
+        fill=colour.of_change(change_share(picture, box.delta), palette),
         mark=_mark(box, known),
-        change=units.signed_duration(box.delta_ps) if box.delta_ps else "",
-        hatched=not box.head_ps,
+        change=units.signed_duration(box.delta) if box.delta else "",
+        hatched=not box.head,
         culprit=culprit,
-        own_share=change_share(picture, box.self_delta_ps),
+        own_share=change_share(picture, box.self_delta),
         calls=calls,
     )
 
@@ -253,11 +253,11 @@ def change_share(picture: Picture, delta: int) -> float:
 def _mark(box: Box, known: Known) -> str:
     if known.moved:
         return "MOVED"
-    if not box.head_ps:
+    if not box.head:
         return "GONE"
-    if not box.base_ps:
+    if not box.base:
         return "NEW"
-    return "+" if box.delta_ps > 0 else units.MINUS if box.delta_ps < 0 else ""
+    return "+" if box.delta > 0 else units.MINUS if box.delta < 0 else ""
 
 
 def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
@@ -269,18 +269,18 @@ def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
 
 def _lines(picture: Picture, box: Box) -> list[str]:
     if not picture.differential:
-        share = units.percent(box.head_ps / picture.whole) if picture.whole else units.percent(0)
-        own = f", self {units.duration(box.head_self_ps)}" if box.head_self_ps else ""
-        return [frame_name(box.frame), f"{units.duration(box.head_ps)}, {share} of {picture.whole_name}{own}"]
-    change = units.signed_duration(box.delta_ps)
+        share = units.percent(box.head / picture.whole) if picture.whole else units.percent(0)
+        own = f", self {units.duration(box.head_self)}" if box.head_self else ""
+        return [frame_name(box.frame), f"{units.duration(box.head)}, {share} of {picture.whole_name}{own}"]
+    change = units.signed_duration(box.delta)
     if picture.whole > 0:
-        share = units.signed_percent(box.delta_ps / picture.whole)
+        share = units.signed_percent(box.delta / picture.whole)
         change += f" ({share} of {picture.whole_name})"
     lines = [
         frame_name(box.frame),
-        f"{units.change(box.base_ps, box.head_ps)}, {change}",
-        f"self {units.change(box.base_self_ps, box.head_self_ps)}",
+        f"{units.change(box.base, box.head)}, {change}",
+        f"self {units.change(box.base_self, box.head_self)}",
     ]
-    if not (box.base_self_ps or box.head_self_ps):
+    if not (box.base_self or box.head_self):
         lines.pop()
     return [*lines, *facts(picture, box.frame)]

@@ -46,7 +46,7 @@ def fold_recursion(layout: Layout) -> FoldedLayout:
     """Functions on the way without branches that leads to it, and which box is theirs."""
     for index, box in enumerate(boxes):
         before = {} if box.parent is None or callees[box.parent] != 1 else passed[box.parent]
-        changed = abs(box.self_delta_ps) > _CHANGED * layout.total_ps
+        changed = abs(box.self_delta) > _CHANGED * layout.total
         if changed or callees[index] != 1:
             stands_for.append(index)
             passed.append({})

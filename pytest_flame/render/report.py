@@ -87,9 +87,7 @@ def _svgs(judgement: Judgement, drawn: Drawn) -> dict[str, str]:
 
 def _side_svg(test_id: str, side: str, profile: Profile, recording: Recording) -> str:
     processes = units.count(len(recording.processes), "process", "processes")
-    return profile_svg(
-        profile, test_id, subtitle=f"{side}: {units.duration(profile.total_ps)} per iteration, {processes}"
-    )
+    return profile_svg(profile, test_id, subtitle=f"{side}: {units.duration(profile.total)} per iteration, {processes}")
 
 
 def _read_manifest(directory: Path) -> set[str]:

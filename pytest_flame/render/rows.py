@@ -79,7 +79,7 @@ def culprit(comparison: Comparison, delta: FrameDelta) -> Culprit:
 def comparison_table(comparison: Comparison, shown: int = FRAMES_SHOWN) -> FrameTable:
     """The largest changes first."""
     culprits = {delta.frame for delta in comparison.culprits}
-    largest = sorted(comparison.frames, key=lambda delta: -abs(delta.delta_ps))[:shown]
+    largest = sorted(comparison.frames, key=lambda delta: -abs(delta.delta))[:shown]
     columns = ("Change", "base → head", "Δ", "Δ of test", "self base → head", "self Δ")
     return FrameTable(
         columns=(*columns, "p, blind below") if comparison.tested else columns,
@@ -91,24 +91,24 @@ def comparison_table(comparison: Comparison, shown: int = FRAMES_SHOWN) -> Frame
 
 def _frame_row(delta: FrameDelta, comparison: Comparison, blamed: bool) -> FrameRow:
     tested = comparison.tested
-    known = tested and (delta.self_low_ps or delta.self_high_ps)
-    share = delta.delta_ps / comparison.base_ps if comparison.base_ps > 0 else math.inf
-    direction = _direction(delta.delta_ps, delta.significant or not tested)
-    own = _direction(delta.self_delta_ps, not tested or delta.self_low_ps > 0 or delta.self_high_ps < 0)
+    known = tested and (delta.self_low or delta.self_high)
+    share = delta.delta / comparison.base if comparison.base > 0 else math.inf
+    direction = _direction(delta.delta, delta.significant or not tested)
+    own = _direction(delta.self_delta, not tested or delta.self_low > 0 or delta.self_high < 0)
     figures = [
-        Cell(units.change(delta.base_ps, delta.head_ps), delta.head_ps),
+        Cell(units.change(delta.base, delta.head), delta.head),
         Cell(
-            units.signed_duration(delta.delta_ps),
-            delta.delta_ps,
-            units.duration_interval(delta.low_ps, delta.high_ps) if tested else "",
+            units.signed_duration(delta.delta),
+            delta.delta,
+            units.duration_interval(delta.low, delta.high) if tested else "",
             direction,
         ),
-        Cell(units.signed_percent(share), delta.delta_ps),
-        Cell(units.change(delta.base_self_ps, delta.head_self_ps), delta.head_self_ps),
+        Cell(units.signed_percent(share), delta.delta),
+        Cell(units.change(delta.base_self, delta.head_self), delta.head_self),
         Cell(
-            units.signed_duration(delta.self_delta_ps),
-            delta.self_delta_ps,
-            units.duration_interval(delta.self_low_ps, delta.self_high_ps) if known else "",
+            units.signed_duration(delta.self_delta),
+            delta.self_delta,
+            units.duration_interval(delta.self_low, delta.self_high) if known else "",
             own,
         ),
     ]
@@ -138,7 +138,7 @@ def profile_table(profile: Profile, shown: int = FRAMES_SHOWN) -> FrameTable:
         own[stack[-1]] += cost
         for frame in set(stack):
             whole[frame] += cost
-    total = profile.total_ps or 1
+    total = profile.total or 1
     costliest = sorted(whole, key=lambda frame: (-whole[frame], frame))[:shown]
     rows = [
         FrameRow(

@@ -178,7 +178,7 @@ def captions(picture: Picture, folded: FoldedLayout) -> list[str]:
         return ["no samples: nothing to draw"]
     side = f", {picture.width.value} for every stack" if picture.width is Width.MAX else f" in {picture.width.value}"
     side = side if picture.differential else ""
-    notes = [f"width: {picture.amount.axis}{side}; the full width is {units.duration(layout.total_ps)}"]
+    notes = [f"width: {picture.amount.axis}{side}; the full width is {units.duration(layout.total)}"]
     if layout.hidden:
         drawn = len(layout.boxes) + folded.calls - len(folded.repeats)
         every = drawn + layout.hidden
@@ -216,7 +216,7 @@ def _graph(picture: Picture, folded: FoldedLayout, palette: Palette, hatch: str)
         y = bottom - (depth + 1) * row
         rects = "".join(_box(box, look, picture, palette, row) for box, look in boxes)
         parts.append(f'<g transform="translate(0 {y})" fill="{palette.grey}">{rects}</g>')
-        over = "".join(part for box, look in boxes for part in _over(box, look, palette, hatch, row, layout.total_ps))
+        over = "".join(part for box, look in boxes for part in _over(box, look, palette, hatch, row, layout.total))
         if over:
             parts.append(f'<g transform="translate(0 {y})" pointer-events="none">{over}</g>')
         outlines += (_outline(box, y, row, palette) for box, look in boxes if look.culprit)
@@ -249,7 +249,7 @@ def _over(box: Box, look: Face, palette: Palette, hatch: str, row: int, total: i
     height = row - 1 if row > 4 else row
     if look.hatched and width >= 1:
         yield f'<rect x="{px(x)}" width="{px(width)}" height="{height}" fill="url(#{hatch})"/>'
-    own = min(abs(box.self_delta_ps) / total * INNER, width) if look.own_share else 0
+    own = min(abs(box.self_delta) / total * INNER, width) if look.own_share else 0
     if own >= 1:
         dark = palette.own_red if look.own_share > 0 else palette.own_blue
         thick = 3 if row > 8 else 1
@@ -298,12 +298,12 @@ def _outline(box: Box, y: float, row: int, palette: Palette) -> str:
 
 def _ruler(layout: Layout, bottom: int, palette: Palette) -> list[str]:
     """Round amounts below the root, as far as they do not run into each other."""
-    marks = units.ticks(layout.total_ps)
+    marks = units.ticks(layout.total)
     if not marks:
         return []
     texts, lines, free = [], [], 0.0
     for amount, text in marks:
-        x, half = amount / layout.total_ps * INNER, cells(text) * COLUMN * 0.75 / 2
+        x, half = amount / layout.total * INNER, cells(text) * COLUMN * 0.75 / 2
         lines.append(f"M{px(x)} 0v4")
         left = min(max(x - half, 0), INNER - 2 * half)
         if left >= free:

@@ -118,8 +118,8 @@ def _replicates(judgement: Judgement, comparison: Comparison) -> str:
 def _accusation(comparison: Comparison, delta: FrameDelta) -> list[str]:
     name, where = printable(delta.frame.name), printable(words.place(delta))
     what = f"`{printable(delta.frame.qualname)}` is {printable(words.what_happened(delta))}"
-    bounds = units.duration_interval(delta.low_ps, delta.high_ps)
-    inclusive = f"{units.signed_duration(delta.delta_ps)} {bounds} with all it calls"
+    bounds = units.duration_interval(delta.low, delta.high)
+    inclusive = f"{units.signed_duration(delta.delta)} {bounds} with all it calls"
     lines = [f"{name}   {where}".rstrip(), f"  {words.growth(comparison, delta)}: {what}", f"  {inclusive}"]
     return [_INDENT + line for line in lines]
 
@@ -177,7 +177,7 @@ def _columns(judgement: Judgement) -> tuple[str, str, str, str, str]:
     comparison = judgement.comparison
     if comparison is None:
         return "", "", "", "", ""
-    base, head = units.before_after(comparison.base_ps, comparison.head_ps)
+    base, head = units.before_after(comparison.base, comparison.head)
     interval = units.percent_interval(comparison.low - 1, comparison.high - 1)
     return base, head, units.signed_percent(comparison.ratio - 1), interval, words.replicates(judgement)
 

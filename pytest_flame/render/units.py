@@ -65,30 +65,30 @@ def signed_duration(ps: float) -> str:
     return f"+{duration(ps)}" if ps > 0 else duration(ps)
 
 
-def before_after(base_ps: float, head_ps: float) -> tuple[str, str]:
+def before_after(base_cost: float, head_cost: float) -> tuple[str, str]:
     """Both times in the larger one's unit and digits, unless that would leave the smaller one without digits."""
-    larger, smaller = max(base_ps, head_ps), min(base_ps, head_ps)
+    larger, smaller = max(base_cost, head_cost), min(base_cost, head_cost)
     scale, unit = _unit(larger)
     if not math.isfinite(larger) or (smaller and smaller < scale / 10):
-        return duration(base_ps), duration(head_ps)
+        return duration(base_cost), duration(head_cost)
     decimals = _decimals(larger, scale)
-    return f"{_number(base_ps / scale, decimals)} {unit}", f"{_number(head_ps / scale, decimals)} {unit}"
+    return f"{_number(base_cost / scale, decimals)} {unit}", f"{_number(head_cost / scale, decimals)} {unit}"
 
 
-def change(base_ps: float, head_ps: float) -> str:
+def change(base_cost: float, head_cost: float) -> str:
     """``2.62 → 4.23 ms``: both, and the unit once where they share it."""
-    base, head = before_after(base_ps, head_ps)
+    base, head = before_after(base_cost, head_cost)
     number, _, unit = base.rpartition(" ")
     return f"{number} → {head}" if number and head.endswith(f" {unit}") else f"{base} → {head}"
 
 
-def duration_interval(low_ps: float, high_ps: float) -> str:
+def duration_interval(low_cost: float, high_cost: float) -> str:
     """``[+1.50, +1.74] ms``, both ends in one unit."""
-    larger = max(abs(low_ps), abs(high_ps))
+    larger = max(abs(low_cost), abs(high_cost))
     if not math.isfinite(larger):
         return _UNKNOWN
     scale, unit = _unit(larger)
-    low, high = (_signed(end / scale, _decimals(larger, scale)) for end in (low_ps, high_ps))
+    low, high = (_signed(end / scale, _decimals(larger, scale)) for end in (low_cost, high_cost))
     return f"[{low}, {high}] {unit}"
 
 

@@ -99,7 +99,7 @@ def level(alpha: float) -> float:
 
 def times(comparison: Comparison) -> str:
     """``12.31 ms → 14.02 ms``."""
-    base, head = units.before_after(comparison.base_ps, comparison.head_ps)
+    base, head = units.before_after(comparison.base, comparison.head)
     return f"{base} → {head}"
 
 
@@ -163,8 +163,8 @@ def only_in(judgement: Judgement) -> str:
 def _grew(comparison: Comparison, delta: FrameDelta) -> str:
     if delta.relative is not None and delta.relative > 0:
         return f"{delta.relative:+.0%}".replace("%", " %")
-    new = "new, " if delta.base_ps == 0 else ""
-    return f"{new}{units.signed_percent(own_growth_ps(delta) / comparison.base_ps)} of the test"
+    new = "new, " if delta.base == 0 else ""
+    return f"{new}{units.signed_percent(own_growth(delta) / comparison.base)} of the test"
 
 
 def accepted(judgement: Judgement) -> str:
@@ -208,34 +208,34 @@ def verdict_words(judgement: Judgement) -> str:
     return f"{label.get(verdict, verdict.value)}: {judgement.reason}"
 
 
-def own_growth_ps(delta: FrameDelta) -> int:
+def own_growth(delta: FrameDelta) -> int:
     """What a culprit itself is to blame for; all of its growth where nothing was subtracted."""
-    return delta.own_delta_ps or delta.delta_ps
+    return delta.own_delta or delta.delta
 
 
 def share_of_change(comparison: Comparison, delta: FrameDelta) -> float | None:
     """A culprit's part of the test's growth; None unless the test as a whole grew for certain."""
-    change = comparison.head_ps - comparison.base_ps
+    change = comparison.head - comparison.base
     if comparison.low <= 1 or change <= 0:
         return None
-    return own_growth_ps(delta) / change
+    return own_growth(delta) / change
 
 
 def growth(comparison: Comparison, delta: FrameDelta) -> str:
     """``+1.62 ms, 95 % of the change``; of the test's base cost where the whole did not grow."""
-    own = own_growth_ps(delta)
+    own = own_growth(delta)
     text = units.signed_duration(own)
     share = share_of_change(comparison, delta)
     if share is not None:
         return f"{text}, {share:.0%} of the change".replace("%", " %")
-    if comparison.base_ps > 0:
-        return f"{text}, {units.percent(own / comparison.base_ps)} of the test"
+    if comparison.base > 0:
+        return f"{text}, {units.percent(own / comparison.base)} of the test"
     return text
 
 
 def blind(delta: FrameDelta) -> str:
     """``+120.0 µs``: the smallest growth of this function the run would have named; empty where none."""
-    return "" if delta.blind_ps is None else units.signed_duration(delta.blind_ps)
+    return "" if delta.blind is None else units.signed_duration(delta.blind)
 
 
 def measured_with(judgement: Judgement) -> str:

@@ -88,7 +88,7 @@ def everything_alike(tests: FrameTests) -> bool:
     gauge, table = tests.gauge, tests.gauge.table
     if not tests.slower or not table.paths:
         return False
-    factor = gauge.head.centre.ps / gauge.base.centre.ps
+    factor = gauge.head.centre.cost / gauge.base.centre.cost
     for growth in (tests.inclusive, tests.own):
         error = np.hypot(growth.head_se, factor * growth.base_se)
         critical = student.quantile(1 - DOUBT / (4 * len(table.frames)), growth.df)

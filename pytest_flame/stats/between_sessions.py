@@ -84,11 +84,11 @@ def difference(recordings: Sequence[Centre], head: Centre, *, assumed_sd: float,
     count = len(recordings)
     spread, within, own = 1 + 1 / count, _within(recordings), head.se**2
     base = Centre(
-        float(np.mean([r.log_ps for r in recordings])), math.sqrt(within / count), sum(r.df for r in recordings)
+        float(np.mean([r.log_cost for r in recordings])), math.sqrt(within / count), sum(r.df for r in recordings)
     )
     found = between(recordings)
     if not math.isfinite(within + own):
-        return Difference(base, head, head.log_ps - base.log_ps, math.inf, 1.0, found)
+        return Difference(base, head, head.log_cost - base.log_cost, math.inf, 1.0, found)
     if found is None:
         session = assumed_sd**2 / 2 * spread
         parts = [(session, math.inf), (own, head.df), (within / count, base.df)]
@@ -99,11 +99,11 @@ def difference(recordings: Sequence[Centre], head: Centre, *, assumed_sd: float,
     parts.append((shift**2, math.inf))
     variances = [np.asarray(variance) for variance, _ in parts]
     df = float(student.effective_df(variances, [df for _, df in parts]))
-    return Difference(base, head, head.log_ps - base.log_ps, math.sqrt(sum(v for v, _ in parts)), df, found)
+    return Difference(base, head, head.log_cost - base.log_cost, math.sqrt(sum(v for v, _ in parts)), df, found)
 
 
 def _observed(recordings: Sequence[Centre]) -> float:
-    return float(np.var([r.log_ps for r in recordings], ddof=1))
+    return float(np.var([r.log_cost for r in recordings], ddof=1))
 
 
 def _within(recordings: Sequence[Centre]) -> float:

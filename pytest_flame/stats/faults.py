@@ -46,14 +46,14 @@ def _faults(processes: Sequence[Process]) -> list[float]:
     return [found for p in processes if (found := p.timing.minor_faults) is not None]
 
 
-def find_difference(base: Sequence[Process], head: Sequence[Process], base_ps: int) -> FaultsDiffer | None:
-    """A difference beyond chance that matters beside ``base_ps``, the cost of an iteration on base."""
+def find_difference(base: Sequence[Process], head: Sequence[Process], base_cost: int) -> FaultsDiffer | None:
+    """A difference beyond chance that matters beside ``base``, the cost of an iteration on base."""
     here, there = median_faults(base), median_faults(head)
-    if here is None or there is None or base_ps <= 0:
+    if here is None or there is None or base_cost <= 0:
         return None
     p = rank_sum_p(_faults(base), _faults(head))
     found = FaultsDiffer(here, there, p)
-    return found if p <= ALPHA and found.ns * PS_PER_NS >= MATTERS * base_ps else None
+    return found if p <= ALPHA and found.ns * PS_PER_NS >= MATTERS * base_cost else None
 
 
 def rank_sum_p(x: Sequence[float], y: Sequence[float]) -> float:

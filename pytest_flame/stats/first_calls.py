@@ -29,14 +29,14 @@ SESSION_SD: Final = 0.05
 class FirstCallsDiffer:
     """Head's first calls are slower: ``ratio`` is head/base, surely within ``low`` and ``high``."""
 
-    base_ps: int
-    head_ps: int
+    base: int
+    head: int
     ratio: float
     low: float
     high: float
 
 
-def median_first_call_ps(processes: Sequence[Process]) -> float | None:
+def median_first_call(processes: Sequence[Process]) -> float | None:
     known = [p.first_call_ns for p in processes if p.first_call_ns is not None]
     return statistics.median(known) * PS_PER_NS if known else None
 
@@ -55,7 +55,7 @@ def find_difference(
     beyond = compare(first_base / later_base * unit, first_head / later_head * unit, threshold)
     if whole.low <= 1 + threshold or beyond.low <= 1:
         return None
-    return FirstCallsDiffer(round(whole.base.ps), round(whole.head.ps), whole.ratio, whole.low, whole.high)
+    return FirstCallsDiffer(round(whole.base.cost), round(whole.head.cost), whole.ratio, whole.low, whole.high)
 
 
 def _costs(processes: Sequence[Process]) -> tuple[Floats, Floats] | None:
@@ -63,7 +63,7 @@ def _costs(processes: Sequence[Process]) -> tuple[Floats, Floats] | None:
     first = [p.first_call_ns for p in processes if p.first_call_ns is not None]
     if len(first) < len(processes):
         return None
-    later = np.array([fold.cost_ps(p) for p in processes], dtype=np.float64)
+    later = np.array([fold.cost(p) for p in processes], dtype=np.float64)
     return np.array(first, dtype=np.float64) * PS_PER_NS, np.maximum(later, PS_PER_NS)
 
 

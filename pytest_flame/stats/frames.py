@@ -93,7 +93,7 @@ def compare_frames(
     suspected = _suspected(suspects, len(table.frames))
     base, head, inclusive_row, own_row = _rows(gauge)
     rows = gauge.growth(base, head)
-    bound = frame_threshold * gauge.base.centre.ps
+    bound = frame_threshold * gauge.base.centre.cost
     bounds = np.maximum(bound, threshold * rows.base)
 
     in_family = np.zeros(len(rows.base), dtype=np.bool_)
@@ -111,10 +111,10 @@ def compare_frames(
     changed[seen] = family.holm(rows.p_changed()[seen]) <= 2 * alpha
 
     low, high = _intervals(rows, alpha / size)
-    total_ps = gauge.base.centre.ps
-    low[is_total], high[is_total] = (whole.low - 1) * total_ps, (whole.high - 1) * total_ps
+    total_cost = gauge.base.centre.cost
+    low[is_total], high[is_total] = (whole.low - 1) * total_cost, (whole.high - 1) * total_cost
     blind = _blind(gauge, rows, bounds, alpha / size)
-    blind[is_total] = (whole.mde - 1) * total_ps
+    blind[is_total] = (whole.mde - 1) * total_cost
     return FrameTests(
         gauge=gauge,
         bound=bound,
@@ -174,7 +174,7 @@ def _blind(gauge: Gauge, rows: Growth, bounds: Floats, alpha: float) -> Floats:
     """Where ``growth = bounds + distance · error`` of a row that grew by that much; the error grows along."""
     distance = power.distance(alpha, rows.df)
     growth = bounds.copy()
-    most = _MOST * gauge.base.centre.ps
+    most = _MOST * gauge.base.centre.cost
     for _ in range(60):
         growth, before = np.minimum(bounds + distance * gauge.error_at(rows, rows.base + growth), most), growth
     return np.where((growth < most) & (growth - before < 0.01 * growth), growth, np.inf)
@@ -203,13 +203,13 @@ def _take(growth: Growth, rows: Ints) -> Growth:
 def _samples(gauge: Gauge, rows: Growth) -> Floats:
     """About how many samples each row stands for, both sides together."""
     sides = ((gauge.base, rows.base), (gauge.head, rows.head))
-    return np.asarray(sum(costs / side.centre.ps * side.samples.sum() for side, costs in sides))
+    return np.asarray(sum(costs / side.centre.cost * side.samples.sum() for side, costs in sides))
 
 
 def _blind_below(gauge: Gauge, frame_threshold: float, alpha: float) -> float:
     head = gauge.head
     df = max(gauge.dispersion.df + head.df, 1.0)
-    to_base = gauge.base.centre.ps / head.centre.ps
+    to_base = gauge.base.centre.cost / head.centre.cost
     share = power.smallest_share(
         min(frame_threshold * to_base, 1.0),
         max(float(head.samples.sum()), 1.0),
@@ -218,4 +218,4 @@ def _blind_below(gauge: Gauge, frame_threshold: float, alpha: float) -> float:
         df=df,
         alpha=alpha,
     )
-    return share * head.centre.ps
+    return share * head.centre.cost

@@ -146,9 +146,9 @@ class Gauge:
         costs, sampling, whole = [], [], []
         for side, sums in ((self.base, base_sums), (self.head, head_sums)):
             shares = side.shares(sums)
-            cost = shares.mean * side.centre.ps
+            cost = shares.mean * side.centre.cost
             costs.append(cost)
-            sampling.append(side.share_variance(shares, self.dispersion) * side.centre.ps**2)
+            sampling.append(side.share_variance(shares, self.dispersion) * side.centre.cost**2)
             # Below three processes the error is unknown: all of the cost.
             whole.append((min(side.centre.se, 1.0) * cost) ** 2)
         session = (self.session_sd * costs[1]) ** 2
@@ -167,7 +167,7 @@ class Gauge:
 
     def error_at(self, growth: Growth, head: Floats) -> Floats:
         """What the error of ``growth`` would be if head's costs were ``head`` and the rest of the test as it is."""
-        side, total = self.head, self.head.centre.ps
+        side, total = self.head, self.head.centre.cost
         scale = 1.0 / max(float(side.samples.sum()), 1.0)
 
         def sampling(costs: Floats, total: float | Floats) -> Floats:

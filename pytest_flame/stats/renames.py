@@ -86,18 +86,18 @@ class _Costs:
         return alike * near if same_kind and alike >= ALIKE and near >= 1 / FACTOR else 0.0
 
 
-def pair_renames(table: StackTable, base_ps: float, head_ps: float, least_ps: float) -> dict[int, int]:
+def pair_renames(table: StackTable, base_cost: float, head_cost: float, least_cost: float) -> dict[int, int]:
     """New frames that seem renamed, with the frame each was before.
 
-    ``base_ps`` and ``head_ps`` are what an iteration costs; of frames that cost less than ``least_ps`` only the name is
+    ``base`` and ``head`` are what an iteration costs; of frames that cost less than ``least`` only the name is
     evidence.
     """
     if not table.paths:
         return {}
-    costs = _Costs(table, _inclusive(table, table.base, base_ps), _inclusive(table, table.head, head_ps))
-    pairs = {(pair.new, pair.old): pair for pair in _by_work(costs, least_ps)}
+    costs = _Costs(table, _inclusive(table, table.base, base_cost), _inclusive(table, table.head, head_cost))
+    pairs = {(pair.new, pair.old): pair for pair in _by_work(costs, least_cost)}
     pairs |= {
-        (pair.new, pair.old): pair for pair in _by_name(costs, _one(table.base, base_ps), _one(table.head, head_ps))
+        (pair.new, pair.old): pair for pair in _by_name(costs, _one(table.base, base_cost), _one(table.head, head_cost))
     }
     return _matched(table, pairs.values())
 
@@ -119,9 +119,9 @@ def _siblings(pair: _Pair, above: dict[int, set[int]], found: dict[int, int]) ->
     return bool({found.get(caller, caller) for caller in above[pair.new]} & above[pair.old] - {-1})
 
 
-def _by_work(costs: _Costs, least_ps: float) -> Iterator[_Pair]:
-    new = _most_expensive(costs.new, least_ps)[:_CANDIDATES]
-    for old in _most_expensive(costs.gone, least_ps)[:_CANDIDATES]:
+def _by_work(costs: _Costs, least_cost: float) -> Iterator[_Pair]:
+    new = _most_expensive(costs.new, least_cost)[:_CANDIDATES]
+    for old in _most_expensive(costs.gone, least_cost)[:_CANDIDATES]:
         yield from (_Pair(False, False, work, f, old) for f in new if (work := costs.work(f, old)))
 
 
@@ -163,14 +163,14 @@ def _nearness(a: float, b: float) -> float:
     return float(min(a, b) / max(a, b))
 
 
-def _one(counts: SideCounts, whole_ps: float) -> float:
+def _one(counts: SideCounts, whole_cost: float) -> float:
     """What one sample of this side stands for, picoseconds."""
-    return whole_ps / max(float(counts.samples.sum()), 1.0)
+    return whole_cost / max(float(counts.samples.sum()), 1.0)
 
 
-def _inclusive(table: StackTable, counts: SideCounts, whole_ps: float) -> Floats:
+def _inclusive(table: StackTable, counts: SideCounts, whole_cost: float) -> Floats:
     weights = counts.weights_ns.sum(axis=0, keepdims=True)
-    return np.asarray(table.within.sums(weights)[:, 0] * (whole_ps / max(float(weights.sum()), 1.0)))
+    return np.asarray(table.within.sums(weights)[:, 0] * (whole_cost / max(float(weights.sum()), 1.0)))
 
 
 def _most_expensive(costs: Floats, least: float) -> list[int]:

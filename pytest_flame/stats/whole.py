@@ -20,21 +20,21 @@ MIN_PROCESSES = 3
 """Below this a side's spread is unknown and nothing is decided."""
 SD_FLOOR = 1e-3
 """Between-process sd of the log cost is never taken below 0.1 %: identical values are luck, not certainty."""
-RESOLUTION_PS = 1000.0
+RESOLUTION = 1000.0
 """A nanosecond an iteration is what remains of an empty body; cheaper costs are raised to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """One side's cost: ``log_ps`` with standard error ``se`` (both natural log) on ``df`` degrees of freedom."""
+    """One side's cost: ``log_cost`` with standard error ``se`` (both natural log) on ``df`` degrees of freedom."""
 
-    log_ps: float
+    log_cost: float
     se: float
     df: float
 
     @property
-    def ps(self) -> float:
-        return math.exp(self.log_ps)
+    def cost(self) -> float:
+        return math.exp(self.log_cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def centre(costs: Floats) -> Centre:
 
     The standard error is inf below ``MIN_PROCESSES``.
     """
-    x = np.sort(np.log(np.maximum(costs, RESOLUTION_PS)))
+    x = np.sort(np.log(np.maximum(costs, RESOLUTION)))
     n = len(x)
     kept = n - int(TRIM * n)
     winsorised = np.minimum(x, x[kept - 1])
@@ -70,8 +70,8 @@ def centre(costs: Floats) -> Centre:
 
 def decide(base: Centre, head: Centre, se: float, df: float, *, threshold: float, alpha: float) -> Whole:
     """Interval, p and MDE of head over base from the standard error of the log of their ratio."""
-    ratio = math.exp(head.log_ps - base.log_ps)
-    cheap = max(base.log_ps, head.log_ps) <= math.log(RESOLUTION_PS)
+    ratio = math.exp(head.log_cost - base.log_cost)
+    cheap = max(base.log_cost, head.log_cost) <= math.log(RESOLUTION)
     if cheap or not math.isfinite(base.se + head.se + se):
         return Whole(base, head, ratio, 0.0, math.inf, math.inf, 1.0)
     reach = float(student.quantile(1 - alpha, df)) * se
@@ -96,7 +96,7 @@ def compare_pairs(base: Floats, head: Floats, *, threshold: float, alpha: float,
     """
     b, h = centre(base), centre(head)
     if _unmeasurable(base, head) or not math.isfinite(b.se + h.se):
-        return Whole(b, h, math.exp(h.log_ps - b.log_ps), 0.0, math.inf, math.inf, 1.0)
+        return Whole(b, h, math.exp(h.log_cost - b.log_cost), 0.0, math.inf, math.inf, 1.0)
     within, apart = _within_pairs(base, head), _apart(b, h)
     tolerated = math.log1p(threshold)
     narrower, wider = sorted((within, apart), key=lambda e: e.reach(alpha / 2))
@@ -107,8 +107,8 @@ def compare_pairs(base: Floats, head: Floats, *, threshold: float, alpha: float,
     log_ratio = min(max(narrower.log_ratio, low), high)
     more = max(1.0, most / len(base))
     return Whole(
-        Centre(b.log_ps, 0.0, math.inf),
-        Centre(b.log_ps + log_ratio, narrower.se, narrower.df),
+        Centre(b.log_cost, 0.0, math.inf),
+        Centre(b.log_cost + log_ratio, narrower.se, narrower.df),
         math.exp(log_ratio),
         low=_exp(low),
         high=_exp(high),
@@ -133,7 +133,7 @@ class _Estimate:
 
 
 def _within_pairs(base: Floats, head: Floats) -> _Estimate:
-    differences = np.log(np.maximum(head, RESOLUTION_PS)) - np.log(np.maximum(base, RESOLUTION_PS))
+    differences = np.log(np.maximum(head, RESOLUTION)) - np.log(np.maximum(base, RESOLUTION))
     n = len(differences)
     variance = max(float(differences.var(ddof=1)), 2 * SD_FLOOR**2) / n
     return _Estimate(float(differences.mean()), math.sqrt(variance), n - 1.0)
@@ -141,11 +141,11 @@ def _within_pairs(base: Floats, head: Floats) -> _Estimate:
 
 def _apart(base: Centre, head: Centre) -> _Estimate:
     """One spread for both sides, which run in the same weather: more degrees of freedom."""
-    return _Estimate(head.log_ps - base.log_ps, math.hypot(base.se, head.se), base.df + head.df)
+    return _Estimate(head.log_cost - base.log_cost, math.hypot(base.se, head.se), base.df + head.df)
 
 
 def _unmeasurable(base: Floats, head: Floats) -> bool:
-    return bool(max(np.median(base), np.median(head)) <= RESOLUTION_PS)
+    return bool(max(np.median(base), np.median(head)) <= RESOLUTION)
 
 
 def _exp(x: float) -> float:

@@ -42,7 +42,7 @@ def recording() -> Recording:
                     (_BODY, KERNEL_NOT_SAMPLED): StackSample(0, 1_000_000),
                 },
                 counts=SampleCounts(taken=19, late=2),
-                loop_ps=31_250,
+                loop_cost=31_250,
                 hash_seed=4_294_967_295,
             ),
             Process(
@@ -93,7 +93,7 @@ def recordings() -> st.SearchStrategy[Recording]:
         ).map(tuple),
         stacks=st.dictionaries(stacks, st.builds(StackSample, counted, counted), max_size=4),
         counts=st.builds(SampleCounts, *[small] * len(SampleCounts.__slots__)),
-        loop_ps=small,
+        loop_cost=small,
         hash_seed=small,
         outside=st.none() | st.builds(Outside, small, *[st.none() | small] * 5),
         first_call_ns=st.none() | small,

@@ -16,7 +16,7 @@ def again(recording):
     """``again(n)``: the recording once more, a little more expensive with each session."""
 
     def record(number, **changes):
-        processes = tuple(dataclasses.replace(p, loop_ps=1_000_000 - 1000 * number) for p in recording.processes)
+        processes = tuple(dataclasses.replace(p, loop_cost=1_000_000 - 1000 * number) for p in recording.processes)
         day = f"2026-11-{number + 1:02}T08:00:00+01:00"
         return dataclasses.replace(recording, processes=processes, seed=number, recorded_at=day, **changes)
 
@@ -24,7 +24,7 @@ def again(recording):
 
 
 def costs(recording):
-    return tuple(fold.cost_ps(process) for process in recording.processes)
+    return tuple(fold.cost(process) for process in recording.processes)
 
 
 def test_the_first_recording_is_a_baseline_like_any(store, again):
@@ -38,7 +38,7 @@ def test_the_newest_stays_whole_and_the_earlier_keep_their_costs(store, again):
     stored = store.load(again(0).test_id)
     assert dataclasses.replace(stored, sessions=()) == storable(again(2))
     assert stored.sessions == tuple(Session(costs(again(n)), n, again(n).recorded_at) for n in range(2))
-    assert sessions.costs_ps(stored) == [costs(again(n)) for n in range(3)]
+    assert sessions.costs(stored) == [costs(again(n)) for n in range(3)]
 
 
 def test_the_oldest_makes_room(store, again):
@@ -59,7 +59,7 @@ def test_other_processes_counts_are_no_obstacle(store, again):
     store.add(again(0))
     fewer = dataclasses.replace(again(1), processes=again(1).processes[:1])
     store.add(fewer)
-    assert list(map(len, sessions.costs_ps(store.load(fewer.test_id)))) == [2, 1]
+    assert list(map(len, sessions.costs(store.load(fewer.test_id)))) == [2, 1]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_what_is_kept_of_any_recording_reads_back_equal(
 
 def test_what_is_kept_costs_what_it_cost(recording: Recording) -> None:
     kept = stored.storable(recording)
-    assert [fold.cost_ps(p) for p in kept.processes] == [fold.cost_ps(p) for p in recording.processes]
+    assert [fold.cost(p) for p in kept.processes] == [fold.cost(p) for p in recording.processes]
     assert [p.timing for p in kept.processes] == [p.timing for p in recording.processes]
     for before, after in zip(recording.processes, kept.processes, strict=True):
         assert after.rounds == ()

@@ -25,12 +25,12 @@ def compared(base: dict, head: dict) -> Comparison:
 @given(COSTS, COSTS)
 def test_sums_are_exact(base, head):
     found = compared(base, head)
-    assert (found.base_ps, found.head_ps) == (sum(base.values()), sum(head.values()))
-    assert sum(d.base_self_ps for d in found.frames) == found.base_ps
-    assert sum(d.self_delta_ps for d in found.frames) == found.head_ps - found.base_ps
+    assert (found.base, found.head) == (sum(base.values()), sum(head.values()))
+    assert sum(d.base_self for d in found.frames) == found.base
+    assert sum(d.self_delta for d in found.frames) == found.head - found.base
     for delta in found.frames:
-        assert delta.base_ps == sum(cost for stack, cost in base.items() if delta.frame in stack)
-        assert delta.head_ps == sum(cost for stack, cost in head.items() if delta.frame in stack)
+        assert delta.base == sum(cost for stack, cost in base.items() if delta.frame in stack)
+        assert delta.head == sum(cost for stack, cost in head.items() if delta.frame in stack)
 
 
 @given(COSTS, COSTS)
@@ -38,8 +38,8 @@ def test_swapping_the_sides_negates_every_change(base, head):
     there, back = compared(base, head), compared(head, base)
     opposite = {Change.NEW: Change.GONE, Change.GONE: Change.NEW, Change.SLOWER: Change.FASTER}
     opposite |= {Change.FASTER: Change.SLOWER, Change.UNCHANGED: Change.UNCHANGED}
-    assert {(d.frame, d.delta_ps, d.change) for d in there.frames} == {
-        (d.frame, -d.delta_ps, opposite[d.change]) for d in back.frames
+    assert {(d.frame, d.delta, d.change) for d in there.frames} == {
+        (d.frame, -d.delta, opposite[d.change]) for d in back.frames
     }
 
 

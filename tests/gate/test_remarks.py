@@ -50,7 +50,7 @@ def test_nothing_is_said_of_equal_or_unknown_faults(base: int | None, head: int 
 
 def test_a_body_that_costs_nothing_has_no_faults_to_speak_of() -> None:
     free = recording(0)
-    free = replace(free, processes=tuple(replace(p, loop_ps=10**9) for p in free.processes))
+    free = replace(free, processes=tuple(replace(p, loop_cost=10**9) for p in free.processes))
     assert comparison_warnings(free, recording(12), 0.05, together=True) == []
 
 

@@ -319,7 +319,7 @@ def test_confirmation_goes_on_where_a_callee_may_be_the_one(monkeypatch: pytest.
     named = b.trial.judgement.comparison
     by_name = {str(delta.frame): delta for delta in named.frames}
     unsure = replace(by_name[callee], over_threshold=False)
-    blamed = replace(by_name[caller], own_delta_ps=by_name[caller].delta_ps)
+    blamed = replace(by_name[caller], own_delta=by_name[caller].delta)
     doubtful = replace(
         named,
         culprits=(blamed,),

@@ -199,8 +199,8 @@ def test_no_round_begins_that_would_end_too_late(new_meter: NewMeter, clocks: An
 
 
 def test_the_empty_loop_is_measured_where_there_are_enough_iterations(new_meter: NewMeter, clocks: Any) -> None:
-    assert measured(new_meter, clocks, Plan(1000, 3), cpu_ns=US, empty_ns=25).loop_ps == 25_000
-    assert measured(new_meter, clocks, Plan(99, 3), cpu_ns=US, empty_ns=25).loop_ps == 0
+    assert measured(new_meter, clocks, Plan(1000, 3), cpu_ns=US, empty_ns=25).loop_cost == 25_000
+    assert measured(new_meter, clocks, Plan(99, 3), cpu_ns=US, empty_ns=25).loop_cost == 0
 
 
 def test_the_empty_loop_is_short_however_many_iterations(new_meter: NewMeter, clocks: Any) -> None:
@@ -228,7 +228,7 @@ def test_a_region_costs_what_empty_ones_cost(new_meter: NewMeter, clocks: Any) -
             meter.leave()
     assert meter.region_cost_ns == 700
     assert [r.cpu_ns for r in progress.rounds] == [500 * US] * 4
-    assert progress.loop_ps == 0
+    assert progress.loop_cost == 0
 
 
 def test_sampled_and_plain_rounds_are_counted(new_meter: NewMeter, clocks: Any, sampler: Any) -> None:
@@ -256,7 +256,7 @@ def test_a_process_that_ends_early_has_its_cost_from_the_same_kind_of_round(coun
     flags = which_sampled(count, random.Random(seed))
     ended = max(3, ended)  # the fewest after which a slow process ends
     whole, part = (Process(tuple(Round(1, 1, 1, sampled) for sampled in some), {}) for some in (flags, flags[:ended]))
-    assert (whole.timing.plain_ps is None) is (part.timing.plain_ps is None) is (count == 1)
+    assert (whole.timing.plain_cost is None) is (part.timing.plain_cost is None) is (count == 1)
 
 
 # --- a body that raises ----------------------------------------------------------------------------------------------

@@ -509,9 +509,9 @@ def test_fresh_and_flame_exclude_each_other(project: Project) -> None:
 def test_loop_is_no_part_of_a_short_body(project: Project) -> None:
     project.write("test_it.py", "def test_it():\n    sum(range(50))")
     measured = process(project.worker("test_it.py::test_it", plan=Plan(20_000, 8)))
-    costs = sorted(r.cpu_ns / r.iterations - measured.loop_ps / 1000 for r in measured.rounds)
+    costs = sorted(r.cpu_ns / r.iterations - measured.loop_cost / 1000 for r in measured.rounds)
     one = timed_ns("sum(range(50))", 20_000)
-    assert 0.5 * one < costs[len(costs) // 2] < 2 * one, (costs, one, measured.loop_ps)
+    assert 0.5 * one < costs[len(costs) // 2] < 2 * one, (costs, one, measured.loop_cost)
 
 
 @pytest.mark.parametrize("wrapper", ["functools.partial(run, 1)", "wrapped(run)"])

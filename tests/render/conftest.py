@@ -119,7 +119,7 @@ def side(stacks: Tree, index: int) -> Profile:
 def record(test_id: str, profile: Profile, processes: int = 10) -> Recording:
     """A recording whose profile is exactly ``profile``."""
     iterations = 100
-    ns = profile.total_ps * iterations // 1000
+    ns = profile.total * iterations // 1000
     samples = {stack: StackSample(max(1, cost // 10**9), cost // 1000) for stack, cost in profile.costs.items()}
     process = Process((Round(iterations, ns, ns, sampled=True),), samples)
     return Recording(test_id, (process,) * processes, SAMPLER, {"cpu": "synthetic"})
@@ -145,7 +145,7 @@ def compare(
     """A comparison with plausible intervals. ``culprits`` maps names to their own growth in microseconds."""
     before, after = recording_profile(base), recording_profile(head)
     own_before, own_after = functions(before), functions(after)
-    blur = round(before.total_ps * noise / 2)
+    blur = round(before.total * noise / 2)
     frames = []
     for frame in own_before.keys() | own_after.keys():
         base_self, base_all = own_before.get(frame, (0, 0))
@@ -160,32 +160,32 @@ def compare(
         frames.append(
             FrameDelta(
                 frame=frame,
-                base_self_ps=base_self,
-                head_self_ps=head_self,
-                base_ps=base_all,
-                head_ps=head_all,
-                low_ps=delta - blur,
-                high_ps=delta + blur,
+                base_self=base_self,
+                head_self=head_self,
+                base=base_all,
+                head=head_all,
+                low=delta - blur,
+                high=delta + blur,
                 p_adjusted=0.0002 if real and delta > 0 else 1.0,
                 significant=real,
                 over_threshold=bool(own),
                 change=change,
                 caller=Frame.parse(caller) if caller else None,
-                own_delta_ps=own,
+                own_delta=own,
                 line=line,
                 under=Under.EVERY if own and change is Change.SLOWER and not caller else Under.UNKNOWN,
                 relative=own / base_all if own and base_all else None,
-                self_low_ps=head_self - base_self - blur,
-                self_high_ps=head_self - base_self + blur,
-                blind_ps=round(0.02 * before.total_ps) + 4 * blur if base_self or head_self else None,
+                self_low=head_self - base_self - blur,
+                self_high=head_self - base_self + blur,
+                blind=round(0.02 * before.total) + 4 * blur if base_self or head_self else None,
             )
         )
-    frames.sort(key=lambda delta: (-abs(delta.delta_ps), delta.frame))
-    ratio = after.total_ps / before.total_ps
+    frames.sort(key=lambda delta: (-abs(delta.delta), delta.frame))
+    ratio = after.total / before.total
     comparison = Comparison(
         test_id=base.test_id,
-        base_ps=before.total_ps,
-        head_ps=after.total_ps,
+        base=before.total,
+        head=after.total,
         ratio=ratio,
         low=ratio - 0.0213,
         high=ratio + 0.0208,

@@ -78,7 +78,7 @@ def test_where_nothing_would_have_been_named_blindness_is_null(regressed: Judgem
     assert regressed.comparison is not None
     (culprit,) = regressed.comparison.culprits
     for blind, shown in ((None, None), (1_500, 1.5)):
-        comparison = replace(regressed.comparison, culprits=(replace(culprit, blind_ps=blind),))
+        comparison = replace(regressed.comparison, culprits=(replace(culprit, blind=blind),))
         data = result_json(replace(result, judgements=(replace(regressed, comparison=comparison),)))
         assert data["tests"][0]["culprits"][0]["blind_ns"] == shown
         validate(data)
@@ -86,7 +86,7 @@ def test_where_nothing_would_have_been_named_blindness_is_null(regressed: Judgem
 
 def test_times_are_nanoseconds_and_keep_fractions(regressed: Judgement, result: RunResult) -> None:
     assert regressed.comparison is not None
-    odd = replace(regressed, comparison=replace(regressed.comparison, base_ps=1_500, head_ps=2_000))
+    odd = replace(regressed, comparison=replace(regressed.comparison, base=1_500, head=2_000))
     test = result_json(replace(result, judgements=(odd,)))["tests"][0]
     assert (test["base_ns"], test["head_ns"]) == (1.5, 2)
 

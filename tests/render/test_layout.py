@@ -46,7 +46,7 @@ def test_neighbours_that_sort_apart_are_one_box(parse_tree: Parse) -> None:
 def test_width_is_the_larger_side_of_every_stack(parse_tree: Parse) -> None:
     layout = lay_out(*parse_tree("m:root 10 20\n  m:gone 40 0\n  m:new 0 30\n"))
     widths = {box.frame.qualname: box.width for box in layout.boxes}
-    assert layout.total_ps == 90_000_000
+    assert layout.total == 90_000_000
     assert widths == pytest.approx({"root": 1.0, "gone": 4 / 9, "new": 3 / 9})
 
 
@@ -62,7 +62,7 @@ def test_siblings_stand_in_order_of_their_names(parse_tree: Parse) -> None:
 
 
 def test_nothing_measured_gives_nothing_to_draw() -> None:
-    assert lay_out(Profile({}), Profile({})) == Layout((), levels=0, total_ps=0, hidden=0, hidden_share=0.0)
+    assert lay_out(Profile({}), Profile({})) == Layout((), levels=0, total=0, hidden=0, hidden_share=0.0)
 
 
 def test_pruning_keeps_the_widest_and_says_what_it_left_out(parse_tree: Parse) -> None:
@@ -91,11 +91,11 @@ def test_children_fit_in_their_parent_and_costs_add_up(base: Profile, head: Prof
     stacks = [path(layout, box) for box in layout.boxes]
     assert len(set(stacks)) == len(stacks)
     if width is Width.MAX:
-        assert {s: b.base_self_ps for s, b in zip(stacks, layout.boxes, strict=True) if b.base_self_ps} == base.costs
-        assert {s: b.head_self_ps for s, b in zip(stacks, layout.boxes, strict=True) if b.head_self_ps} == head.costs
+        assert {s: b.base_self for s, b in zip(stacks, layout.boxes, strict=True) if b.base_self} == base.costs
+        assert {s: b.head_self for s, b in zip(stacks, layout.boxes, strict=True) if b.head_self} == head.costs
         roots = [box for box in layout.boxes if box.parent is None]
-        assert sum(box.base_ps for box in roots) == base.total_ps
-        assert all(box.width * layout.total_ps >= max(box.base_ps, box.head_ps) * (1 - 1e-9) for box in layout.boxes)
+        assert sum(box.base for box in roots) == base.total
+        assert all(box.width * layout.total >= max(box.base, box.head) * (1 - 1e-9) for box in layout.boxes)
 
 
 @given(profiles, profiles)
@@ -123,8 +123,8 @@ def test_what_is_left_out_is_counted_and_weighed(base: Profile, head: Profile, w
     layout = lay_out_tree(tree, width=width, max_boxes=most)
     assert len(layout.boxes) + layout.hidden == np.count_nonzero(tree.weight(width))
     pick = {Width.MAX: max, Width.BASE: lambda base, _: base, Width.HEAD: lambda _, head: head}[width]
-    shown = sum(pick(box.base_self_ps, box.head_self_ps) for box in layout.boxes)
-    assert layout.hidden_share * layout.total_ps == pytest.approx(layout.total_ps - shown)
+    shown = sum(pick(box.base_self, box.head_self) for box in layout.boxes)
+    assert layout.hidden_share * layout.total == pytest.approx(layout.total - shown)
 
 
 @given(profiles, profiles)
@@ -133,7 +133,7 @@ def test_swapped_sides_give_the_same_boxes_with_their_costs_swapped(base: Profil
     assert len(there.boxes) == len(back.boxes)
     for one, other in zip(there.boxes, back.boxes, strict=True):
         assert (one.frame, one.parent, one.x, one.width) == (other.frame, other.parent, other.x, other.width)
-        assert (one.delta_ps, one.self_delta_ps) == (-other.delta_ps, -other.self_delta_ps)
+        assert (one.delta, one.self_delta) == (-other.delta, -other.self_delta)
 
 
 @given(profiles, profiles, st.randoms())

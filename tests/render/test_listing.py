@@ -53,10 +53,10 @@ def test_both_sides_line_by_line(measured: Judgement) -> None:
         ListedLine(0, 10, "    return [word(0), parts]", 0, 1_758_000_000, "+"),
     }
     assert listing.lines[0] == ListedLine(4, 4, "@cached", 0, 0, " ")
-    assert sum(line.head_ps for line in listing.lines) == TOTAL
-    assert sum(line.base_ps for line in listing.lines) == 1_310_000_000
+    assert sum(line.head for line in listing.lines) == TOTAL
+    assert sum(line.base for line in listing.lines) == 1_310_000_000
     inner = next(line for line in listing.lines if line.before == 7)
-    assert (inner.text, inner.base_ps, inner.head_ps) == ("        return text[start:]", 131_000_000, 293_000_000)
+    assert (inner.text, inner.base, inner.head) == ("        return text[start:]", 131_000_000, 293_000_000)
 
 
 def test_a_missing_side_is_said_and_nothing_looks_new(measured: Judgement) -> None:
@@ -78,7 +78,7 @@ def test_baselines_without_lines_say_so(measured: Judgement) -> None:
     assert measured.base is not None
     (listing,) = listings(replace(measured, base=replace(measured.base, line_weights={})), Files())
     assert "baseline does not know lines" in listing.note
-    assert sum(line.base_ps for line in listing.lines) == 0
+    assert sum(line.base for line in listing.lines) == 0
 
 
 def test_of_long_functions_what_costs_or_changed_is_shown(measured: Judgement) -> None:

@@ -95,8 +95,8 @@ def test_what_is_known_of_functions_goes_with_them(regressed: Judgement) -> None
     comparison = regressed.comparison
     assert comparison is not None
     delta = next(d for d in comparison.frames if d.frame.name == "orders.parse:tokenize")
-    assert known["low"][row] == pytest.approx(delta.low_ps, rel=1e-3)
-    assert known["high"][row] == pytest.approx(delta.high_ps, rel=1e-3)
+    assert known["low"][row] == pytest.approx(delta.low, rel=1e-3)
+    assert known["high"][row] == pytest.approx(delta.high, rel=1e-3)
     assert not known["flags"][rows["orders.store:Session.save"]] & 1
     assert [read.frames[i].name for i in read.head["profile"]["culprits"]] == ["orders.parse:tokenize"]
     index = [frame.name for frame in read.frames].index("orders.parse:tokenize")

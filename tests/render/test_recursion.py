@@ -45,7 +45,7 @@ def test_functions_that_call_each_other_get_a_row_each(parse_tree: Parse) -> Non
 def test_a_call_that_changed_stays_in_sight(parse_tree: Parse) -> None:
     folded = fold_recursion(laid_out(parse_tree(tower(["test", *["walk"] * 100, "leaf"], changed=60))))
     assert shown(folded.layout) == [("test", 0), ("walk", 1), ("walk", 2), ("walk", 3), ("leaf", 4)]
-    assert folded.layout.boxes[2].self_delta_ps == 400_000_000
+    assert folded.layout.boxes[2].self_delta == 400_000_000
     assert folded.repeats == {1: 59, 3: 40}
 
 
@@ -57,8 +57,8 @@ def test_a_few_calls_and_where_ways_part_stay_apart(parse_tree: Parse) -> None:
 def test_folded_boxes_keep_cost_and_place(parse_tree: Parse) -> None:
     layout = laid_out(parse_tree(tower(["test", *["walk"] * 98, "leaf"])))
     folded = fold_recursion(layout).layout
-    before = {box.node: (box.x, box.width, box.base_ps, box.head_ps) for box in layout.boxes}
-    assert all(before[box.node] == (box.x, box.width, box.base_ps, box.head_ps) for box in folded.boxes)
+    before = {box.node: (box.x, box.width, box.base, box.head) for box in layout.boxes}
+    assert all(before[box.node] == (box.x, box.width, box.base, box.head) for box in folded.boxes)
 
 
 names = st.lists(st.sampled_from("abc"), min_size=FROM_LEVELS, max_size=90)

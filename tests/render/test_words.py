@@ -87,7 +87,7 @@ def test_a_regression_that_the_total_does_not_show_says_where_it_is(regressed: J
     assert words.verdict_words(replace(regressed, comparison=unsure)) == (
         "REGRESSED in orders.parse:tokenize, +31 % and 1 more (total not shown to be above 5 %)"
     )
-    new = replace(culprit, relative=None, base_ps=0, own_delta_ps=comparison.base_ps // 20)
+    new = replace(culprit, relative=None, base=0, own_delta=comparison.base // 20)
     shown = words.verdict_words(replace(regressed, comparison=replace(within, culprits=(new,))))
     assert shown.startswith("REGRESSED in orders.parse:tokenize, new, +5.0 % of the test (")
 

@@ -215,7 +215,7 @@ def test_a_recursive_function_is_one_culprit() -> None:
     head = {k: v * (1.5 if "fib" in k else 1) for k, v in base.items()}
     comparison = run(head, base)[0]
     assert names(comparison.culprits) == ["fib"]
-    assert comparison.culprits[0].own_delta_ps == pytest.approx(0.25e9, rel=0.1)
+    assert comparison.culprits[0].own_delta == pytest.approx(0.25e9, rel=0.1)
 
 
 def test_functions_that_call_each_other_end_in_one_culprit() -> None:
@@ -261,7 +261,7 @@ def test_of_two_culprits_only_the_suspected_one_is_named() -> None:
     rng = np.random.default_rng(8)
     head = changed({"test > lex > scan": 0.06, "test > show > fmt > pad": 0.09})
     sides = [record(costs, rng, CLEAR, library=LIBRARY) for costs in (SHOP, head)]
-    costs = [np.array([fold.cost_ps(p) for p in side.processes], dtype=float) for side in sides]
+    costs = [np.array([fold.cost(p) for p in side.processes], dtype=float) for side in sides]
     whole = compare_pairs(*costs, threshold=0.05, alpha=0.01, most=10)
     table = StackTable(sides[0].processes, sides[1].processes)
     tests = compare_frames(
@@ -278,7 +278,7 @@ def test_of_two_culprits_only_the_suspected_one_is_named() -> None:
 
 def test_own_growth_leaves_out_what_other_culprits_account_for() -> None:
     comparison = run(changed({"test > show > fmt > pad": 0.07, "test > show > fmt": 0.10}))[0]
-    own = {d.frame.qualname: d.own_delta_ps / 1e9 for d in comparison.culprits}
+    own = {d.frame.qualname: d.own_delta / 1e9 for d in comparison.culprits}
     assert own == {"fmt": pytest.approx(0.10, abs=0.015), "pad": pytest.approx(0.07, abs=0.015)}
     assert names(comparison.culprits) == ["fmt", "pad"]
 

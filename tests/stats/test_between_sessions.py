@@ -106,7 +106,7 @@ def test_what_the_machine_changed_is_one_more_deviation_and_no_correction(count:
 def test_the_base_is_the_mean_of_its_sessions() -> None:
     base = [Centre(x, 0.002, 6.0) for x in (1.0, 1.01, 1.05)]
     d = difference(base, Centre(1.1, 0.002, 6.0), assumed_sd=0.01)
-    assert d.base.log_ps == pytest.approx(1.02)
+    assert d.base.log_cost == pytest.approx(1.02)
     assert d.base.se == pytest.approx(0.002 / math.sqrt(3))
     assert d.log_ratio == pytest.approx(0.08)
 

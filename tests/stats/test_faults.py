@@ -11,7 +11,7 @@ from scipy import stats
 from pytest_flame.model import FAULT_NS, Process, Round, SampleCounts
 from pytest_flame.stats.faults import find_difference, median_faults, rank_sum_p
 
-COST_PS = 100_000_000
+COST = 100_000_000
 """100 µs."""
 
 
@@ -32,7 +32,7 @@ def test_unknown_is_not_zero() -> None:
     assert process(None, None).timing.minor_faults is None
     assert process(None, 300).timing.minor_faults == 3.0
     assert median_faults([process(None)]) is None
-    assert find_difference([process(None)] * 8, processes(*[50.0] * 8), COST_PS) is None
+    assert find_difference([process(None)] * 8, processes(*[50.0] * 8), COST) is None
 
 
 @pytest.mark.parametrize(("x", "y", "p"), [([0] * 5, [9] * 5, 2 / 252), ([1, 2, 3], [4, 5, 6], 0.1), ([], [1], 1.0)])
@@ -55,28 +55,28 @@ def test_as_scipy_has_it_without_ties() -> None:
 
 
 def test_a_difference_that_matters_is_found_both_ways() -> None:
-    found = find_difference(processes(*[0.1] * 5), processes(*[12.3] * 5), COST_PS)
+    found = find_difference(processes(*[0.1] * 5), processes(*[12.3] * 5), COST)
     assert found is not None
     assert (found.base, found.head, found.ns) == (0.1, 12.3, pytest.approx(12.2 * FAULT_NS))
-    fewer = find_difference(processes(*[12.3] * 5), processes(*[0.1] * 5), COST_PS)
+    fewer = find_difference(processes(*[12.3] * 5), processes(*[0.1] * 5), COST)
     assert fewer is not None and fewer.head == 0.1
 
 
 def test_what_costs_less_than_a_hundredth_is_not_said() -> None:
     base, head = processes(*[0.0] * 8), processes(*[3.9] * 8)
-    assert find_difference(base, head, COST_PS) is None
-    assert find_difference(base, head, COST_PS // 2) is not None
+    assert find_difference(base, head, COST) is None
+    assert find_difference(base, head, COST // 2) is not None
 
 
 def test_three_processes_show_nothing() -> None:
-    assert find_difference(processes(*[0.0] * 3), processes(*[100.0] * 3), COST_PS) is None
+    assert find_difference(processes(*[0.0] * 3), processes(*[100.0] * 3), COST) is None
 
 
 def test_a_heap_that_ends_here_or_there_is_seldom_taken_for_a_difference() -> None:
     """One process in two meets 20 faults, whatever its side."""
     rng = np.random.default_rng(1)
     said = sum(
-        find_difference(processes(*20.0 * rng.integers(0, 2, 7)), processes(*20.0 * rng.integers(0, 2, 7)), COST_PS)
+        find_difference(processes(*20.0 * rng.integers(0, 2, 7)), processes(*20.0 * rng.integers(0, 2, 7)), COST)
         is not None
         for _ in range(400)
     )

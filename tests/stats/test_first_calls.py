@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_flame.model import Process, Round
-from pytest_flame.stats.first_calls import find_difference, median_first_call_ps
+from pytest_flame.stats.first_calls import find_difference, median_first_call
 
 LATER_NS = 200_000
 FIRST_NS = 2_000_000
@@ -59,8 +59,8 @@ def test_figures_are_those_of_the_first_calls() -> None:
     base, head = processes(rng, 20, sd=0.01), processes(rng, 20, first=10.0, sd=0.01)
     found = find_difference(base, head, threshold=0.05, paired=True)
     assert found is not None
-    assert found.base_ps == pytest.approx(FIRST_NS * 1000, rel=0.1)
-    assert found.head_ps == pytest.approx(10 * found.base_ps, rel=0.1)
+    assert found.base == pytest.approx(FIRST_NS * 1000, rel=0.1)
+    assert found.head == pytest.approx(10 * found.base, rel=0.1)
     assert found.low < found.ratio < found.high and found.low < 10 < found.high
 
 
@@ -73,7 +73,7 @@ def test_what_is_unknown_is_not_compared() -> None:
     base, head = processes(rng, 20), processes(rng, 20, first=10.0)
     assert find_difference(unknown(base), head, threshold=0.05, paired=False) is None
     assert find_difference(base, [*head[:-1], *unknown(head[-1:])], threshold=0.05, paired=True) is None
-    assert median_first_call_ps(unknown(base)) is None
+    assert median_first_call(unknown(base)) is None
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -25,7 +25,7 @@ ALPHA_LOOK = 0.01 / 6
 
 
 def run(base: Recording, head: Recording, session_sd: float = 0.0) -> FrameTests:
-    costs = [np.array([fold.cost_ps(p) for p in r.processes], dtype=float) for r in (base, head)]
+    costs = [np.array([fold.cost(p) for p in r.processes], dtype=float) for r in (base, head)]
     d = difference([centre(costs[0])], centre(costs[1]), assumed_sd=session_sd)
     whole = decide(d.base, d.head, d.se, d.df, threshold=0.05, alpha=0.01)
     gauge = Gauge(StackTable(base.processes, head.processes), whole.base, whole.head, session_sd)
@@ -48,7 +48,7 @@ def many(
 def run_pairs(
     base: Recording, head: Recording, alpha: float = ALPHA_LOOK, suspects: set[str] | None = None
 ) -> FrameTests:
-    costs = [np.array([fold.cost_ps(p) for p in r.processes], dtype=float) for r in (base, head)]
+    costs = [np.array([fold.cost(p) for p in r.processes], dtype=float) for r in (base, head)]
     whole = compare_pairs(*costs, threshold=0.05, alpha=alpha, most=20)
     gauge = Gauge(StackTable(base.processes, head.processes), whole.base, whole.head, 0.0)
     frames = None if suspects is None else gauge.table.indexes(Frame("app", name) for name in suspects)
@@ -181,8 +181,8 @@ def test_a_process_without_samples_says_nothing_about_where() -> None:
     silent = record(program, rng, Noise(processes=1, samples=0)).processes
     with_silent = Recording(head.test_id, (*head.processes, *silent), head.sampler, head.fingerprint)
     assert not over(run(base, with_silent))
-    shares = run(base, with_silent).inclusive.head / run(base, with_silent).gauge.head.centre.ps
-    assert np.allclose(shares, run(base, head).inclusive.head / run(base, head).gauge.head.centre.ps)
+    shares = run(base, with_silent).inclusive.head / run(base, with_silent).gauge.head.centre.cost
+    assert np.allclose(shares, run(base, head).inclusive.head / run(base, head).gauge.head.centre.cost)
 
 
 def test_scatter_between_processes_is_measured() -> None:

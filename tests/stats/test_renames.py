@@ -33,7 +33,7 @@ def test_a_renamed_and_slower_function_grew_by_the_difference() -> None:
     (culprit,) = run(changed({"test > tokenize": 0.09}, renamed("lex", "tokenize"))).culprits
     assert before((culprit,)) == {"tokenize": "lex"}
     assert culprit.change is Change.SLOWER
-    assert culprit.own_delta_ps == pytest.approx(0.09e9, abs=0.02e9)
+    assert culprit.own_delta == pytest.approx(0.09e9, abs=0.02e9)
     assert culprit.relative == pytest.approx(0.5, abs=0.1)
 
 
@@ -142,7 +142,7 @@ def test_what_moved_to_another_module_is_compared_with_what_it_was() -> None:
     assert not (comparison.culprits or comparison.unclear)
     modules = {d.frame.module: d.renamed_from.module for d in comparison.frames if d.renamed_from}
     assert modules == {"_cli.core": "cli"}
-    assert all(d.base_ps and d.head_ps for d in comparison.frames)
+    assert all(d.base and d.head for d in comparison.frames)
 
 
 def test_one_method_of_the_same_name_that_works_differently_is_another() -> None:

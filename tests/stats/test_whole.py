@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pytest_flame.stats.between_sessions import difference
-from pytest_flame.stats.whole import RESOLUTION_PS, Whole, centre, compare_pairs, decide
+from pytest_flame.stats.whole import RESOLUTION, Whole, centre, compare_pairs, decide
 
 MS = 1e9
 
@@ -83,7 +83,7 @@ def test_three_processes_decide_what_is_plain() -> None:
 
 
 def test_a_cost_of_nothing_on_both_sides_decides_nothing() -> None:
-    w = judge(np.zeros(10), np.full(10, RESOLUTION_PS / 2))
+    w = judge(np.zeros(10), np.full(10, RESOLUTION / 2))
     assert (w.low, w.high) == (0.0, math.inf)
 
 
@@ -103,7 +103,7 @@ def test_up_to_three_disturbed_processes_of_ten_do_not_move_the_centre() -> None
     calm = MS * np.linspace(0.99, 1.01, 10)
     disturbed = calm.copy()
     disturbed[-3:] *= 1.5
-    assert centre(disturbed).log_ps == centre(calm).log_ps
+    assert centre(disturbed).log_cost == centre(calm).log_cost
 
 
 # --- pairs measured together ----------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_the_interval_is_where_both_estimates_agree_each_at_half_the_error() -> 
     within = differences.mean() + np.array([-1, 1]) * t * differences.std(ddof=1) / math.sqrt(12)
     b, h = centre(base), centre(head)
     t = 2.9207816224251  # on 16: nine of twelve are kept on each side
-    apart = h.log_ps - b.log_ps + np.array([-1, 1]) * t * math.hypot(b.se, h.se)
+    apart = h.log_cost - b.log_cost + np.array([-1, 1]) * t * math.hypot(b.se, h.se)
     w = pairs(base, head)
     assert math.log(w.low) == pytest.approx(max(within[0], apart[0]), abs=1e-9)
     assert math.log(w.high) == pytest.approx(min(within[1], apart[1]), abs=1e-9)
@@ -198,7 +198,7 @@ def test_fewer_than_three_pairs_decide_nothing(count: int) -> None:
 
 
 def test_pairs_that_cost_nothing_decide_nothing() -> None:
-    w = pairs(np.zeros(10), np.full(10, RESOLUTION_PS / 2))
+    w = pairs(np.zeros(10), np.full(10, RESOLUTION / 2))
     assert (w.low, w.high) == (0.0, math.inf)
 
 

@@ -41,7 +41,7 @@ def test_rounds_are_merged_by_cost_and_iterations(choose: Any) -> None:
     model = importlib.import_module("pytest_flame.model")
     rounds = tuple(model.Round(10, cost, cost, sampled=True) for cost in (100, 300, 200, 200, 900))
     recording = model.Recording(
-        "t", (model.Process(rounds, {}, loop_ps=1000),), model.SamplerInfo("timer", "cpu", False, 997), {}
+        "t", (model.Process(rounds, {}, loop_cost=1000),), model.SamplerInfo("timer", "cpu", False, 997), {}
     )
     entry = replay_tests.Entry("json", "quiet", 0, False, 0.0, 1.0, 0.0, 1.0, recording)
     found = choose.round_costs([entry], costing_only=True, seconds=60, merge=2)
