@@ -1,6 +1,6 @@
 """Does the gate say what ``example_project/regressions/expected.toml`` says it must?
 
-    python benchmarks/regressions.py --repeats 20 --keep build/regressions
+    python -m benchmarks.regressions --repeats 20 --keep build/regressions
 
 Baselines are recorded once per session in a copy of the example. Then each patch is applied to another copy, on a
 path of the same length, and its tests are gated together with one test it does not touch. Every run is appended to
@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import Self
 
-import trial
-from trial import (
+from benchmarks import trial
+from benchmarks.trial import (
     ROOT,
     Outcome,
     aligned,
@@ -34,7 +34,7 @@ from trial import (
     source_hash,
     working_folder,
 )
-from wilson import shown
+from benchmarks.wilson import shown
 
 EXAMPLE = ROOT / "example_project"
 REGRESSIONS = EXAMPLE / "regressions"

@@ -1,6 +1,6 @@
 """What the installed plugin costs a run that does not ask for it.
 
-    python benchmarks/startup.py [--pairs 40]
+    python -m benchmarks.startup [--pairs 40]
 
 Runs pytest on one empty test with the plugin and with ``-p no:flame``, in pairs of random order and with all other
 plugins blocked, and prints the median difference of wall and CPU time with its 95 % interval. Exit status 1 when the

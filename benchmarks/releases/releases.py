@@ -1,6 +1,6 @@
 """Two releases of a library, measured by the gate and without it: is its ratio the true one, and its culprit?
 
-    python benchmarks/releases/releases.py --keep build/releases
+    python -m benchmarks.releases.releases --keep build/releases
 
 Each pair of releases is installed into two environments over the present one; a small project of one test uses the
 library (``bodies/``). *Truth* is a bare loop in a large frame, in a plain interpreter without pytest and sampler
@@ -38,8 +38,7 @@ from typing import Any
 from scipy.stats import trim_mean
 from scipy.stats.mstats import trimmed_stde
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
+from benchmarks.trial import aligned
 
 HERE = Path(__file__).parent
 THRESHOLD = 0.05

@@ -1,6 +1,6 @@
 """How fast the pictures answer, in headless Chromium: first paint, hover, zoom, search.
 
-    python benchmarks/render/latency.py build/render/100000.*.html build/render/100000.*.svg [--steps 20]
+    python -m benchmarks.render.latency build/render/100000.*.html build/render/100000.*.svg [--steps 20]
 
 Takes files that compare.py kept: report pages and SVGs of this project, SVGs of flamegraph.pl and inferno, pages of
 CPython's profiler. Each is opened from the disk, alone, without cache; then the pointer moves over boxes, boxes are

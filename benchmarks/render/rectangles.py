@@ -1,6 +1,6 @@
 """Are the rectangles those of flamegraph.pl? Names, widths and nesting, on folded files and on made-up profiles.
 
-    python benchmarks/render/rectangles.py --perl FlameGraph/flamegraph.pl [--made-up 20000] [FILE.folded…]
+    python -m benchmarks.render.rectangles --perl FlameGraph/flamegraph.pl [--made-up 20000] [FILE.folded…]
 
 A made-up profile is drawn twice: the head alone, and the head with the differences of each function's own cost.
 
@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from profiles import make_pair
 
+from benchmarks.render.profiles import make_pair
 from pytest_flame.formats import collapsed, folded
 from pytest_flame.model import Frame, Stack
 from pytest_flame.render.layout import Tree, Width, build_tree

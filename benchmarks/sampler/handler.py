@@ -1,6 +1,6 @@
 """What one sample costs: the handler alone, and everything from the interrupt to the program's next instruction.
 
-    python benchmarks/sampler/handler.py [--samples 4000] [--native]
+    python -m benchmarks.sampler.handler [--samples 4000] [--native]
 
 The handler is the shipped one, timed from outside by a handler before it (``handler_clock.c``, the time stamp counter).
 Delivery is what a loop that does nothing but read the clock misses around it: interrupt, kernel, signal, return. The
@@ -26,9 +26,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf_record import PerfRecord
-from series import MS, at_depth, documents, machine, python_loop
-
+from benchmarks.sampler.perf_record import PerfRecord
+from benchmarks.sampler.series import MS, at_depth, documents, machine, python_loop
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 

@@ -1,8 +1,8 @@
 """What naming native frames costs, and whether the names are those that perf and addr2line give.
 
-    python benchmarks/sampler/symbols.py startup [--repeats 7]
-    python benchmarks/sampler/symbols.py perf [--seconds 5]
-    python benchmarks/sampler/symbols.py addr2line [--addresses 400]
+    python -m benchmarks.sampler.symbols startup [--repeats 7]
+    python -m benchmarks.sampler.symbols perf [--seconds 5]
+    python -m benchmarks.sampler.symbols addr2line [--addresses 400]
 
 ``startup``: a fresh interpreter names one address in each of libpython, libc, numpy's core and its OpenBLAS, mapped by
 another process, with an empty cache and then with a filled one. The sampler is imported already; the time runs from

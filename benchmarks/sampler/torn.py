@@ -1,7 +1,7 @@
 """How many samples do samplers throw away or get wrong? py-spy, austin and Tachyon beside pytest-flame, on one program.
 
-    python benchmarks/sampler/torn.py [--repeats 5] [--seconds 5] [--results build/torn.jsonl]
-    sh ci/pythons.sh run 3.15 python benchmarks/sampler/torn.py --tool flame --tool tachyon --tool tachyon-blocking
+    python -m benchmarks.sampler.torn [--repeats 5] [--seconds 5] [--results build/torn.jsonl]
+    sh ci/pythons.sh run 3.15 python -m benchmarks.sampler.torn --tool flame --tool tachyon --tool tachyon-blocking
 
 ``discarded`` is what the tool itself says it threw away; ``torn`` are stacks among what it kept that the program can
 not have, by the names of their functions, checked against everything ``sys.setprofile`` sees of it. Tools take turns
@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from series import ROOT, Series, machine
+from benchmarks.sampler.series import ROOT, Series, machine
 
-TARGET = Path(__file__).with_name("torn_target.py")
-FRAMES_OUTSIDE = {"<module>", "main", "for_ever", "sampled", "no_automatic_gc", "__enter__", "__exit__"}
+TARGET = (sys.executable, "-m", "benchmarks.sampler.torn_target")
+OF_RUNPY = {"_run_module_as_main", "_run_code"}
+FRAMES_OUTSIDE = OF_RUNPY | {"<module>", "main", "for_ever", "sampled", "no_automatic_gc", "__enter__", "__exit__"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,7 @@ class NotRun(Exception):
 
 @contextmanager
 def target(folder: Path) -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, str(TARGET), str(folder / "possible.json")], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([*TARGET, str(folder / "possible.json")], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
@@ -89,7 +88,7 @@ def collapsed(path: Path, frame_name: Callable[[str], str | None]) -> dict[tuple
 
 def flame(folder: Path, rate: int, seconds: float) -> Sampled:
     arguments = [str(folder / "possible.json"), str(rate), str(seconds), str(folder / "samples.json")]
-    ask([sys.executable, str(TARGET), *arguments], seconds)
+    ask([*TARGET, *arguments], seconds)
     found = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
     inside = {("workload", *stack.split(";")): count for stack, count in found["stacks"].items() if stack}
     return Sampled(inside, found["discarded"])

@@ -1,8 +1,8 @@
 """From end to end: what does ``pytest --flame-against=base`` say of changed code in a real repository?
 
-    taskset -c 0 python benchmarks/verdicts/changed.py --results build/changed --repeats 5
-    python benchmarks/verdicts/changed.py --results build/changed --kind masked --first 5
-    python benchmarks/verdicts/changed.py --results build/changed --table
+    taskset -c 0 python -m benchmarks.verdicts.changed --results build/changed --repeats 5
+    python -m benchmarks.verdicts.changed --results build/changed --kind masked --first 5
+    python -m benchmarks.verdicts.changed --results build/changed --table
 
 Every run makes a repository with two commits, changes three independent workloads in one of the ways of
 ``changed_project.KINDS``, and gates their three tests in one run of pytest with the gate's own defaults: three
@@ -28,11 +28,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
-from changed_project import KINDS, SUBJECTS, WORKLOADS, Kind, load_calibrations, write_repository
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned, append_result, ending, read_results, source_hash
-from wilson import shown
+from benchmarks.trial import aligned, append_result, ending, read_results, source_hash
+from benchmarks.verdicts.changed_project import KINDS, SUBJECTS, WORKLOADS, Kind, load_calibrations, write_repository
+from benchmarks.wilson import shown
 
 TIMEOUT_S = 900
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peers_project import git
+from benchmarks.verdicts.peers_project import git
 
 SUBJECTS = Path(__file__).parent / "changed_subjects"
 WORKLOADS = ("recursion", "records", "objects")

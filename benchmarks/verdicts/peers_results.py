@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from peers_answers import Answer
-from peers_project import Calibration, Change, calibrate, verify
+from benchmarks.verdicts.peers_answers import Answer
+from benchmarks.verdicts.peers_project import Calibration, Change, calibrate, verify
 
 MEASURING = ("base", "head", "both")
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from statistics import median
 
-from peers_answers import Answer
-from peers_project import CULPRIT, WORKLOADS, Change
-from peers_results import Decision
-from peers_tools import TOOLS, Tool
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
-from wilson import shown
+from benchmarks.trial import aligned
+from benchmarks.verdicts.peers_answers import Answer
+from benchmarks.verdicts.peers_project import CULPRIT, WORKLOADS, Change
+from benchmarks.verdicts.peers_results import Decision
+from benchmarks.verdicts.peers_tools import TOOLS, Tool
+from benchmarks.wilson import shown
 
 
 def rate(answers: Sequence[Answer]) -> str:

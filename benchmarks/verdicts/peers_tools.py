@@ -19,12 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import peers_answers as answers
-from peers_answers import Answer, Unreadable
-from peers_project import BUDGET, ITERATIONS, asv_rounds, git
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import source_hash
+from benchmarks.trial import source_hash
+from benchmarks.verdicts import peers_answers as answers
+from benchmarks.verdicts.peers_answers import Answer, Unreadable
+from benchmarks.verdicts.peers_project import BUDGET, ITERATIONS, asv_rounds, git
 
 TIMEOUT_S = 1200
 STACKGATE_RUNS = 8

@@ -1,21 +1,18 @@
 """Draws what a budget finds, from the runs of ``simulate --table budget``: ``docs/power.svg``.
 
-python benchmarks/verdicts/power_plot.py --results build/simulated --svg docs/power.svg
+python -m benchmarks.verdicts.power_plot --results build/simulated --svg docs/power.svg
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from simulate import RESULTS, Cell, Run, cells, code_hash, results
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from wilson import interval
+from benchmarks.verdicts.simulate import RESULTS, Cell, Run, cells, code_hash, results
+from benchmarks.wilson import interval
 
 WIDTH, HEIGHT = 330, 250
 LEFT, TOP, BOTTOM, RIGHT = 46, 40, 40, 10

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, TypeAlias
 
-from worlds import Weather
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
-from wilson import interval, shown
+from benchmarks.trial import aligned
+from benchmarks.verdicts.worlds import Weather
+from benchmarks.wilson import interval, shown
 
 if TYPE_CHECKING:
-    from simulate import Cell, Run
+    from benchmarks.verdicts.simulate import Cell, Run
 
 Done: TypeAlias = "Sequence[tuple[Cell, list[Run]]]"
 LENGTHS = (5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40)
@@ -193,7 +189,7 @@ def budget(done: Done) -> str:
 
 def lengths(done: Done) -> str:
     """Pairs for identical code, beside the fixed length that finds +10 % of everything as often."""
-    from simulate import fixed_power
+    from benchmarks.verdicts.simulate import fixed_power
 
     header = (
         "pairs ≤",

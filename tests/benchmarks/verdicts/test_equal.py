@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 from scipy import stats
 
+from benchmarks.verdicts import equal
+
 
 def test_ranks_are_those_of_the_u_test() -> None:
-    equal = importlib.import_module("equal")
     base, head = np.random.default_rng(1).normal(1, 0.1, (2, 6, 4, 5))
     head = head * np.linspace(1.0, 1.3, 6)[:, None, None]
     expected = [stats.mannwhitneyu(h.ravel(), b.ravel()) for b, h in zip(base, head, strict=True)]
@@ -21,7 +20,6 @@ def test_ranks_are_those_of_the_u_test() -> None:
 
 
 def test_rounds_a_process_lacks_do_not_count() -> None:
-    equal = importlib.import_module("equal")
     base, head = np.random.default_rng(1).normal(1, 0.1, (2, 1, 4, 5))
     longer = np.pad(head, ((0, 0), (0, 0), (0, 2)), constant_values=np.nan)
     wider = np.pad(base, ((0, 0), (0, 0), (0, 2)), constant_values=np.nan)
