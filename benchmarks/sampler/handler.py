@@ -115,12 +115,12 @@ def system_call_ns() -> float:
 def handler_alone(clock: HandlerClock, sampler: NativeSampler, work: Callable[[], None], samples: int) -> Spread:
     sampler.clear()
     sampler.start(MS)
+    sampler.resume()  # which wants to find its own handler
     with clock.around(signal.SIGTRAP, 4 * samples) as spans:
-        sampler.resume()
         deadline = time.thread_time_ns() + samples * MS
         while time.thread_time_ns() < deadline:
             work()
-        sampler.pause()
+    sampler.pause()
     sampler.stop()
     return Spread.of([max(0.0, ended - began - clock.read_ns) for began, ended in spans])
 
@@ -129,10 +129,10 @@ def interrupt_to_resume(clock: HandlerClock, sampler: NativeSampler, samples: in
     """Whole gaps that hold exactly one run of the handler, and what of them is not the handler."""
     sampler.clear()
     sampler.start(MS)
+    sampler.resume()
     with clock.around(signal.SIGTRAP, 4 * samples) as handled:
-        sampler.resume()
         gaps = clock.gaps(samples / 1000)
-        sampler.pause()
+    sampler.pause()
     sampler.stop()
     whole, delivery, at = [], [], 0
     for began, ended in gaps:
