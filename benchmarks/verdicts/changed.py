@@ -29,7 +29,8 @@ from statistics import median
 from typing import Any, Self
 
 from benchmarks.trial import aligned, append_result, ending, read_results, source_hash
-from benchmarks.verdicts.changed_project import KINDS, SUBJECTS, WORKLOADS, Kind, load_calibrations, write_repository
+from benchmarks.verdicts.changed_project import KINDS, LEAVES, Kind, write_repository
+from benchmarks.verdicts.shop import SUBJECTS, WORKLOADS, load_calibrations
 from benchmarks.wilson import shown
 
 TIMEOUT_S = 900
@@ -175,7 +176,7 @@ class Series:
         load = os.getloadavg()[0]
         with tempfile.TemporaryDirectory(prefix="changed-") as scratch:
             project = Path(scratch) / "shop"
-            calibrations = load_calibrations(self.folder / "calibration.json", Path(scratch) / "calibration")
+            calibrations = load_calibrations(self.folder / "calibration.json", Path(scratch) / "calibration", LEAVES)
             write_repository(project, calibrations, kind)
             cpu, began = _children_s(), time.monotonic()
             files = (raw / f"{kind.name}-{repeat}.json", raw / f"{kind.name}-{repeat}.txt")

@@ -21,10 +21,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.verdicts.conditions import Condition, neighbours
-from benchmarks.verdicts.peers_project import WORKLOADS, Change, write_repository
+from benchmarks.verdicts.peers_project import Change, write_repository
 from benchmarks.verdicts.peers_results import Cell, Decision, Results
 from benchmarks.verdicts.peers_tables import report
 from benchmarks.verdicts.peers_tools import TOOLS, Trial, decide, install, version
+from benchmarks.verdicts.shop import WORKLOADS
 
 
 def ask(results: Results, cell: Cell, tool_version: str) -> Decision:

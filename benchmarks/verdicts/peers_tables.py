@@ -8,9 +8,10 @@ from statistics import median
 
 from benchmarks.trial import aligned
 from benchmarks.verdicts.peers_answers import Answer
-from benchmarks.verdicts.peers_project import CULPRIT, WORKLOADS, Change
+from benchmarks.verdicts.peers_project import CULPRIT, Change
 from benchmarks.verdicts.peers_results import Decision
 from benchmarks.verdicts.peers_tools import TOOLS, Tool
+from benchmarks.verdicts.shop import WORKLOADS
 from benchmarks.wilson import shown
 
 

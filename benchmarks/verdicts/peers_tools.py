@@ -22,7 +22,8 @@ from pathlib import Path
 from benchmarks.trial import source_hash
 from benchmarks.verdicts import peers_answers as answers
 from benchmarks.verdicts.peers_answers import Answer, Unreadable
-from benchmarks.verdicts.peers_project import BUDGET, ITERATIONS, asv_rounds, git
+from benchmarks.verdicts.peers_project import BUDGET, ITERATIONS, asv_rounds
+from benchmarks.verdicts.shop import git
 
 TIMEOUT_S = 1200
 STACKGATE_RUNS = 8

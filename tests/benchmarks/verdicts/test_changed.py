@@ -8,24 +8,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks.verdicts import changed, changed_project
-from benchmarks.verdicts.changed_project import Calibration
-
-WORKLOADS = ("recursion", "records", "objects")
+from benchmarks.verdicts import changed, changed_project, shop
+from benchmarks.verdicts.shop import WORKLOADS, Calibration
 
 
 @pytest.fixture
 def calibration() -> Calibration:
     """One call takes 1 ms, 0.55 ms of it outside the leaves; a round costs 1 µs in all calls of its leaf together."""
-    return Calibration(rest=0.55e-3, round=dict.fromkeys(changed_project.SHARES, 1e-6))
+    return Calibration(rest=0.55e-3, round=dict.fromkeys(changed_project.LEAVES, 1e-6))
 
 
 # --- the project ------------------------------------------------------------------------------------------------
-
-
-def test_rounds_are_the_shares_the_leaves_are_named_for(calibration: Calibration) -> None:
-    assert calibration.rounds({}) == {"weigh": 100, "stamp": 200, "tally": 50, "seal": 100}
-    assert calibration.rounds({"stamp": 0.40}) == {"weigh": 100, "stamp": 400, "tally": 50, "seal": 100}
 
 
 def test_growth_of_the_kinds_that_only_change_sizes() -> None:
@@ -57,7 +50,7 @@ def test_all_kinds_answer_the_same(calibration: Calibration, workload: str) -> N
 def test_what_kinds_do_to_calls_and_names(calibration: Calibration, workload: str) -> None:
     base = changed_project.changed(workload, calibration, changed_project.KINDS["identical"])
     head = {name: changed_project.changed(workload, calibration, kind) for name, kind in changed_project.KINDS.items()}
-    assert base == changed_project.source(workload, calibration.rounds({}))
+    assert base == shop.source(workload, calibration.rounds({}))
     assert [text.count(" weigh()\n") for text in (base, head["calls-10"], head["rename"])] == [1, 2, 0]
     assert head["rename"].count("heft") == 2
     assert "def audit" in head["new-10"]
@@ -70,30 +63,13 @@ def test_what_kinds_do_to_calls_and_names(calibration: Calibration, workload: st
     ]
 
 
-def test_a_placeholder_that_is_not_there_once_is_an_error() -> None:
-    with pytest.raises(ValueError, match="stands 2 times"):
-        changed_project._once("a", "b", "aa")
-
-
 def test_the_repository_has_two_commits_and_the_change_is_checked_out(calibration: Calibration, tmp_path: Path) -> None:
     kind = changed_project.KINDS["leaf-20"]
     changed_project.write_repository(tmp_path, dict.fromkeys(WORKLOADS, calibration), kind)
     assert "bytes(400)" in (tmp_path / "shop/objects.py").read_text(encoding="utf-8")
-    assert "bytes(200)" in changed_project.git(tmp_path, "show", "base:shop/objects.py")
-    assert changed_project.git(tmp_path, "log", "--format=%s").splitlines() == [kind.what, "base"]
-    assert changed_project.git(tmp_path, "status", "--porcelain") == ""
-
-
-def test_calibration_takes_the_fastest_of_each(tmp_path: Path) -> None:
-    slow = iter([1.5] + [1.0] * 100)
-
-    def measure(folder: Path, workload: str, budget: float) -> float:
-        cost = {"none": 0.0, "weigh": 0.4, "stamp": 0.8, "tally": 0.8, "seal": 8.0}[folder.name]
-        return 1.0 * next(slow) + cost
-
-    found = changed_project.calibrate(tmp_path, "records", processes=2, measure=measure)
-    assert found.rest == 1.0
-    assert found.round == pytest.approx({"weigh": 1e-3, "stamp": 2e-3, "tally": 1e-3, "seal": 1e-3})
+    assert "bytes(200)" in shop.git(tmp_path, "show", "base:shop/objects.py")
+    assert shop.git(tmp_path, "log", "--format=%s").splitlines() == [kind.what, "base"]
+    assert shop.git(tmp_path, "status", "--porcelain") == ""
 
 
 # --- decisions --------------------------------------------------------------------------------------------------

@@ -10,44 +10,44 @@ import numpy as np
 import pytest
 
 from benchmarks.verdicts import peers, peers_answers, peers_project, peers_tables, peers_tools, rules
+from benchmarks.verdicts.peers_project import Change
 from benchmarks.verdicts.peers_results import Cell, Decision, Results
+from benchmarks.verdicts.shop import WORKLOADS, Calibration, git
 
 Decided = Callable[..., Decision]
-WORKLOADS = ("recursion", "records", "objects")
 
 
 # --- the project ----------------------------------------------------------------------------------------------
 
 
-def calibration() -> peers_project.Calibration:
+def calibration() -> Calibration:
     """One call takes 1 ms, 0.7 ms of it outside the loops; a round costs 1 µs in all calls of ``weigh`` together."""
-    return peers_project.Calibration(rest=0.7e-3, weigh_round=1e-6, stamp_round=2e-6)
+    return Calibration(rest=0.7e-3, round={"weigh": 1e-6, "stamp": 2e-6})
 
 
 def test_rounds_are_the_shares_and_changes_they_are_named_for() -> None:
-    found = {change.slug: calibration().rounds(change) for change in peers_project.Change}
-    base = peers_project.Rounds(weigh=100, stamp=100)
+    found = {change.slug: tuple(calibration().rounds(change.sizes).values()) for change in Change}
     assert found == {
-        "identical": base,
-        "neutral": base,
-        "slower-5": peers_project.Rounds(150, 100),
-        "slower-10": peers_project.Rounds(200, 100),
-        "slower-20": peers_project.Rounds(300, 100),
-        "masked": peers_project.Rounds(150, 75),
+        "identical": (100, 100),
+        "neutral": (100, 100),
+        "slower-5": (150, 100),
+        "slower-10": (200, 100),
+        "slower-20": (300, 100),
+        "masked": (150, 75),
     }
 
 
 def test_expected_ratios() -> None:
-    found = [calibration().expected_ratio(change) for change in peers_project.Change]
+    found = [calibration().ratio(change.sizes) for change in Change]
     assert found == pytest.approx([1.0, 1.05, 1.1, 1.2, 1.0, 1.0])
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_all_versions_answer_the_same(workload: str) -> None:
     answers = set()
-    for change in peers_project.Change:
+    for change in Change:
         scope: dict[str, Any] = {}
-        exec(peers_project.source(workload, peers_project.Rounds(3, 4), change), scope)
+        exec(peers_project.source(workload, {"weigh": 3, "stamp": 4}, change), scope)
         answers.add(scope["work"]())
     assert len(answers) == 1
     assert answers.pop() > 0
@@ -55,37 +55,25 @@ def test_all_versions_answer_the_same(workload: str) -> None:
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_a_slowdown_changes_one_literal_and_no_instruction(workload: str) -> None:
-    def code(rounds: peers_project.Rounds) -> dict[str, tuple[bytes, tuple[object, ...]]]:
+    def code(rounds: dict[str, int]) -> dict[str, tuple[bytes, tuple[object, ...]]]:
         scope: dict[str, Any] = {}
-        exec(peers_project.source(workload, rounds, peers_project.Change.IDENTICAL), scope)
+        exec(peers_project.source(workload, rounds, Change.IDENTICAL), scope)
         functions = {name: value for name, value in scope.items() if hasattr(value, "__code__")}
         return {name: (f.__code__.co_code, f.__code__.co_consts) for name, f in functions.items()}
 
-    base, head = code(peers_project.Rounds(300, 400)), code(peers_project.Rounds(500, 400))
+    base, head = code({"weigh": 300, "stamp": 400}), code({"weigh": 500, "stamp": 400})
     assert {name for name in base if base[name] != head[name]} == {peers_project.CULPRIT}
     assert base[peers_project.CULPRIT][0] == head[peers_project.CULPRIT][0]
     assert set(head[peers_project.CULPRIT][1]) - set(base[peers_project.CULPRIT][1]) == {500}
 
 
-def test_calibration_solves_for_the_rounds(tmp_path: Path) -> None:
-    def measure(folder: Path, budget: float) -> float:
-        text = (folder / "shop" / "work.py").read_text()
-        extra = {"none": 0.0, "weigh": 200e-6, "stamp": 400e-6}[folder.name]
-        assert ("bytes(200)" in text) == (folder.name != "none")
-        return 0.7e-3 + extra
-
-    found = peers_project.calibrate(tmp_path, "objects", processes=2, measure=measure)
-    assert (found.rest, found.weigh_round, found.stamp_round) == pytest.approx((0.7e-3, 1e-6, 2e-6))
-    assert peers_project.Calibration.from_json(found.to_json()) == found
-
-
 @pytest.mark.parametrize(("change", "files"), [("MASKED", ["shop/work.py"]), ("IDENTICAL", [])])
 def test_two_commits_differ_in_the_workload_only(tmp_path: Path, change: str, files: list[str]) -> None:
     repository = tmp_path / "shop"
-    peers_project.write_repository(repository, "records", calibration(), peers_project.Change[change])
-    assert peers_project.git(repository, "diff", "--name-only", "base", "head").split() == files
-    assert peers_project.git(repository, "rev-parse", "base") != peers_project.git(repository, "rev-parse", "head")
-    assert peers_project.git(repository, "status", "--porcelain") == ""
+    peers_project.write_repository(repository, "records", calibration(), Change[change])
+    assert git(repository, "diff", "--name-only", "base", "head").split() == files
+    assert git(repository, "rev-parse", "base") != git(repository, "rev-parse", "head")
+    assert git(repository, "status", "--porcelain") == ""
 
 
 # --- tables ---------------------------------------------------------------------------------------------------
