@@ -26,6 +26,7 @@ from typing import Any, Self
 
 from benchmarks import trial
 from benchmarks.injection import BusyLoop, part_per_round, rounds_for, seconds_by_side
+from benchmarks.intervals import shown
 from benchmarks.trial import (
     ROOT,
     Outcome,
@@ -36,7 +37,6 @@ from benchmarks.trial import (
     source_hash,
     working_folder,
 )
-from benchmarks.wilson import shown
 
 USES = ROOT / "benchmarks" / "libraries"
 SIZES = (0.05, 0.10, 0.25)

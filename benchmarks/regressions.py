@@ -22,6 +22,7 @@ from statistics import median
 from typing import Self
 
 from benchmarks import trial
+from benchmarks.intervals import shown
 from benchmarks.trial import (
     ROOT,
     Outcome,
@@ -34,7 +35,6 @@ from benchmarks.trial import (
     source_hash,
     working_folder,
 )
-from benchmarks.wilson import shown
 
 EXAMPLE = ROOT / "example_project"
 REGRESSIONS = EXAMPLE / "regressions"

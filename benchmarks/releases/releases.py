@@ -38,7 +38,7 @@ from typing import Any
 from scipy.stats import trim_mean
 from scipy.stats.mstats import trimmed_stde
 
-from benchmarks.trial import aligned
+from benchmarks.trial import aligned, git
 
 HERE = Path(__file__).parent
 THRESHOLD = 0.05
@@ -47,7 +47,6 @@ NEAR = 0.02
 WANTED_SE = 0.005
 FEWEST, MOST = 5, 24
 TRIM = 0.2
-GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,7 @@ def project(pair: Pair, keep: Path) -> Path:
     (folder / "tests" / f"test_{pair.body}.py").write_text(test, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
     for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "use")):
-        subprocess.run([*GIT, *command], cwd=folder, check=True)
+        git(folder, *command)
     return folder
 
 

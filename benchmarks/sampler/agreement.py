@@ -29,8 +29,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.intervals import median_interval
 from benchmarks.sampler.perf_record import PerfRecord
-from benchmarks.sampler.series import MS, ROOT, Series, machine, median_interval
+from benchmarks.sampler.series import MS, ROOT, Series, machine
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 

@@ -19,8 +19,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.intervals import median_interval
 from benchmarks.sampler.perf_record import PerfRecord
-from benchmarks.sampler.series import LOADS, ROOT, Series, at_depth, load_named, machine, median_interval
+from benchmarks.sampler.series import LOADS, ROOT, Series, at_depth, load_named, machine
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 

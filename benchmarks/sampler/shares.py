@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sampler.series import MS, ROOT, Series, binomial_interval, machine
+from benchmarks.intervals import binomial_interval
+from benchmarks.sampler.series import MS, ROOT, Series, machine
 from pytest_flame.measure.meter import Meter
 from pytest_flame.measure.stacks import Clocks, FoldedSamples, fold_samples
 from pytest_flame.model import SamplerInfo

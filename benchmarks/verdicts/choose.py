@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.intervals import shown
 from benchmarks.trial import aligned
 from benchmarks.verdicts.bank import RESULTS, Entry, banks
 from benchmarks.verdicts.candidates import ESTIMATORS, INTERVALS, Estimator, Floats, Interval
-from benchmarks.wilson import shown
 
 THRESHOLDS = (0.0, 0.02, 0.05)
 EFFECTS = (0.03, 0.05, 0.10)

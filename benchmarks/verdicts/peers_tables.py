@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
+from benchmarks.intervals import shown
 from benchmarks.trial import aligned
 from benchmarks.verdicts.peers_answers import Answer
 from benchmarks.verdicts.peers_project import CULPRIT, Change
 from benchmarks.verdicts.peers_results import Decision
 from benchmarks.verdicts.peers_tools import TOOLS, Tool
 from benchmarks.verdicts.shop import WORKLOADS
-from benchmarks.wilson import shown
 
 
 def rate(answers: Sequence[Answer]) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from benchmarks.intervals import wilson
 from benchmarks.verdicts.simulate import RESULTS, Cell, Run, cells, code_hash, results
-from benchmarks.wilson import interval
 
 WIDTH, HEIGHT = 330, 250
 LEFT, TOP, BOTTOM, RIGHT = 46, 40, 40, 10
@@ -99,7 +99,7 @@ def _panel(number: int, title: str, lines: Sequence[Line]) -> Iterator[str]:
         places = " ".join(f"{x(p.budget):.1f},{y(p.found / p.tried):.1f}" for p in line.points)
         yield f'<polyline points="{places}" fill="none" {_stroke(line)}/>'
         for p in line.points:
-            low, up = interval(p.found, p.tried)
+            low, up = wilson(p.found, p.tried)
             place = f"{x(p.budget):.1f}"
             yield f'<line class="w" x1="{place}" y1="{y(low):.1f}" x2="{place}" y2="{y(up):.1f}" {_stroke(line)}/>'
             yield f'<circle cx="{place}" cy="{y(p.found / p.tried):.1f}" r="2.5" fill="{line.colour}"/>'

@@ -22,12 +22,12 @@ from typing import TextIO
 
 import numpy as np
 
+from benchmarks.intervals import shown
 from benchmarks.trial import aligned
 from benchmarks.verdicts.bank import RESULTS, Entry, banks, merged
 from benchmarks.verdicts.gates import Decision, Judge, Pair, Source, gates, pooled
 from benchmarks.verdicts.inject import Change, hottest, masked, slowed
 from benchmarks.verdicts.rules import RULES, Floats
-from benchmarks.wilson import shown
 from pytest_flame.model import Limits, Process, Recording, Verdict
 
 BUDGET = 20

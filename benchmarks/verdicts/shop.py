@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.trial import git
+
 SUBJECTS = Path(__file__).parent / "subjects"
 WORKLOADS = ("recursion", "records", "objects")
 SHARES: Mapping[str, float] = {"weigh": 0.10, "stamp": 0.20, "tally": 0.05, "seal": 0.10}
@@ -110,11 +112,6 @@ def write_tree(folder: Path, files: Mapping[str, str]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-
-
-def git(project: Path, *arguments: str) -> str:
-    command = ["git", "-c", "user.name=shop", "-c", "user.email=shop@example.org", *arguments]
-    return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout
 
 
 def write_repository(project: Path, base: Mapping[str, str], head: Mapping[str, str], message: str) -> None:

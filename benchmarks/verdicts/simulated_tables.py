@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean, median
 from typing import TYPE_CHECKING, TypeAlias
 
+from benchmarks.intervals import shown, wilson
 from benchmarks.trial import aligned
 from benchmarks.verdicts.worlds import Weather
-from benchmarks.wilson import interval, shown
 
 if TYPE_CHECKING:
     from benchmarks.verdicts.simulate import Cell, Run
@@ -251,7 +251,7 @@ def rate(runs: Sequence[Run], counts: Callable[[Run], bool]) -> str:
     if not runs:
         return "–"
     hits = sum(map(counts, runs))
-    low, high = interval(hits, len(runs))
+    low, high = wilson(hits, len(runs))
     return f"{hits}/{len(runs)} = {100 * hits / len(runs):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 

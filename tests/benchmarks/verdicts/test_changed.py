@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.trial import git
 from benchmarks.verdicts import changed, changed_project, shop
 from benchmarks.verdicts.shop import WORKLOADS, Calibration
 
@@ -67,9 +68,9 @@ def test_the_repository_has_two_commits_and_the_change_is_checked_out(calibratio
     kind = changed_project.KINDS["leaf-20"]
     changed_project.write_repository(tmp_path, dict.fromkeys(WORKLOADS, calibration), kind)
     assert "bytes(400)" in (tmp_path / "shop/objects.py").read_text(encoding="utf-8")
-    assert "bytes(200)" in shop.git(tmp_path, "show", "base:shop/objects.py")
-    assert shop.git(tmp_path, "log", "--format=%s").splitlines() == [kind.what, "base"]
-    assert shop.git(tmp_path, "status", "--porcelain") == ""
+    assert "bytes(200)" in git(tmp_path, "show", "base:shop/objects.py")
+    assert git(tmp_path, "log", "--format=%s").splitlines() == [kind.what, "base"]
+    assert git(tmp_path, "status", "--porcelain") == ""
 
 
 # --- decisions --------------------------------------------------------------------------------------------------

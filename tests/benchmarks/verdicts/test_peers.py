@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.trial import git
 from benchmarks.verdicts import peers, peers_answers, peers_project, peers_tables, peers_tools, rules
 from benchmarks.verdicts.peers_project import Change
 from benchmarks.verdicts.peers_results import Cell, Decision, Results
-from benchmarks.verdicts.shop import WORKLOADS, Calibration, git
+from benchmarks.verdicts.shop import WORKLOADS, Calibration
 
 Decided = Callable[..., Decision]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.trial import git
 from benchmarks.verdicts import shop
 from benchmarks.verdicts.shop import PLACEHOLDERS, SHARES, WORKLOADS
 
@@ -74,6 +75,6 @@ def test_a_calibration_is_measured_once(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_repository_has_both_sides_and_head_is_checked_out(tmp_path: Path) -> None:
     shop.write_repository(tmp_path, {"a.py": "1\n", "b/c.py": "2\n"}, {"b/c.py": "3\n"}, "the change")
     assert (tmp_path / "b/c.py").read_text(encoding="utf-8") == "3\n"
-    assert shop.git(tmp_path, "show", "base:b/c.py") == "2\n"
-    assert shop.git(tmp_path, "log", "--format=%s").splitlines() == ["the change", "base"]
-    assert shop.git(tmp_path, "status", "--porcelain") == ""
+    assert git(tmp_path, "show", "base:b/c.py") == "2\n"
+    assert git(tmp_path, "log", "--format=%s").splitlines() == ["the change", "base"]
+    assert git(tmp_path, "status", "--porcelain") == ""
