@@ -136,7 +136,8 @@ def sides(pair: Pair, keep: Path) -> tuple[Path, Path]:
 
 
 def plain(folder: Path, pair: Pair, wanted: str, seed: int) -> Any:
-    command = [folder / "bin" / "python", "-S", HERE / "loop.py", packages_of(folder), body(pair), wanted]
+    program = [str(folder / "bin" / "python"), "-S", str(HERE / "loop.py")]
+    command = [*program, str(packages_of(folder)), str(body(pair)), wanted]
     environ = os.environ | {"PYTHONHASHSEED": str(seed)}
     done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -200,7 +201,7 @@ def run_gate(pair: Pair, keep: Path, found: Found, seed: int) -> None:
     before, after = sides(pair, keep)
     folder = project(pair, keep)
     report = folder / "result.json"
-    command = [after / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--flame"]
+    command = [str(after / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--flame"]
     command += ["--flame-against=HEAD", f"--flame-base-python={before}/bin/python", f"--flame-seed={seed}"]
     command += [f"--flame-json={report}"]
     environ = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_flame.plugin"}
@@ -245,7 +246,19 @@ def culprit(found: Found) -> tuple[str, str]:
 
 
 def table(results: Sequence[Found]) -> str:
-    rows = [("body and releases", "truth", "gate", "98 % interval", "off", "pairs", "verdict", "", "truly", "culprit")]
+    headings = (
+        "body and releases",
+        "truth",
+        "gate",
+        "98 % interval",
+        "off",
+        "pairs",
+        "verdict",
+        "",
+        "truly",
+        "culprit",
+    )
+    rows: list[tuple[str, ...]] = [headings]
     for found in results:
         if found.truth is None or found.truth_se is None:
             continue

@@ -181,6 +181,8 @@ def with_flame(load: Callable[[], None], seconds: float, python: bool) -> Shares
 def in_one_process(name: str, seconds: float, seed: int) -> dict[str, Any]:
     load, python = LOADS[name], name == "python"
     if python:
+        if sys.version_info < (3, 12):
+            sys.exit("perf knows Python functions from CPython 3.12 on")
         sys.activate_stack_trampoline("perf")
     load()
     sides: dict[str, Callable[[], Shares]] = {

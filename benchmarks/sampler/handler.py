@@ -74,7 +74,7 @@ class HandlerClock:
         until = self._library.ticks() + round(seconds * 1e9 * self._per_ns)
         return self._in_ns(spans, self._library.find_gaps(until, round(GAP_NS * self._per_ns), spans, room))
 
-    def _in_ns(self, spans: Sequence[Span], count: int) -> list[tuple[float, float]]:
+    def _in_ns(self, spans: ctypes.Array[Span], count: int) -> list[tuple[float, float]]:
         return [(spans[i].began / self._per_ns, spans[i].ended / self._per_ns) for i in range(count)]
 
 

@@ -242,7 +242,7 @@ def shown(rows: list[dict[str, Any]], rung: str) -> tuple[int, int]:
     print(f"\n{name}, {rung}: {len(rows)} repeats, {sums['taken']} samples, {missing}")
     for part in sorted(rows[0]["parts"], key=lambda part: -rows[0]["parts"][part][0]):
         pairs = [(*row["parts"][part], row["counts"]["taken"]) for row in rows]
-        misses = sum(not is_inside(*pair, by_clock) for pair in pairs)
+        misses = sum(not is_inside(t, f, n, by_clock) for t, f, n in pairs)
         truth = sum(t * n for t, _, n in pairs) / sums["taken"]
         found = sum(f * n for _, f, n in pairs) / sums["taken"]
         worst = max((f - t for t, f, _ in pairs), key=abs)

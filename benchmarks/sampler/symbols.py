@@ -163,11 +163,11 @@ def compare_perf(shown: str, pid: int) -> bool:
             kind = "same" if ours == without_clone(theirs) else "other"
         else:
             mapping = mappings.find(address)
-            if mapping is None:
+            linked = None if mapping is None else symbolizer.linked_address(mapping, address)
+            if mapping is None or linked is None:
                 continue
             name = symbolizer.name(mapping, address)
             ours, place = name.symbol, name.library
-            linked = symbolizer.linked_address(mapping, address)
             kind = extents.judge(ours, linked - name.offset, theirs, linked, mapping.path)
         tally.setdefault(place, Counter())[kind] += 1
         if kind == "other":

@@ -196,22 +196,22 @@ def main() -> int:
     options = parser.parse_args()
     print(machine())
     series, python = Series(options.results), platform.python_version()
-    cells = [{"tool": tool, "rate": rate} for rate in options.rate or (1000, 10_000) for tool in options.tool or TOOLS]
+    cells = [(tool, rate) for rate in options.rate or (1000, 10_000) for tool in options.tool or TOOLS]
     for repeat in range(options.repeats):
-        for cell in random.Random(repeat).sample(cells, len(cells)):
-            key = cell | {"repeat": repeat, "seconds": options.seconds}
+        for tool, rate in random.Random(repeat).sample(cells, len(cells)):
+            key = {"tool": tool, "rate": rate, "repeat": repeat, "seconds": options.seconds}
             if not series.having(**key, python=python):
-                series.add(key | measure(cell["tool"], cell["rate"], options.seconds))
+                series.add(key | measure(tool, rate, options.seconds))
     bad: dict[tuple[str, int], float] = {}
-    for cell in cells:
-        rows = series.having(**cell, seconds=options.seconds, python=python)
+    for tool, rate in cells:
+        rows = series.having(tool=tool, rate=rate, seconds=options.seconds, python=python)
         good = [row for row in rows if "broken" not in row]
-        label = f"{python:<9}{cell['tool']:<20}{cell['rate']:>6} Hz  "
+        label = f"{python:<9}{tool:<20}{rate:>6} Hz  "
         if not good:
             print(f"{label}not run: {rows[0]['broken']}")
             continue
         kept, torn, discarded = (sum(row[name] for row in good) for name in ("kept", "torn", "discarded"))
-        bad[cell["tool"], cell["rate"]] = (torn + discarded) / max(1, kept + discarded)
+        bad[tool, rate] = (torn + discarded) / max(1, kept + discarded)
         print(f"{label}{kept:>7} kept, {torn:>5} torn ({torn / max(1, kept):6.2%}), {discarded:>5} discarded "
               f"({discarded / max(1, kept + discarded):6.2%})")  # fmt: skip
         for example in next((row["examples"] for row in good if row["examples"]), []):

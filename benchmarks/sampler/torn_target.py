@@ -17,7 +17,7 @@ from benchmarks.sampler.stack_truth import PIECES, STOPS, no_automatic_gc, possi
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 
-Names = list[str]
+Names = tuple[str, ...]
 
 
 def plain(qualname: str) -> str:

@@ -60,7 +60,7 @@ def blame(decisions: Sequence[Decision], tools: Sequence[Tool], changes: Sequenc
 
 
 def truth(verified: dict[str, dict[str, float]], workloads: Sequence[str], changes: Sequence[Change]) -> str:
-    rows = [("workload", "change", "wanted", "median of pairs", "fastest", "pairs")]
+    rows: list[tuple[str, ...]] = [("workload", "change", "wanted", "median of pairs", "fastest", "pairs")]
     for workload, change in itertools.product(workloads, changes):
         found = verified.get(f"{workload} {change}")
         if found:

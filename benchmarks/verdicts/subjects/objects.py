@@ -26,7 +26,7 @@ def work() -> int:
     return summed(ordered).whole + summed(amounts).whole
 
 
-def priced(count: int) -> list:
+def priced(count: int) -> list[Amount]:
     return [discounted(Amount(number * 37 % 1000), number % 5) for number in range(count)]
 
 
@@ -46,7 +46,7 @@ def part(cents: int, percent: int) -> int:
     return cents * percent // 100
 
 
-def summed(amounts: list) -> Amount:
+def summed(amounts: list[Amount]) -> Amount:
     total = Amount(0)
     for amount in amounts:
         total = total + amount
