@@ -189,7 +189,8 @@ def check(script: Path, text: str) -> Outcome:
 
 def check_foreign(script: Path, text: str) -> Outcome:
     """Likewise of another tool's file, as the ``flame`` command reads it."""
-    found = collapsed.read(Content(io.BytesIO(text.encode()), "", Bounds()), Naming())
+    # Labels as they are written, as flamegraph.pl draws them.
+    found = collapsed.read(Content(io.BytesIO(text.encode()), "", Bounds()), Naming(functions=False))
     tree = build_tree({}, {stack: count // found.one for stack, count in found.counts.items()})
     ours = drawn_by_us(tree, Width.HEAD, shown_foreign)
     return compare(ours, drawn_by(script, text, tree.total(Width.HEAD)))
