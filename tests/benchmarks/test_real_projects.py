@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from benchmarks import real_projects
+from benchmarks.injection import BusyLoop
+from benchmarks.intervals import shown
+from benchmarks.trial import Outcome, append_result, read_results
 
 
 @pytest.fixture
 def library() -> real_projects.Library:
     pair = real_projects.Releases("1.0", "1.1", "test_b", ("m:slow", "m:Class.*"))
-    loop = real_projects.BusyLoop("m.py", "leaf", "test_a")
+    loop = BusyLoop("m.py", "leaf", "test_a")
     return real_projects.Library("lib", "1.0", ("m",), "test_lib.py", ("test_a", "test_b"), loop, (pair,))
 
 
 def run(case: real_projects.Case, repeat: int, verdict: str, culprit: str | None = None) -> real_projects.Run:
-    tests = {case.test_id(test): real_projects.Outcome(verdict, "because", 1.2, culprit) for test in case.tests}
+    tests = {case.test_id(test): Outcome(verdict, "because", 1.2, culprit) for test in case.tests}
     return real_projects.Run(*case.key, repeat, "stored", "abc", 1.0, tests)
 
 
@@ -61,7 +64,7 @@ def test_wrong_frame_wrong_verdict_and_broken_runs_are_misses(library: real_proj
 def test_an_alarm_on_identical_code_is_counted_and_listed(library: real_projects.Library) -> None:
     case = real_projects.cases(library)[0]
     runs = [run(case, 0, "PASS"), run(case, 1, "REGRESSED", "m:slow")]
-    assert real_projects.totals(runs, [case]).splitlines()[1].endswith(real_projects.shown(2, 4))
+    assert real_projects.totals(runs, [case]).splitlines()[1].endswith(shown(2, 4))
     assert real_projects.misses(runs, [case]).count("m:slow") == 2
 
 
@@ -74,6 +77,6 @@ def test_what_was_computed_once_is_not_computed_again(tmp_path: Path) -> None:
 def test_finished_repeats_of_the_same_source_are_read_back(library: real_projects.Library, tmp_path: Path) -> None:
     case = real_projects.cases(library)[1]
     one = run(case, 0, "REGRESSED", "m:slow")
-    real_projects.append_result(tmp_path / "results.jsonl", one)
-    real_projects.append_result(tmp_path / "results.jsonl", real_projects.Run(*case.key, 1, "stored", "older", 1.0))
-    assert real_projects.read_results(tmp_path / "results.jsonl", real_projects.Run.from_json, "stored", "abc") == [one]
+    append_result(tmp_path / "results.jsonl", one)
+    append_result(tmp_path / "results.jsonl", real_projects.Run(*case.key, 1, "stored", "older", 1.0))
+    assert read_results(tmp_path / "results.jsonl", real_projects.Run.from_json, "stored", "abc") == [one]

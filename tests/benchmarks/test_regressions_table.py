@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import regressions
+from benchmarks.intervals import shown
+from benchmarks.trial import Outcome
 
 TEST = "tests/test_a.py::test_a"
 CONTROL = "tests/test_b.py::test_b"
@@ -14,8 +16,8 @@ CONTROL = "tests/test_b.py::test_b"
 
 def gated(repeat: int, verdict: str, culprit: str | None, control: str = "PASS") -> regressions.Run:
     tests = {
-        TEST: regressions.Outcome(verdict, "because", 1.2, culprit, "m:caller"),
-        CONTROL: regressions.Outcome(control, "because", 1.0),
+        TEST: Outcome(verdict, "because", 1.2, culprit, "m:caller"),
+        CONTROL: Outcome(control, "because", 1.0),
     }
     return regressions.Run("01-a", repeat, "auto", "abc", CONTROL, 1.0, tests)
 
@@ -45,7 +47,7 @@ def test_a_culprit_in_a_harmless_change_is_a_miss() -> None:
 def test_an_alarming_control_is_counted() -> None:
     patch = regressions.Expected("01-a.patch", {TEST: "REGRESSED"}, "m:f")
     runs = [gated(0, "REGRESSED", "m:f", control="REGRESSED"), gated(1, "REGRESSED", "m:f")]
-    assert regressions.shown(1, 2) in regressions.totals(runs, [patch]).splitlines()[-1]
+    assert shown(1, 2) in regressions.totals(runs, [patch]).splitlines()[-1]
     assert "control" in regressions.misses(runs, [patch])
 
 

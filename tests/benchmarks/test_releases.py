@@ -63,7 +63,7 @@ def test_the_profile_counts_exactly_and_sees_what_a_function_does(tmp_path: Path
             f"def leaf(n):\n    {line}\n\n\ndef top():\n    return [leaf(9) for _ in 'abc']\n"
         )
         use.write_text("import lib\n\n\ndef work():\n    return lib.top()\n")
-        command = [sys.executable, "-S", "-B", HERE / "loop.py", tmp_path, use, "profile"]
+        command = [sys.executable, "-S", "-B", str(HERE / "loop.py"), str(tmp_path), str(use), "profile"]
         return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
     before, after = profiled("return n"), profiled("return n + 1")

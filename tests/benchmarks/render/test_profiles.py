@@ -36,6 +36,7 @@ def test_larger_profiles_are_hardly_deeper() -> None:
 def test_the_recordings_hold_exactly_the_profiles() -> None:
     pair = profiles.make_pair(300)
     judgement = profiles.judged(pair)
+    assert judgement.base is not None and judgement.head is not None and judgement.comparison is not None
     assert recording_profile(judgement.base).costs == pair.base
     assert recording_profile(judgement.head).costs == pair.head
     judgement.comparison.check()

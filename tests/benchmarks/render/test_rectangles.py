@@ -34,7 +34,7 @@ def perl() -> Path:
 def test_made_up_profiles(perl: Path) -> None:
     pair = profiles.make_pair(2000)
     for found in (
-        rectangles.check(perl, rectangles.folded.dumps(pair.head)),
+        rectangles.check(perl, folded.dumps(pair.head)),
         rectangles.check_pair(perl, pair.base, pair.head),
     ):
         assert found.differences == ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,8 +61,9 @@ def test_drift_widens_the_unpaired_and_disturbed_processes_the_paired_but_not_bo
     drift = np.linspace(0, 0.2, 14)
     hit = np.where(draw.random((2, 200, 14)) < 0.1, 0.4, 0.0)
 
-    def width(name: str, sides: Any) -> float:
-        low, high = candidates.INTERVALS[name](*sides, 0.01)
+    def width(name: str, sides: candidates.Floats) -> float:
+        base, head = sides
+        low, high = candidates.INTERVALS[name](base, head, 0.01)
         return float(np.median(high - low))
 
     both_calm = width("both", calm)

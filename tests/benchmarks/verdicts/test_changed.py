@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.trial import git
+from benchmarks.trial import append_result, git
 from benchmarks.verdicts import changed, changed_project, shop
 from benchmarks.verdicts.shop import WORKLOADS, Calibration
 
@@ -126,7 +126,7 @@ def test_runs_read_back_as_they_were_written(tmp_path: Path) -> None:
     decision = changed.Decision("REGRESSED", "slower", ("a:b",), 1.1, 1.05, 1.15, 7, ("c:d",), ("note",))
     series = changed.Series(tmp_path, "CPUs 0", "abc")
     one = run("masked", 0, tests={"records": decision})
-    changed.append_result(series.path, one)
+    append_result(series.path, one)
     assert series.finished() == [one]
     assert changed.Series(tmp_path, "CPUs 0", "another").finished() == []
 
@@ -135,7 +135,7 @@ def test_only_what_is_missing_is_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     series = changed.Series(tmp_path, "CPUs 0", "abc")
-    changed.append_result(series.path, run("masked", 0))
+    append_result(series.path, run("masked", 0))
     ran = []
 
     def gated(_series: changed.Series, kind: changed_project.Kind, repeat: int) -> changed.Run:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -42,5 +44,5 @@ def test_rounds_are_merged_by_cost_and_iterations() -> None:
 def test_sequences_stop_where_they_are_decided() -> None:
     looks = [(5, np.array([-0.1, 0.02, -0.1]), np.array([0.1, 0.2, 0.01])), (10, np.array([0.1, -1, -1]), np.ones(3))]
     ended = sequence.ended(looks, threshold=0.0, effect=0.0)
-    assert ended == sequence.Ended(pytest.approx(2 / 3), 0.0, pytest.approx(25 / 3))
+    assert dataclasses.astuple(ended) == pytest.approx((2 / 3, 0.0, 25 / 3))
     assert sequence.ended(looks, threshold=0.05, effect=0.0).passed == pytest.approx(1 / 3)

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.intervals import shown
 from benchmarks.trial import git
 from benchmarks.verdicts import peers, peers_answers, peers_project, peers_tables, peers_tools, rules
+from benchmarks.verdicts.conditions import Condition
 from benchmarks.verdicts.peers_project import Change
 from benchmarks.verdicts.peers_results import Cell, Decision, Results
+from benchmarks.verdicts.peers_tools import TOOLS
 from benchmarks.verdicts.shop import WORKLOADS, Calibration
 
 Decided = Callable[..., Decision]
@@ -85,21 +88,21 @@ def decided() -> Decided:
     answer = peers_answers.Answer
 
     def decision(change: str, alarmed: bool | None, named: tuple[str, ...] = (), repeat: int = 0) -> Decision:
-        cell = peers.Cell("stackgate", "objects", change, "quiet", 10.0, repeat)
+        cell = Cell("stackgate", "objects", change, "quiet", 10.0, repeat)
         rules = ("threshold 2", "threshold 5")
         given = {} if alarmed is None else {rule: answer(alarmed, "said", named) for rule in rules}
         cpu = {"base": 9.0, "head": 11.0, "judging": 2.0, "preparing": 50.0}
-        return peers.Decision(cell, "0.1.1", given, None if given else "it broke", cpu, 30.0)
+        return Decision(cell, "0.1.1", given, None if given else "it broke", cpu, 30.0)
 
     return decision
 
 
 def test_runs_without_a_decision_are_counted_apart(decided: Decided) -> None:
     runs = [decided("identical", True), decided("identical", False, (), 1), decided("identical", None, (), 2)]
-    rows = peers_tables.alarms(runs, list(peers_tables.TOOLS.values()), [peers_tables.Change.IDENTICAL]).splitlines()
+    rows = peers_tables.alarms(runs, list(TOOLS.values()), [Change.IDENTICAL]).splitlines()
     assert len(rows) == 3, "a heading and both rules of the one tool that ran"
     assert "stackgate 0.1.1" in rows[1]
-    assert peers_tables.shown(1, 2) in rows[1]
+    assert shown(1, 2) in rows[1]
     assert "1/3" in rows[1]
     assert rows[1].endswith("10.0          11.0"), "preparing an environment is no cost of a decision"
     assert "it broke" in peers_tables.failures(runs)
@@ -112,13 +115,13 @@ def test_naming_counts_only_with_an_alarm_and_only_the_first(decided: Decided) -
         decided("masked", False, ("weigh",), 2),
         decided("identical", True, ("weigh",), 3),
     ]
-    rows = peers_tables.blame(runs, list(peers_tables.TOOLS.values()), list(peers_tables.Change)).splitlines()
+    rows = peers_tables.blame(runs, list(TOOLS.values()), list(Change)).splitlines()
     assert "identical" not in rows[0]
-    assert peers_tables.shown(1, 3) in rows[1]
+    assert shown(1, 3) in rows[1]
 
 
 def test_a_decision_is_read_back_as_it_was_written(decided: Decided, tmp_path: Path) -> None:
-    results = peers.Results(tmp_path)
+    results = Results(tmp_path)
     written = [decided("+5 %", True, ("weigh",)), decided("+5 %", None, (), 1)]
     for decision in written:
         results.append(decision)
@@ -126,7 +129,7 @@ def test_a_decision_is_read_back_as_it_was_written(decided: Decided, tmp_path: P
 
 
 def test_a_torn_line_is_named(decided: Decided, tmp_path: Path) -> None:
-    results = peers.Results(tmp_path)
+    results = Results(tmp_path)
     results.append(decided("masked", True))
     results.decisions.write_text(results.decisions.read_text()[:-20])
     with pytest.raises(SystemExit, match=r"decisions\.jsonl:1 is not a decision"):
@@ -141,7 +144,7 @@ def test_only_what_is_missing_of_this_version_is_asked(
     current: str,
     missing: list[int],
 ) -> None:
-    results = peers.Results(tmp_path)
+    results = Results(tmp_path)
     results.append(decided("identical", False))
     asked = []
 
@@ -152,7 +155,7 @@ def test_only_what_is_missing_of_this_version_is_asked(
     monkeypatch.setattr(peers, "ask", ask)
     monkeypatch.setattr(peers, "install", lambda tool, environments: None)
     monkeypatch.setattr(peers, "version", lambda tool, venv: current)
-    wanted = peers.cells(["stackgate"], ["objects"], [peers.Change.IDENTICAL], peers.Condition.QUIET, 10.0, range(3))
+    wanted = peers.cells(["stackgate"], ["objects"], [Change.IDENTICAL], Condition.QUIET, 10.0, range(3))
     peers.run(results, wanted)
     assert asked == missing
     assert len(results.read()) == 1 + len(missing)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from benchmarks.verdicts import bank, gates, inject, replay
-from pytest_flame.model import Frame, Limits, Process, Recording, Round, SamplerInfo, StackSample, Verdict
+from pytest_flame.model import Frame, Limits, Process, Recording, Round, SamplerInfo, Stack, StackSample, Verdict
 
 BODY, HOT, COLD = Frame("t", "test"), Frame("m", "hot"), Frame("m", "cold")
 
 
 def entry(pair: int, second: bool, cost: int = 1_000_000) -> bank.Entry:
-    stacks = {(BODY, HOT): StackSample(60, 60_000), (BODY, COLD): StackSample(40, 40_000)}
+    stacks: dict[Stack, StackSample] = {(BODY, HOT): StackSample(60, 60_000), (BODY, COLD): StackSample(40, 40_000)}
     rounds = tuple(Round(10, cost + i, cost, sampled=True) for i in range(4))
     process = Process(rounds, stacks, hash_seed=pair)
     recording = Recording("t.py::test", (process,), SamplerInfo("timer", "cpu", False, 997), {})
@@ -72,7 +72,7 @@ def test_a_stored_baseline_is_from_before() -> None:
 def test_what_is_injected_is_found(effect: float, verdict: Verdict) -> None:
     for judge in (replay.peer("median", 0.05, 5), replay.judges(Limits(), 10)["gate"]):
         done = run(series(20), judge, inject.Change(effect, HOT), passes=2)
-        assert {decision.verdict for *_, decision in done} == {verdict}
+        assert {decision and decision.verdict for *_, decision in done} == {verdict}
 
 
 def test_the_gate_confirms_with_pairs_it_has_not_seen() -> None:
@@ -120,6 +120,7 @@ def test_growth_needs_a_place() -> None:
 def test_a_masked_growth_leaves_the_total() -> None:
     process = entry(0, False).process
     change = inject.masked([process], 0.5, about=0.4)
+    assert change is not None
     assert (change.frame, change.instead, change.total) == (COLD, HOT, 1.0)
     draw = np.random.default_rng(1)
     found = [inject.slowed(process, change, draw) for _ in range(200)]
