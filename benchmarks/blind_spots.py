@@ -1,6 +1,6 @@
 """What sampling can't see, measured: each example prints what the clock says beside what samples say.
 
-    python benchmarks/blind_spots.py [EXAMPLE …]
+    python -m benchmarks.blind_spots [EXAMPLE …]
 
 Truth is the CPU clock of the thread, read around every call. Without arguments all examples run, about a minute.
 """

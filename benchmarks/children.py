@@ -1,6 +1,6 @@
 """What watching other processes costs a worker that has none: its start, and each region.
 
-    python benchmarks/children.py
+    python -m benchmarks.children
 
 Prints both as a part of what they belong to: the start of a worker (an interpreter that imports pytest), and the
 shortest region there is, which is not charged for it. Interleaved, medians.

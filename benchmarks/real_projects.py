@@ -1,6 +1,6 @@
 """Is the gate right about libraries that nobody here wrote?
 
-    python benchmarks/real_projects.py --repeats 5 --keep build/real-projects
+    python -m benchmarks.real_projects --repeats 5 --keep build/real-projects
 
 Each library is fetched in pinned versions and copied into a project of its own, where its package is the project's
 code and ``libraries/test_*.py`` uses it. Three kinds of cases, each gated ``--repeats`` times: the same code again;
@@ -24,10 +24,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
-import trial
-from injection import BusyLoop, part_per_round, rounds_for, seconds_by_side
-from trial import ROOT, Outcome, aligned, append_result, copy_project, read_results, source_hash, working_folder
-from wilson import shown
+from benchmarks import trial
+from benchmarks.injection import BusyLoop, part_per_round, rounds_for, seconds_by_side
+from benchmarks.intervals import shown
+from benchmarks.trial import (
+    ROOT,
+    Outcome,
+    aligned,
+    append_result,
+    copy_project,
+    read_results,
+    source_hash,
+    working_folder,
+)
 
 USES = ROOT / "benchmarks" / "libraries"
 SIZES = (0.05, 0.10, 0.25)

@@ -1,6 +1,6 @@
 """Does the gate say what ``example_project/regressions/expected.toml`` says it must?
 
-    python benchmarks/regressions.py --repeats 20 --keep build/regressions
+    python -m benchmarks.regressions --repeats 20 --keep build/regressions
 
 Baselines are recorded once per session in a copy of the example. Then each patch is applied to another copy, on a
 path of the same length, and its tests are gated together with one test it does not touch. Every run is appended to
@@ -15,14 +15,16 @@ import json
 import shutil
 import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Self
 
-import trial
-from trial import (
+from benchmarks import trial
+from benchmarks.intervals import shown
+from benchmarks.trial import (
     ROOT,
     Outcome,
     aligned,
@@ -34,7 +36,6 @@ from trial import (
     source_hash,
     working_folder,
 )
-from wilson import shown
 
 EXAMPLE = ROOT / "example_project"
 REGRESSIONS = EXAMPLE / "regressions"
@@ -77,7 +78,7 @@ class Run:
         data["tests"] = {test_id: Outcome(**outcome) for test_id, outcome in data["tests"].items()}
         return cls(**data)
 
-    def outcome(self, test_id: str | None) -> Outcome:
+    def outcome(self, test_id: str) -> Outcome:
         return self.tests.get(test_id) or Outcome("no result", self.broken or "not in the result file")
 
 
@@ -224,12 +225,9 @@ def judge(runs: Iterable[Run], patches: Sequence[Expected]) -> list[Judged]:
     return judged
 
 
-def control_failures(runs: Iterable[Run]) -> list[Run]:
-    return [run for run in controlled(runs) if run.outcome(run.control).verdict != "PASS"]
-
-
-def controlled(runs: Iterable[Run]) -> list[Run]:
-    return [run for run in runs if run.control is not None]
+def controls(runs: Iterable[Run]) -> list[tuple[Run, Outcome]]:
+    """Of the runs that had one: what was said of the untouched test."""
+    return [(run, run.outcome(run.control)) for run in runs if run.control is not None]
 
 
 def table(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
@@ -257,14 +255,13 @@ def totals(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
     judged = judge(runs, patches)
     failing = [j for j in judged if j.patch.culprit]
     others = [j for j in judged if not j.patch.culprit]
-    controls = controlled(runs)
-    alarms = sum(run.outcome(run.control).verdict == "REGRESSED" for run in controls)
+    untouched = Counter(outcome.verdict for _, outcome in controls(runs))
     lines = [
         f"regressions found      {shown(sum(j.verdict_right for j in failing), len(failing))}",
         f"culprit named first    {shown(sum(j.culprit_first for j in failing), len(failing))}",
         f"harmless and improved  {shown(sum(j.verdict_right for j in others), len(others))}",
-        f"controls passed        {shown(len(controls) - len(control_failures(runs)), len(controls))}",
-        f"controls alarmed       {shown(alarms, len(controls))}",
+        f"controls passed        {shown(untouched['PASS'], untouched.total())}",
+        f"controls alarmed       {shown(untouched['REGRESSED'], untouched.total())}",
     ]
     return "\n".join(lines)
 
@@ -278,9 +275,9 @@ def misses(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
             lines.append(
                 f"{j.patch.name} #{j.run.repeat} {j.test_id}: {j.outcome.verdict} ({named}): {j.outcome.reason}"
             )
-    for run in control_failures(runs):
-        outcome = run.outcome(run.control)
-        lines.append(f"{run.patch} #{run.repeat} control {run.control}: {outcome.verdict}: {outcome.reason}")
+    for run, outcome in controls(runs):
+        if outcome.verdict != "PASS":
+            lines.append(f"{run.patch} #{run.repeat} control {run.control}: {outcome.verdict}: {outcome.reason}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """What the installed plugin costs a run that does not ask for it.
 
-    python benchmarks/startup.py [--pairs 40]
+    python -m benchmarks.startup [--pairs 40]
 
 Runs pytest on one empty test with the plugin and with ``-p no:flame``, in pairs of random order and with all other
 plugins blocked, and prints the median difference of wall and CPU time with its 95 % interval. Exit status 1 when the
@@ -23,6 +23,8 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+
+from benchmarks.intervals import median_interval
 
 LIMIT_MS = 10.0
 HEAVY = ("scipy", "numpy", "jinja2", "cffi", "_cffi_backend", "elftools", "pytest_flame.sampling._sampler")
@@ -67,19 +69,6 @@ def run_once(folder: Path, arguments: Sequence[str]) -> tuple[float, float]:
     return wall * 1000, cpu * 1000
 
 
-def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median and the distribution-free interval of at least 95 % between two order statistics (sign test)."""
-    ordered, n = sorted(values), len(values)
-    outside, below = 0.0, 0
-    term = 0.5**n
-    while outside + term <= 0.025:
-        outside += term
-        below += 1
-        term *= (n - below + 1) / below
-    low, high = max(0, below - 1), min(n - 1, n - below)
-    return statistics.median(ordered), ordered[low], ordered[high]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pairs", type=int, default=40)
@@ -105,13 +94,13 @@ def main() -> int:
     print(f"{options.pairs} pairs; pytest alone takes {statistics.median(plain):.0f} ms")
     print(f"  more with the plugin, without --flame (median, 95 % interval; limit {LIMIT_MS:.0f} ms):")
     for label, values in (("CPU", cpu), ("wall", wall)):
-        median, low, high = median_interval(values)
-        print(f"    {label:<4} {median:+.1f} ms [{low:+.1f}, {high:+.1f}]")
+        found = median_interval(values)
+        print(f"    {label:<4} {found.middle:+.1f} ms [{found.low:+.1f}, {found.high:+.1f}]")
     heavy = [m for m in HEAVY if m in modules]
     own = sorted(m for m in modules if m.partition(".")[0] == "pytest_flame")
     print(f"  heavy modules imported: {', '.join(heavy) or 'none'} (of {', '.join(HEAVY)})")
     print(f"  own modules imported: {', '.join(own)}")
-    return 1 if heavy or median_interval(cpu)[2] > LIMIT_MS else 0
+    return 1 if heavy or median_interval(cpu).high > LIMIT_MS else 0
 
 
 if __name__ == "__main__":

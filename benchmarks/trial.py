@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,12 @@ def working_folder(keep: Path | None, prefix: str) -> Iterator[Path]:
         yield keep.resolve()
 
 
+def git(project: Path, *arguments: str) -> str:
+    """What it printed; commits are by the same author whoever runs it."""
+    command = ["git", "-c", "user.name=benchmarks", "-c", "user.email=benchmarks@example.org", *arguments]
+    return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout
+
+
 # --- runs --------------------------------------------------------------------------------------------------
 
 
@@ -83,6 +90,12 @@ def pytest(project: Path, arguments: Sequence[str], timeout: float) -> subproces
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(project.parent)}
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=timeout)
+
+
+def children_cpu_s() -> float:
+    """CPU seconds of all children that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def ending(done: subprocess.CompletedProcess[str]) -> str:

@@ -180,9 +180,13 @@ def test_the_two_commands_of_the_readme_stand_alone() -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_scripts_exist(path: Path) -> None:
-    for script in re.findall(r"(?:sh|python) ((?:ci|benchmarks)/[\w./]+)", path.read_text(encoding="utf-8")):
-        assert (ROOT / script).is_file(), f"{path.name}: there is no {script}"
+def test_scripts_and_benchmarks_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    scripts = re.findall(r"\bsh ((?:ci|benchmarks)/[\w./]+)", text)
+    modules = re.findall(r"\bpython -m (benchmarks[\w.]*)", text)
+    for name in [*scripts, *(f"{module.replace('.', '/')}.py" for module in modules)]:
+        assert (ROOT / name).is_file(), f"{path.name}: there is no {name}"
+    assert "python benchmarks/" not in text, f"{path.name}: benchmarks are run as modules"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

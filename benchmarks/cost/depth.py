@@ -1,7 +1,7 @@
 """The same function below 0, 7, 14, … 140 more frames, in every way the gate calls a body, and in a bare loop.
 
-    python benchmarks/cost/depth.py [--modes plain,async] [--step 7] [--processes 16] [--limit 1.02]
-    sh ci/pythons.sh run 3.14 python benchmarks/cost/depth.py
+    python -m benchmarks.cost.depth [--modes plain,async] [--step 7] [--processes 16] [--limit 1.02]
+    sh ci/pythons.sh run 3.14 python -m benchmarks.cost.depth
 
 A body calls the function once at every depth, in random order, and takes the thread's CPU time and page faults of each
 call by itself. A call is held against the median of those it was made with: what changes while a process runs is the
@@ -25,8 +25,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from processes import calibrated, in_bare_loop, in_worker
-
+from benchmarks.cost.processes import calibrated, in_bare_loop, in_worker
 from pytest_flame.measure.job import Plan
 
 WORK = """

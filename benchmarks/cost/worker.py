@@ -1,7 +1,7 @@
 """What a body costs in a process of the gate, against a bare loop in a large frame in a process of its own.
 
-    python benchmarks/cost/worker.py [--pairs 10] [--rounds 20] [--only json,regex] [--limit 1.03]
-    sh ci/pythons.sh run 3.14 python benchmarks/cost/worker.py
+    python -m benchmarks.cost.worker [--pairs 10] [--rounds 20] [--only json,regex] [--limit 1.03]
+    sh ci/pythons.sh run 3.14 python -m benchmarks.cost.worker
 
 Three processes by turns in random order, with one hash seed. Prints the ratio of the costs, worker over bare loop, with
 its 95 % interval; the same for a worker that takes no samples, which is what the process does by itself; and page
@@ -23,8 +23,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from processes import ROUNDS, Cost, calibrated, in_bare_loop, in_worker
-
+from benchmarks.cost.processes import ROUNDS, Cost, calibrated, in_bare_loop, in_worker
 from pytest_flame.measure.job import Plan
 from pytest_flame.stats.student import quantile
 

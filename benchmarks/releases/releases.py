@@ -1,6 +1,6 @@
 """Two releases of a library, measured by the gate and without it: is its ratio the true one, and its culprit?
 
-    python benchmarks/releases/releases.py --keep build/releases
+    python -m benchmarks.releases.releases --keep build/releases
 
 Each pair of releases is installed into two environments over the present one; a small project of one test uses the
 library (``bodies/``). *Truth* is a bare loop in a large frame, in a plain interpreter without pytest and sampler
@@ -38,8 +38,7 @@ from typing import Any
 from scipy.stats import trim_mean
 from scipy.stats.mstats import trimmed_stde
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
+from benchmarks.trial import aligned, git
 
 HERE = Path(__file__).parent
 THRESHOLD = 0.05
@@ -48,7 +47,6 @@ NEAR = 0.02
 WANTED_SE = 0.005
 FEWEST, MOST = 5, 24
 TRIM = 0.2
-GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,8 @@ def sides(pair: Pair, keep: Path) -> tuple[Path, Path]:
 
 
 def plain(folder: Path, pair: Pair, wanted: str, seed: int) -> Any:
-    command = [folder / "bin" / "python", "-S", HERE / "loop.py", packages_of(folder), body(pair), wanted]
+    program = [str(folder / "bin" / "python"), "-S", str(HERE / "loop.py")]
+    command = [*program, str(packages_of(folder)), str(body(pair)), wanted]
     environ = os.environ | {"PYTHONHASHSEED": str(seed)}
     done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -194,7 +193,7 @@ def project(pair: Pair, keep: Path) -> Path:
     (folder / "tests" / f"test_{pair.body}.py").write_text(test, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
     for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "use")):
-        subprocess.run([*GIT, *command], cwd=folder, check=True)
+        git(folder, *command)
     return folder
 
 
@@ -202,7 +201,7 @@ def run_gate(pair: Pair, keep: Path, found: Found, seed: int) -> None:
     before, after = sides(pair, keep)
     folder = project(pair, keep)
     report = folder / "result.json"
-    command = [after / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--flame"]
+    command = [str(after / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--flame"]
     command += ["--flame-against=HEAD", f"--flame-base-python={before}/bin/python", f"--flame-seed={seed}"]
     command += [f"--flame-json={report}"]
     environ = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_flame.plugin"}
@@ -247,7 +246,19 @@ def culprit(found: Found) -> tuple[str, str]:
 
 
 def table(results: Sequence[Found]) -> str:
-    rows = [("body and releases", "truth", "gate", "98 % interval", "off", "pairs", "verdict", "", "truly", "culprit")]
+    headings = (
+        "body and releases",
+        "truth",
+        "gate",
+        "98 % interval",
+        "off",
+        "pairs",
+        "verdict",
+        "",
+        "truly",
+        "culprit",
+    )
+    rows: list[tuple[str, ...]] = [headings]
     for found in results:
         if found.truth is None or found.truth_se is None:
             continue

@@ -1,6 +1,6 @@
 """What the same profile costs in other tools: time, bytes, and how many functions the result still has.
 
-    python benchmarks/render/compare.py --perl FlameGraph/flamegraph.pl [--inferno DIR]
+    python -m benchmarks.render.compare --perl FlameGraph/flamegraph.pl [--inferno DIR]
         [--cpython "sh ci/pythons.sh run 3.15 python"] [--nodes 1000 10000 100000] [FILE | BASE HEAD]
 
 Every tool reads the same folded files, made up (profiles.py) or given, and runs as its users run it: a fresh process
@@ -28,8 +28,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from profiles import make_pair
-
+from benchmarks.render.profiles import make_pair
 from pytest_flame.formats import folded
 from pytest_flame.render.layout import Width, build_tree
 

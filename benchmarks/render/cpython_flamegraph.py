@@ -21,8 +21,8 @@ def feed(collector: Any, path: str, per_sample: float) -> float:
     stacks: list[tuple[str, int]] = []
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
         for line in file:
-            names, _, count = line.rpartition(" ")
-            stacks.append((names, int(count)))
+            text, _, number = line.rpartition(" ")
+            stacks.append((text, int(number)))
     per_sample = per_sample or sum(count for _, count in stacks) / SAMPLES
     frames: dict[str, tuple[str, tuple[int, int, int, int], str, None]] = {}
     for names, count in stacks:

@@ -1,6 +1,6 @@
 """What a two-sided profile costs to draw, from a thousand functions in the tree to a million: time, memory, bytes.
 
-    python benchmarks/render/growth.py [--nodes 1000 10000 100000 1000000] [--tests 1000] [--keep build/render]
+    python -m benchmarks.render.growth [--nodes 1000 10000 100000 1000000] [--tests 1000] [--keep build/render]
 
 Profiles are made up (profiles.py), each size in a fresh process. ``tree`` is profiles to tree, ``boxes`` the layout of
 a static picture, ``svg`` and ``page`` the whole way from the recordings of both sides to the text of the file. Times
@@ -24,8 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from profiles import judged, make_pair, run_of
-
+from benchmarks.render.profiles import judged, make_pair, run_of
 from pytest_flame.model import Verdict
 from pytest_flame.render.html import result_html
 from pytest_flame.render.layout import build_tree, lay_out
@@ -115,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{'svg MB':>8}{'page MB':>9}{'peak MB':>9}")
     rows = []
     for nodes in options.nodes:
-        command = [sys.executable, __file__, "--one", "--nodes", str(nodes), "--repeats", str(options.repeats)]
+        command = [sys.executable, "-m", "benchmarks.render.growth", "--one"]
+        command += ["--nodes", str(nodes), "--repeats", str(options.repeats)]
         command += ["--keep", str(options.keep)] if options.keep else []
         row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         rows.append(row)

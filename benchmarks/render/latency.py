@@ -1,6 +1,6 @@
 """How fast the pictures answer, in headless Chromium: first paint, hover, zoom, search.
 
-    python benchmarks/render/latency.py build/render/100000.*.html build/render/100000.*.svg [--steps 20]
+    python -m benchmarks.render.latency build/render/100000.*.html build/render/100000.*.svg [--steps 20]
 
 Takes files that compare.py kept: report pages and SVGs of this project, SVGs of flamegraph.pl and inferno, pages of
 CPython's profiler. Each is opened from the disk, alone, without cache; then the pointer moves over boxes, boxes are
@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
@@ -184,13 +185,13 @@ def answers(browser: Browser, path: Path, kind: Kind, steps: int) -> Answers:
     clock.calibrate()
     hover, zoom, reset, search = Step(), Step(), Step(), Step()
     for x, y in spots(page, kind, steps):
-        clock.measure(hover, lambda x=x, y=y: page.mouse.move(x, y))
+        clock.measure(hover, partial(page.mouse.move, x, y))
     for x, y in list(spots(page, kind, steps))[: max(3, steps // 3)]:
         page.mouse.move(x, y)
-        clock.measure(zoom, lambda x=x, y=y: page.mouse.click(x, y))
+        clock.measure(zoom, partial(page.mouse.click, x, y))
         clock.measure(reset, lambda: kind.reset(page))
     for words in SEARCHED:
-        clock.measure(search, lambda words=words: kind.search(page, words))
+        clock.measure(search, partial(kind.search, page, words))
     context.close()
     found = {"hover": hover, "zoom": zoom, "reset": reset, "search": search}
     return Answers(path.name, path.stat().st_size, first, drawn, opening, found)

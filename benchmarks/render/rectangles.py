@@ -1,6 +1,6 @@
 """Are the rectangles those of flamegraph.pl? Names, widths and nesting, on folded files and on made-up profiles.
 
-    python benchmarks/render/rectangles.py --perl FlameGraph/flamegraph.pl [--made-up 20000] [FILE.folded…]
+    python -m benchmarks.render.rectangles --perl FlameGraph/flamegraph.pl [--made-up 20000] [FILE.folded…]
 
 A made-up profile is drawn twice: the head alone, and the head with the differences of each function's own cost.
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import io
 import re
 import subprocess
 import sys
@@ -22,12 +23,15 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from profiles import make_pair
 
+from benchmarks.render.profiles import make_pair
 from pytest_flame.formats import collapsed, folded
+from pytest_flame.formats.content import Bounds, Content
+from pytest_flame.formats.labels import Naming
 from pytest_flame.model import Frame, Stack
 from pytest_flame.render.layout import Tree, Width, build_tree
 
@@ -185,8 +189,9 @@ def check(script: Path, text: str) -> Outcome:
 
 def check_foreign(script: Path, text: str) -> Outcome:
     """Likewise of another tool's file, as the ``flame`` command reads it."""
-    counts = collapsed.loads(text.encode(), "").counts
-    tree = build_tree({}, {stack: count // collapsed.PER_COUNT for stack, count in counts.items()})
+    # Labels as they are written, as flamegraph.pl draws them.
+    found = collapsed.read(Content(io.BytesIO(text.encode()), "", Bounds()), Naming(functions=False))
+    tree = build_tree({}, {stack: count // found.one for stack, count in found.counts.items()})
     ours = drawn_by_us(tree, Width.HEAD, shown_foreign)
     return compare(ours, drawn_by(script, text, tree.total(Width.HEAD)))
 
@@ -211,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     script = options.perl
     checks: list[tuple[str, Callable[[], Outcome]]] = [
-        (path.name, lambda path=path: check(script, path.read_text(encoding="utf-8"))) for path in options.files
+        (path.name, partial(check, script, path.read_text(encoding="utf-8"))) for path in options.files
     ]
     if options.made_up:
         pair = make_pair(options.made_up)

@@ -1,7 +1,7 @@
 """Does pytest-flame give functions the shares that ``perf record`` gives them? As near as two runs of perf are.
 
-    python benchmarks/sampler/agreement.py [--repeats 10] [--results build/agreement.jsonl]
-    sh ci/pythons.sh run 3.15 python benchmarks/sampler/agreement.py --load python
+    python -m benchmarks.sampler.agreement [--repeats 10] [--results build/agreement.jsonl]
+    sh ci/pythons.sh run 3.15 python -m benchmarks.sampler.agreement --load python
 
 In one process the same load runs under perf, pytest-flame and perf again, in random order: task-clock of user mode,
 4 kHz both. ``c`` and ``numpy`` compare the innermost native functions (all of the eval loop counts as one), ``python``
@@ -29,9 +29,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from perf_record import PerfRecord
-from series import MS, ROOT, Series, machine, median_interval
-
+from benchmarks.intervals import median_interval
+from benchmarks.sampler.perf_record import PerfRecord
+from benchmarks.sampler.series import MS, ROOT, Series, machine
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 
@@ -181,6 +181,8 @@ def with_flame(load: Callable[[], None], seconds: float, python: bool) -> Shares
 def in_one_process(name: str, seconds: float, seed: int) -> dict[str, Any]:
     load, python = LOADS[name], name == "python"
     if python:
+        if sys.version_info < (3, 12):
+            sys.exit("perf knows Python functions from CPython 3.12 on")
         sys.activate_stack_trampoline("perf")
     load()
     sides: dict[str, Callable[[], Shares]] = {
@@ -242,7 +244,7 @@ def main() -> int:
             key = {"load": name, "repeat": repeat, "seconds": options.seconds}
             if series.having(**key, python=python):
                 continue
-            command = [sys.executable, __file__, f"--process={name}", f"--seed={repeat}"]
+            command = [sys.executable, "-m", "benchmarks.sampler.agreement", f"--process={name}", f"--seed={repeat}"]
             command.append(f"--seconds={options.seconds}")
             # Threads of OpenBLAS that wait for work spin, for a time that is another each time.
             alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}

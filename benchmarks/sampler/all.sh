@@ -22,13 +22,13 @@ here() {
     name=$1
     script=$2
     shift 2
-    row "$name" "$PYTHON" "benchmarks/sampler/$script.py" "$@"
+    row "$name" "$PYTHON" -m "benchmarks.sampler.$script" "$@"
 }
 on() {
     version=$1
     script=$2
     shift 2
-    row "$script-$version" sh ci/pythons.sh run "$version" python "benchmarks/sampler/$script.py" "$@"
+    row "$script-$version" sh ci/pythons.sh run "$version" python -m "benchmarks.sampler.$script" "$@"
 }
 
 here handler handler

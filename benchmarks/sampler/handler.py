@@ -1,6 +1,6 @@
 """What one sample costs: the handler alone, and everything from the interrupt to the program's next instruction.
 
-    python benchmarks/sampler/handler.py [--samples 4000] [--native]
+    python -m benchmarks.sampler.handler [--samples 4000] [--native]
 
 The handler is the shipped one, timed from outside by a handler before it (``handler_clock.c``, the time stamp counter).
 Delivery is what a loop that does nothing but read the clock misses around it: interrupt, kernel, signal, return. The
@@ -26,9 +26,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf_record import PerfRecord
-from series import MS, at_depth, documents, machine, python_loop
-
+from benchmarks.sampler.perf_record import PerfRecord
+from benchmarks.sampler.series import MS, at_depth, documents, machine, python_loop
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 
@@ -75,7 +74,7 @@ class HandlerClock:
         until = self._library.ticks() + round(seconds * 1e9 * self._per_ns)
         return self._in_ns(spans, self._library.find_gaps(until, round(GAP_NS * self._per_ns), spans, room))
 
-    def _in_ns(self, spans: Sequence[Span], count: int) -> list[tuple[float, float]]:
+    def _in_ns(self, spans: ctypes.Array[Span], count: int) -> list[tuple[float, float]]:
         return [(spans[i].began / self._per_ns, spans[i].ended / self._per_ns) for i in range(count)]
 
 
@@ -116,12 +115,12 @@ def system_call_ns() -> float:
 def handler_alone(clock: HandlerClock, sampler: NativeSampler, work: Callable[[], None], samples: int) -> Spread:
     sampler.clear()
     sampler.start(MS)
+    sampler.resume()  # which wants to find its own handler
     with clock.around(signal.SIGTRAP, 4 * samples) as spans:
-        sampler.resume()
         deadline = time.thread_time_ns() + samples * MS
         while time.thread_time_ns() < deadline:
             work()
-        sampler.pause()
+    sampler.pause()
     sampler.stop()
     return Spread.of([max(0.0, ended - began - clock.read_ns) for began, ended in spans])
 
@@ -130,10 +129,10 @@ def interrupt_to_resume(clock: HandlerClock, sampler: NativeSampler, samples: in
     """Whole gaps that hold exactly one run of the handler, and what of them is not the handler."""
     sampler.clear()
     sampler.start(MS)
+    sampler.resume()
     with clock.around(signal.SIGTRAP, 4 * samples) as handled:
-        sampler.resume()
         gaps = clock.gaps(samples / 1000)
-        sampler.pause()
+    sampler.pause()
     sampler.stop()
     whole, delivery, at = [], [], 0
     for began, ended in gaps:

@@ -1,6 +1,6 @@
 """Is kernel time right? Programs that live in system calls, by four witnesses in turn.
 
-    python benchmarks/sampler/kernel_time.py [--samples 2000] [--repeats 2] [--only WORD]
+    python -m benchmarks.sampler.kernel_time [--samples 2000] [--repeats 2] [--only WORD]
 
 Share of CPU that is kernel time: by ``perf record`` on this very process, by kernel frames, by what
 ``kernel:[not sampled]`` is given when only user mode is sampled (as an unprivileged user with
@@ -33,8 +33,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from perf_record import PerfRecord
-
+from benchmarks.sampler.perf_record import PerfRecord
 from pytest_flame.model import KERNEL_NOT_SAMPLED, FrameKind, SamplerInfo
 from pytest_flame.sampling.meter import Meter
 from pytest_flame.sampling.naming import FrameNamer

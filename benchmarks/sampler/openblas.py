@@ -1,6 +1,6 @@
 """How many native stacks reach the thread's first frame from OpenBLAS's kernels, which have no unwind information?
 
-    python benchmarks/sampler/openblas.py [--samples 3000] [--repeats 5] [--results build/openblas.jsonl]
+    python -m benchmarks.sampler.openblas [--samples 3000] [--repeats 5] [--results build/openblas.jsonl]
 
 Matrix products and decompositions with ``OPENBLAS_CORETYPE=Haswell``, alternately under pytest-flame with native frames
 and under ``perf record --call-graph dwarf``. A stack counts when it is complete from OpenBLAS to where the thread
@@ -20,9 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from perf_record import PerfRecord
-from series import MS, ROOT, Series, machine
-
+from benchmarks.sampler.perf_record import PerfRecord
+from benchmarks.sampler.series import MS, ROOT, Series, machine
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.profile_source import RawFrame
@@ -101,7 +100,8 @@ def main() -> int:
     for repeat in range(options.repeats):
         key = {"asked": options.samples, "repeat": repeat}
         if not series.having(**key):
-            command = [sys.executable, __file__, f"--samples={options.samples}", f"--seed={repeat}"]
+            command = [sys.executable, "-m", "benchmarks.sampler.openblas"]
+            command += [f"--samples={options.samples}", f"--seed={repeat}"]
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
             series.add(key | json.loads(done.stdout))
     rows = series.having(asked=options.samples)

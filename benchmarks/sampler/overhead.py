@@ -1,6 +1,6 @@
 """What a sampled program pays: its own CPU time, beside ``perf record -g`` with the same event, period and bits.
 
-    python benchmarks/sampler/overhead.py [--pairs 70] [--frequency 1000] [--results build/overhead.jsonl]
+    python -m benchmarks.sampler.overhead [--pairs 70] [--frequency 1000] [--results build/overhead.jsonl]
 
 In one process the same work runs again and again, each time in random order: alone, sampled by pytest-flame, and with
 ``perf record -g`` attached and switched on. Compared is the CPU time of the process around the work, pair by pair; each
@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from perf_record import PerfRecord
-from series import LOADS, ROOT, Series, at_depth, load_named, machine, median_interval
-
+from benchmarks.intervals import median_interval
+from benchmarks.sampler.perf_record import PerfRecord
+from benchmarks.sampler.series import LOADS, ROOT, Series, at_depth, load_named, machine
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 
@@ -97,7 +97,10 @@ def run(series: Series, load: str, options: argparse.Namespace) -> bool:
         arguments += [f"--rounds={min(PER_PROCESS, options.pairs - done)}"]
         arguments += [flag for flag in ("--user", "--native") if getattr(options, flag[2:])]
         lines = subprocess.run(
-            [sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, check=True
+            [sys.executable, "-m", "benchmarks.sampler.overhead", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
         ).stdout.splitlines()
         for line in lines:
             series.add(key | json.loads(line))

@@ -1,17 +1,14 @@
-"""What the sampler's benchmarks share: results one a line to go on from, intervals, and the loads they run."""
+"""What the sampler's benchmarks share: results one a line to go on from, the machine in a line, loads to run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import platform
 import re
-import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -57,42 +54,7 @@ class Series:
         return [row for row in self.rows if all(row.get(name) == value for name, value in values.items())]
 
 
-# --- figures --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    middle: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.middle:.4f} [{self.low:.4f}, {self.high:.4f}]"
-
-
-def median_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Median and the distribution-free interval of at least ``level`` between two order statistics (sign test)."""
-    ordered, n = sorted(values), len(values)
-    outside, below, term = 0.0, 0, 0.5**n
-    while outside + term <= (1 - level) / 2:
-        outside += term
-        below += 1
-        term *= (n - below + 1) / below
-    return Interval(statistics.median(ordered), ordered[max(0, below - 1)], ordered[min(n - 1, n - below)])
-
-
-def binomial_interval(share: float, trials: int, level: float = 0.99) -> tuple[int, int]:
-    """Fewest and most of ``trials`` that happen with at least ``level`` when each has chance ``share`` (exact)."""
-    tail, low, below = (1 - level) / 2, 0, 0.0
-    log_p, log_q = math.log(share), math.log1p(-share)
-    for k in range(trials + 1):
-        log_ways = math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
-        below += math.exp(log_ways + k * log_p + (trials - k) * log_q)
-        if below <= tail:
-            low = k + 1
-        elif below >= 1 - tail:
-            return low, k
-    return low, trials
+# --- the machine -----------------------------------------------------------------------------------------------------
 
 
 def machine() -> str:

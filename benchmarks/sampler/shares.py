@@ -1,6 +1,6 @@
 """Do the samples give each part of a program the share of CPU it really used? Known loads on every rung of the ladder.
 
-    python benchmarks/sampler/shares.py [--samples 4000] [--repeats 20] [--results build/shares.jsonl]
+    python -m benchmarks.sampler.shares [--samples 4000] [--repeats 20] [--results build/shares.jsonl]
 
 Truth is each part's own CPU clock (CLOCK_THREAD_CPUTIME_ID), read around every call of it. Each repeat asks whether the
 part's samples lie within the 99 % interval of a binomial draw with that chance. Exit status 1 when more of them are
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from series import MS, ROOT, Series, binomial_interval, machine
-
+from benchmarks.intervals import binomial_interval
+from benchmarks.sampler.series import MS, ROOT, Series, machine
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.meter import Meter
 from pytest_flame.sampling.naming import FrameNamer
@@ -242,7 +242,7 @@ def shown(rows: list[dict[str, Any]], rung: str) -> tuple[int, int]:
     print(f"\n{name}, {rung}: {len(rows)} repeats, {sums['taken']} samples, {missing}")
     for part in sorted(rows[0]["parts"], key=lambda part: -rows[0]["parts"][part][0]):
         pairs = [(*row["parts"][part], row["counts"]["taken"]) for row in rows]
-        misses = sum(not is_inside(*pair, by_clock) for pair in pairs)
+        misses = sum(not is_inside(t, f, n, by_clock) for t, f, n in pairs)
         truth = sum(t * n for t, _, n in pairs) / sums["taken"]
         found = sum(f * n for _, f, n in pairs) / sums["taken"]
         worst = max((f - t for t, f, _ in pairs), key=abs)

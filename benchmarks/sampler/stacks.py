@@ -1,7 +1,7 @@
 """No sampled stack that the program never had: twelve workloads against what ``sys.setprofile`` sees of them.
 
-    python benchmarks/sampler/stacks.py [--samples 50000] [--results build/stacks.jsonl]
-    sh ci/pythons.sh run 3.14 python benchmarks/sampler/stacks.py        (any other interpreter)
+    python -m benchmarks.sampler.stacks [--samples 50000] [--results build/stacks.jsonl]
+    sh ci/pythons.sh run 3.14 python -m benchmarks.sampler.stacks        (any other interpreter)
 
 20 kHz, each workload by itself until there are enough samples, then once more with a walker that is broken on purpose
 (it names each leaf's caller wrongly). Exit status 1 when a stack is impossible, when the broken walker goes unnoticed,
@@ -18,9 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from series import MS, ROOT, Series, machine
-from stack_truth import ALL_PIECES, impossible_stacks, possible_stacks, sampled_stacks, workload
-
+from benchmarks.sampler.series import MS, ROOT, Series, machine
+from benchmarks.sampler.stack_truth import ALL_PIECES, impossible_stacks, possible_stacks, sampled_stacks, workload
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 

@@ -1,6 +1,6 @@
 """The interpreter's own test files under fast sampling: every test ends as it does without.
 
-    python benchmarks/sampler/stress.py [--frequency 20000] [--results build/stress.jsonl] [test_json …]
+    python -m benchmarks.sampler.stress [--frequency 20000] [--results build/stress.jsonl] [test_json …]
 
 Each file of CPython's ``test`` package runs in two fresh processes, alone and sampled from its first line to its last,
 by ``test.libregrtest``; compared are the outcomes of the single tests. Where they differ both are run again, and a test
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import signal
 import subprocess
@@ -25,47 +24,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from series import ROOT, Series, machine
+from benchmarks.sampler.series import ROOT, Series, machine
 
+TARGET = Path(__file__).with_name("stress_target.py")
 FILES = Path(__file__).with_name("stress_files.txt").read_text(encoding="utf-8").split()
 SECONDS = 900
 SIGNALLED = {-number: number.name for number in signal.Signals}
-
-
-def in_this_process(file: str, junit: str, frequency: int, counts: str) -> None:
-    """Runs the file and leaves by ``SystemExit``; sampled when there is a frequency."""
-    from test.libregrtest.main import main as regrtest
-
-    sys.argv = ["regrtest", "--junit-xml", junit, "--quiet", file]
-    if not frequency:
-        regrtest()
-        return
-    from pytest_flame.model import SamplerInfo
-    from pytest_flame.sampling.native import NativeSampler
-
-    with NativeSampler(SamplerInfo("perf-sigtrap", "task-clock", True, frequency)) as sampler:
-        sampler.start(1_000_000_000 // frequency)
-        sampler.resume()
-        pid = os.getpid()
-        try:
-            regrtest()
-        finally:
-            if os.getpid() == pid:
-                sampler.pause()
-                sampler.stop()
-                found = sampler.samples()
-                Path(counts).write_text(
-                    json.dumps({"taken": found.counts.taken, "unwindable": found.counts.unwindable,
-                                "lost": found.counts.lost + found.counts.overflowed, "stacks": len(found.stacks)})
-                )  # fmt: skip
 
 
 def run_file(file: str, frequency: int) -> dict[str, Any]:
     """Outcome by test, how the process ended, and what was sampled."""
     with tempfile.TemporaryDirectory(prefix="stress-") as name:
         folder = Path(name)
-        command = [sys.executable, __file__, f"--process={file}", f"--frequency={frequency}"]
-        command += [f"--junit={folder / 'junit.xml'}", f"--counts={folder / 'counts.json'}"]
+        command = [sys.executable, str(TARGET), file, str(folder / "junit.xml")]
+        command += [str(frequency), str(folder / "counts.json")] if frequency else []
         began = time.monotonic()
         try:
             done = subprocess.run(command, cwd=folder, capture_output=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
@@ -131,13 +103,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", help="files of the test package, as for python -m test")
     parser.add_argument("--frequency", type=int, default=20_000)
     parser.add_argument("--results", type=Path, default=ROOT / "build" / "stress.jsonl")
-    parser.add_argument("--process", help=argparse.SUPPRESS)
-    parser.add_argument("--junit", help=argparse.SUPPRESS)
-    parser.add_argument("--counts", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.process:
-        in_this_process(options.process, options.junit, options.frequency, options.counts)
-        return 0
     if find_spec("test.libregrtest") is None:
         sys.exit("this Python has no test package (Debian: apt-get install libpython3.X-testsuite)")
     print(machine())

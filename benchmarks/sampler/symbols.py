@@ -1,8 +1,8 @@
 """What naming native frames costs, and whether the names are those that perf and addr2line give.
 
-    python benchmarks/sampler/symbols.py startup [--repeats 7]
-    python benchmarks/sampler/symbols.py perf [--seconds 5]
-    python benchmarks/sampler/symbols.py addr2line [--addresses 400]
+    python -m benchmarks.sampler.symbols startup [--repeats 7]
+    python -m benchmarks.sampler.symbols perf [--seconds 5]
+    python -m benchmarks.sampler.symbols addr2line [--addresses 400]
 
 ``startup``: a fresh interpreter names one address in each of libpython, libc, numpy's core and its OpenBLAS, mapped by
 another process, with an empty cache and then with a filled one. The sampler is imported already; the time runs from
@@ -163,11 +163,11 @@ def compare_perf(shown: str, pid: int) -> bool:
             kind = "same" if ours == without_clone(theirs) else "other"
         else:
             mapping = mappings.find(address)
-            if mapping is None:
+            linked = None if mapping is None else symbolizer.linked_address(mapping, address)
+            if mapping is None or linked is None:
                 continue
             name = symbolizer.name(mapping, address)
             ours, place = name.symbol, name.library
-            linked = symbolizer.linked_address(mapping, address)
             kind = extents.judge(ours, linked - name.offset, theirs, linked, mapping.path)
         tally.setdefault(place, Counter())[kind] += 1
         if kind == "other":

@@ -1,6 +1,6 @@
 """What a sampler adds to a thread's start and end: the observer effect of tests that start threads.
 
-    python benchmarks/sampler/thread_start.py [--threads 400] [--repeats 7]
+    python -m benchmarks.sampler.thread_start [--threads 400] [--repeats 7]
 
 CPU of a thread that is started, does nothing much and is joined; without a sampler, under perf events and under the
 timer, alternately, medians over the repeats.

@@ -1,7 +1,7 @@
 """How many samples do samplers throw away or get wrong? py-spy, austin and Tachyon beside pytest-flame, on one program.
 
-    python benchmarks/sampler/torn.py [--repeats 5] [--seconds 5] [--results build/torn.jsonl]
-    sh ci/pythons.sh run 3.15 python benchmarks/sampler/torn.py --tool flame --tool tachyon --tool tachyon-blocking
+    python -m benchmarks.sampler.torn [--repeats 5] [--seconds 5] [--results build/torn.jsonl]
+    sh ci/pythons.sh run 3.15 python -m benchmarks.sampler.torn --tool flame --tool tachyon --tool tachyon-blocking
 
 ``discarded`` is what the tool itself says it threw away; ``torn`` are stacks among what it kept that the program can
 not have, by the names of their functions, checked against everything ``sys.setprofile`` sees of it. Tools take turns
@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from series import ROOT, Series, machine
+from benchmarks.sampler.series import ROOT, Series, machine
 
-TARGET = Path(__file__).with_name("torn_target.py")
-FRAMES_OUTSIDE = {"<module>", "main", "for_ever", "sampled", "no_automatic_gc", "__enter__", "__exit__"}
+TARGET = (sys.executable, "-m", "benchmarks.sampler.torn_target")
+OF_RUNPY = {"_run_module_as_main", "_run_code"}
+FRAMES_OUTSIDE = OF_RUNPY | {"<module>", "main", "for_ever", "sampled", "no_automatic_gc", "__enter__", "__exit__"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,7 @@ class NotRun(Exception):
 
 @contextmanager
 def target(folder: Path) -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, str(TARGET), str(folder / "possible.json")], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([*TARGET, str(folder / "possible.json")], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
@@ -89,7 +88,7 @@ def collapsed(path: Path, frame_name: Callable[[str], str | None]) -> dict[tuple
 
 def flame(folder: Path, rate: int, seconds: float) -> Sampled:
     arguments = [str(folder / "possible.json"), str(rate), str(seconds), str(folder / "samples.json")]
-    ask([sys.executable, str(TARGET), *arguments], seconds)
+    ask([*TARGET, *arguments], seconds)
     found = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
     inside = {("workload", *stack.split(";")): count for stack, count in found["stacks"].items() if stack}
     return Sampled(inside, found["discarded"])
@@ -197,22 +196,22 @@ def main() -> int:
     options = parser.parse_args()
     print(machine())
     series, python = Series(options.results), platform.python_version()
-    cells = [{"tool": tool, "rate": rate} for rate in options.rate or (1000, 10_000) for tool in options.tool or TOOLS]
+    cells = [(tool, rate) for rate in options.rate or (1000, 10_000) for tool in options.tool or TOOLS]
     for repeat in range(options.repeats):
-        for cell in random.Random(repeat).sample(cells, len(cells)):
-            key = cell | {"repeat": repeat, "seconds": options.seconds}
+        for tool, rate in random.Random(repeat).sample(cells, len(cells)):
+            key = {"tool": tool, "rate": rate, "repeat": repeat, "seconds": options.seconds}
             if not series.having(**key, python=python):
-                series.add(key | measure(cell["tool"], cell["rate"], options.seconds))
+                series.add(key | measure(tool, rate, options.seconds))
     bad: dict[tuple[str, int], float] = {}
-    for cell in cells:
-        rows = series.having(**cell, seconds=options.seconds, python=python)
+    for tool, rate in cells:
+        rows = series.having(tool=tool, rate=rate, seconds=options.seconds, python=python)
         good = [row for row in rows if "broken" not in row]
-        label = f"{python:<9}{cell['tool']:<20}{cell['rate']:>6} Hz  "
+        label = f"{python:<9}{tool:<20}{rate:>6} Hz  "
         if not good:
             print(f"{label}not run: {rows[0]['broken']}")
             continue
         kept, torn, discarded = (sum(row[name] for row in good) for name in ("kept", "torn", "discarded"))
-        bad[cell["tool"], cell["rate"]] = (torn + discarded) / max(1, kept + discarded)
+        bad[tool, rate] = (torn + discarded) / max(1, kept + discarded)
         print(f"{label}{kept:>7} kept, {torn:>5} torn ({torn / max(1, kept):6.2%}), {discarded:>5} discarded "
               f"({discarded / max(1, kept + discarded):6.2%})")  # fmt: skip
         for example in next((row["examples"] for row in good if row["examples"]), []):

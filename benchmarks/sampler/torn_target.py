@@ -1,6 +1,6 @@
 """A program for samplers to look at: the workloads of ``stack_truth`` for ever, once all their stacks are written down.
 
-    python benchmarks/sampler/torn_target.py POSSIBLE.json [RATE SECONDS SAMPLES.json]
+    python -m benchmarks.sampler.torn_target POSSIBLE.json [RATE SECONDS SAMPLES.json]
 
 With a rate it samples itself by pytest-flame for so many seconds and ends.
 """
@@ -12,13 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from series import MS
-from stack_truth import PIECES, STOPS, no_automatic_gc, possible_stacks, workload
-
+from benchmarks.sampler.series import MS
+from benchmarks.sampler.stack_truth import PIECES, STOPS, no_automatic_gc, possible_stacks, workload
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 
-Names = list[str]
+Names = tuple[str, ...]
 
 
 def plain(qualname: str) -> str:

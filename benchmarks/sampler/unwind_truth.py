@@ -1,6 +1,6 @@
 """Native stacks against libgcc's and libunwind's, walked at the same interrupted instruction.
 
-    python benchmarks/sampler/unwind_truth.py [WORKLOAD…] [--seconds 5] [--hz 2000]
+    python -m benchmarks.sampler.unwind_truth [WORKLOAD…] [--seconds 5] [--hz 2000]
 
 Workloads that are not installed are left out and said so: numpy, scipy, cryptography and orjson (both Rust). Stacks are
 compared address by address. Where a function has no unwind information the libraries stop; there the sampler guesses a

@@ -1,7 +1,7 @@
 """Records a bank: many consecutive processes of the same code, from which comparisons are replayed afterwards.
 
-    python benchmarks/verdicts/bank.py --condition quiet --processes 80
-    python benchmarks/verdicts/bank.py --condition bursts --name bursts-evening --only json
+    python -m benchmarks.verdicts.bank --condition quiet --processes 80
+    python -m benchmarks.verdicts.bank --condition bursts --name bursts-evening --only json
 
 Every process goes through the real worker, on a plan that is calibrated once and then kept with the results. The
 two processes of a pair run one after the other with the same seeds, as base and head do; one pair of every workload
@@ -24,8 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conditions import Condition, neighbours, surroundings
-
+from benchmarks.verdicts.conditions import Condition, neighbours, surroundings
 from pytest_flame.baseline import wire
 from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.job import Job, Plan, WorkerResult

@@ -1,8 +1,8 @@
 """From end to end: what does ``pytest --flame-against=base`` say of changed code in a real repository?
 
-    taskset -c 0 python benchmarks/verdicts/changed.py --results build/changed --repeats 5
-    python benchmarks/verdicts/changed.py --results build/changed --kind masked --first 5
-    python benchmarks/verdicts/changed.py --results build/changed --table
+    taskset -c 0 python -m benchmarks.verdicts.changed --results build/changed --repeats 5
+    python -m benchmarks.verdicts.changed --results build/changed --kind masked --first 5
+    python -m benchmarks.verdicts.changed --results build/changed --table
 
 Every run makes a repository with two commits, changes three independent workloads in one of the ways of
 ``changed_project.KINDS``, and gates their three tests in one run of pytest with the gate's own defaults: three
@@ -16,7 +16,6 @@ import argparse
 import enum
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,11 +27,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
-from changed_project import KINDS, SUBJECTS, WORKLOADS, Kind, load_calibrations, write_repository
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned, append_result, ending, read_results, source_hash
-from wilson import shown
+from benchmarks.intervals import shown
+from benchmarks.trial import aligned, append_result, children_cpu_s, ending, read_results, source_hash
+from benchmarks.verdicts.changed_project import KINDS, LEAVES, Kind, write_repository
+from benchmarks.verdicts.shop import SUBJECTS, WORKLOADS, load_calibrations
 
 TIMEOUT_S = 900
 
@@ -177,12 +175,12 @@ class Series:
         load = os.getloadavg()[0]
         with tempfile.TemporaryDirectory(prefix="changed-") as scratch:
             project = Path(scratch) / "shop"
-            calibrations = load_calibrations(self.folder / "calibration.json", Path(scratch) / "calibration")
+            calibrations = load_calibrations(self.folder / "calibration.json", Path(scratch) / "calibration", LEAVES)
             write_repository(project, calibrations, kind)
-            cpu, began = _children_s(), time.monotonic()
+            cpu, began = children_cpu_s(), time.monotonic()
             files = (raw / f"{kind.name}-{repeat}.json", raw / f"{kind.name}-{repeat}.txt")
             tests, broken = gate(project, *files, seed=1000 * repeat + list(KINDS).index(kind.name))
-            wall, cpu = time.monotonic() - began, _children_s() - cpu
+            wall, cpu = time.monotonic() - began, children_cpu_s() - cpu
         return Run(
             kind.name, repeat, self.mode, self.source, round(wall, 1), round(cpu, 1), round(load, 2), tests, broken
         )
@@ -202,11 +200,6 @@ def run_missing(series: Series, kinds: Sequence[Kind], repeats: Iterable[int]) -
 def _said(kind: Kind, decision: Decision) -> str:
     effect = f" {100 * (decision.ratio - 1):+.1f} %" if decision.ratio is not None else ""
     return f"{decision.verdict}{effect} {', '.join(decision.culprits)} ({judged(kind, decision).value})"
-
-
-def _children_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 # --- the table --------------------------------------------------------------------------------------------------

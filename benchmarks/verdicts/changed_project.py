@@ -1,43 +1,19 @@
 """A project of three independent workloads, the ways its code may change, and what has to be said of each.
 
-Every workload has four leaves of known cost: ``weigh`` takes a tenth of the whole, ``stamp`` a fifth, ``tally`` a
-twentieth, and ``seal`` a tenth in a function written in C. What is right to answer is written here, beside the change.
+Every workload has all four leaves. What is right to answer is written here, beside the change.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peers_project import git
+from benchmarks.verdicts import shop
+from benchmarks.verdicts.shop import SHARES, Calibration, function, once, source
 
-SUBJECTS = Path(__file__).parent / "changed_subjects"
-WORKLOADS = ("recursion", "records", "objects")
-SHARES: Mapping[str, float] = {"weigh": 0.10, "stamp": 0.20, "tally": 0.05, "seal": 0.10}
-PLACEHOLDERS: Mapping[str, int] = {"weigh": 1001, "stamp": 1002, "tally": 1003, "seal": 1004}
-"""The number of rounds (of ``seal``: of bytes) that stands in the sources."""
-PROBES: Mapping[str, int] = {"weigh": 400, "stamp": 400, "tally": 800, "seal": 8000}
-
-TIMING = """
-import importlib, sys, time
-sys.path.insert(0, sys.argv[1])
-work = importlib.import_module("shop." + sys.argv[2]).work
-seconds = []
-until = time.process_time() + float(sys.argv[3])
-while time.process_time() < until or len(seconds) < 5:
-    start = time.process_time()
-    work()
-    seconds.append(time.process_time() - start)
-seconds.sort()
-print(seconds[len(seconds) // 4])
-"""
-"""Lower quartile: what others do meanwhile only adds time."""
+LEAVES = tuple(SHARES)
 
 PROJECT: Mapping[str, str] = {
     "pyproject.toml": """\
@@ -108,12 +84,12 @@ class Kind:
 
 
 def _twice(source: str, _workload: str, _rounds: Mapping[str, int]) -> str:
-    return _once(r"^( +)weigh\(\)\n", r"\1weigh()\n\1weigh()\n", source)
+    return once(r"^( +)weigh\(\)\n", r"\1weigh()\n\1weigh()\n", source)
 
 
 def _new_frame(source: str, workload: str, rounds: Mapping[str, int]) -> str:
-    called = _once(r"^( +)weigh\(\)\n", r"\1weigh()\n\1audit()\n", source)
-    return called + "\n\n" + _leaf(source, "weigh").replace("weigh", "audit")
+    called = once(r"^( +)weigh\(\)\n", r"\1weigh()\n\1audit()\n", source)
+    return called + "\n\n" + function(source, "weigh").replace("weigh", "audit")
 
 
 def _renamed(source: str, _workload: str, _rounds: Mapping[str, int]) -> str:
@@ -121,39 +97,15 @@ def _renamed(source: str, _workload: str, _rounds: Mapping[str, int]) -> str:
 
 
 def _inlined(source: str, _workload: str, _rounds: Mapping[str, int]) -> str:
-    leaf = _leaf(source, "tally")
+    leaf = function(source, "tally")
     body = leaf.partition("\n")[2].replace("return ", "")
     lines = [line.removeprefix("    ") for line in body.splitlines()]
     without = source.replace(leaf, "").replace("\n\n\n\n\n", "\n\n\n")
-    return _once(r"^( +)tally\(\)\n", lambda match: "".join(f"{match[1]}{line}\n" for line in lines), without)
-
-
-_EXTRACTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "recursion": (
-        (
-            "    return fibonacci(18)\n",
-            "    return answer(18)\n\n\ndef answer(n: int) -> int:\n    return fibonacci(n)\n",
-        ),
-    ),
-    "records": (
-        ("    records = json.loads(json.dumps(RECORDS))\n", "    records = copied()\n"),
-        ("def by_tag", "def copied() -> list:\n    return json.loads(json.dumps(RECORDS))\n\n\ndef by_tag"),
-    ),
-    "objects": (
-        ("    return summed(ordered).whole + summed(amounts).whole\n", "    return both(ordered, amounts)\n"),
-        (
-            "def priced",
-            "def both(first: list, second: list) -> int:\n"
-            "    return summed(first).whole + summed(second).whole\n\n\ndef priced",
-        ),
-    ),
-}
+    return once(r"^( +)tally\(\)\n", lambda match: "".join(f"{match[1]}{line}\n" for line in lines), without)
 
 
 def _extracted(source: str, workload: str, _rounds: Mapping[str, int]) -> str:
-    for old, new in _EXTRACTIONS[workload]:
-        source = _once(re.escape(old), new, source)
-    return source
+    return shop.extracted(source, workload)
 
 
 _SEALS = ("crc32", "libz", "zlib", "sha256", "SHA256", "libcrypto", "_hashlib", "escape", "_speedups")
@@ -197,104 +149,14 @@ KINDS: Mapping[str, Kind] = {
 # --- sources ----------------------------------------------------------------------------------------------------
 
 
-def source(workload: str, rounds: Mapping[str, int]) -> str:
-    """Of one workload with so many rounds in each leaf. The other names in it stay as they are."""
-    text = (SUBJECTS / f"{workload}.py").read_text(encoding="utf-8")
-    for leaf, placeholder in PLACEHOLDERS.items():
-        text = _once(rf"\b{placeholder}\b", str(rounds[leaf]), text)
-    return text
-
-
 def changed(workload: str, calibration: Calibration, kind: Kind) -> str:
     """The workload's source after the change."""
     text = source(workload, calibration.rounds(kind.sizes))
     return text if kind.rewrite is None else kind.rewrite(text, workload, calibration.rounds({}))
 
 
-def _once(pattern: str, new: str | Callable[[re.Match[str]], str], text: str) -> str:
-    """``ValueError`` unless ``pattern`` stands exactly once in ``text``."""
-    found, count = re.subn(pattern, new, text, flags=re.MULTILINE)
-    if count != 1:
-        raise ValueError(f"{pattern!r} stands {count} times in the source, not once")
-    return found
-
-
-def _leaf(source: str, name: str) -> str:
-    """The text of a function that ends at an empty line or with the file."""
-    match = re.search(rf"^def {name}\(.*?(?=\n\n|\Z)", source, re.MULTILINE | re.DOTALL)
-    if match is None:
-        raise ValueError(f"no function {name} in the source")
-    return match[0].rstrip("\n") + "\n"
-
-
-def write_tree(folder: Path, sources: Mapping[str, str]) -> None:
-    for name, text in {**PROJECT, **{f"shop/{workload}.py": text for workload, text in sources.items()}}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
 def write_repository(project: Path, calibrations: Mapping[str, Calibration], kind: Kind) -> None:
-    """Two commits on ``main``: tag ``base``, and ``kind`` applied to all workloads, which is checked out."""
-    write_tree(project, {name: source(name, one.rounds({})) for name, one in calibrations.items()})
-    git(project, "init", "--quiet", "--initial-branch=main")
-    git(project, "add", "--all")
-    git(project, "commit", "--quiet", "--message=base")
-    git(project, "tag", "base")
-    for name, one in calibrations.items():
-        (project / f"shop/{name}.py").write_text(changed(name, one, kind), encoding="utf-8")
-    git(project, "commit", "--quiet", "--all", "--allow-empty", f"--message={kind.what}")
-
-
-# --- measured plainly -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What one call of a workload costs, in CPU seconds on this machine."""
-
-    rest: float
-    """Everything but the leaves' rounds."""
-    round: Mapping[str, float]
-    """One round of each leaf, in all its calls together."""
-
-    @property
-    def whole(self) -> float:
-        return self.rest / (1 - sum(SHARES.values()))
-
-    def rounds(self, sizes: Mapping[str, float]) -> dict[str, int]:
-        """Of each leaf, ``sizes`` instead of its usual share."""
-        return {leaf: round(sizes.get(leaf, share) * self.whole / self.round[leaf]) for leaf, share in SHARES.items()}
-
-
-def seconds(folder: Path, workload: str, budget: float) -> float:
-    """CPU seconds of one call of the workload in ``folder``, in one fresh process."""
-    environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-c", TIMING, str(folder), workload, str(budget)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
-
-
-def calibrate(
-    scratch: Path, workload: str, processes: int = 5, measure: Callable[[Path, str, float], float] = seconds
-) -> Calibration:
-    """Sources that differ only in rounds, by turns in fresh processes; the fastest of each counts."""
-    none = dict.fromkeys(SHARES, 0)
-    variants = {"none": none} | {leaf: none | {leaf: PROBES[leaf]} for leaf in SHARES}
-    for name, rounds in variants.items():
-        write_tree(scratch / name, {workload: source(workload, rounds)})
-    taken: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(processes):
-        for name in variants:
-            taken[name].append(measure(scratch / name, workload, 0.2))
-    rest = min(taken["none"])
-    return Calibration(rest, {leaf: (min(taken[leaf]) - rest) / PROBES[leaf] for leaf in SHARES})
-
-
-def load_calibrations(path: Path, scratch: Path) -> dict[str, Calibration]:
-    """From ``path``; measured and written where they are missing, so that a series is of one and the same project."""
-    if not path.exists():
-        found = {name: calibrate(scratch / name, name) for name in WORKLOADS}
-        text = json.dumps({name: {"rest": c.rest, "round": dict(c.round)} for name, c in found.items()}, indent=2)
-        path.write_text(text + "\n", encoding="utf-8")
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return {name: Calibration(one["rest"], one["round"]) for name, one in data.items()}
+    """Two commits: tag ``base``, and tag ``head`` with ``kind`` applied to all workloads, which is checked out."""
+    base = {f"shop/{name}.py": source(name, one.rounds({})) for name, one in calibrations.items()}
+    head = {f"shop/{name}.py": changed(name, one, kind) for name, one in calibrations.items()}
+    shop.write_repository(project, {**PROJECT, **base}, head, kind.what)

@@ -1,7 +1,7 @@
 """Which estimator of a process, and which interval over processes? Candidates replayed over banks.
 
-    python benchmarks/verdicts/choose.py --results build/banks --pairs 10
-    python benchmarks/verdicts/choose.py --model
+    python -m benchmarks.verdicts.choose --results build/banks --pairs 10
+    python -m benchmarks.verdicts.choose --model
 
 Windows of consecutive pairs move along each bank; within each pair chance says which process is the base. As all
 processes ran the same code, every call of "slower" is a false alarm, and as all candidates move with the data, a
@@ -13,18 +13,16 @@ some disturbed by a factor of 1.3–1.6, and drift.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bank import RESULTS, Entry, banks
-from candidates import ESTIMATORS, INTERVALS, Estimator, Floats, Interval
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
-from wilson import shown
+from benchmarks.intervals import shown
+from benchmarks.trial import aligned
+from benchmarks.verdicts.bank import RESULTS, Entry, banks
+from benchmarks.verdicts.candidates import ESTIMATORS, INTERVALS, Estimator, Floats, Interval
 
 THRESHOLDS = (0.0, 0.02, 0.05)
 EFFECTS = (0.03, 0.05, 0.10)

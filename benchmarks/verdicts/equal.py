@@ -1,6 +1,6 @@
 """At equal false alarms: who finds more? The gate's candidates and other tools' rules, all on the same processes.
 
-    python benchmarks/verdicts/equal.py --results build/banks --pairs 10
+    python -m benchmarks.verdicts.equal --results build/banks --pairs 10
 
 Every rule has a number that says how much slower the head looks. The number that identical code exceeds in a given
 share of comparisons becomes the limit for a slowdown that is injected into the same comparisons: no rule can win by
@@ -11,20 +11,18 @@ being louder. It is one limit for all banks, as users have one: the smallest tha
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from bank import RESULTS, banks
-from candidates import ESTIMATORS, INTERVALS, Floats
-from choose import round_costs
-from rules import ASV_P
 from scipy import stats
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
+from benchmarks.trial import aligned
+from benchmarks.verdicts.bank import RESULTS, banks
+from benchmarks.verdicts.candidates import ESTIMATORS, INTERVALS, Floats
+from benchmarks.verdicts.choose import round_costs
+from benchmarks.verdicts.rules import ASV_P
 
 EFFECTS = (0.02, 0.03, 0.05, 0.10)
 SWAPS = 8

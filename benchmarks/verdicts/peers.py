@@ -1,8 +1,8 @@
 """Does another tool alarm when it should, and only then? Peers on the same machine, in the same hour, at equal cost.
 
-    python benchmarks/verdicts/peers.py --results build/peers --repeats 20 --budget 10
-    python benchmarks/verdicts/peers.py --results build/peers --neighbour --tool pyperf --tool pytest-flame
-    python benchmarks/verdicts/peers.py --results build/peers --table
+    python -m benchmarks.verdicts.peers --results build/peers --repeats 20 --budget 10
+    python -m benchmarks.verdicts.peers --results build/peers --neighbour --tool pyperf --tool pytest-flame
+    python -m benchmarks.verdicts.peers --results build/peers --table
 
 Every repeat makes a repository with two commits for each workload and change, and asks each tool in random order,
 one after the other. Answers go to ``decisions.jsonl``, outputs below ``raw``; started again, only what is missing
@@ -20,11 +20,12 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from conditions import Condition, neighbours
-from peers_project import WORKLOADS, Change, write_repository
-from peers_results import Cell, Decision, Results
-from peers_tables import report
-from peers_tools import TOOLS, Trial, decide, install, version
+from benchmarks.verdicts.conditions import Condition, neighbours
+from benchmarks.verdicts.peers_project import Change, write_repository
+from benchmarks.verdicts.peers_results import Cell, Decision, Results
+from benchmarks.verdicts.peers_tables import report
+from benchmarks.verdicts.peers_tools import TOOLS, Trial, decide, install, version
+from benchmarks.verdicts.shop import WORKLOADS
 
 
 def ask(results: Results, cell: Cell, tool_version: str) -> Decision:

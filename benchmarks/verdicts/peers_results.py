@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from peers_answers import Answer
-from peers_project import Calibration, Change, calibrate, verify
+from benchmarks.verdicts.peers_answers import Answer
+from benchmarks.verdicts.peers_project import LEAVES, Change, verify
+from benchmarks.verdicts.shop import Calibration, load_calibrations
 
 MEASURING = ("base", "head", "both")
 
@@ -90,11 +91,8 @@ class Results:
 
     def calibration(self, workload: str) -> Calibration:
         """Measured once and then kept: all repeats are of the same commits."""
-        path = self.folder / f"calibration-{workload}.json"
-        if not path.exists():
-            with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
-                path.write_text(calibrate(Path(scratch), workload).to_json(), encoding="utf-8")
-        return Calibration.from_json(path.read_text(encoding="utf-8"))
+        with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
+            return load_calibrations(self.folder / "calibration.json", Path(scratch), LEAVES)[workload]
 
     @property
     def verified(self) -> Path:

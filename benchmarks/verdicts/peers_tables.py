@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from statistics import median
 
-from peers_answers import Answer
-from peers_project import CULPRIT, WORKLOADS, Change
-from peers_results import Decision
-from peers_tools import TOOLS, Tool
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
-from wilson import shown
+from benchmarks.intervals import shown
+from benchmarks.trial import aligned
+from benchmarks.verdicts.peers_answers import Answer
+from benchmarks.verdicts.peers_project import CULPRIT, Change
+from benchmarks.verdicts.peers_results import Decision
+from benchmarks.verdicts.peers_tools import TOOLS, Tool
+from benchmarks.verdicts.shop import WORKLOADS
 
 
 def rate(answers: Sequence[Answer]) -> str:
@@ -63,7 +60,7 @@ def blame(decisions: Sequence[Decision], tools: Sequence[Tool], changes: Sequenc
 
 
 def truth(verified: dict[str, dict[str, float]], workloads: Sequence[str], changes: Sequence[Change]) -> str:
-    rows = [("workload", "change", "wanted", "median of pairs", "fastest", "pairs")]
+    rows: list[tuple[str, ...]] = [("workload", "change", "wanted", "median of pairs", "fastest", "pairs")]
     for workload, change in itertools.product(workloads, changes):
         found = verified.get(f"{workload} {change}")
         if found:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -19,12 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import peers_answers as answers
-from peers_answers import Answer, Unreadable
-from peers_project import BUDGET, ITERATIONS, asv_rounds, git
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import source_hash
+from benchmarks.trial import children_cpu_s, git, source_hash
+from benchmarks.verdicts import peers_answers as answers
+from benchmarks.verdicts.peers_answers import Answer, Unreadable
+from benchmarks.verdicts.peers_project import BUDGET, ITERATIONS, asv_rounds
 
 TIMEOUT_S = 1200
 STACKGATE_RUNS = 8
@@ -70,21 +67,16 @@ class Trial:
             "PATH": f"{Path(self.python).parent}{os.pathsep}{os.environ['PATH']}",
         }
         environment.pop("PYTHONPATH", None)
-        before = _children()
+        before = children_cpu_s()
         done = subprocess.run(
             command, cwd=self.project, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
         )
-        self.cpu[used_for] = self.cpu.get(used_for, 0.0) + _children() - before
+        self.cpu[used_for] = self.cpu.get(used_for, 0.0) + children_cpu_s() - before
         log = f"$ {' '.join(command)}\n{done.stdout}\n--- stderr\n{done.stderr}\n--- status {done.returncode}\n"
         (self.raw / f"{name}.txt").write_text(log, encoding="utf-8")
         if done.returncode not in allowed:
             raise Unreadable(f"{name} ended with status {done.returncode}", done.stdout + done.stderr)
         return done.stdout, done.returncode
-
-
-def _children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 # --- the tools ------------------------------------------------------------------------------------------------

@@ -1,21 +1,18 @@
 """Draws what a budget finds, from the runs of ``simulate --table budget``: ``docs/power.svg``.
 
-python benchmarks/verdicts/power_plot.py --results build/simulated --svg docs/power.svg
+python -m benchmarks.verdicts.power_plot --results build/simulated --svg docs/power.svg
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from simulate import RESULTS, Cell, Run, cells, code_hash, results
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from wilson import interval
+from benchmarks.intervals import wilson
+from benchmarks.verdicts.simulate import RESULTS, Cell, Run, cells, code_hash, results
 
 WIDTH, HEIGHT = 330, 250
 LEFT, TOP, BOTTOM, RIGHT = 46, 40, 40, 10
@@ -102,7 +99,7 @@ def _panel(number: int, title: str, lines: Sequence[Line]) -> Iterator[str]:
         places = " ".join(f"{x(p.budget):.1f},{y(p.found / p.tried):.1f}" for p in line.points)
         yield f'<polyline points="{places}" fill="none" {_stroke(line)}/>'
         for p in line.points:
-            low, up = interval(p.found, p.tried)
+            low, up = wilson(p.found, p.tried)
             place = f"{x(p.budget):.1f}"
             yield f'<line class="w" x1="{place}" y1="{y(low):.1f}" x2="{place}" y2="{y(up):.1f}" {_stroke(line)}/>'
             yield f'<circle cx="{place}" cy="{y(p.found / p.tried):.1f}" r="2.5" fill="{line.colour}"/>'

@@ -1,7 +1,7 @@
 """The verdicts themselves, replayed over banks: false alarms, what is found, and at what price.
 
-    python benchmarks/verdicts/replay.py --results build/banks --judge gate --judge min --threshold 0.05
-    python benchmarks/verdicts/replay.py --results build/banks --judge gate --masked 0.5
+    python -m benchmarks.verdicts.replay --results build/banks --judge gate --judge min --threshold 0.05
+    python -m benchmarks.verdicts.replay --results build/banks --judge gate --masked 0.5
 
 Processes of a bank are handed to a judge one after the other until it has decided; the next comparison begins where
 the last one ended, and at the bank's end it goes on at the beginning, so that long comparisons are not cut off. In
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,16 +21,14 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
-from bank import RESULTS, Entry, banks, merged
-from gates import Decision, Judge, Pair, Source, gates, pooled
-from inject import Change, hottest, masked, slowed
-from rules import RULES, Floats
 
+from benchmarks.intervals import shown
+from benchmarks.trial import aligned
+from benchmarks.verdicts.bank import RESULTS, Entry, banks, merged
+from benchmarks.verdicts.gates import Decision, Judge, Pair, Source, gates, pooled
+from benchmarks.verdicts.inject import Change, hottest, masked, slowed
+from benchmarks.verdicts.rules import RULES, Floats
 from pytest_flame.model import Limits, Process, Recording, Verdict
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
-from wilson import shown
 
 BUDGET = 20
 """Pairs. Rules of other tools have no looks: they get all of them."""

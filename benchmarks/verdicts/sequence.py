@@ -1,6 +1,6 @@
 """How should the looks share the error? Comparisons that stop early, replayed over banks or a model.
 
-    python benchmarks/verdicts/sequence.py --results build/banks --weights 1,1,1,1,1 --weights 5,7,10,14,20
+    python -m benchmarks.verdicts.sequence --results build/banks --weights 1,1,1,1,1 --weights 5,7,10,14,20
 
 A comparison looks after some pairs, and stops when its interval lies above or below the threshold. Each look has its
 own share of the error (Bonferroni), given by the weights.
@@ -9,18 +9,16 @@ own share of the error (Bonferroni), given by the weights.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bank import RESULTS, banks
-from candidates import ESTIMATORS, INTERVALS, Floats
-from choose import MODELS, Series, estimated, modelled, round_costs
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
+from benchmarks.trial import aligned
+from benchmarks.verdicts.bank import RESULTS, banks
+from benchmarks.verdicts.candidates import ESTIMATORS, INTERVALS, Floats
+from benchmarks.verdicts.choose import MODELS, Series, estimated, modelled, round_costs
 
 LOOKS = (5, 7, 10, 14, 20)
 CASES = ((0.0, 0.0), (0.0, 0.03), (0.0, 0.05), (0.05, 0.0), (0.05, 0.03), (0.05, 0.10))

@@ -1,6 +1,6 @@
 """The decisions themselves on processes that were made up, so that the truth is known: ``Trial`` and ``Screen``.
 
-    python benchmarks/verdicts/simulate.py --results build/simulated
+    python -m benchmarks.verdicts.simulate --results build/simulated
 
 Programs, changes and noise are those of ``worlds``: 50 to 500 frames, ten rounds a process of which five are sampled,
 about 450 samples in half a second. Every run is a new program. What counts as the right culprit is written down in
@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import nullcontext
@@ -23,18 +22,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import worlds
-from worlds import Weather
 
 import pytest_flame
+from benchmarks.trial import append_result
+from benchmarks.verdicts import worlds
+from benchmarks.verdicts.worlds import Weather
 from pytest_flame import fold
 from pytest_flame.baseline import sessions
 from pytest_flame.gate.trial import Screen, Trial
 from pytest_flame.model import Judgement, Limits, Recording
 from pytest_flame.stats.whole import compare_pairs
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import append_result
 
 PACKAGE = Path(pytest_flame.__file__).parent
 DECIDING = ("gate/trial.py", "compare.py", "judge.py", "fold.py", "stats/*.py")
@@ -309,7 +306,7 @@ def _all(waiting: list[tuple[Cell, int]], source: str, executor: Executor | None
 
 
 def main() -> None:
-    from simulated_tables import SOURCES, TABLES
+    from benchmarks.verdicts.simulated_tables import SOURCES, TABLES
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="finished runs are kept there")

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, TypeAlias
 
-from worlds import Weather
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trial import aligned
-from wilson import interval, shown
+from benchmarks.intervals import shown, wilson
+from benchmarks.trial import aligned
+from benchmarks.verdicts.worlds import Weather
 
 if TYPE_CHECKING:
-    from simulate import Cell, Run
+    from benchmarks.verdicts.simulate import Cell, Run
 
 Done: TypeAlias = "Sequence[tuple[Cell, list[Run]]]"
 LENGTHS = (5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40)
@@ -193,7 +189,7 @@ def budget(done: Done) -> str:
 
 def lengths(done: Done) -> str:
     """Pairs for identical code, beside the fixed length that finds +10 % of everything as often."""
-    from simulate import fixed_power
+    from benchmarks.verdicts.simulate import fixed_power
 
     header = (
         "pairs ≤",
@@ -255,7 +251,7 @@ def rate(runs: Sequence[Run], counts: Callable[[Run], bool]) -> str:
     if not runs:
         return "–"
     hits = sum(map(counts, runs))
-    low, high = interval(hits, len(runs))
+    low, high = wilson(hits, len(runs))
     return f"{hits}/{len(runs)} = {100 * hits / len(runs):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 

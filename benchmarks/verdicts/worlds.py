@@ -160,8 +160,8 @@ def slower_library(base: Costs, size: float, rng: np.random.Generator) -> Case |
         places[stack[-1]] = places.get(stack[-1], 0) + 1
     calling = {frame for stack in base for frame in stack[:-1]}
     leaves = [s for s in base if s[-1].module == "lib" and places[s[-1]] == 1 and s[-1] not in calling]
-    stack = _pick([s for s in leaves if len(s) > 2 and 0.01 <= base[s] <= 0.2], rng)
-    return Case(base, base | {stack: base[stack] + size}, frozenset({stack[-1]}), upgraded=True) if stack else None
+    leaf = _pick([s for s in leaves if len(s) > 2 and 0.01 <= base[s] <= 0.2], rng)
+    return Case(base, base | {leaf: base[leaf] + size}, frozenset({leaf[-1]}), upgraded=True) if leaf else None
 
 
 def slower_class(base: Costs, size: float, rng: np.random.Generator) -> Case | None:

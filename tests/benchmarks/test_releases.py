@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -11,16 +10,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks.releases import releases
+
 HERE = Path(__file__).parents[2] / "benchmarks" / "releases"
 
 
-@pytest.fixture
-def releases(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(HERE)
-    return importlib.import_module("releases")
-
-
-def found(releases: Any, truth: float, verdict: str, low: float = 0.9, culprits: tuple[str, ...] = ()) -> Any:
+def found(truth: float, verdict: str, low: float = 0.9, culprits: tuple[str, ...] = ()) -> releases.Found:
     named = [{"frame": frame, "called_from": "use_x:work"} for frame in culprits]
     gate: dict[str, Any] = {"verdict": verdict, "low": low, "ratio": truth, "culprits": named}
     evidence = {"lib:slow": {"growth": 0.03, "calls": [1, 1]}, "lib:other": {"growth": -0.2, "calls": [1, 2]}}
@@ -42,19 +37,19 @@ def found(releases: Any, truth: float, verdict: str, low: float = 0.9, culprits:
         ((1.10, "INCONCLUSIVE"), "undecided"),
     ],
 )
-def test_what_is_right(releases: Any, case: tuple[Any, ...], said: str) -> None:
-    assert releases.rightness(found(releases, *case)) == said
+def test_what_is_right(case: tuple[Any, ...], said: str) -> None:
+    assert releases.rightness(found(*case)) == said
 
 
 @pytest.mark.parametrize(("frame", "truly"), [("lib:slow", "grew"), ("lib:other", "changed"), ("lib:same", "neither")])
-def test_a_culprit_is_held_against_what_truly_changed(releases: Any, frame: str, truly: str) -> None:
-    assert releases.culprit(found(releases, 1.1, "REGRESSED", 1.07, (frame,))) == (
+def test_a_culprit_is_held_against_what_truly_changed(frame: str, truly: str) -> None:
+    assert releases.culprit(found(1.1, "REGRESSED", 1.07, (frame,))) == (
         f"{frame}, called by use_x:work",
         truly,
     )
 
 
-def test_every_pair_has_a_body(releases: Any) -> None:
+def test_every_pair_has_a_body() -> None:
     assert len(releases.PAIRS) >= 12
     assert all(releases.body(pair).exists() for pair in releases.PAIRS)
     assert len({pair.name for pair in releases.PAIRS}) == len(releases.PAIRS)
@@ -68,7 +63,7 @@ def test_the_profile_counts_exactly_and_sees_what_a_function_does(tmp_path: Path
             f"def leaf(n):\n    {line}\n\n\ndef top():\n    return [leaf(9) for _ in 'abc']\n"
         )
         use.write_text("import lib\n\n\ndef work():\n    return lib.top()\n")
-        command = [sys.executable, "-S", "-B", HERE / "loop.py", tmp_path, use, "profile"]
+        command = [sys.executable, "-S", "-B", str(HERE / "loop.py"), str(tmp_path), str(use), "profile"]
         return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
     before, after = profiled("return n"), profiled("return n + 1")

@@ -16,12 +16,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from sampled import MS, PERF, PERF_USER, TIMER, collect, spin
 
+from benchmarks.sampler import stack_truth
 from pytest_flame.baseline.fingerprint import sampler_differences
 from pytest_flame.model import Frame, FrameKind, SamplerInfo
 from pytest_flame.sampling.naming import FrameNamer
@@ -72,27 +72,20 @@ def spin_a_little(_: object = None) -> int:
 
 
 @pytest.fixture(scope="module")
-def truth() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks" / "sampler")
-        yield importlib.import_module("stack_truth")
-
-
-@pytest.fixture(scope="module")
-def possible(truth: ModuleType) -> set[tuple[RawFrame, ...]]:
-    truth.workload()  # imports and caches
-    seen: set[tuple[RawFrame, ...]] = truth.possible_stacks()
+def possible() -> set[tuple[RawFrame, ...]]:
+    stack_truth.workload()  # imports and caches
+    seen: set[tuple[RawFrame, ...]] = stack_truth.possible_stacks()
     return seen
 
 
 def test_the_python_frames_are_those_without_native_ones(
-    native: SamplerInfo, truth: ModuleType, possible: set[tuple[RawFrame, ...]]
+    native: SamplerInfo, possible: set[tuple[RawFrame, ...]]
 ) -> None:
     with NativeSampler(native) as sampler:
-        raw = truth.sampled_stacks(sampler, MS // 10, 1500)
+        raw = stack_truth.sampled_stacks(sampler, MS // 10, 1500)
     assert any(f.library for stack in raw.stacks for f in stack.frames)
     plain = replace(raw, stacks=tuple(replace(stack, frames=python_only(stack)) for stack in raw.stacks))
-    assert truth.impossible_stacks(plain, possible) == []
+    assert stack_truth.impossible_stacks(plain, possible) == []
     assert raw.counts.incomplete <= 0.01 * raw.counts.taken
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 from sampled import MS, collect, spin
 
+from benchmarks.sampler import stack_truth
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.profile_source import RawFrame
@@ -19,28 +17,19 @@ PERIOD_NS = MS // 10
 
 
 @pytest.fixture(scope="module")
-def truth() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks" / "sampler")
-        yield importlib.import_module("stack_truth")
-
-
-@pytest.fixture(scope="module")
-def possible(truth: ModuleType) -> set[tuple[RawFrame, ...]]:
-    truth.workload()  # imports and caches
-    seen: set[tuple[RawFrame, ...]] = truth.possible_stacks()
+def possible() -> set[tuple[RawFrame, ...]]:
+    stack_truth.workload()  # imports and caches
+    seen: set[tuple[RawFrame, ...]] = stack_truth.possible_stacks()
     return seen
 
 
-def test_every_sampled_stack_is_one_the_profiler_saw(
-    rung: SamplerInfo, truth: ModuleType, possible: set[tuple[RawFrame, ...]]
-) -> None:
+def test_every_sampled_stack_is_one_the_profiler_saw(rung: SamplerInfo, possible: set[tuple[RawFrame, ...]]) -> None:
     with NativeSampler(replace(rung, frequency_hz=10_000)) as sampler:
-        raw = truth.sampled_stacks(sampler, PERIOD_NS, 6000)
+        raw = stack_truth.sampled_stacks(sampler, PERIOD_NS, 6000)
     with NativeSampler(replace(rung, frequency_hz=10_000), with_fault=True) as broken:
-        misread = truth.sampled_stacks(broken, PERIOD_NS, 300)
-    assert truth.impossible_stacks(raw, possible) == []
-    assert sum(s.count for s in truth.impossible_stacks(misread, possible)) > 100
+        misread = stack_truth.sampled_stacks(broken, PERIOD_NS, 300)
+    assert stack_truth.impossible_stacks(raw, possible) == []
+    assert sum(s.count for s in stack_truth.impossible_stacks(misread, possible)) > 100
     assert raw.counts.unwindable + raw.counts.lost <= 0.02 * raw.counts.taken
     assert raw.counts.overflowed == raw.counts.truncated == 0
 

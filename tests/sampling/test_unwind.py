@@ -7,14 +7,14 @@ import contextlib
 import importlib
 import shutil
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
+
+from benchmarks.sampler import unwind_truth
 
 pytestmark = pytest.mark.skipif(sysconfig.get_platform() != "linux-x86_64", reason="native frames: x86-64 only")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "sampler"
@@ -23,34 +23,27 @@ REGISTERS = {7: FROM_SP, 6: FROM_FP}
 FP, RETURN_ADDRESS = 6, 16
 
 
-@pytest.fixture(scope="module")
-def truth() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BENCHMARKS)
-        yield importlib.import_module("unwind_truth")
-
-
 @pytest.fixture(scope="module", autouse=True)
-def threads_of_libraries(truth: ModuleType) -> None:
+def threads_of_libraries() -> None:
     """Those that a library starts with its first call, and keeps, are not left behind by a test."""
-    for make in truth.WORKLOADS.values():
+    for make in unwind_truth.WORKLOADS.values():
         with contextlib.suppress(ImportError):
             make()()
 
 
 @pytest.fixture(scope="module")
-def witness(truth: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def witness(tmp_path_factory: pytest.TempPathFactory) -> Any:
     if shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) is None:
         pytest.skip("the witness is C, and there is no compiler")
-    built = truth.Witness(tmp_path_factory.mktemp("witness"))
+    built = unwind_truth.Witness(tmp_path_factory.mktemp("witness"))
     built.compare(lambda: None, 0.05, 1000)  # libunwind keeps a pipe open from its first use on
     return built
 
 
 @pytest.mark.parametrize("name", ["python", "numpy", "scipy", "cryptography", "orjson"])
-def test_stacks_are_those_of_the_runtimes_own_unwinders(truth: ModuleType, witness: Any, name: str) -> None:
+def test_stacks_are_those_of_the_runtimes_own_unwinders(witness: Any, name: str) -> None:
     try:
-        work = truth.WORKLOADS[name]()
+        work = unwind_truth.WORKLOADS[name]()
     except ImportError as e:
         pytest.skip(str(e))
     work()
@@ -61,8 +54,8 @@ def test_stacks_are_those_of_the_runtimes_own_unwinders(truth: ModuleType, witne
     assert agreement.refuted <= max(2, 0.05 * agreement.guessed)
 
 
-def test_wrong_rules_are_noticed(truth: ModuleType, witness: Any) -> None:
-    work = truth.WORKLOADS["python"]()
+def test_wrong_rules_are_noticed(witness: Any) -> None:
+    work = unwind_truth.WORKLOADS["python"]()
     work()
     witness.modules()
     witness.library.witness_disturb(8)

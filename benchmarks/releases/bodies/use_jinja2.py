@@ -9,5 +9,5 @@ template = Environment(autoescape=True).from_string(
 USERS = [{"name": f"user <{i}>", "tags": ["a", "b", str(i)], "old": i % 3 == 0} for i in range(40)]
 
 
-def work():
+def work() -> object:
     return template.render(users=USERS)

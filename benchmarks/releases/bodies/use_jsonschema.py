@@ -14,5 +14,5 @@ DOCUMENT = {"name": "name", "items": [{"id": i, "more": [i]} for i in range(20)]
 validator = Draft7Validator(SCHEMA)
 
 
-def work():
+def work() -> None:
     assert not list(validator.iter_errors(DOCUMENT))

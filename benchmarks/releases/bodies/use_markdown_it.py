@@ -6,5 +6,5 @@ TEXT = "*a* **b** `c` [d](e) _f_ *g*h **i**j `k`l [m](n)o _p_\n\n" * 8
 renderer = MarkdownIt()
 
 
-def work():
+def work() -> object:
     return renderer.render(TEXT)

@@ -22,5 +22,5 @@ print(1)
 )
 
 
-def work():
+def work() -> object:
     return mistune.html(TEXT)

@@ -8,5 +8,5 @@ term = atom + ZeroOrMore(oneOf("* /") + atom)
 expression <<= term + ZeroOrMore(oneOf("+ -") + term)
 
 
-def work():
+def work() -> object:
     return expression.parseString("(1 + 2) * width - 4 / (height + 5 * 6) + 7 * (8 - x)")

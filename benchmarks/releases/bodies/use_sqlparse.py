@@ -9,5 +9,5 @@ update orders set state = case when total > 10 then 'big' else 'small' end where
 """
 
 
-def work():
+def work() -> None:
     assert len(sqlparse.split(SCRIPT)) == 3

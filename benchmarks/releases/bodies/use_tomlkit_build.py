@@ -3,7 +3,7 @@
 import tomlkit
 
 
-def work():
+def work() -> object:
     document = tomlkit.document()
     for i in range(6):
         table = tomlkit.table()

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.render import profiles, rectangles
 from pytest_flame import fold
 from pytest_flame.baseline.store import read
 from pytest_flame.formats import folded
 
 BASELINES = Path(__file__).parents[3] / "example_project" / "flame-baselines"
 CORPUS = os.environ.get("FLAMEGRAPH_CORPUS", "")
-
-
-@pytest.fixture
-def script() -> Any:
-    return importlib.import_module("rectangles")
 
 
 @pytest.fixture
@@ -37,9 +31,12 @@ def perl() -> Path:
     return path
 
 
-def test_made_up_profiles(script: Any, perl: Path) -> None:
-    pair = importlib.import_module("profiles").make_pair(2000)
-    for found in (script.check(perl, script.folded.dumps(pair.head)), script.check_pair(perl, pair.base, pair.head)):
+def test_made_up_profiles(perl: Path) -> None:
+    pair = profiles.make_pair(2000)
+    for found in (
+        rectangles.check(perl, folded.dumps(pair.head)),
+        rectangles.check_pair(perl, pair.base, pair.head),
+    ):
         assert found.differences == ()
         assert found.split == 0
         assert found.same_order
@@ -53,38 +50,38 @@ NAMES = st.text(st.sampled_from("abcZ_ é:<&>\"'`%().,$@[]{}|\\~0"), min_size=1,
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.lists(NAMES, min_size=1, max_size=5).map(";".join), st.integers(1, 10**6), min_size=1))
-def test_hostile_names(script: Any, perl: Path, stacks: dict[str, int]) -> None:
-    found = script.check(perl, "".join(f"{stack} {count}\n" for stack, count in stacks.items()))
+def test_hostile_names(perl: Path, stacks: dict[str, int]) -> None:
+    found = rectangles.check(perl, "".join(f"{stack} {count}\n" for stack, count in stacks.items()))
     assert found.differences == ()
 
 
-def test_equal_neighbours_that_are_split_there_are_one_here(script: Any, perl: Path) -> None:
-    found = script.check(perl, "a;foo 7\na;foo2 5\na;foo;c 10\n")
+def test_equal_neighbours_that_are_split_there_are_one_here(perl: Path) -> None:
+    found = rectangles.check(perl, "a;foo 7\na;foo2 5\na;foo;c 10\n")
     assert (found.nodes, found.split, found.differences) == (4, 1, ())
 
 
-def test_deep_and_wide(script: Any, perl: Path) -> None:
+def test_deep_and_wide(perl: Path) -> None:
     deep = "".join(f"{';'.join(['f'] * depth)} 3\n" for depth in range(1, 300, 7))
     wide = "".join(f"f;g{i:04} {i + 1}\n" for i in range(1000))
-    found = script.check(perl, deep + wide)
+    found = rectangles.check(perl, deep + wide)
     assert found.differences == ()
     assert found.nodes == 295 + 1000
 
 
-def test_baselines_of_the_example_project(script: Any, perl: Path) -> None:
+def test_baselines_of_the_example_project(perl: Path) -> None:
     files = sorted(BASELINES.glob("*.json"))
     assert len(files) > 10
     for path in files:
-        found = script.check(perl, folded.dumps(fold.recording_profile(read(path)).costs))
+        found = rectangles.check(perl, folded.dumps(fold.recording_profile(read(path)).costs))
         assert (path.name, found.differences, found.split) == (path.name, (), 0)
 
 
 @pytest.mark.skipif(not CORPUS, reason="FLAMEGRAPH_CORPUS names no folder of collapsed files")
-def test_files_of_real_programs(script: Any, perl: Path) -> None:
+def test_files_of_real_programs(perl: Path) -> None:
     files = sorted(Path(CORPUS).glob("*collapsed*.txt"))
     assert files, f"no *collapsed*.txt in {CORPUS}"
     for path in files:
-        for check in (script.check, script.check_foreign):
+        for check in (rectangles.check, rectangles.check_foreign):
             found = check(perl, path.read_text(encoding="utf-8"))
             assert (path.name, len(found.differences)) == (path.name, 0)
 
@@ -93,12 +90,12 @@ def test_files_of_real_programs(script: Any, perl: Path) -> None:
 
 
 @pytest.fixture
-def boxes(script: Any) -> list[Any]:
+def boxes() -> list[rectangles.Rectangle]:
     rows = [(("a",), 0, 10, 0.0), (("a", "b"), 2, 5, 1.5), (("a", "c"), 7, 3, 0.0)]
-    return [script.Rectangle(*row) for row in rows]
+    return [rectangles.Rectangle(*row) for row in rows]
 
 
-Change = Callable[[list[Any]], list[Any]]
+Change = Callable[[list[rectangles.Rectangle]], list[rectangles.Rectangle]]
 
 
 @pytest.mark.parametrize(
@@ -112,17 +109,17 @@ Change = Callable[[list[Any]], list[Any]]
     ],
     ids=["missing", "renamed", "narrower", "moved", "another delta"],
 )
-def test_differences_are_found(script: Any, boxes: list[Any], change: Change, message: str) -> None:
-    assert any(message in difference for difference in script.compare(boxes, change(boxes)).differences)
+def test_differences_are_found(boxes: list[rectangles.Rectangle], change: Change, message: str) -> None:
+    assert any(message in difference for difference in rectangles.compare(boxes, change(boxes)).differences)
 
 
-def test_a_split_box_is_as_wide_as_its_parts(script: Any, boxes: list[Any]) -> None:
+def test_a_split_box_is_as_wide_as_its_parts(boxes: list[rectangles.Rectangle]) -> None:
     left, right = replace(boxes[1], samples=2), replace(boxes[1], start=8, samples=3)
-    found = script.compare(boxes, [boxes[0], left, replace(boxes[2], start=4), right])
+    found = rectangles.compare(boxes, [boxes[0], left, replace(boxes[2], start=4), right])
     assert (found.split, found.same_order, found.differences) == (1, False, ())
 
 
-def test_a_picture_is_read_by_where_its_boxes_stand(script: Any) -> None:
+def test_a_picture_is_read_by_where_its_boxes_stand() -> None:
     def group(title: str, x: float, y: float, width: float) -> str:
         return f'<g >\n<title>{title}</title><rect x="{x}" y="{y}" width="{width}" height="15.0" />\n</g>\n'
 
@@ -131,8 +128,8 @@ def test_a_picture_is_read_by_where_its_boxes_stand(script: Any) -> None:
         + group("a (2,000 samples, 25.00%)", 20.0, 16.0, 20000.0)
         + group("all (2,001 samples, 100%)", 10.0, 32.0, 20010.0)
     )
-    found = script.read_picture(svg)
+    found = rectangles.read_picture(svg)
     assert found == [
-        script.Rectangle(("a",), 1, 2000),
-        script.Rectangle(("a", "b <c>"), 3, 1, -50.0),
+        rectangles.Rectangle(("a",), 1, 2000),
+        rectangles.Rectangle(("a", "b <c>"), 3, 1, -50.0),
     ]

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.sampler import agreement, stress
+from benchmarks.sampler.torn import is_torn
+
 POSSIBLE = {("f",), ("f", "g")}
 
 
@@ -24,11 +27,10 @@ POSSIBLE = {("f",), ("f", "g")}
     ],
 )
 def test_a_stack_is_torn_when_the_program_can_not_have_it(stack: tuple[str, ...], torn: bool) -> None:
-    assert importlib.import_module("torn").is_torn(stack, POSSIBLE) is torn
+    assert is_torn(stack, POSSIBLE) is torn
 
 
 def test_stress_names_every_test_that_ends_otherwise() -> None:
-    stress: Any = importlib.import_module("stress")
     alone = {"ended": "0", "outcomes": {"a": "passed", "b": "skipped", "c": "passed"}}
     sampled = {"ended": "SIGSEGV", "outcomes": {"a": "passed", "b": "failure"}}
     assert stress.differences(alone, alone) == []
@@ -46,13 +48,11 @@ def test_stress_reads_outcomes_from_junit(tmp_path: Path) -> None:
         '<testcase name="c"><system-out/><error/></testcase></testsuite></testsuites>',
         encoding="utf-8",
     )
-    stress: Any = importlib.import_module("stress")
     assert stress.outcomes(report) == {"a": "passed", "b": "skipped", "c": "error"}
     assert stress.outcomes(tmp_path / "none.xml") == {}
 
 
 def test_one_file_of_the_interpreters_own_tests_ends_alike_when_sampled(perf_allowed: None) -> None:
-    stress: Any = importlib.import_module("stress")
     if importlib.util.find_spec("test.test_bool") is None:
         pytest.skip("this Python has no test package")
     row = stress.stress("test_bool", 10_000)
@@ -83,11 +83,10 @@ def perf_allowed() -> None:
     ],
 )
 def test_names_are_compared_without_what_the_two_write_differently(symbol: str, name: str) -> None:
-    assert importlib.import_module("agreement").native_name(symbol) == name
+    assert agreement.native_name(symbol) == name
 
 
 def test_shares_are_apart_only_beyond_what_perf_itself_differs_by(capsys: pytest.CaptureFixture[str]) -> None:
-    agreement: Any = importlib.import_module("agreement")
 
     def row(noise: float, flame: float) -> dict[str, Any]:
         return {

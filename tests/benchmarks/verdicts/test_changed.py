@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-WORKLOADS = ("recursion", "records", "objects")
+from benchmarks.trial import append_result, git
+from benchmarks.verdicts import changed, changed_project, shop
+from benchmarks.verdicts.shop import WORKLOADS, Calibration
 
 
 @pytest.fixture
-def project() -> Any:
-    return importlib.import_module("changed_project")
-
-
-@pytest.fixture
-def changed() -> Any:
-    return importlib.import_module("changed")
-
-
-@pytest.fixture
-def calibration(project: Any) -> Any:
+def calibration() -> Calibration:
     """One call takes 1 ms, 0.55 ms of it outside the leaves; a round costs 1 µs in all calls of its leaf together."""
-    return project.Calibration(rest=0.55e-3, round=dict.fromkeys(project.SHARES, 1e-6))
+    return Calibration(rest=0.55e-3, round=dict.fromkeys(changed_project.LEAVES, 1e-6))
 
 
 # --- the project ------------------------------------------------------------------------------------------------
 
 
-def test_rounds_are_the_shares_the_leaves_are_named_for(calibration: Any) -> None:
-    assert calibration.rounds({}) == {"weigh": 100, "stamp": 200, "tally": 50, "seal": 100}
-    assert calibration.rounds({"stamp": 0.40}) == {"weigh": 100, "stamp": 400, "tally": 50, "seal": 100}
-
-
-def test_growth_of_the_kinds_that_only_change_sizes(project: Any) -> None:
-    growth = {name: kind.growth for name, kind in project.KINDS.items() if kind.sizes}
+def test_growth_of_the_kinds_that_only_change_sizes() -> None:
+    growth = {name: kind.growth for name, kind in changed_project.KINDS.items() if kind.sizes}
     assert growth == pytest.approx(
         {
             "leaf-20": 0.20,
@@ -52,20 +38,20 @@ def test_growth_of_the_kinds_that_only_change_sizes(project: Any) -> None:
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_all_kinds_answer_the_same(project: Any, calibration: Any, workload: str) -> None:
+def test_all_kinds_answer_the_same(calibration: Calibration, workload: str) -> None:
     answers = set()
-    for kind in project.KINDS.values():
+    for kind in changed_project.KINDS.values():
         names: dict[str, Any] = {"__name__": "subject"}
-        exec(project.changed(workload, calibration, kind), names)
+        exec(changed_project.changed(workload, calibration, kind), names)
         answers.add(names["work"]())
     assert len(answers) == 1
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_what_kinds_do_to_calls_and_names(project: Any, calibration: Any, workload: str) -> None:
-    base = project.changed(workload, calibration, project.KINDS["identical"])
-    head = {name: project.changed(workload, calibration, kind) for name, kind in project.KINDS.items()}
-    assert base == project.source(workload, calibration.rounds({}))
+def test_what_kinds_do_to_calls_and_names(calibration: Calibration, workload: str) -> None:
+    base = changed_project.changed(workload, calibration, changed_project.KINDS["identical"])
+    head = {name: changed_project.changed(workload, calibration, kind) for name, kind in changed_project.KINDS.items()}
+    assert base == shop.source(workload, calibration.rounds({}))
     assert [text.count(" weigh()\n") for text in (base, head["calls-10"], head["rename"])] == [1, 2, 0]
     assert head["rename"].count("heft") == 2
     assert "def audit" in head["new-10"]
@@ -78,32 +64,13 @@ def test_what_kinds_do_to_calls_and_names(project: Any, calibration: Any, worklo
     ]
 
 
-def test_a_placeholder_that_is_not_there_once_is_an_error(project: Any) -> None:
-    with pytest.raises(ValueError, match="stands 2 times"):
-        project._once("a", "b", "aa")
-
-
-def test_the_repository_has_two_commits_and_the_change_is_checked_out(
-    project: Any, calibration: Any, tmp_path: Path
-) -> None:
-    kind = project.KINDS["leaf-20"]
-    project.write_repository(tmp_path, dict.fromkeys(WORKLOADS, calibration), kind)
+def test_the_repository_has_two_commits_and_the_change_is_checked_out(calibration: Calibration, tmp_path: Path) -> None:
+    kind = changed_project.KINDS["leaf-20"]
+    changed_project.write_repository(tmp_path, dict.fromkeys(WORKLOADS, calibration), kind)
     assert "bytes(400)" in (tmp_path / "shop/objects.py").read_text(encoding="utf-8")
-    assert "bytes(200)" in project.git(tmp_path, "show", "base:shop/objects.py")
-    assert project.git(tmp_path, "log", "--format=%s").splitlines() == [kind.what, "base"]
-    assert project.git(tmp_path, "status", "--porcelain") == ""
-
-
-def test_calibration_takes_the_fastest_of_each(project: Any, tmp_path: Path) -> None:
-    slow = iter([1.5] + [1.0] * 100)
-
-    def measure(folder: Path, workload: str, budget: float) -> float:
-        cost = {"none": 0.0, "weigh": 0.4, "stamp": 0.8, "tally": 0.8, "seal": 8.0}[folder.name]
-        return 1.0 * next(slow) + cost
-
-    found = project.calibrate(tmp_path, "records", processes=2, measure=measure)
-    assert found.rest == 1.0
-    assert found.round == pytest.approx({"weigh": 1e-3, "stamp": 2e-3, "tally": 1e-3, "seal": 1e-3})
+    assert "bytes(200)" in git(tmp_path, "show", "base:shop/objects.py")
+    assert git(tmp_path, "log", "--format=%s").splitlines() == [kind.what, "base"]
+    assert git(tmp_path, "status", "--porcelain") == ""
 
 
 # --- decisions --------------------------------------------------------------------------------------------------
@@ -131,22 +98,22 @@ def test_calibration_takes_the_fastest_of_each(project: Any, tmp_path: Path) -> 
         ("rename", "INCONCLUSIVE", (), "UNDECIDED"),
     ],
 )
-def test_what_a_decision_is_worth(
-    project: Any, changed: Any, kind: str, verdict: str, culprits: tuple[str, ...], expected: str
-) -> None:
+def test_what_a_decision_is_worth(kind: str, verdict: str, culprits: tuple[str, ...], expected: str) -> None:
     decision = changed.Decision(verdict, "why", culprits)
-    assert changed.judged(project.KINDS[kind], decision).name == expected
+    assert changed.judged(changed_project.KINDS[kind], decision).name == expected
 
 
-def run(changed: Any, kind: str, repeat: int, **more: Any) -> Any:
+def run(kind: str, repeat: int, **more: Any) -> changed.Run:
     tests = {name: changed.Decision("PASS", "ok", ratio=1.01, pairs=5) for name in WORKLOADS}
-    fields = {"seconds": 60.0, "cpu_seconds": 30.0, "load": 1.0, "tests": tests} | more
+    fields: dict[str, Any] = {"seconds": 60.0, "cpu_seconds": 30.0, "load": 1.0, "tests": tests} | more
     return changed.Run(kind, repeat, "CPUs 0", "abc", **fields)
 
 
-def test_the_table_counts_every_decision(project: Any, changed: Any) -> None:
-    runs = [run(changed, "masked", 0), run(changed, "rename", 0), run(changed, "rename", 1, tests={}, broken="crashed")]
-    text = changed.table(runs, [project.KINDS["masked"], project.KINDS["rename"], project.KINDS["inline"]])
+def test_the_table_counts_every_decision() -> None:
+    runs = [run("masked", 0), run("rename", 0), run("rename", 1, tests={}, broken="crashed")]
+    text = changed.table(
+        runs, [changed_project.KINDS["masked"], changed_project.KINDS["rename"], changed_project.KINDS["inline"]]
+    )
     _, masked, rename, inline = text.splitlines()
     assert masked.split()[:4] == ["masked", "1", "3", "0/3"]
     assert "3 missed" in masked
@@ -155,35 +122,35 @@ def test_the_table_counts_every_decision(project: Any, changed: Any) -> None:
     assert inline.split() == ["inline", "0", "0", *"------"]
 
 
-def test_runs_read_back_as_they_were_written(changed: Any, tmp_path: Path) -> None:
+def test_runs_read_back_as_they_were_written(tmp_path: Path) -> None:
     decision = changed.Decision("REGRESSED", "slower", ("a:b",), 1.1, 1.05, 1.15, 7, ("c:d",), ("note",))
     series = changed.Series(tmp_path, "CPUs 0", "abc")
-    one = run(changed, "masked", 0, tests={"records": decision})
-    changed.append_result(series.path, one)
+    one = run("masked", 0, tests={"records": decision})
+    append_result(series.path, one)
     assert series.finished() == [one]
     assert changed.Series(tmp_path, "CPUs 0", "another").finished() == []
 
 
 def test_only_what_is_missing_is_run(
-    project: Any, changed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     series = changed.Series(tmp_path, "CPUs 0", "abc")
-    changed.append_result(series.path, run(changed, "masked", 0))
+    append_result(series.path, run("masked", 0))
     ran = []
 
-    def gated(_series: Any, kind: Any, repeat: int) -> Any:
+    def gated(_series: changed.Series, kind: changed_project.Kind, repeat: int) -> changed.Run:
         ran.append((kind.name, repeat))
-        return run(changed, kind.name, repeat)
+        return run(kind.name, repeat)
 
     monkeypatch.setattr(changed.Series, "run", gated)
-    kinds = [project.KINDS["masked"], project.KINDS["rename"]]
+    kinds = [changed_project.KINDS["masked"], changed_project.KINDS["rename"]]
     changed.run_missing(series, kinds, range(2))
     assert ran == [("rename", 0), ("masked", 1), ("rename", 1)]
     assert len(series.finished()) == 4
     assert "3/3 rename #1" in capsys.readouterr().out
 
 
-def test_a_decision_is_what_the_result_says(changed: Any) -> None:
+def test_a_decision_is_what_the_result_says() -> None:
     result = {
         "verdict": "REGRESSED",
         "reason": "slower",

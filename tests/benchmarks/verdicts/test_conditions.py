@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import random
 
 import pytest
 
+from benchmarks.verdicts import conditions
+
 
 @pytest.mark.parametrize("name", ["quiet", "environment", "path", "hash-seed", "timer", "surroundings"])
 def test_only_what_the_condition_names_changes(name: str) -> None:
-    conditions = importlib.import_module("conditions")
     condition = conditions.Condition(name)
     before = dict(os.environ)
     sizes, folders = set(), set()

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from typing import Any
 
 import pytest
+
+from benchmarks.verdicts import peers_answers
 
 RULER = "|----------|----------------------------|---------------------------|---------|-----------|\n"
 HEADING = "| Change   | Before [4888e0d7] <base>   | After [bc17baa2] <head>   |   Ratio | Benchmark |\n" + RULER
 
 
-@pytest.fixture
-def read() -> Any:
-    return importlib.import_module("peers_answers")
-
-
 # --- pytest-benchmark ---------------------------------------------------------------------------------------
 
 
-def test_each_field_that_failed_is_an_alarm_of_its_own(read: Any) -> None:
+def test_each_field_that_failed_is_an_alarm_of_its_own() -> None:
     text = (
         "Performance has regressed:\n"
         "\ttest_work (0001_base) - Field 'median' has failed PercentageRegressionCheck: 9.957213567 > 5.000000000\n"
         "\ttest_work (0001_base) - Field 'mean' has failed PercentageRegressionCheck: 29.957213567 > 5.000000000\n"
     )
-    found = read.pytest_benchmark(text, compared=True)
+    found = peers_answers.pytest_benchmark(text, compared=True)
     assert {rule: answer.alarmed for rule, answer in found.items()} == {
         "min:5%": False,
         "median:5%": True,
@@ -35,14 +30,14 @@ def test_each_field_that_failed_is_an_alarm_of_its_own(read: Any) -> None:
     assert found["mean:5%"].said == "+29.96 %"
 
 
-def test_a_run_that_wrote_nothing_is_no_pass(read: Any) -> None:
-    with pytest.raises(read.Unreadable, match="usage: pytest"):
-        read.pytest_benchmark("usage: pytest", compared=False)
+def test_a_run_that_wrote_nothing_is_no_pass() -> None:
+    with pytest.raises(peers_answers.Unreadable, match="usage: pytest"):
+        peers_answers.pytest_benchmark("usage: pytest", compared=False)
 
 
-def test_a_regression_in_unknown_words_is_no_pass(read: Any) -> None:
-    with pytest.raises(read.Unreadable):
-        read.pytest_benchmark("Performance has regressed:\n\ttest_work: min got worse\n", compared=True)
+def test_a_regression_in_unknown_words_is_no_pass() -> None:
+    with pytest.raises(peers_answers.Unreadable):
+        peers_answers.pytest_benchmark("Performance has regressed:\n\ttest_work: min got worse\n", compared=True)
 
 
 # --- pyperf ---------------------------------------------------------------------------------------------------
@@ -57,13 +52,13 @@ def test_a_regression_in_unknown_words_is_no_pass(read: Any) -> None:
     ],
     ids=["slower", "faster", "not significant"],
 )
-def test_only_slower_is_an_alarm_of_pyperf(read: Any, text: str, alarmed: bool) -> None:
-    assert read.pyperf(text).alarmed is alarmed
+def test_only_slower_is_an_alarm_of_pyperf(text: str, alarmed: bool) -> None:
+    assert peers_answers.pyperf(text).alarmed is alarmed
 
 
-def test_pyperf_without_a_common_benchmark_decided_nothing(read: Any) -> None:
-    with pytest.raises(read.Unreadable):
-        read.pyperf("ERROR: Benchmark suites have no benchmark in common\n")
+def test_pyperf_without_a_common_benchmark_decided_nothing() -> None:
+    with pytest.raises(peers_answers.Unreadable):
+        peers_answers.pyperf("ERROR: Benchmark suites have no benchmark in common\n")
 
 
 # --- asv ------------------------------------------------------------------------------------------------------
@@ -77,52 +72,52 @@ def row(mark: str, ratio: str) -> str:
 
 
 @pytest.mark.parametrize(("mark", "ratio", "alarmed"), [("+", "1.19", True), ("-", "0.84", False)])
-def test_direction_of_asv_compare(read: Any, mark: str, ratio: str, alarmed: bool) -> None:
-    answer = read.asv_compare(row(mark, ratio))
+def test_direction_of_asv_compare(mark: str, ratio: str, alarmed: bool) -> None:
+    answer = peers_answers.asv_compare(row(mark, ratio))
     assert (answer.alarmed, answer.said) == (alarmed, f"ratio {ratio}")
 
 
-def test_asv_compare_says_nothing_where_nothing_changed(read: Any) -> None:
-    assert not read.asv_compare("\n").alarmed
+def test_asv_compare_says_nothing_where_nothing_changed() -> None:
+    assert not peers_answers.asv_compare("\n").alarmed
 
 
-def test_asv_continuous(read: Any) -> None:
+def test_asv_continuous() -> None:
     ending = "\nSOME BENCHMARKS HAVE CHANGED SIGNIFICANTLY.\nPERFORMANCE DECREASED.\n"
-    assert read.asv_continuous(row("+", "1.19") + ending) == read.Answer(True, "ratio 1.19")
-    assert not read.asv_continuous("BENCHMARKS NOT SIGNIFICANTLY CHANGED.\n").alarmed
-    with pytest.raises(read.Unreadable):
-        read.asv_continuous("· Creating environments\n")
+    assert peers_answers.asv_continuous(row("+", "1.19") + ending) == peers_answers.Answer(True, "ratio 1.19")
+    assert not peers_answers.asv_continuous("BENCHMARKS NOT SIGNIFICANTLY CHANGED.\n").alarmed
+    with pytest.raises(peers_answers.Unreadable):
+        peers_answers.asv_continuous("· Creating environments\n")
 
 
-def test_a_failed_benchmark_is_no_slowdown(read: Any) -> None:
+def test_a_failed_benchmark_is_no_slowdown() -> None:
     text = HEADING + "| !        | 461±100μs                  | failed                    |     n/a | time_work |\n"
-    with pytest.raises(read.Unreadable, match="failed"):
-        read.asv_continuous(text + "PERFORMANCE DECREASED.\n")
+    with pytest.raises(peers_answers.Unreadable, match="failed"):
+        peers_answers.asv_continuous(text + "PERFORMANCE DECREASED.\n")
 
 
-def test_building_is_no_measuring(read: Any) -> None:
+def test_building_is_no_measuring() -> None:
     columns = ["result", "params", "version", "started_at", "duration"]
     results = {"a": [[1.0], [], "v", 0, 2.5], "b": [[1.0], [], "v", 0, 1.5], "skipped": [None]}
-    assert read.asv_seconds(json.dumps({"result_columns": columns, "results": results})) == 4.0
+    assert peers_answers.asv_seconds(json.dumps({"result_columns": columns, "results": results})) == 4.0
 
 
 # --- StackGate, PyxTrace, pytest-flame --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("verdict", "alarmed"), [("FAIL", True), ("PASS", False), ("INCONCLUSIVE", False)])
-def test_stackgate_names_its_functions(read: Any, verdict: str, alarmed: bool) -> None:
+def test_stackgate_names_its_functions(verdict: str, alarmed: bool) -> None:
     result = {
         "verdict": verdict,
         "summary": {"total_pct_change": 20.5, "total_p_value": 0.001},
         "regressed_functions": [{"function": "work.py:weigh"}, {"function": "speed.py:main"}],
     }
-    answer = read.stackgate(json.dumps(result))
+    answer = peers_answers.stackgate(json.dumps(result))
     assert (answer.alarmed, answer.named) == (alarmed, ("weigh", "main"))
 
 
-def test_stackgate_without_profiles_decided_nothing(read: Any) -> None:
-    with pytest.raises(read.Unreadable, match="Data Error"):
-        read.stackgate("Data Error: No profile files found")
+def test_stackgate_without_profiles_decided_nothing() -> None:
+    with pytest.raises(peers_answers.Unreadable, match="Data Error"):
+        peers_answers.stackgate("Data Error: No profile files found")
 
 
 PYXTRACE = """Compared base (fd88277) → head (b300e57) on 1 test(s) that passed on both
@@ -138,15 +133,17 @@ PYXTRACE = """Compared base (fd88277) → head (b300e57) on 1 test(s) that passe
 """
 
 
-def test_pyxtrace_names_what_it_found_and_not_callees(read: Any) -> None:
-    answer = read.pyxtrace(PYXTRACE, 1)
+def test_pyxtrace_names_what_it_found_and_not_callees() -> None:
+    answer = peers_answers.pyxtrace(PYXTRACE, 1)
     assert answer.alarmed
     assert answer.named == ("weigh", "part")
 
 
-def test_pyxtrace_that_compared_no_test_did_not_pass(read: Any) -> None:
-    with pytest.raises(read.Unreadable, match="no test"):
-        read.pyxtrace("Compared base (f) → head (b) on 0 test(s) that passed on both\n✓ PASS — no function grew\n", 0)
+def test_pyxtrace_that_compared_no_test_did_not_pass() -> None:
+    with pytest.raises(peers_answers.Unreadable, match="no test"):
+        peers_answers.pyxtrace(
+            "Compared base (f) → head (b) on 0 test(s) that passed on both\n✓ PASS — no function grew\n", 0
+        )
 
 
 def result(verdict: str, ratio: float | None = 1.1) -> str:
@@ -155,12 +152,12 @@ def result(verdict: str, ratio: float | None = 1.1) -> str:
 
 
 @pytest.mark.parametrize(("verdict", "alarmed"), [("REGRESSED", True), ("PASS", False), ("INCONCLUSIVE", False)])
-def test_flame(read: Any, verdict: str, alarmed: bool) -> None:
-    answer = read.flame(result(verdict))
+def test_flame(verdict: str, alarmed: bool) -> None:
+    answer = peers_answers.flame(result(verdict))
     assert (answer.alarmed, answer.named) == (alarmed, ("weigh", "whole"))
 
 
 @pytest.mark.parametrize("text", [result("ERROR"), result("NEW", None), '{"tests": []}', "{}", "not json"])
-def test_flame_without_a_comparison_decided_nothing(read: Any, text: str) -> None:
-    with pytest.raises(read.Unreadable):
-        read.flame(text)
+def test_flame_without_a_comparison_decided_nothing(text: str) -> None:
+    with pytest.raises(peers_answers.Unreadable):
+        peers_answers.flame(text)

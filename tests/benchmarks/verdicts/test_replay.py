@@ -2,100 +2,90 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from pytest_flame.model import Frame, Limits, Process, Recording, Round, SamplerInfo, StackSample, Verdict
+from benchmarks.verdicts import bank, gates, inject, replay
+from pytest_flame.model import Frame, Limits, Process, Recording, Round, SamplerInfo, Stack, StackSample, Verdict
 
 BODY, HOT, COLD = Frame("t", "test"), Frame("m", "hot"), Frame("m", "cold")
 
 
-def entry(bank: Any, pair: int, second: bool, cost: int = 1_000_000) -> Any:
-    stacks = {(BODY, HOT): StackSample(60, 60_000), (BODY, COLD): StackSample(40, 40_000)}
+def entry(pair: int, second: bool, cost: int = 1_000_000) -> bank.Entry:
+    stacks: dict[Stack, StackSample] = {(BODY, HOT): StackSample(60, 60_000), (BODY, COLD): StackSample(40, 40_000)}
     rounds = tuple(Round(10, cost + i, cost, sampled=True) for i in range(4))
     process = Process(rounds, stacks, hash_seed=pair)
     recording = Recording("t.py::test", (process,), SamplerInfo("timer", "cpu", False, 997), {})
     return bank.Entry("json", "quiet", pair, second, 1e9 + pair, 1.0, 0.0, 1.0, recording)
 
 
-@pytest.fixture
-def bank() -> Any:
-    return importlib.import_module("bank")
+def series(pairs: int) -> list[bank.Entry]:
+    return [entry(pair, second) for pair in range(pairs) for second in (False, True)]
 
 
-@pytest.fixture
-def replay() -> Any:
-    return importlib.import_module("replay")
-
-
-def series(bank: Any, pairs: int) -> list[Any]:
-    return [entry(bank, pair, second) for pair in range(pairs) for second in (False, True)]
-
-
-def run(replay: Any, entries: list[Any], judge: Any, change: Any, passes: int) -> list[Any]:
+def run(
+    entries: list[bank.Entry], judge: gates.Judge, change: inject.Change, passes: int
+) -> list[tuple[int, int, int, gates.Decision | None]]:
     return list(replay.replay(replay.Series("quiet", "json", entries), judge, change, passes))
 
 
-def test_comparisons_of_one_pass_share_no_pair_until_the_bank_ends(bank: Any, replay: Any) -> None:
+def test_comparisons_of_one_pass_share_no_pair_until_the_bank_ends() -> None:
     seen: list[int] = []
 
-    def judge(pairs: Iterator[Any]) -> Any:
+    def judge(pairs: gates.Source) -> gates.Decision:
         for _ in range(3):
             base, head = next(pairs)
             assert base.processes[0].hash_seed == head.processes[0].hash_seed
             seen.append(base.processes[0].hash_seed)
-        return replay.Decision(Verdict.PASS)
+        return gates.Decision(Verdict.PASS)
 
-    done = run(replay, series(bank, 10), judge, replay.Change(), passes=1)
+    done = run(series(10), judge, inject.Change(), passes=1)
     assert [(taken, processes) for _, taken, processes, _ in done] == [(6, 6), (12, 6), (18, 6), (24, 6)]
     assert seen == [*range(10), 0, 1], "the last one goes on where the bank begins: it is not cut off"
 
 
-def test_no_process_comes_twice_in_a_comparison(bank: Any, replay: Any) -> None:
-    def judge(pairs: Iterator[Any]) -> Any:
+def test_no_process_comes_twice_in_a_comparison() -> None:
+    def judge(pairs: gates.Source) -> gates.Decision:
         while True:
             next(pairs)
 
-    done = run(replay, series(bank, 10), judge, replay.Change(), passes=2)
+    done = run(series(10), judge, inject.Change(), passes=2)
     assert [decision for *_, decision in done] == [None, None], "the bank is too short, and that is said"
 
 
-def test_a_stored_baseline_is_from_before(bank: Any, replay: Any) -> None:
-    def judge(source: Any) -> Any:
+def test_a_stored_baseline_is_from_before() -> None:
+    def judge(source: gates.Source) -> gates.Decision:
         stored = source.stored(4)
         assert [p.hash_seed for p in stored.processes] == [0, 0, 1, 1]
-        return replay.Decision(Verdict.PASS, low=source.head().processes[0].hash_seed)
+        return gates.Decision(Verdict.PASS, low=source.head().processes[0].hash_seed)
 
-    entries = series(bank, 10)
-    stream = replay.Stream(entries[10:], replay.Change(), 0, entries[:10])
+    entries = series(10)
+    stream = replay.Stream(entries[10:], inject.Change(), 0, entries[:10])
     assert judge(stream).low == 5, "head goes on where it began"
     assert stream.taken == 1
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [(0.0, Verdict.PASS), (0.1, Verdict.REGRESSED)])
-def test_what_is_injected_is_found(bank: Any, replay: Any, effect: float, verdict: Verdict) -> None:
+def test_what_is_injected_is_found(effect: float, verdict: Verdict) -> None:
     for judge in (replay.peer("median", 0.05, 5), replay.judges(Limits(), 10)["gate"]):
-        done = run(replay, series(bank, 20), judge, replay.Change(effect, HOT), passes=2)
-        assert {decision.verdict for *_, decision in done} == {verdict}
+        done = run(series(20), judge, inject.Change(effect, HOT), passes=2)
+        assert {decision and decision.verdict for *_, decision in done} == {verdict}
 
 
-def test_the_gate_confirms_with_pairs_it_has_not_seen(bank: Any, replay: Any) -> None:
+def test_the_gate_confirms_with_pairs_it_has_not_seen() -> None:
     gate, fixed = (replay.judges(Limits(), 10)[name] for name in ("gate", "fixed"))
-    slower = replay.Change(0.3, HOT)
-    (_, _, processes, _), *_ = run(replay, series(bank, 20), gate, slower, passes=1)
+    slower = inject.Change(0.3, HOT)
+    (_, _, processes, _), *_ = run(series(20), gate, slower, passes=1)
     assert processes == 2 * (5 + 5), "five pairs to see it, and five to see it again"
-    assert {p for _, _, p, _ in run(replay, series(bank, 20), fixed, slower, passes=1)} == {20}
+    assert {p for _, _, p, _ in run(series(20), fixed, slower, passes=1)} == {20}
 
 
-def test_every_decision_is_kept(bank: Any, replay: Any, tmp_path: Path, capsys: Any) -> None:
+def test_every_decision_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "banks" / "quiet").mkdir(parents=True)
-    lines = [one.to_json() for one in series(bank, 20)]
+    lines = [one.to_json() for one in series(20)]
     (tmp_path / "banks" / "quiet" / "json.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     raw = tmp_path / "raw.jsonl"
     replay.main([f"--results={tmp_path / 'banks'}", f"--raw={raw}", "--passes=2", "--judge=gate", "--judge=stored"])
@@ -104,15 +94,14 @@ def test_every_decision_is_kept(bank: Any, replay: Any, tmp_path: Path, capsys: 
     assert "all together" in capsys.readouterr().out
 
 
-def test_neighbouring_rounds_become_one(bank: Any) -> None:
-    one = entry(bank, 0, False)
+def test_neighbouring_rounds_become_one() -> None:
+    one = entry(0, False)
     rounds = bank.merged(one, 3).process.rounds
     assert [(r.iterations, r.cpu_ns) for r in rounds] == [(30, 3_000_003)], "the fourth has no partners"
 
 
 def test_samples_grow_where_the_cost_does() -> None:
-    inject = importlib.import_module("inject")
-    process = entry(importlib.import_module("bank"), 0, False).process
+    process = entry(0, False).process
     draw = np.random.default_rng(1)
     found = [inject.slowed(process, inject.Change(0.5, HOT), draw) for _ in range(200)]
     assert found[0].rounds[0].cpu_ns == 1_500_000
@@ -123,16 +112,15 @@ def test_samples_grow_where_the_cost_does() -> None:
 
 
 def test_growth_needs_a_place() -> None:
-    inject = importlib.import_module("inject")
-    process = entry(importlib.import_module("bank"), 0, False).process
+    process = entry(0, False).process
     with pytest.raises(ValueError, match="m:none was not sampled"):
         inject.slowed(process, inject.Change(0.5, Frame("m", "none")), np.random.default_rng(1))
 
 
-def test_a_masked_growth_leaves_the_total(bank: Any) -> None:
-    inject = importlib.import_module("inject")
-    process = entry(bank, 0, False).process
+def test_a_masked_growth_leaves_the_total() -> None:
+    process = entry(0, False).process
     change = inject.masked([process], 0.5, about=0.4)
+    assert change is not None
     assert (change.frame, change.instead, change.total) == (COLD, HOT, 1.0)
     draw = np.random.default_rng(1)
     found = [inject.slowed(process, change, draw) for _ in range(200)]
@@ -142,16 +130,15 @@ def test_a_masked_growth_leaves_the_total(bank: Any) -> None:
     assert inject.masked([process], 0.5, about=0.05) is None
 
 
-def test_hottest_frame_is_one_that_every_process_has(bank: Any) -> None:
-    inject = importlib.import_module("inject")
+def test_hottest_frame_is_one_that_every_process_has() -> None:
     rare = Process(
         (Round(1, 1, 1, True),), {(BODY, Frame("m", "rare")): StackSample(900, 1), (BODY, HOT): StackSample(1, 1)}
     )
-    assert inject.hottest([entry(bank, 0, False).process, rare]) == HOT
+    assert inject.hottest([entry(0, False).process, rare]) == HOT
 
 
-def test_bank_is_read_back_without_what_an_interruption_left(bank: Any, tmp_path: Path) -> None:
-    entries = series(bank, 3)
+def test_bank_is_read_back_without_what_an_interruption_left(tmp_path: Path) -> None:
+    entries = series(3)
     lines = [one.to_json() for one in entries[:5]]
     (tmp_path / "json.jsonl").write_text("\n".join(lines) + "\n" + entries[5].to_json()[:50], encoding="utf-8")
     assert bank.read_bank(tmp_path, "json") == entries[:4]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 import numpy as np
 import pytest
 
+from benchmarks.verdicts import rules
 
-def sides(factor: float, seed: int = 1) -> tuple[list[Any], list[Any]]:
+
+def sides(factor: float, seed: int = 1) -> tuple[list[rules.Floats], list[rules.Floats]]:
     draw = np.random.default_rng(seed)
     base = [np.exp(draw.normal(0, 0.01, 20)) for _ in range(5)]
     head = [factor * np.exp(draw.normal(0, 0.01, 20)) for _ in range(5)]
@@ -18,7 +17,7 @@ def sides(factor: float, seed: int = 1) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.parametrize("name", ["min", "median", "mean", "pyperf", "asv"])
 def test_above_and_below_the_threshold(name: str) -> None:
-    slower = importlib.import_module("rules").RULES[name].slower
+    slower = rules.RULES[name].slower
     assert slower(*sides(1.10), 0.05)
     assert not slower(*sides(1.00), 0.05)
     assert not slower(*sides(1.02), 0.05)
@@ -26,15 +25,13 @@ def test_above_and_below_the_threshold(name: str) -> None:
 
 
 def test_one_slow_round_moves_the_mean_only() -> None:
-    rules = importlib.import_module("rules").RULES
     base, head = sides(1.0)
     head[0][0] = 50.0
-    assert [name for name, rule in rules.items() if rule.slower(base, head, 0.05)] == ["mean"]
+    assert [name for name, rule in rules.RULES.items() if rule.slower(base, head, 0.05)] == ["mean"]
 
 
 def test_few_noisy_values_are_not_significant() -> None:
-    rules = importlib.import_module("rules").RULES
     base, head = [np.array([1.0, 1.5, 2.0])], [np.array([1.2, 1.8, 2.4])]
-    assert rules["mean"].slower(base, head, 0.05)
-    assert not rules["pyperf"].slower(base, head, 0.05)
-    assert not rules["asv"].slower(base, head, 0.05)
+    assert rules.RULES["mean"].slower(base, head, 0.05)
+    assert not rules.RULES["pyperf"].slower(base, head, 0.05)
+    assert not rules.RULES["asv"].slower(base, head, 0.05)

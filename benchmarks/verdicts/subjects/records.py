@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 PAGE = memoryview(bytes(range(256)) * 4096)
 RECORDS = [
@@ -16,8 +17,8 @@ def work() -> int:
     return len(json.dumps(grouped))
 
 
-def by_tag(records: list) -> dict:
-    groups: dict = {}
+def by_tag(records: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         weigh()
         stamp()

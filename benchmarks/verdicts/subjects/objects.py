@@ -1,5 +1,9 @@
 """Many small functions in objects: no frame has a large share."""
 
+from markupsafe import escape
+
+TEXT = "12 apples & 3 pears < 20 plums; " * 4096
+
 
 class Amount:
     def __init__(self, cents: int) -> None:
@@ -22,7 +26,7 @@ def work() -> int:
     return summed(ordered).whole + summed(amounts).whole
 
 
-def priced(count: int) -> list:
+def priced(count: int) -> list[Amount]:
     return [discounted(Amount(number * 37 % 1000), number % 5) for number in range(count)]
 
 
@@ -31,6 +35,10 @@ def discounted(amount: Amount, percent: int) -> Amount:
         weigh()
     elif percent == 1:
         stamp()
+    elif percent == 2:
+        tally()
+    elif percent == 3:
+        seal()
     return Amount(part(amount.cents, 100 - percent))
 
 
@@ -38,7 +46,7 @@ def part(cents: int, percent: int) -> int:
     return cents * percent // 100
 
 
-def summed(amounts: list) -> Amount:
+def summed(amounts: list[Amount]) -> Amount:
     total = Amount(0)
     for amount in amounts:
         total = total + amount
@@ -53,3 +61,12 @@ def weigh() -> None:
 def stamp() -> None:
     for _ in bytes(1002):
         pass
+
+
+def tally() -> None:
+    for _ in bytes(1003):
+        pass
+
+
+def seal() -> str:
+    return escape(TEXT[:1004])

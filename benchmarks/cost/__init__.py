@@ -1,0 +1,1 @@
+"""What a process of the gate costs a body, against a bare loop."""

@@ -1,0 +1,1 @@
+"""Releases of libraries, gated and held against a bare loop."""

@@ -1,0 +1,1 @@
+"""Drawing: how long it takes, how large it gets, and beside other tools."""

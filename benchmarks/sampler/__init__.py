@@ -1,0 +1,1 @@
+"""The sampler: what it sees, what it misses, what it costs."""
