@@ -191,7 +191,7 @@ def check_foreign(script: Path, text: str) -> Outcome:
     """Likewise of another tool's file, as the ``flame`` command reads it."""
     # Labels as they are written, as flamegraph.pl draws them.
     found = collapsed.read(Content(io.BytesIO(text.encode()), "", Bounds()), Naming(functions=False))
-    tree = build_tree({}, {stack: count // found.one for stack, count in found.counts.items()})
+    tree = build_tree({}, {stack: count // found.metric.scale for stack, count in found.costs.items()})
     ours = drawn_by_us(tree, Width.HEAD, shown_foreign)
     return compare(ours, drawn_by(script, text, tree.total(Width.HEAD)))
 

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequen
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_flame.sampling.profile_source import RawFrame, RawSamples, RawStack, Sampler
+from pytest_flame.sampling.profile_source import ProfileSource, RawFrame, RawSamples, RawStack
 
 Chain = tuple[RawFrame, ...]
 
@@ -319,7 +319,7 @@ def possible_stacks(pieces: Sequence[Callable[[], Any]] = ALL_PIECES) -> set[Cha
 
 
 def sampled_stacks(
-    sampler: Sampler,
+    sampler: ProfileSource,
     period_ns: int,
     enough: int,
     pieces: Sequence[Callable[[], Any]] = ALL_PIECES,

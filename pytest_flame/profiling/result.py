@@ -57,6 +57,10 @@ class ProfileResult:
     def sampled_ns(self) -> int:
         return self.stacks.total // PS_PER_NS
 
+    def costs(self) -> dict[Stack, int]:
+        """Nanoseconds by stack."""
+        return _in_ns(self.stacks.costs)
+
     def self_ns(self) -> dict[Frame, int]:
         """Nanoseconds each function used itself, largest first."""
         return _in_ns(self.stacks.self_costs())
@@ -67,7 +71,7 @@ class ProfileResult:
 
     def folded(self) -> str:
         """Folded stacks, one line a stack, costs in nanoseconds (see ``pytest_flame.formats.folded``)."""
-        return folded.dumps({stack: cost for stack, cost in _in_ns(self.stacks.costs).items() if cost})
+        return folded.dumps({stack: cost for stack, cost in self.costs().items() if cost})
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write it as its suffix says, atomically: ``.folded`` or ``.txt`` (folded stacks), ``.svg`` (flame graph).

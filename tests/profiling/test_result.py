@@ -10,7 +10,7 @@ import pytest
 
 from pytest_flame.errors import UsageError
 from pytest_flame.formats import folded
-from pytest_flame.model import PS_PER_NS, Frame, SampleCounts, SamplerInfo, SourceLine, StackSample
+from pytest_flame.model import Frame, SampleCounts, SamplerInfo, SourceLine, StackSample
 from pytest_flame.profiling.result import ProfileResult, of_samples
 
 MAIN, WORK, LEAF = Frame("app", "main"), Frame("app", "work"), Frame("app.parts", "Leaf.run")
@@ -46,7 +46,7 @@ def test_a_recursive_function_counts_once() -> None:
 
 
 def test_folded_stacks_hold_nanoseconds() -> None:
-    assert folded.loads(profile().folded()) == {stack: ps // PS_PER_NS for stack, ps in profile().stacks.costs.items()}
+    assert folded.loads(profile().folded()) == profile().costs()
     assert "app:main;app:work;app.parts:Leaf.run 60000000\n" in profile().folded()
 
 
