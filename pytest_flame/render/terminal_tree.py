@@ -156,7 +156,7 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
         numbers = "  ".join(" " * (size - cells(text)) + text for text, size in zip(texts, sizes, strict=True))
         if row.node < 0:
             between = units.count(row.skipped, "caller")
-            lines.append(Line(f" {numbers}  {' ' * _BAR} {row.branch}⋮ {between} alike"[:width].rstrip()))
+            lines.append(Line(f" {numbers}  {' ' * _BAR} {row.branch}⋮ {between} omitted"[:width].rstrip()))
             continue
         change = int(delta[row.node])
         bar = _bar(abs(change) / largest)
