@@ -87,7 +87,7 @@ def test_a_ref_with_an_empty_variable_in_it_is_refused(pytester: pytest.Pytester
     assert is_asked_for(config)
     with pytest.raises(UsageError) as e:
         read_settings(config)
-    assert "empty" in e.value.why or "zeros" in e.value.what
+    assert "empty" in e.value.why or "zero" in e.value.what
     assert e.value.fix
 
 

@@ -385,7 +385,7 @@ def test_moving_replaces_no_file(stored, recording, suffix):
     store, *_ = stored
     store.path("new").with_suffix(suffix).write_text("precious")
     before = contents(store.directory)
-    with pytest.raises(BaselineError, match="new has one already"):
+    with pytest.raises(BaselineError, match="new already has one"):
         store.move(recording.test_id, "new")
     assert contents(store.directory) == before
 
