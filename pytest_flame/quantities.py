@@ -1,4 +1,4 @@
-"""Percentages and durations as people write them, and the names of what is measured."""
+"""Percentages and durations as people write them, and the names of the metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 CPU: Final = "cpu"
 FIRST_CALL: Final = "first-call"
 METRICS: Final = (CPU, FIRST_CALL)
-"""What of a body is judged: its cost in calls that follow each other, or that of its first call in a process."""
+"""Which cost of a body is judged: that of consecutive calls, or that of its first call in a process."""
 
 _SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "min": 60.0, "m": 60.0, "h": 3600.0}
 

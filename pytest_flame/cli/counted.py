@@ -1,4 +1,4 @@
-"""What the numbers of a profile count. Inside they are picoseconds, or a power of ten for each one of anything else."""
+"""The unit of a profile's numbers. Internally they are picoseconds, or a power of ten for one of anything else."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TIMES: Final = {
     "s": 10**12,
 }
 _MOST: Final = 2**62
-"""Sums of costs are 64-bit numbers where pictures are laid out."""
+"""Sums of costs are 64-bit numbers in the layout of pictures."""
 _DECIMALS: Final = 3
-"""Of a count that is no time, even where none has any: sums are scaled and split."""
+"""The least decimals of counts other than times, since sums are scaled and split."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """``scale`` is how much of a cost a count of one is."""
+    """``scale`` is the cost of a count of one."""
 
     name: str
     amount: Amount
@@ -40,9 +40,9 @@ class Unit:
         return not self.amount.noun
 
     def fitting(self, decimals: int, most: int) -> Unit:
-        """Fine enough for counts of so many decimals, whose sums are at most ``most``, where that can be.
+        """Fine enough for counts with that many decimals, whose sums are at most ``most``, if possible.
 
-        Raises ``UsageError`` where the sums themselves are too large.
+        Raises ``UsageError`` if the sums themselves are too large.
         """
         if self.timed:
             scale = self.scale
@@ -54,13 +54,13 @@ class Unit:
             raise UsageError(
                 f"the counts add up to {most:,} {self.name}, which is more than can be drawn",
                 why=f"{_MOST // scale:,} is the most",
-                fix="say what they count with --unit, such as ns instead of s" if self.timed else "scale them down",
+                fix="give their unit with --unit, such as ns instead of s" if self.timed else "scale them down",
             )
         return replace(self, scale=scale, amount=self.amount if self.timed else replace(self.amount, per=scale))
 
     def costs(self, counts: Mapping[Stack, int], decimals: int) -> dict[Stack, int]:
-        """Costs of counts that are whole numbers of 10^-``decimals``. The sum is exact, to half a unit of cost, and so
-        is each of them where its decimals fit."""
+        """Costs of counts that are whole numbers of 10^-``decimals``. The sum is exact to half a unit of cost, and so
+        is each count if its decimals fit."""
         one = 10**decimals
         if self.scale % one == 0:
             factor = self.scale // one

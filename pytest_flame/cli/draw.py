@@ -51,7 +51,7 @@ def _writers(arguments: Namespace, title: str, sources: Sequence[Source]) -> Wri
 
 def _subtitle(whole: Source, profiles: int) -> str:
     parts = [units.duration(sum(whole.costs.values())), units.count(len(whole.costs), "stack")]
-    return ", ".join([*parts, f"{profiles} profiles added up"] if profiles > 1 else parts)
+    return ", ".join([*parts, f"{profiles} profiles summed"] if profiles > 1 else parts)
 
 
 def _say(text: str) -> None:

@@ -24,9 +24,9 @@ from pytest_flame.model import Frame, SourceLine, Stack
 STDIN: Final = "-"
 _PLAIN: Final = tuple(dict.fromkeys(suffix for known in registry.FORMATS for suffix in known.suffixes))
 SUFFIXES: Final = (*_PLAIN, *(f"{suffix}.gz" for suffix in _PLAIN))
-"""What is taken from a folder."""
+"""Suffixes of the files read from a folder."""
 _NO_ACCIDENT: Final = 5
-"""So many counts hardly have a common factor by chance."""
+"""This many counts hardly have a common factor by chance."""
 _BASELINE_MARK: Final = b'"schema": "pytest-flame/baseline/'
 _HEAD: Final = 200
 
@@ -40,23 +40,22 @@ class Source:
     lines: Mapping[Frame, SourceLine]
     unit: Unit
     samples: Mapping[Stack, int]
-    """How many samples each stack's cost is of, as far as the numbers tell."""
+    """How many samples each stack's cost represents, as far as the numbers show."""
     paths: Mapping[str, str] = field(default_factory=dict)
-    """By module, the file that gave it its name; not of installed libraries."""
+    """By module, the file that gave it its name; not for installed libraries."""
     maybe_pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """How files are read. ``unit=None``: what the file says, pytest-flame's own baselines as such, all else as
-    samples."""
+    """How files are read. ``unit=None``: the file's own unit, that of pytest-flame's baselines, otherwise samples."""
 
     how: ReadOptions
     unit: Unit | None = None
 
 
 def expand(arguments: Sequence[str]) -> list[str]:
-    """File names; of a folder all profiles in it, by name. Raises ``UsageError`` for an empty or missing one."""
+    """File names; for a folder all profiles in it, by name. Raises ``UsageError`` for an empty or missing one."""
     names: list[str] = []
     for argument in arguments:
         if not Path(argument).is_dir():
@@ -65,13 +64,13 @@ def expand(arguments: Sequence[str]) -> list[str]:
         inside = sorted(str(p) for p in Path(argument).iterdir() if p.is_file() and _is_profile(p))
         if not inside:
             raise UsageError(
-                f"the folder {argument} holds no profiles",
-                why=f"baselines and files that end in {', '.join(_PLAIN)} were looked for",
+                f"the folder {argument} contains no profiles",
+                why=f"it has neither baselines nor files that end in {', '.join(_PLAIN)}",
                 fix="name the files themselves",
             )
         names += inside
     if names.count(STDIN) > 1:
-        raise UsageError("- stands for standard input, which can be read once")
+        raise UsageError("- is standard input, which can be read only once")
     return names
 
 
@@ -94,7 +93,7 @@ def _read(name: str, how: InputOptions) -> tuple[Counts, Unit]:
 
 
 def read_pair(name: str, how: InputOptions) -> list[Source]:
-    """One file with two counts a line: before, after. Raises as ``read`` does."""
+    """One file with two counts per line: before, after. Raises as ``read`` does."""
     with _opened(name) as stream:
         pair = reading.read_pair(stream, _shown(name), how.how)
     unit = _unit(name, pair[0], how)
@@ -148,7 +147,7 @@ def _unit(name: str, profile: Counts, how: InputOptions) -> Unit:
 
 
 def _is_baseline(name: str) -> bool:
-    """The JSON beside the folded file of an earlier release says so."""
+    """The JSON next to the folded file of an earlier release shows it."""
     beside = Path(name).with_suffix(".json")
     if name == STDIN or not name.endswith(".folded") or not beside.is_file():
         return False
@@ -162,15 +161,15 @@ def _is_marked(path: Path) -> bool:
 
 
 def _sources(read: Sequence[tuple[str, Counts, Unit]]) -> list[Source]:
-    """By name, with what each counts. Raises ``UsageError`` where they differ."""
+    """By name, with the unit of each. Raises ``UsageError`` if they differ."""
     name, _, unit = read[0]
     for other, _, its in read:
         if its != unit:
             raise UsageError(
                 f"{name} counts {unit.name} and {other} counts {its.name}",
-                why="speedscope files, the periods of perf script and pytest-flame's baselines say what they count; "
-                "all else is taken for samples",
-                fix="say what all of them count with --unit",
+                why="speedscope files, the periods of perf script and pytest-flame's baselines contain their unit; "
+                "everything else is taken for samples",
+                fix="give the unit of all of them with --unit",
             )
     decimals = max(profile.decimals for _, profile, _ in read)
     most = sum(-(-sum(profile.counts.values()) // profile.one) for _, profile, _ in read)
@@ -186,8 +185,8 @@ def _source(name: str, profile: Counts, unit: Unit) -> Source:
 
 
 def _one_sample(counts: list[int], unit: Unit, one: int) -> int:
-    """What one sample counts for. A period is a common factor of all counts; where times differ from sample to sample,
-    nine stacks in ten have at least as much as what is taken for one."""
+    """The count of one sample. A period is a common factor of all counts; if times differ from sample to sample, nine
+    stacks in ten have at least as much as what is taken for one."""
     common = math.gcd(*counts) if len(counts) >= _NO_ACCIDENT else one
     if unit.name == SAMPLE.name:
         return max(common, one)

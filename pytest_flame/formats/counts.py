@@ -1,4 +1,4 @@
-"""What a file counts by stack, exactly: decimals are kept as they are written, however many stacks have them."""
+"""A file's exact counts by stack: decimals are kept as they are written, however many stacks have them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_flame.formats.content import Bounds, size_text
 from pytest_flame.model import Frame, SourceLine, Stack
 
 NUMBER: Final = r"(?:[0-9]{1,30}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
-"""A count as text, with an exponent where a program printed a small float."""
+"""A count as text, with an exponent if a program printed a small float."""
 
 _PER_STACK: Final = 300
 _PER_FRAME: Final = 8
@@ -22,17 +22,17 @@ _PER_FRAME: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One profile as its file has it."""
+    """One profile as in its file."""
 
     counts: Mapping[Stack, int]
     """Whole numbers of 10^-``decimals`` of the file's own unit."""
     lines: Mapping[Frame, SourceLine]
-    """Where functions were seen, by tools that say it: the smallest line, which is near the definition."""
+    """Where functions were seen, for tools that report it: the smallest line, which is close to the definition."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """By module, the file that gave it its name; not of installed libraries."""
     decimals: int = 0
     unit: str = ""
-    """What is counted, where the file says so: ``ns``, ``s``, ``bytes``."""
+    """The unit, if the file contains it: ``ns``, ``s``, ``bytes``."""
     maybe_pairs: bool = False
     """Every line would also read as the form with two counts."""
 
@@ -43,7 +43,7 @@ class Counts:
 
 
 class Tally:
-    """Adds up counts by stack, in one column or more, and holds no more than the bounds allow."""
+    """Sums counts by stack, in one column or more, within the bounds."""
 
     def __init__(self, name: str, bounds: Bounds, columns: int = 1) -> None:
         self.columns: list[dict[Stack, int]] = [defaultdict(int) for _ in range(columns)]
@@ -81,22 +81,22 @@ class Tally:
         self._one = 10**decimals
 
     def check(self, names: int, stacks: int, frames: int) -> None:
-        """Called now and then: ``stacks`` were added since, of ``frames`` frames in all, whose names take ``names``
-        bytes so far. Raises ``FormatError`` where what is held is too much."""
+        """Called occasionally: ``stacks`` were added since, with ``frames`` frames in all, whose names take ``names``
+        bytes so far. Raises ``FormatError`` if this is too much."""
         self._stacks += stacks
         self._frames += frames
         held = len(self.columns[0])
         depth = self._frames / max(self._stacks, 1)
         if held * (_PER_STACK + _PER_FRAME * depth) + names > self._bounds.held:
             raise FormatError(
-                f"{self._name} holds more different stacks than are read: {held:,} and more",
+                f"{self._name} contains too many different stacks: more than {held:,}",
                 why=f"they would take more than {size_text(self._bounds.held)} of memory",
-                fix="leave out the rarest, such as: awk '$NF > 1' FILE; or raise --max-size, which is "
+                fix="omit the rarest, such as: awk '$NF > 1' FILE; or raise --max-size, which is "
                 f"{size_text(self._bounds.size)}",
             )
 
     def result(self, column: int = 0) -> dict[Stack, int]:
-        """The counts that are not zero. Raises ``FormatError`` where none is."""
+        """The nonzero counts. Raises ``FormatError`` if there are none."""
         found = {stack: count for stack, count in self.columns[column].items() if count}
         if not found:
             count = len(self.columns[column])

@@ -1,6 +1,6 @@
-"""Numbers as people read them. Costs come in as picoseconds, effects as fractions (0.05 is 5 %).
+"""Human-readable numbers. Costs are given in picoseconds, effects as fractions (0.05 is 5 %).
 
-Profiles of other tools hold samples or bytes instead of times: ``counted_in`` says so for a while.
+Profiles from other tools contain samples or bytes instead of times: ``counted_in`` sets this for a block.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ MINUS: Final = "−"
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What costs are costs of."""
+    """The quantity that costs measure."""
 
     axis: str
-    """What a width means: ``CPU time per iteration``, ``samples``."""
+    """The meaning of a width: ``CPU time per iteration``, ``samples``."""
     noun: str = ""
-    """One of what is counted, ``sample``; empty for times."""
+    """The singular of what is counted, ``sample``; empty for times."""
     per: int = 1
-    """How much of a cost one of them is."""
+    """The cost of one of them."""
 
 
 TIME: Final = Amount("CPU time per iteration")
@@ -35,13 +35,13 @@ _CURRENT: Final[ContextVar[Amount]] = ContextVar("amount", default=TIME)
 
 
 def amount() -> Amount:
-    """What costs are just now."""
+    """The current quantity."""
     return _CURRENT.get()
 
 
 @contextmanager
 def counted_in(amount: Amount) -> Iterator[None]:
-    """Within the block, costs read as this (as ``decimal.localcontext`` does it for precision)."""
+    """Within the block, costs are in this quantity (like ``decimal.localcontext`` for precision)."""
     token = _CURRENT.set(amount)
     try:
         yield
@@ -52,7 +52,7 @@ def counted_in(amount: Amount) -> Iterator[None]:
 def duration(ps: float) -> str:
     """``12.31 ms``: the unit that leaves one to three digits before the point, about four in all.
 
-    ``1,234 samples`` where that is what costs are.
+    ``1,234 samples`` if costs are samples.
     """
     if not math.isfinite(ps):
         return _UNKNOWN
@@ -111,7 +111,7 @@ def percent_interval(low: float, high: float) -> str:
 
 
 def setting(fraction: float) -> str:
-    """A percentage someone chose, with the digits it was chosen with: ``5 %``, ``2.5 %``."""
+    """A percentage from a setting, with its original digits: ``5 %``, ``2.5 %``."""
     return f"{fraction * 100:.6g} %"
 
 
@@ -126,7 +126,7 @@ def elapsed(seconds: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three decimals, and never a zero."""
+    """Three decimals, never zero."""
     if not math.isfinite(p):
         return _UNKNOWN
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -140,7 +140,7 @@ def count(number: int, noun: str = "", plural: str = "") -> str:
 
 
 def ticks(total: int, most: int = 8) -> list[tuple[float, str]]:
-    """Round amounts from 0 to ``total`` for a ruler, and what stands at them: ``(0, "0"), (2000000000, "2 ms")``."""
+    """Round amounts from 0 to ``total`` for a ruler, and their labels: ``(0, "0"), (2000000000, "2 ms")``."""
     if total <= 0:
         return []
     scale, unit = _unit(total)
