@@ -24,7 +24,7 @@ the larger of before and after. Click a picture for its titles: each box has one
 SHOTS = {
     "page-light.png": "The page of a test: the graph, its tooltip, the function and the table",
     "page-dark.png": "The same on a dark screen",
-    "page-narrow.png": "The same on a telephone",
+    "page-narrow.png": "The same on a phone",
 }
 
 

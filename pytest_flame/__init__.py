@@ -17,7 +17,7 @@ __all__ = ["ProfileResult", "Profiler", "in_worker"]
 def in_worker() -> bool:
     """Whether this process, or the one that started it, is a measured process of ``pytest --flame``.
 
-    For session hooks and conftest files: what belongs to the whole run once is not to be done in each worker.
+    For session hooks and conftest files: things that happen once per run should not be done in each worker.
     """
     import os
 

@@ -20,16 +20,16 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace ``path`` by ``data``. A symbolic link keeps pointing where it points; a device or pipe is written to.
-    What is not ``durable`` is not waited for: after a power failure the file may be damaged."""
+    Without ``durable`` it does not wait for the disk: after a power failure the file may be damaged."""
     write_files([(path, data)], durable=durable)
 
 
 def write_files(files: Sequence[tuple[Path, bytes]], *, durable: bool = True) -> None:
-    """Replace several files, in their order, all or none.
+    """Replace several files, in order, all or none.
 
-    Everything that needs space is written before the first rename, so a full disk changes nothing. Where a later
-    rename fails, the files replaced before it are put back. Killed between two renames, the new content of the
-    rest stays beside it: see ``leftovers``.
+    Everything that needs space is written before the first rename, so a full disk changes nothing. If a later rename
+    fails, the files replaced before it are restored. If the process is killed between two renames, the new content of
+    the rest stays next to the old files: see ``leftovers``.
     """
     targets = [(_target(path), data) for path, data in files]
     with contextlib.ExitStack() as temporaries:
@@ -57,7 +57,7 @@ def write_files(files: Sequence[tuple[Path, bytes]], *, durable: bool = True) ->
 
 
 def leftovers(path: Path) -> list[Path]:
-    """Temporary files of interrupted writes of ``path``."""
+    """Temporary files left by interrupted writes of ``path``."""
     prefix, suffix = _temporary_name(path)
     if not path.parent.is_dir():
         return []
@@ -65,7 +65,7 @@ def leftovers(path: Path) -> list[Path]:
 
 
 def _target(path: Path) -> Path:
-    """Where the content really goes: behind symbolic links, except those to a device or pipe."""
+    """Where the content really goes: the target of symbolic links, except those to a device or pipe."""
     return path if _is_special(path) else Path(os.path.realpath(path))
 
 
@@ -78,13 +78,14 @@ def _temporary_name(path: Path) -> tuple[str, str]:
 
 
 def _stage(path: Path, data: bytes, temporaries: contextlib.ExitStack, durable: bool = True) -> Path | None:
-    """Write ``data`` beside ``path`` and onto the disk; None where ``path`` is a device or pipe, never replaced."""
+    """Write ``data`` next to ``path`` and to the disk; None if ``path`` is a device or pipe, which is never
+    replaced."""
     if _is_special(path):
         return None
     prefix, suffix = _temporary_name(path)
     temporary = path.with_name(f"{prefix}{secrets.token_hex(4)}{suffix}")
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666
-    # O_EXCL: never follow or reuse what somebody else put there. 0o666 leaves the permissions to the umask.
+    # O_EXCL: never follow or reuse a file someone else put there. 0o666 leaves the permissions to the umask.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     temporaries.callback(temporary.unlink, missing_ok=True)
     with os.fdopen(descriptor, "wb") as stream:
@@ -96,13 +97,13 @@ def _stage(path: Path, data: bytes, temporaries: contextlib.ExitStack, durable: 
 
 
 def _keep(path: Path, temporaries: contextlib.ExitStack) -> Path | None:
-    """A copy of what ``path`` holds now, to put it back; None where there is nothing."""
+    """A copy of the current content of ``path``, to restore it; None if there is none."""
     return _stage(path, path.read_bytes(), temporaries) if path.is_file() else None
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the renames themselves durable where the file system can do that."""
-    with contextlib.suppress(OSError):  # the content is in place already; some file systems refuse this
+    """Make the renames themselves durable if the file system can do that."""
+    with contextlib.suppress(OSError):  # the content is already in place; some file systems refuse this
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,8 +1,8 @@
-"""The system's clocks, also where a program stopped its own.
+"""The system's clocks, even if a program stopped its own.
 
-freezegun replaces functions of ``time`` wherever a module holds them, time-machine replaces what those for the time
-of day do. Neither touches ``clock_gettime`` with another clock, and a ``partial`` of a function is not that function:
-these go on also where they are bound while time stands still.
+freezegun replaces functions of ``time`` in every module that has them; time-machine replaces the behaviour of those for
+the time of day. Neither touches ``clock_gettime`` with another clock, and a ``partial`` of a function is not that
+function: these keep running even if they are bound while time stands still.
 """
 
 from __future__ import annotations

@@ -25,10 +25,10 @@ from pytest_flame.stats.student import Floats
 from pytest_flame.stats.whole import Whole, centre, compare_pairs, decide
 
 STORED_SESSION_SD = 0.01
-"""Assumed for a stored baseline of which there is one recording: what a recording differs from the next by."""
+"""Assumed for a stored baseline with one recording: how much a recording differs from the next one."""
 
 SHIFT_SAID = 0.02
-"""From here on a change of the machine's own speed is said; it counts however small it is."""
+"""From this on a change of the machine's own speed is reported; it counts however small it is."""
 
 _MAX_COST = 2**63 - 1
 
@@ -42,13 +42,12 @@ def compare(
     alpha: float | None = None,
     most: int | None = None,
 ) -> Comparison:
-    """Compare a stored recording with one of now, measured apart from each other.
+    """Compare a stored recording with a current one, measured separately.
 
-    ``session_sd`` (log scale) is by how much a recording is taken to differ from another of the same code where base
-    has too few sessions to tell; by how much the fixed loop beside the rounds shows the machine itself to have changed
-    comes on top. ``alpha`` is what this look at them may spend of the limits' (all of it by default),
-    ``most`` how many processes of head the budget allows. Raises ``IntegrityError`` for recordings
-    that break their invariants.
+    ``session_sd`` (log scale) is the assumed difference between recordings of the same code if base has too few
+    sessions to estimate it; the change of the machine itself, as shown by the fixed loop, is added. ``alpha`` is what
+    this look may spend of the limits' alpha (all of it by default), ``most`` how many processes of head the budget
+    allows. Raises ``IntegrityError`` for recordings that violate their invariants.
     """
     base.check()
     head.check()
@@ -85,7 +84,7 @@ def compare_interleaved(
     most: int,
     suspects: frozenset[Frame] | None = None,
 ) -> Comparison:
-    """Compare both sides of pairs measured together: process ``i`` of base beside process ``i`` of head.
+    """Compare both sides of pairs measured together: process ``i`` of base and process ``i`` of head.
 
     ``alpha`` is what this look may spend, ``most`` how many pairs the budget allows. With ``suspects`` only these
     frames may be found over their thresholds. Raises ``IntegrityError`` as ``compare`` does.
@@ -100,7 +99,7 @@ def compare_interleaved(
 
 @dataclass(frozen=True, slots=True)
 class _Frames:
-    """What the frames of one comparison came to."""
+    """The results for the frames of one comparison."""
 
     deltas: list[FrameDelta]
     attribution: Attribution
@@ -187,7 +186,7 @@ def _compare_frames(
 
 
 def _attribute(tests: FrameTests, own: Mask, project: Mask) -> Attribution:
-    """The culprits with who calls them. ``own`` is code that may differ between the sides, ``project`` that of the
+    """The culprits with their callers. ``own`` marks code that may differ between the sides, ``project`` code of the
     repository; both have shape ``(frames,)``."""
     attribution = attribute(tests, own)
     culprits = tuple(
@@ -198,7 +197,7 @@ def _attribute(tests: FrameTests, own: Mask, project: Mask) -> Attribution:
 
 
 def _with_sole_caller(blame: Blame, table: StackTable) -> Blame:
-    """A function with one caller only: without call counts, slower and called more often look the same."""
+    """A function with a single caller: without call counts, slower and called more often look the same."""
     if blame.change is not Change.SLOWER or blame.caller is not None:
         return blame
     callers = set(map(int, table.callers(blame.frame))) - {-1}
@@ -249,7 +248,7 @@ def _deltas(tests: FrameTests, attribution: Attribution, lines: dict[Frame, Sour
 
 
 def _change(tests: FrameTests, i: int) -> Change:
-    """In words, without an eye on who is to blame."""
+    """The changes of all frames, without assigning blame."""
     if not tests.significant[i]:
         return Change.UNCHANGED
     if tests.inclusive.base[i] == 0:
@@ -286,7 +285,7 @@ def _notes(assumed_sd: float, between: Between | None, shift: float) -> Iterable
     if abs(shift) >= SHIFT_SAID:
         way = "slower" if shift > 0 else "faster"
         by = abs(math.expm1(shift)) * 100
-        yield f"the machine is {by:.2g} % {way} than when the baseline was recorded, by a fixed loop"
+        yield f"the machine is {by:.2g} % {way} than when the baseline was recorded, measured with a fixed loop"
 
 
 def _costs(recording: Recording) -> Floats:

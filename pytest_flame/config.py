@@ -1,4 +1,4 @@
-"""The only reader of options and ini values: what they say, as the settings of a run."""
+"""The only reader of options and ini values: turns them into the settings of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything options and ini files say, read once."""
+    """All options and ini values, read once."""
 
     enabled: bool
     only: bool
@@ -36,7 +36,7 @@ class Settings:
     time_s: float
     max_time_s: float | None
     deadline_s: float | None
-    """None: from what base takes."""
+    """None: derived from what base takes."""
     frequency_hz: int | None
     """None: chosen once per run, ``gate/one_rate.py``."""
     seed: int
@@ -50,14 +50,14 @@ class Settings:
     """A path, or a bare name as it was given."""
     base_install: str | None
     base_install_from: Path
-    """Where the command's relative paths begin."""
+    """The folder that the command's relative paths start from."""
     copy_ignored: tuple[str, ...]
     baselines: Path
     report: Path
     json: Path | None
     markdown: Path | None
     source_url: str
-    """Template, empty for none; so is ``editor``."""
+    """A template, empty for none; so is ``editor``."""
     editor: str
     worker_args: tuple[str, ...]
     worker_drop: tuple[str, ...]
@@ -66,14 +66,14 @@ class Settings:
 
 
 def is_asked_for(config: pytest.Config) -> bool:
-    """Any option or ini value that makes this run measure, or that would be misread if nobody looked."""
+    """Whether any option or ini value makes this run measure, or has to be checked."""
     names = ("flame", "flame_only", "flame_skip", "flame_update", "flame_move", "flame_against")
     return any(config.getoption(name) not in (None, False, []) for name in names) or bool(config.getini("flame"))
 
 
 def read_settings(config: pytest.Config) -> Settings:
     """Raises ``UsageError`` naming the option or ini value and what was expected."""
-    from pytest_flame.model import Limits  # not before it is needed: every pytest run imports this module
+    from pytest_flame.model import Limits  # imported late: every pytest run imports this module
 
     values = {option.name: _value(config, option) for option in OPTIONS}
     update = config.getoption("flame_update")
@@ -81,25 +81,25 @@ def read_settings(config: pytest.Config) -> Settings:
         raise UsageError(
             f"--flame-update={update} is not known",
             why=f"expected one of {', '.join(UPDATES)}",
-            fix="write --flame-update=all; without = the next argument is taken for WHICH",
+            fix="write --flame-update=all; without the = the next argument is taken for WHICH",
         )
     only = bool(config.getoption("flame_only"))
     skip = bool(config.getoption("flame_skip"))
     if only and skip:
-        raise UsageError("--flame-only and --flame-skip exclude each other", fix="keep one of them")
+        raise UsageError("--flame-only and --flame-skip cannot be combined", fix="keep one of them")
     for option in ("update", "move"):
         if skip and config.getoption(f"flame_{option}"):
-            raise UsageError(f"--flame-{option} and --flame-skip exclude each other", fix="keep one of them")
+            raise UsageError(f"--flame-{option} and --flame-skip cannot be combined", fix="keep one of them")
     if update is not None:
         if config.getoption("flame_against") is not None:
             raise UsageError(
-                "--flame-against and --flame-update exclude each other",
-                why="a baseline is recorded from the working tree, on its own",
+                "--flame-against and --flame-update cannot be combined",
+                why="a baseline is recorded from the working tree alone",
                 fix="run pytest --flame-update without --flame-against",
             )
         values["against"] = None
     if values["base-python"] is not None and values["base-install"] is not None:
-        raise UsageError("--flame-base-python and --flame-base-install exclude each other", fix="keep one of them")
+        raise UsageError("--flame-base-python and --flame-base-install cannot be combined", fix="keep one of them")
     move = tuple(_renaming(text) for text in config.getoption("flame_move") or ())
     enabled = (
         bool(config.getoption("flame"))
@@ -112,7 +112,7 @@ def read_settings(config: pytest.Config) -> Settings:
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if values["cpu"] and available and not set(values["cpu"]) <= available:
         raise UsageError(
-            f"--flame-cpu={','.join(map(str, values['cpu']))} names CPUs this process may not use",
+            f"--flame-cpu={','.join(map(str, values['cpu']))} names CPUs that this process may not use",
             why=f"available: {','.join(map(str, sorted(available)))}",
         )
     root = config.rootpath
@@ -162,7 +162,7 @@ def _option_names(words: list[str]) -> tuple[str, ...]:
 
 
 def _folder_of(config: pytest.Config, name: str) -> Path:
-    """What a relative path of an option means: where the command was started, or the ini file's folder."""
+    """The folder that an option's relative path starts from: the working directory, or the ini file's folder."""
     if config.getoption(f"--flame-{name}") is not None:
         return config.invocation_params.dir
     return config.inipath.parent if config.inipath is not None else config.rootpath
@@ -177,7 +177,7 @@ _LISTS: Final = (
 
 
 def gate_settings(config: pytest.Config) -> dict[str, str]:
-    """All settings that decide what is gated and how, by the names of ini files, as text."""
+    """All settings that decide what is gated and how, by ini name, as text."""
     found = {}
     for option in OPTIONS:
         if option.name not in _NO_PART_OF_THE_GATE:
@@ -191,8 +191,8 @@ def gate_settings(config: pytest.Config) -> dict[str, str]:
 
 
 def _program(given: str, folder: Path) -> Path:
-    """As a shell finds it: a bare name in PATH, ``~`` at home, any other path from ``folder``. Links stay: a virtual
-    environment's interpreter is one."""
+    """As a shell finds it: a bare name in PATH, ``~`` at home, any other path from ``folder``. Links are not resolved:
+    a virtual environment's interpreter is one."""
     if "/" not in given:
         return Path(shutil.which(given) or given)
     return folder / Path(given).expanduser()
@@ -221,13 +221,13 @@ def _empty(option: Option) -> UsageError:
     return UsageError(
         f"{option.flag} has an empty value; expected {option.expects}",
         why="a variable in the command was probably empty",
-        fix=f"set it, or leave {option.flag} out",
+        fix=f"set it, or omit {option.flag}",
     )
 
 
 def _renaming(text: str) -> tuple[str, str]:
     old, separator, new = text.partition("=")
-    if "[" in text and text.count("=") > 1:  # parameter ids may hold "=": split where both halves look like test ids
+    if "[" in text and text.count("=") > 1:  # parameter ids may contain "=": split where both halves look like test ids
         halves = [(text[:i], text[i + 1 :]) for i, c in enumerate(text) if c == "="]
         old, new = next((pair for pair in halves if all(map(_is_whole_id, pair))), (old, new))
     if not (separator and old and new):
@@ -236,7 +236,7 @@ def _renaming(text: str) -> tuple[str, str]:
 
 
 def is_distributed(config: pytest.Config) -> bool:
-    """pytest-xdist runs the tests in processes of its own."""
+    """Whether pytest-xdist runs the tests in its own processes."""
     option = config.option
     nodes = getattr(option, "tx", None) and getattr(option, "dist", "no") != "no"
     return bool(getattr(option, "numprocesses", None) or nodes) or hasattr(config, "workerinput")

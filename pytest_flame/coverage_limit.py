@@ -8,13 +8,14 @@ import pytest
 
 
 def lift_coverage_limit(config: pytest.Config) -> str | None:
-    """Takes back ``--cov-fail-under``, or coverage's own ``fail_under``, once the session has begun; says so."""
+    """Disables ``--cov-fail-under``, or coverage's own ``fail_under``, once the session has begun; returns a
+    message."""
     options: Any = getattr(config.pluginmanager.getplugin("_cov"), "options", None)
     limit = getattr(options, "cov_fail_under", None)
     if not limit:
         return None
     options.cov_fail_under = 0
     return (
-        f"the coverage limit of {limit:g} % is off in this run: measured tests run in processes of their own, without "
-        "coverage; pytest without --flame holds it"
+        f"the coverage limit of {limit:g} % is off in this run: measured tests run in separate processes, without "
+        "coverage; pytest without --flame checks it"
     )

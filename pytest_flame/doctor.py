@@ -1,4 +1,4 @@
-"""What this machine can do for sampling, tried step by step, and the command that would improve each step."""
+"""What this machine can do for sampling, tried rung by rung, and the command that would improve each rung."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MS: Final = 1_000_000
 TRIAL_NS: Final = 30 * MS
 
 _BY_ITSELF: Final = (KERNEL_TIME, USER, TIMER)
-"""What ``--flame-sampler=auto`` takes, the first that works."""
+"""The rungs that ``--flame-sampler=auto`` tries, in order."""
 TITLES: Final = {
     CYCLES: "cycles, user mode        --flame-sampler=cycles",
     INSTRUCTIONS: "instructions, user mode  --flame-sampler=instructions",
@@ -58,10 +58,10 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Examination:
     facts: tuple[str, ...]
-    """What was found, a line each."""
+    """The results, one line each."""
     steps: tuple[Check, ...]
     cost: str = ""
-    """What one tick costs, in words; empty where nothing can be sampled."""
+    """What one tick costs, in words; empty if nothing can be sampled."""
 
     @property
     def can_sample(self) -> bool:
@@ -80,13 +80,13 @@ class Examination:
             if step.fix:
                 yield f"   {'':<{width}}       → {step.fix}"
         yield ""
-        yield " * what --flame takes by itself" if self.can_sample else "nothing can be measured here"
+        yield " * what --flame uses by default" if self.can_sample else "nothing can be measured here"
         if self.cost:
             yield self.cost
 
 
 def examine(frequency_hz: int | None = None) -> Examination:
-    """Tries every step of the ladder with a real load, in about a second. Never raises ``FlameError``."""
+    """Tries every rung of the ladder with a real load, in about a second. Never raises ``FlameError``."""
     try:
         with NativeSampler(TIMER.info(RATES[0])):
             frames = Check("frames of this Python", True, "read as sys._getframe() shows them")
@@ -118,7 +118,7 @@ def _facts() -> tuple[str, ...]:
     settings = [f"{name} {value}" for name, value in named if value is not None]
     lines.append(", ".join([f"user {os.geteuid()}{_privileges()}", *settings]))
     if Path("/sys/bus/event_source/devices/cpu_atom").exists():
-        lines.append("two kinds of cores: with hardware counters keep to one, --flame-cpu")
+        lines.append("two kinds of cores: with hardware counters use only one (--flame-cpu)")
     return tuple(lines)
 
 
@@ -160,7 +160,7 @@ def _tried(rung: Rung) -> Check:
     except FlameError as e:
         return Check(title, False, _one_line(e), e.fix)
     if not count:
-        return Check(title, False, f"opens, but no samples come in {TRIAL_NS // MS} ms of CPU")
+        return Check(title, False, f"opens, but gives no samples in {TRIAL_NS // MS} ms of CPU")
     detail = f"{count} samples in {TRIAL_NS // MS} ms of CPU"
     return Check(title, True, f"{detail}, as {event}" if is_precise(event) else detail)
 
@@ -189,11 +189,11 @@ def _native_frames(best: Rung | None) -> Check:
     except FlameError as e:
         return Check(title, False, _one_line(e), e.fix)
     whole = count - counts.incomplete
-    return Check(title, whole > 0, f"{whole} of {count} samples reach the bottom of the stack")
+    return Check(title, whole > 0, f"{whole} of {count} samples reach the root of the stack")
 
 
 def _library_names() -> Check:
-    """Of what this process has loaded."""
+    """The libraries that this process has loaded."""
     symbolizer, known = Symbolizer(), {}
     for mapping in read_mappings():
         if mapping.executable and mapping.path.startswith("/"):
@@ -202,13 +202,13 @@ def _library_names() -> Check:
     poor = [path for path, complete in known.items() if not complete]
     title = "names of native functions"
     if not poor:
-        return Check(title, True, f"all, of {len(known)} loaded libraries")
+        return Check(title, True, f"all, for {len(known)} loaded libraries")
     some = ", ".join(Path(path).name for path in poor[:3]) + ", …" * (len(poor) > 3)
     return Check(
         title,
         len(poor) < len(known),
-        f"all, of {len(known) - len(poor)} of {len(known)} loaded libraries; of {some} the exported ones only",
-        f"the libraries' debug packages, or for each: debuginfod-find debuginfo {poor[0]}",
+        f"all, for {len(known) - len(poor)} of {len(known)} loaded libraries; only exported ones for {some}",
+        f"install the libraries' debug packages, or for each: debuginfod-find debuginfo {poor[0]}",
     )
 
 
@@ -216,7 +216,7 @@ def _kernel_names() -> Check:
     symbols = KernelSymbols.open()
     title = "names of kernel functions"
     if len(symbols):
-        return Check(title, True, f"{len(symbols):,} of /proc/kallsyms")
+        return Check(title, True, f"{len(symbols):,} from /proc/kallsyms")
     return Check(title, False, symbols.reason, symbols.fix)
 
 
@@ -224,7 +224,7 @@ def _cost(rung: Rung, frequency_hz: int | None) -> str:
     with NativeSampler(rung.info(frequency_hz or RATES[0])) as sampler:
         cost = tick_cost(sampler)
     if cost.ns < 100:
-        return "one tick costs too little to be seen here"
+        return "one tick costs too little to measure here"
     hz = frequency_hz or cost.best_rate()
     limit = min(int(BEARABLE * 1e9 / cost.ns), max_sample_rate() or 10_000)
     return (

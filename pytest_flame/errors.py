@@ -4,10 +4,9 @@ from __future__ import annotations
 
 
 class FlameError(Exception):
-    """Something pytest-flame cannot continue past.
+    """An error that pytest-flame cannot continue after.
 
-    ``what`` is one sentence; ``why`` gives the cause where it is known; ``fix`` is what to do, a
-    command wherever there is one.
+    ``what`` is one sentence; ``why`` gives the cause if it is known; ``fix`` is what to do, a command where possible.
     """
 
     def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
@@ -23,7 +22,7 @@ class FlameError(Exception):
 
 
 class UsageError(FlameError):
-    """An option, ini value, marker or fixture was used in a way that has no meaning."""
+    """An option, ini value, marker or fixture was used incorrectly."""
 
 
 class SamplerUnavailable(FlameError):
@@ -35,8 +34,8 @@ class BaselineError(FlameError):
 
 
 class IntegrityError(FlameError):
-    """Data broke one of its own invariants (see the ``check`` methods in ``model``)."""
+    """Data violates one of its invariants (see the ``check`` methods in ``model``)."""
 
 
 class FormatError(FlameError):
-    """A profile file is not in the format it was read as; names the line."""
+    """A profile file is not in the expected format; names the line."""

@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 class Flame(Protocol):
-    """What a test gets as ``flame``.
+    """The fixture ``flame`` as a test sees it.
 
     ``flame(func, *args, **kwargs)`` measures ``func`` and returns its result: the body runs once, ``func`` many
     times. ``with flame:`` measures a block: the body runs many times, only the block counts.
@@ -29,11 +29,11 @@ class Flame(Protocol):
 
 
 FLAME_KEY: Final = pytest.StashKey[Flame]()
-"""Where a measured item keeps what its test gets."""
+"""Where a measured item keeps its test's ``flame``."""
 
 
 class PassThrough:
-    """Outside a measurement: calls go straight through."""
+    """Outside a measurement: only calls the function."""
 
     def __call__(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return func(*args, **kwargs)

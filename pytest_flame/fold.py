@@ -15,14 +15,14 @@ from pytest_flame.model import Frame, FrameKind, Process, Profile, Recording, St
 
 Key = TypeVar("Key", Stack, int)
 Tree = dict[Frame, list[Any]]
-"""By frame its weight with all below it, and its callees."""
+"""By frame, its inclusive weight and its callees."""
 
 
 def cost(process: Process) -> int:
     """Exact CPU cost of one iteration in this process, picoseconds, the empty loop removed.
 
-    That of the rounds without samples; where they are too few, of those with samples alone, so that every process
-    carries the same observer.
+    That of the rounds without samples; if they are too few, of those with samples alone, so that every process has the
+    same observer effect.
     """
     timing = process.timing
     cost = timing.plain_cost if timing.plain_cost is not None else timing.sampled_cost
@@ -30,14 +30,14 @@ def cost(process: Process) -> int:
 
 
 def observed(recording: Recording) -> bool:
-    """Whether the costs of most processes contain what sampling costs."""
+    """Whether the costs of most processes include the cost of sampling."""
     with_samples = [p.timing.plain_cost is None for p in recording.processes]
     return 2 * sum(with_samples) > len(with_samples)
 
 
 def alike(base: Recording, head: Recording) -> tuple[Recording, Recording]:
-    """Both as they are, unless the cost of one side alone contains what sampling costs: then both without the rounds
-    that were not sampled."""
+    """Both unchanged, unless the cost of only one side includes the cost of sampling: then both without the rounds that
+    were not sampled."""
     if observed(base) == observed(head):
         return base, head
     return _sampled_only(base), _sampled_only(head)
@@ -56,9 +56,9 @@ def _without_plain(process: Process) -> Process:
 
 
 def pruned(recording: Recording, floor: float) -> Recording:
-    """Where less than this part of all samples lies below some call, the call's samples are its caller's own.
+    """Merges calls with less than this share of all samples into their caller's self cost.
 
-    Nothing is lost, and the body stays. Does nothing to a recording that was pruned by as much already.
+    Nothing is lost, and the body stays. A recording that was already pruned by as much is unchanged.
     """
     if floor <= recording.floor:
         return recording
@@ -92,7 +92,7 @@ def pruned(recording: Recording, floor: float) -> Recording:
 
 
 def overhead(processes: tuple[Process, ...]) -> float | None:
-    """Observer effect: CPU per iteration of sampled rounds over unsampled ones, minus 1; None where unknown."""
+    """Observer effect: CPU per iteration of sampled rounds over unsampled ones, minus 1; None if unknown."""
     ratios = []
     for process in processes:
         sampled = [r.cpu_ns / r.iterations for r in process.rounds if r.sampled]
@@ -105,7 +105,7 @@ def overhead(processes: tuple[Process, ...]) -> float | None:
 def recording_profile(recording: Recording) -> Profile:
     """Mean profile of a recording: pooled shares, scaled to the median process's exact cost.
 
-    This is what a ``.folded`` file holds and what the pictures show.
+    This is the content of a ``.folded`` file and what the pictures show.
     """
     weights: dict[Stack, int] = defaultdict(int)
     for process in recording.processes:
@@ -118,12 +118,12 @@ def recording_profile(recording: Recording) -> Profile:
 def scale(weights: Mapping[Key, int], total: int) -> dict[Key, int]:
     """Split ``total`` in proportion to ``weights``, in whole numbers that add up to it (largest remainder).
 
-    Ties go to the key that sorts first, so equal data gives equal files.
+    Ties go to the key that sorts first, so equal data gives identical files.
     """
     whole = sum(weights.values())
     if whole <= 0:
         return {}
-    # By position: stacks are long keys, and of those that tie only a few ever have to be put in order.
+    # By position: stacks are long keys, and only a few of those that tie ever have to be sorted.
     parts, remainders = map(list, zip(*(divmod(weight * total, whole) for weight in weights.values()), strict=True))
     missing = total - sum(parts)
     if missing:
@@ -152,7 +152,7 @@ def pooled_lines(recorded: Iterable[Mapping[Frame, Mapping[int, int]]]) -> dict[
 def line_costs(recording: Recording) -> dict[Frame, dict[int, int]]:
     """Picoseconds per iteration by function and source line, with the C code a line calls.
 
-    The lines of a function add up to what ``recording_profile`` says of it and of the native frames right below it.
+    The lines of a function add up to its cost in ``recording_profile`` plus that of the native frames right below it.
     """
     own: dict[Frame, int] = defaultdict(int)
     for stack, cost in recording_profile(recording).costs.items():

@@ -1,4 +1,4 @@
-"""The state of a gate as pytest collects it: of this run, and, as a plugin of its own, of a commit's tests."""
+"""The state of the gate as pytest collects it: of this run and, as a separate plugin, of a commit's tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_flame.trees.gate_state import GatedTest, GateState
 
 
 def gate_state(config: pytest.Config, items: Sequence[pytest.Item], unknown: dict[str, str]) -> GateState:
-    """Of ``items``, deselected ones included. What cannot be read is added to ``unknown``."""
+    """The state for ``items``, including deselected ones. What cannot be read is added to ``unknown``."""
     tests: dict[str, GatedTest] = {}
     try:
         settings = read_settings(config)
@@ -46,7 +46,7 @@ def _skipped(item: pytest.Item) -> str:
         return f"skipped: {reason}".removesuffix(": ")
     try:
         xfail = evaluate_xfail_marks(item)
-    except pytest.fail.Exception as e:  # a condition that cannot be evaluated: the test fails by it
+    except pytest.fail.Exception as e:  # a condition that cannot be evaluated makes the test fail
         return str(e)
     return f"expected to fail: {xfail.reason}".removesuffix(": ") if xfail is not None else ""
 
@@ -76,7 +76,7 @@ def _sets_the_gate(option: str) -> bool:
 
 
 def _beginning(argument: str, config: pytest.Config) -> str:
-    """Of the ids of the tests that ``argument`` asks for; ``.`` for all of them, also where it is no path."""
+    """The beginning of the ids that ``argument`` selects; ``.`` for all, also if it is not a path."""
     path, names = (argument.partition("::")[0], argument.partition("::")[1:])
     place = config.invocation_params.dir / path
     if not place.exists():

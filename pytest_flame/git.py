@@ -14,7 +14,7 @@ from pytest_flame.git_program import FALSE, GitError, NotARepository, run_git
 SUBMODULE: Final = "160000"
 """The mode of an entry that is another repository's commit."""
 _WRITE_AN_INDEX: Final = frozenset({"read-tree", "update-index"})
-"""A temporary one; hooks run for it all the same."""
+"""A temporary one; hooks would run for it, too."""
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORT_SHA: Final = re.compile(r"[0-9a-f]{7,64}")
 _PARENTS: Final = re.compile(r"(?P<tip>[^~^]+)(?P<steps>(?:[~^]\d*)+)")
@@ -38,9 +38,9 @@ class Repository:
 
     @classmethod
     def find(cls, path: Path) -> Repository:
-        """The repository that holds ``path``. Raises ``GitError`` where there is none, no git, or no permission."""
+        """The repository that contains ``path``. Raises ``GitError`` if there is none, no git, or no permission."""
         folder = path if path.is_dir() else path.parent
-        # One command each: a path may hold a line break.
+        # One command each: a path may contain a line break.
         top, git_dir = (
             Path(os.fsdecode(run_git(["rev-parse", which], folder, {}))[:-1]).resolve()
             for which in ("--show-toplevel", "--absolute-git-dir")
@@ -49,9 +49,9 @@ class Repository:
 
     @classmethod
     def holding(cls, root: Path, *others: Path) -> Repository:
-        """The repository of ``root``; of the first of ``others`` where ``root`` lies above their clone.
+        """The repository of ``root``, or of the first of ``others`` if ``root`` lies above their clone.
 
-        Raises ``GitError`` as ``find`` does, and where ``others`` lie in several clones.
+        Raises ``GitError`` as ``find`` does, and if ``others`` lie in several clones.
         """
         try:
             around = cls.find(root)
@@ -69,7 +69,7 @@ class Repository:
             raise GitError(
                 f"the tests lie in several repositories: {', '.join(map(str, sorted(found)))}",
                 why="base is one commit of one repository",
-                fix="run pytest for each of them",
+                fix="run pytest separately for each of them",
             )
         return next(iter(found.values()))
 
@@ -83,7 +83,7 @@ class Repository:
         return tops
 
     def run(self, *args: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> bytes:
-        """What ``git ARGS`` prints, run at ``top`` (or, where that is gone, in the git directory)."""
+        """The output of ``git ARGS``, run at ``top`` (or, if that is gone, in the git directory)."""
         folder = self.top if self.top.is_dir() else self.git_dir
         places = {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(folder), **(variables or {})}
         if args[0] in _WRITE_AN_INDEX:
@@ -91,7 +91,7 @@ class Repository:
         return run_git(args, folder, places, stdin)
 
     def _configured_hooks(self, folder: Path, places: Mapping[str, str]) -> list[str]:
-        """Options that disable hooks which settings name (git 2.54), beside those in a folder of hooks."""
+        """Options that disable hooks named in settings (git 2.54), in addition to those in a hooks folder."""
         try:
             listed = run_git(["config", "--null", "--name-only", "--get-regexp", r"^hook\."], folder, places)
         except GitError as e:
@@ -107,7 +107,7 @@ class Repository:
     def resolve(self, ref: str) -> str:
         """The full hash of the commit ``ref`` names; ``REF...`` is the merge base of ``REF`` and ``HEAD``.
 
-        Raises ``GitError`` with the command that fetches it where it is not there.
+        Raises ``GitError`` with the command that fetches it if it is missing.
         """
         if "..." in ref:
             first, _, second = ref.partition("...")
@@ -118,7 +118,7 @@ class Repository:
         return found
 
     def known(self, ref: str) -> str | None:
-        """Like ``resolve`` for one commit, None where it is not there."""
+        """Like ``resolve`` for one commit; None if it is missing."""
         if not ref or ref.startswith("-"):
             return None
         try:
@@ -135,13 +135,13 @@ class Repository:
             if self.is_shallow():
                 raise GitError(
                     f"the merge base of {first} and {second} is not in this clone",
-                    why="the clone is shallow: its history is cut off before the two meet",
+                    why="the clone is shallow: its history ends before the two meet",
                     fix=f"git fetch --unshallow {self._remote()}    (in GitHub's checkout action: fetch-depth: 0)",
                 ) from None
             raise GitError(f"{first} and {second} have no common ancestor") from None
 
     def is_shallow(self) -> bool:
-        """Whether history is cut off."""
+        """Whether the history is incomplete."""
         return self.run("rev-parse", "--is-shallow-repository").strip() == b"true"
 
     def common_dir(self) -> Path:
@@ -150,13 +150,13 @@ class Repository:
         return (self.top / found if self.top.is_dir() else self.git_dir / found).resolve()
 
     def shallow_boundary(self) -> frozenset[str]:
-        """The commits whose parents are missing: each looks as if it had brought in all of its files."""
+        """The commits whose parents are missing: each looks as if it had added all of its files."""
         file = Path(os.fsdecode(self.run("rev-parse", "--git-path", "shallow")).rstrip("\n"))
         file = file if file.is_absolute() else self.top / file
         return frozenset(file.read_text(encoding="ascii").split()) if file.is_file() else frozenset()
 
     def commits_touching(self, paths: Sequence[str], limit: int, start: str = "HEAD") -> list[str]:
-        """At most ``limit`` commits that changed one of ``paths``, newest first, from ``start`` back."""
+        """At most ``limit`` commits that changed one of ``paths``, from ``start`` backwards, newest first."""
         return self.run("rev-list", f"--max-count={limit}", self.resolve(start), "--", *paths).decode().split()
 
     # --- content -------------------------------------------------------------------------------------------------
@@ -178,7 +178,8 @@ class Repository:
         return [entry.path for entry in self.entries(commit) if entry.mode != SUBMODULE]
 
     def blobs(self, commit: str, paths: Iterable[str]) -> dict[str, bytes | None]:
-        """What each of ``paths`` held at ``commit``, as stored (no end-of-line or LFS filter); None: no such file."""
+        """The content of each of ``paths`` at ``commit``, as stored (no end-of-line or LFS filter); None: no such
+        file."""
         contents: dict[str, bytes | None] = dict.fromkeys(paths)
         wanted = list(contents)
         if not wanted:
@@ -194,13 +195,13 @@ class Repository:
         return self.blobs(commit, [path])[path]
 
     def index(self) -> dict[str, str]:
-        """The user's index: path → mode. Of a sparse one without what lies in folders that are not checked out."""
+        """The user's index: path → mode. For a sparse index without the folders that are not checked out."""
         listed = self._list_files("--stage").split(b"\0")[:-1]
         entries = (line.partition(b"\t") for line in listed)
         return {os.fsdecode(path): meta.split()[0].decode("ascii") for meta, _, path in entries if path[-1:] != b"/"}
 
     def untracked(self) -> list[str]:
-        """Files that are neither in the index nor ignored; those of other repositories below are left out."""
+        """Files that are neither in the index nor ignored; those of nested repositories are left out."""
         listed = self._list_files("--others", "--exclude-standard").split(b"\0")[:-1]
         return [os.fsdecode(path) for path in listed if not path.endswith(b"/")]
 
@@ -216,7 +217,7 @@ class Repository:
         return self.run(*kept, "-z", *which)
 
     def kind(self, oid: str) -> str | None:
-        """``blob``, ``tree``, ``commit`` or ``tag``; None where there is no such object."""
+        """``blob``, ``tree``, ``commit`` or ``tag``; None if there is no such object."""
         fields = self.run("cat-file", "--batch-check", stdin=f"{oid}\n".encode()).decode("ascii").split()
         return fields[1] if len(fields) == 3 else None
 
@@ -265,11 +266,11 @@ class Repository:
         elif re.match(r"v?\d", ref):
             fix = f"{fetch}{remote} tag {ref}"
         else:
-            fix = f"{fetch}{remote} {ref}:refs/remotes/{remote}/{ref}, then name it {remote}/{ref}"
+            fix = f"{fetch}{remote} {ref}:refs/remotes/{remote}/{ref}, then use {remote}/{ref}"
         return GitError(f"there is no commit {ref!r} in {self.top}", why=why, fix=fix)
 
 
 def _lies_in(place: Path, top: Path) -> bool:
-    """In this work tree, and not in another one below it."""
+    """Whether it is in this work tree, and not in another one below it."""
     below = [p for p in (place, *place.parents) if p != top and p.is_relative_to(top)]
     return place.is_relative_to(top) and not any((p / ".git").exists() for p in below)

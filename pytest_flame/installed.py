@@ -1,9 +1,9 @@
-"""What is installed and not the project's own code: decided here for everybody.
+"""Decides which code is installed rather than the project's own.
 
-``trees/redirect.py`` loads this file by itself, in processes that may not see the package: standard library only.
+``trees/redirect.py`` loads this file alone, in processes that may not see the package: standard library only.
 """
 
-# Asked for every import of a worker: strings are several times as fast as paths.
+# Called for every import of a worker: strings are several times as fast as paths.
 # ruff: noqa: PTH110, PTH118, PTH120, PTH206
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import os
 from collections.abc import Iterable
 
 FOLDERS = frozenset({"site-packages", "dist-packages", "__pypackages__"})
-"""That packages are installed into."""
+"""Folders that packages are installed into."""
 
 
 def is_installed(parts: Iterable[str]) -> bool:
-    """Whether a path of these parts lies in one of them."""
+    """Whether a path with these parts lies in one of them."""
     return not FOLDERS.isdisjoint(parts)
 
 
 def lies_in_environment(path: str, root: str, environments: dict[str, bool]) -> bool:
     """Whether a path below ``root`` is installed there, or lies in a virtual environment of any name.
 
-    ``environments`` remembers which folders are one (PEP 405: they hold a ``pyvenv.cfg``).
+    ``environments`` caches which folders are virtual environments (PEP 405: they contain a ``pyvenv.cfg``).
     """
     if is_installed(path[len(root) :].split(os.sep)):
         return True

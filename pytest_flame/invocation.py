@@ -1,4 +1,4 @@
-"""How workers are asked for the run that was asked for: its command line, narrowed."""
+"""The command line of workers: that of the run, narrowed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _OBSERVING: Final = frozenset(
     | {"pytest_exception_interact", "pytest_internalerror", "pytest_keyboard_interrupt"}
     | {"pytest_flame_judged", "pytest_flame_finished"}
 )
-"""Hooks of which no test notices anything."""
+"""Hooks that cannot affect a test."""
 
 
 def worker_arguments(config: pytest.Config, *, drop: tuple[str, ...], add: tuple[str, ...]) -> tuple[str, ...]:
-    """Of every worker of this run. ``drop`` are names of options, ``add`` words of a command line.
+    """The arguments of every worker of this run. ``drop`` are names of options, ``add`` words of a command line.
 
-    Raises ``UsageError`` where a plugin that can change a test cannot be had in another process.
+    Raises ``UsageError`` if a plugin that can change a test cannot be loaded in another process.
     """
     given, paths = arguments.read(_given(config), option_parser(config))
     before = list(config.getoption("file_or_dir"))
@@ -38,24 +38,24 @@ def worker_arguments(config: pytest.Config, *, drop: tuple[str, ...], add: tuple
         raise UsageError(
             "the arguments in a file (@FILE) cannot be read a second time for the measured processes",
             why=f"they named {', '.join(before) or 'no path'}, and now {', '.join(paths) or 'no path'}",
-            fix="keep them in a file that stays, no pipe",
+            fix="use a regular file, not a pipe",
         )
     words = arguments.narrowed(given, options_left_out(config, drop))
     conftests_from = config.getoption("confcutdir") or (config.inipath.parent if config.inipath else config.rootpath)
     words += [f"--rootdir={config.rootpath}", f"--confcutdir={conftests_from}"]
-    # Said also where there is none: otherwise another one might be found.
+    # Given even if there is none: otherwise a different one might be found.
     words += ["-c", str(config.inipath or os.devnull)]
     for name, value in arguments.SETTINGS.items():
         if _has_setting(config, name):  # with strict_config an unknown one is an error
             words += ["-o", f"{name}={value}"]
     for plugin in config.invocation_params.plugins or ():
         words += _loading(plugin)
-    # Paths first: behind an option that may do without its value they would be taken for it.
+    # Paths first: after an option with an optional value they would be taken for the value.
     return (*paths, *words, *add)
 
 
 def options_left_out(config: pytest.Config, drop: tuple[str, ...]) -> tuple[arguments.LeftOut, ...]:
-    """What of this run's options does not reach its workers."""
+    """The options of this run that do not reach its workers."""
     modules = {
         getattr(plugin, "__name__", type(plugin).__module__).partition(".")[0]
         for plugin in config.pluginmanager.get_plugins()
@@ -64,7 +64,7 @@ def options_left_out(config: pytest.Config, drop: tuple[str, ...]) -> tuple[argu
 
 
 def _given(config: pytest.Config) -> list[str]:
-    """All that pytest was given, in its order."""
+    """All arguments of pytest, in order."""
     inherited = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
     return [*config.getini("addopts"), *inherited, *map(os.fspath, config.invocation_params.args)]
 
@@ -81,7 +81,7 @@ def _has_setting(config: pytest.Config, name: str) -> bool:
 
 
 def _loading(plugin: object) -> list[str]:
-    """The words that load it in another process; none for what only looks on."""
+    """The words that load it in another process; none for a plugin that only observes."""
     if isinstance(plugin, str):
         return ["-p", plugin]
     if isinstance(plugin, ModuleType) and plugin.__name__ != "__main__":
@@ -93,14 +93,14 @@ def _loading(plugin: object) -> list[str]:
     if not changing:
         return []
     raise UsageError(
-        f"the plugin {plugin!r} given to pytest.main cannot be had in the measured processes",
-        why=f"it is not the value of a name in a module that could be imported there, and has {', '.join(changing)}",
-        fix="put it into a module of its own (plugin = ...), import it from there and give that to pytest.main",
+        f"the plugin {plugin!r} given to pytest.main cannot be loaded in the measured processes",
+        why=f"it is not a global of a module that can be imported there, and has {', '.join(changing)}",
+        fix="define it in a separate module (plugin = ...), import it from there and pass that to pytest.main",
     )
 
 
 def _importable(plugin: object) -> str | None:
-    """``module:name`` of a class, or of an object that is a global of a module beside its class."""
+    """``module:name`` of a class, or of an object that is a global of its class's module."""
     module = plugin.__module__ if isinstance(plugin, type) else type(plugin).__module__
     if module == "__main__" or module not in sys.modules:
         return None

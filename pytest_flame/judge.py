@@ -1,7 +1,7 @@
-"""From a comparison to a verdict: policy and words, no statistics of its own.
+"""From a comparison to a verdict: policy and wording, no statistics.
 
-Fails closed. Nothing is a PASS that was not shown to be one: without samples, with too few processes, or with a cost
-that may have grown while it moved, the answer is another one.
+Fails closed: PASS is given only where it was shown. Without samples, with too few processes, or with a cost that may
+have grown while it moved, the verdict is a different one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Final, Literal, NamedTuple
 from pytest_flame.model import FIRST_CALL, Comparison, FrameDelta, Judgement, Objection, Recording, Verdict
 
 MIN_SAMPLES: Final = 10
-"""Per side; fewer say nothing about any frame."""
+"""Per side; fewer say nothing about a frame."""
 MAX_MISSING: Final = 0.5
-"""Part of a side's samples whose loss leaves the rest unable to speak for the whole."""
+"""Share of a side's samples; if more are missing, the rest do not represent the whole."""
 MAX_WAITING: Final = 0.05
-"""Part of the wall time that is CPU, below which a body without samples is said to wait."""
+"""CPU as a share of wall time, below which a body without samples counts as waiting."""
 MAX_LONGER: Final = 20.0
-"""More time than this many times the present is not an advice."""
+"""Beyond this many times the current time, more time is not advised."""
 
 Outcome = Literal["passed", "skipped", "failed"]
 
@@ -44,7 +44,7 @@ def outcome(verdict: Verdict, strict: bool) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a rule sees. ``time_s`` is the budget per test and side, None where it is not known."""
+    """The input of a rule. ``time_s`` is the budget per test and side, None if it is not known."""
 
     comparison: Comparison
     base: Recording
@@ -54,12 +54,12 @@ class Case:
 
     @property
     def together(self) -> bool:
-        """Base was measured beside head."""
+        """Base and head were measured together."""
         return not (self.comparison.session_sd or self.comparison.sessions)
 
 
 class Ruling(NamedTuple):
-    """What a rule says. REGRESSED without an objection is one against the whole test."""
+    """The answer of a rule. REGRESSED without an objection is an objection against the whole test."""
 
     verdict: Verdict
     reason: str
@@ -68,7 +68,7 @@ class Ruling(NamedTuple):
 
 Rule = Callable[[Case], Ruling | None]
 Advise = Callable[[Case, float], str]
-"""What would settle an undecided case: this many times the present measuring, or never where it is inf."""
+"""What would settle an undecided case, given the factor of more measuring that it needs (inf: none would)."""
 
 
 def judge(
@@ -79,11 +79,11 @@ def judge(
     time_s: float | None = None,
     advise: Advise | None = None,
 ) -> Judgement:
-    """The verdict on two compared recordings: that of the first rule that has one.
+    """The verdict on two compared recordings, from the first rule that has one.
 
-    Where that is REGRESSED, the rules after it are asked for objections too, up to one that says something else.
+    If that is REGRESSED, the following rules are asked for objections, too, up to one with a different verdict.
 
-    ``advise`` words what would settle an undecided one, where the options of the gate would not.
+    ``advise`` describes what would settle an undecided case where the gate's options do not apply.
     """
     case = Case(comparison, base, head, time_s, advise)
     given = ((rule, ruling) for rule in RULES if (ruling := rule(case)) is not None)
@@ -102,14 +102,14 @@ def new(test_id: str, reason: str = "no baseline") -> Judgement:
 
 
 def incompatible(test_id: str, differences: Sequence[str]) -> Judgement:
-    """Both sides exist, but ``differences`` (one line each) forbid to compare them."""
+    """Both sides exist, but ``differences`` (one line each) make them incomparable."""
     more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
     reason = f"{differences[0]}{more}" if differences else "recorded under other conditions"
     return Judgement(test_id, Verdict.INCOMPATIBLE, reason, details="\n".join(differences))
 
 
 def inconclusive(test_id: str, reason: str, details: str = "") -> Judgement:
-    """Nothing was measured that could be judged: time spent, interrupted, too few processes, cost that was not seen."""
+    """Nothing that could be judged: out of time, interrupted, too few processes, cost that was not seen."""
     return Judgement(test_id, Verdict.INCONCLUSIVE, reason, details=details)
 
 
@@ -122,7 +122,7 @@ def error(test_id: str, reason: str, details: str = "") -> Judgement:
 
 
 def _no_samples(case: Case) -> Ruling | None:
-    """Where so much CPU was used that there must have been some."""
+    """No samples although enough CPU was used that there must have been some."""
     for side, recording in _sides(case):
         if recording.metric.exact or samples_due(recording) < MIN_SAMPLES:
             continue
@@ -135,7 +135,7 @@ def _no_samples(case: Case) -> Ruling | None:
 def _whole_test_slower(case: Case) -> Ruling | None:
     c = case.comparison
     if c.low > 1 + c.limits.threshold:
-        alike = "; everything is slower alike" if c.alike else ""
+        alike = "; everything is slower by the same factor" if c.alike else ""
         objection = Objection("whole test", bound=c.limits.threshold, by_alpha=True)
         return Ruling(Verdict.REGRESSED, f"{_total(c)} is above the tolerated {_tolerated(c)}{alike}", (objection,))
     return None
@@ -146,7 +146,8 @@ def _frame_slower(case: Case) -> Ruling | None:
     if not c.culprits:
         return None
     tolerated = f"tolerated {_number(100 * c.frame_threshold)} %"
-    # Whom a growth is traced to may be another the next time, such as a library's caller: all that grew are subjects.
+    # The same growth may be traced to a different frame next time, such as a library's caller: all that grew are
+    # subjects.
     over = tuple(Objection("function", d.frame, c.frame_threshold, by_alpha=True) for d in c.frames if d.over_threshold)
     return Ruling(Verdict.REGRESSED, f"{_named(c, c.culprits)} ({tolerated}); total {_total(c)}", over)
 
@@ -162,7 +163,7 @@ def _undecidable(case: Case) -> Ruling | None:
 
 
 def _few_samples(case: Case) -> Ruling | None:
-    """What waits has no cost to speak of. Of first calls the clock alone judges the total."""
+    """A body that waits has hardly any cost. For first calls the clock alone judges the total."""
     for side, recording in _sides(case):
         samples = sum(s.count for p in recording.processes for s in p.stacks.values())
         if recording.metric.exact or samples >= MIN_SAMPLES:
@@ -197,7 +198,7 @@ def _maybe_moved(case: Case) -> Ruling | None:
 
 
 def _maybe_over(case: Case) -> Ruling | None:
-    """A frame that surely grew, by more than it may as far as can be seen, and that more pairs could still name."""
+    """A frame that surely grew, by an estimate above what it may, and that more pairs could still name."""
     c = case.comparison
     moved = {delta.frame for delta in c.moved}
     for delta in c.frames:
@@ -206,7 +207,7 @@ def _maybe_over(case: Case) -> Ruling | None:
         limit = c.frame_threshold * c.base
         inclusive = delta.low > 0 and delta.delta > max(limit, c.limits.threshold * delta.base)
         own = delta.self_low > 0 and delta.self_delta > max(limit, c.limits.threshold * delta.base_self)
-        # Who costs no more with all it calls has taken work over from them.
+        # A frame whose inclusive cost did not grow has taken over work from its callees.
         if inclusive or (own and delta.high > limit):
             grew = delta.delta if inclusive else delta.self_delta
             reason = (
@@ -255,11 +256,11 @@ RULES: Final[list[Rule]] = [
     _within,
     _spans,
 ]
-"""A further one that convicts has its place before ``_undecidable``: whoever is asked after a PASS is not heard."""
+"""Put another convicting rule before ``_undecidable``: rules after the one that gives PASS are not asked."""
 
 
 def samples_due(recording: Recording) -> float:
-    """Samples that the CPU of the sampled rounds stands for."""
+    """The number of samples expected for the CPU of the sampled rounds."""
     cpu_ns = sum(p.timing.sampled_cpu_ns for p in recording.processes)
     return cpu_ns * recording.sampler.frequency_hz / 1e9
 
@@ -274,12 +275,12 @@ def _per_iteration(recording: Recording) -> tuple[float, float]:
 
 
 def finding(judgement: Judgement) -> str:
-    """The reason of an undecided judgement without the advice that follows it."""
+    """The reason of an undecided judgement without the advice after it."""
     return judgement.reason.rpartition("; ")[0] or judgement.reason
 
 
 def missing(recording: Recording) -> float:
-    """Part of a recording's samples that should have come and are not in it."""
+    """Share of a recording's samples that were due and are missing."""
     taken = sum(p.counts.taken for p in recording.processes)
     gone = sum(
         c.unwindable + c.lost + c.overflowed + c.throttled for c in (process.counts for process in recording.processes)
@@ -292,10 +293,11 @@ def _sides(case: Case) -> tuple[tuple[str, Recording], tuple[str, Recording]]:
 
 
 def _advice(case: Case, distance: float) -> str:
-    """What would settle it. ``distance`` (log scale) is what the interval must not reach; inf: twice as much time.
+    """What would settle it. ``distance`` (log scale) is the limit for the interval's half-width; inf: twice as much
+    time.
 
-    A stored base keeps its own noise however long head is measured: taken to be half of all. Of pairs, more of the
-    same length settle more than longer ones.
+    A stored base keeps its own noise however long head is measured; it is taken to be half of the total. With pairs,
+    more of the same length help more than longer ones.
     """
     c = case.comparison
     session = NormalDist().inv_cdf(1 - c.limits.alpha) * c.session_sd
@@ -309,7 +311,7 @@ def _advice(case: Case, distance: float) -> str:
     if longer > MAX_LONGER and not case.together:
         return "measuring base and head together (--flame-against=REF) would settle it"
     if longer > MAX_LONGER:
-        return "too close to the threshold to be settled by more of the same"
+        return "too close to the threshold for more measuring to settle it"
     longer = max(longer, 1.2)
     if case.together:
         more = f"--flame-processes={math.ceil(c.head_processes * longer)}"

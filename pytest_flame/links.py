@@ -1,4 +1,4 @@
-"""Where a report's source lines lead: to the repository's pages, and to the reader's editor."""
+"""Where a report's source lines link to: the repository's pages, and the reader's editor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EDITORS: Final = {
     "emacs": "emacs://open?url=file://{file}&line={line}",
     "none": "",
 }
-"""Link schemes that editors register; ``{file}`` is an absolute path."""
+"""URL schemes that editors register; ``{file}`` is an absolute path."""
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w*)\}")
 
@@ -30,19 +30,19 @@ class Links:
     source: str = ""
     editor: str = ""
     commit: str = ""
-    """What ``{commit}`` stands for: the head's."""
+    """The value of ``{commit}``: head's commit."""
     prefix: str = ""
-    """What stands before a frame's path to make it relative to the repository."""
+    """Prefix that makes a frame's path relative to the repository."""
     root: str | None = None
-    """From the page to the folder that paths are relative to, as a relative URL: a report that is passed on names no
-    one's home directory."""
+    """From the page to the folder that paths are relative to, as a relative URL: a shared report does not contain
+    anyone's home directory."""
 
 
 NO_LINKS: Final = Links()
 
 
 def source_template(text: str) -> str:
-    """A template for pages on the web. Raises ValueError where it is none: another scheme would run what it names."""
+    """A template for web pages. Raises ValueError for any other scheme, which might run what it names."""
     if not re.match(r"https?://[^/\s]", text) or re.search(r"[\s\"'<>\\]", text):
         raise ValueError(text)
     names = set(_PLACEHOLDER.findall(text))
@@ -59,7 +59,7 @@ def editor_template(text: str) -> str:
 
 
 def relative_root(page_folder: Path, root: Path) -> str | None:
-    """``../..``, percent-encoded; None where there is no way (another drive)."""
+    """``../..``, percent-encoded; None if there is no relative path (another drive)."""
     try:
         relative = os.path.relpath(root.resolve(), page_folder.resolve())
     except ValueError:

@@ -1,4 +1,4 @@
-"""The marker: which tests have it, and what its arguments say of one."""
+"""The marker: which tests have it, and the settings that its arguments give."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 MARKER: Final = "flame"
 MARKER_HELP: Final = (
     "flame(threshold='5%', frame_threshold='2%', processes=20, min_time='10s', fresh=False, metric='cpu'): "
-    "measure this test with --flame and fail it when it got slower than its baseline"
+    "measure this test with --flame and fail it if it got slower than its baseline"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TestSettings:
-    """One test's settings: the marker's where it says something, the run's otherwise."""
+    """The settings of one test: the marker's where given, otherwise the run's."""
 
     __test__ = False
 
@@ -58,8 +58,8 @@ def is_marked(item: pytest.Item) -> bool:
 
 
 def test_settings(item: pytest.Item, settings: Settings) -> TestSettings:
-    """Markers closer to the test win, argument by argument. Raises ``UsageError`` naming argument and test."""
-    from pytest_flame.model import CPU, Limits  # not before it is needed: every pytest run imports this module
+    """The marker closest to the test wins, argument by argument. Raises ``UsageError`` naming argument and test."""
+    from pytest_flame.model import CPU, Limits  # imported late: every pytest run imports this module
 
     values: dict[str, Any] = {}
     for marker in item.iter_markers(MARKER):

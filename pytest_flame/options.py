@@ -1,4 +1,4 @@
-"""The options and what ``--help`` says of them. Each has an ini twin (``--flame-x`` and ``flame_x``)."""
+"""The options and their ``--help`` texts. Each has an ini value as well (``--flame-x`` and ``flame_x``)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REMEASURE: Final = ("suspects", "never", "always")
 
 @dataclass(frozen=True)
 class Option:
-    """One option and its ini twin. ``expects`` completes "expected …" in errors."""
+    """One option and its ini value. ``expects`` completes "expected …" in errors."""
 
     name: str
     metavar: str
@@ -63,11 +63,16 @@ OPTIONS: Final = (
         20,
         parse_processes,
         "a whole number, 3 or more",
-        "fresh interpreters per test, the replicates",
+        "fresh interpreters per test and side, the replicates",
     ),
     Option("time", "SECONDS", 10.0, parse_duration, "a duration such as 5 or 90s", "measuring time per test and side"),
     Option(
-        "max-time", "SECONDS", None, parse_duration, "a duration such as 300 or 5min", "measuring time of the whole run"
+        "max-time",
+        "SECONDS",
+        None,
+        parse_duration,
+        "a duration such as 300 or 5min",
+        "measuring time for the whole run",
     ),
     Option(
         "deadline",
@@ -75,8 +80,8 @@ OPTIONS: Final = (
         None,
         parse_deadline,
         "a duration such as 120 or 5min, or auto",
-        "time of one measured process; one that hangs is ended and its test an ERROR (default: auto, 20 times what "
-        "base took and at least 30 s; of a call also twice the project's own timeout)",
+        "time limit of a measured process; one that hangs is killed and its test is an ERROR (default: auto, 20 times "
+        "what base took, at least 30 s; for a call also twice the project's own timeout)",
     ),
     Option(
         "frequency",
@@ -84,11 +89,9 @@ OPTIONS: Final = (
         None,
         parse_count,
         "a whole number of samples per second",
-        "samples per second of CPU time (default: 1997, or fewer where sampling would take more than 6 % of the CPU)",
+        "samples per second of CPU time (default: 1997, or fewer if sampling would take more than 6 % of the CPU)",
     ),
-    Option(
-        "seed", "N", None, int, "a whole number", "seed of everything that is drawn at random (default: drawn, printed)"
-    ),
+    Option("seed", "N", None, int, "a whole number", "seed for everything drawn at random (default: drawn, printed)"),
     Option(
         "cpu",
         "LIST",
@@ -103,8 +106,8 @@ OPTIONS: Final = (
         "auto",
         choice_of(SAMPLERS),
         f"one of {', '.join(SAMPLERS)}",
-        "auto: perf events, else timer signals; perf, timer: this one or an error; cycles, instructions: hardware "
-        "counters, of user mode",
+        "auto: perf events, otherwise timer signals; perf, timer: that one or an error; cycles, instructions: "
+        "hardware counters, user mode only",
     ),
     Option(
         "against",
@@ -120,8 +123,8 @@ OPTIONS: Final = (
         "suspects",
         choice_of(REMEASURE),
         f"one of {', '.join(REMEASURE)}",
-        "measure the commit a baseline was recorded from again: suspects (what looks slower than its baseline, can't "
-        "be told or compared), always, or never (stored baselines decide alone)",
+        "measure the commit a baseline was recorded from again: suspects (tests that look slower than their baseline "
+        "or can't be decided or compared), always, or never (stored baselines decide alone)",
     ),
     Option("base-python", "EXE", None, str, "a Python interpreter", "run the base's processes with this interpreter"),
     Option(
@@ -130,22 +133,22 @@ OPTIONS: Final = (
         None,
         str,
         "a command such as 'pip install .'",
-        "install both sides with this command, run in each side's copy of the current directory, each into an "
-        "environment of its own: for compiled parts and changed dependencies",
+        "install both sides with this command, run in each side's copy of the current directory, each into its own "
+        "environment: for compiled modules and changed dependencies",
     ),
     Option(
         "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
     ),
-    Option("report", "DIR", Path("flame-report"), Path, "a directory", "where the HTML report and the pictures go"),
+    Option("report", "DIR", Path("flame-report"), Path, "a directory", "where the HTML report and the SVG files go"),
     Option("json", "FILE", None, Path, "a file name", "write the machine-readable result to FILE"),
-    Option("markdown", "FILE", None, Path, "a file name", "write a summary for a pull request to FILE"),
+    Option("markdown", "FILE", None, Path, "a file name", "write a summary for a pull request comment to FILE"),
     Option(
         "source-url",
         "URL",
         "",
         source_template,
         "an address such as https://github.com/me/shop/blob/{commit}/{path}#L{line}",
-        "the report links source lines to this address; {path} is relative to the repository",
+        "URL that the report links source lines to; {path} is relative to the repository",
     ),
     Option(
         "editor",
@@ -153,7 +156,7 @@ OPTIONS: Final = (
         EDITORS["vscode"],
         editor_template,
         f"one of {', '.join(EDITORS)}",
-        "the report, opened from this checkout, links source lines to this editor",
+        "a report opened from this checkout links source lines to this editor",
     ),
 )
 
@@ -177,56 +180,63 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         metavar="WHICH",
         help="write baselines; implies --flame. changed (default): missing ones and those judged REGRESSED, IMPROVED "
-        "or INCOMPATIBLE; missing: only those; all: every measured test; add: one more recording of the same code, "
-        "from which the variance between sessions is learnt. Use the = form: --flame-update=all",
+        "or INCOMPATIBLE; missing: only missing ones; all: every measured test; add: one more recording of the same "
+        "code, to estimate the variance between sessions. Use the = form: --flame-update=all",
     )
     flag(
         "--flame-move",
         action="append",
         default=None,
         metavar="OLD=NEW",
-        help="a test was renamed: its baseline goes with it. Both are test ids; may be repeated",
+        help="a test was renamed: rename its baseline. Both are test ids; may be repeated",
     )
     flag(
         "--flame-kernel",
         action="store_true",
         default=None,
-        help="show the kernel's functions below the Python function whose system call they serve; where that is not "
-        "permitted, an error",
+        help="show the kernel's functions below the Python function whose system call they serve; an error where "
+        "that is not permitted",
     )
     flag(
         "--flame-native",
         action="store_true",
         default=None,
-        help="show native functions (C, C++, Rust) as frames of their own; without, their cost is that of the Python "
+        help="show native functions (C, C++, Rust) as separate frames; without it, their cost counts for the Python "
         "function that called them. x86-64 only",
     )
-    flag("--flame-doctor", action="store_true", default=None, help="show what this machine can do, and what would help")
+    flag(
+        "--flame-doctor",
+        action="store_true",
+        default=None,
+        help="show what this machine can do, and what would improve it",
+    )
     for text in ("--flame", "--flame-strict", "--flame-kernel", "--flame-native"):
         ini = text.removeprefix("--").replace("-", "_")
         parser.addini(ini, f"always run with {text}", type="bool", default=False)
     for option in OPTIONS:
         default = "" if option.default in (None, (), "") else f" (default: {shown_default(option)})"
-        text = (option.help + default).replace("%", "%%")  # argparse fills in % as in its own formats
+        text = (option.help + default).replace("%", "%%")  # argparse expands % as in its own formats
         group.addoption(option.flag, metavar=option.metavar, default=None, help=text)
         parser.addini(option.ini, f"{option.help}; like {option.flag}", default=None)
     parser.addini(
         "flame_copy_ignored",
-        "patterns of files and folders that git ignores and that are copied for each side whatever their size; "
-        "otherwise more than 50 MB in one place are linked",
+        "patterns of git-ignored files and folders that are copied for each side whatever their size; "
+        "otherwise more than 50 MB in one place is linked",
         type="args",
         default=[],
     )
-    parser.addini("flame_worker_args", "more pytest arguments for the measured processes", type="args", default=[])
+    parser.addini(
+        "flame_worker_args", "additional pytest arguments for the measured processes", type="args", default=[]
+    )
     parser.addini(
         "flame_test_folders",
-        "folders that belong to the tests although nothing else says so: with --flame-against both sides get head's",
+        "further folders that belong to the tests: with --flame-against both sides get head's",
         type="args",
         default=[],
     )
     parser.addini(
         "flame_worker_drop",
-        "options such as --tracing that the measured processes do not get, besides those --flame-doctor lists",
+        "options such as --tracing that the measured processes do not get, in addition to those --flame-doctor lists",
         type="args",
         default=[],
     )

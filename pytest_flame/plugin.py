@@ -1,4 +1,4 @@
-"""pytest hooks only. Without ``--flame`` nothing here does, imports or costs anything."""
+"""pytest hooks only. Without ``--flame`` they do nothing and import nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if reason is not None:
             _warn_unsupported(config, settings, reason)
             return
-        c_module()  # here it could exist: a sampler that is not installed is an error, and said once
+        c_module()  # supported here: if the sampler is not installed, that is one error for the run
         if is_distributed(config):
             raise pytest.UsageError(
                 "--flame measures one process at a time and does not run under pytest-xdist\n"

@@ -1,4 +1,4 @@
-"""Progress of the measuring: one line that moves on a terminal, plain lines now and then in a log."""
+"""Progress of measuring: one updating line on a terminal, occasional plain lines in a log."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TerminalProgress:
 
 
 def _pair(pair: int, pairs: int) -> str:
-    """Beyond the number asked for, what looked slower is being measured again."""
+    """Beyond the requested number, a test that looked slower is being measured again."""
     return f"pair {pair} of up to {pairs}" if pair <= pairs else f"pair {pair}, to confirm what was found"
 
 
@@ -54,5 +54,5 @@ def time_in_words(seconds: float) -> str:
 
 
 def end_of(text: str, width: int) -> str:
-    """The end of a long text: of a test id it says more than the beginning."""
+    """The end of a long text: the end of a test id says more than its beginning."""
     return text if len(text) <= width else "…" + text[-(width - 1) :]

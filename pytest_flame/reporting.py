@@ -1,4 +1,4 @@
-"""The gate as pytest sees it: marked tests are measured before the run, each then reports its verdict."""
+"""The gate's pytest side: marked tests are measured before the test loop; each then reports its verdict."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FlameFailure(TerminalRepr):
 
 
 class Gate:
-    """Registered when the run measures. One instance per session."""
+    """Registered if the run measures. One instance per session."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.config = config
@@ -68,16 +68,16 @@ class Gate:
         self.outcome: GateOutcome | None = None
         self.stale: list[str] = []
         self.ran_here: dict[str, list[pytest.TestReport]] = {}
-        """Reports of what skipped itself in its worker and was run plainly."""
+        """Reports of tests that skipped themselves in their worker and were run plainly."""
         self.unlisted: BaselineError | None = None
-        """Why stale baselines could not be looked for."""
+        """Why it was not possible to look for stale baselines."""
         self.items: list[pytest.Item] = []
-        """All that were collected, deselected ones too."""
+        """All collected items, including deselected ones."""
         self.unknown: dict[str, str] = {}
         self.marked_deselected = 0
         self.marked_skipped = 0
         self.lifted: str | None = None
-        """What is said of a coverage limit."""
+        """The message about a coverage limit."""
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self.collected += [item.nodeid for item in items]
@@ -87,7 +87,7 @@ class Gate:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.collected += [item.nodeid for item in session.items]
         self.items += session.items
-        # What its marks skip is pytest's own to report.
+        # pytest itself reports tests that marks skip.
         marked = [item for item in session.items if is_marked(item)]
         self.marked = {item.nodeid: item for item in marked if skipped(item) is None}
         self.marked_skipped = len(marked) - len(self.marked)
@@ -131,7 +131,9 @@ class Gate:
         except OSError as e:
             if e.errno not in _NO_ROOM:
                 raise
-            stopped = FlameError("the run could not go on", why=str(e), fix="TMPDIR=DIR names a folder with more room")
+            stopped = FlameError(
+                "the run could not continue", why=str(e), fix="set TMPDIR=DIR to a folder with more space"
+            )
             raise pytest.UsageError(printable_text(str(stopped))) from e
         if self.outcome is None:
             return
@@ -183,12 +185,12 @@ class Gate:
         for test_id in self.stale:
             _write(
                 tr,
-                f"flame: stale baseline: there is no test {test_id} any more. Renamed: pytest --flame-move "
-                f"'{test_id}=NEW-ID'; gone: git rm {self._baseline_file(test_id)}",
+                f"flame: stale baseline: there is no longer a test {test_id}. If renamed: pytest --flame-move "
+                f"'{test_id}=NEW-ID'; if removed: git rm {self._baseline_file(test_id)}",
                 yellow=True,
             )
         if self.unlisted is not None:
-            _write(tr, f"flame: stale baselines could not be looked for: {self.unlisted}", yellow=True)
+            _write(tr, f"flame: could not look for stale baselines: {self.unlisted}", yellow=True)
         for error in self.outcome.unwritten if self.outcome is not None else ():
             _write(tr, f"flame: {error}", red=True)
 
@@ -201,7 +203,7 @@ class Gate:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _changes(self) -> GateChanges:
-        """Changes to the gate itself; not while baselines are written, which is one."""
+        """Changes to the gate itself; not while baselines are written, which is itself such a change."""
         if self.settings.update is not None or self.settings.move:
             return GateChanges()
         state = gate_state(self.config, self.items, self.unknown)
@@ -211,21 +213,21 @@ class Gate:
         )
 
     def _refuse_twins(self, session: pytest.Session) -> None:
-        """Outside of its root directory pytest may give two files one id."""
+        """Outside its root directory pytest may give tests in two files the same id."""
         for item in session.items:
             other = self.marked.get(item.nodeid)
             if other is not None and other.path != item.path:
                 raise UsageError(
                     f"{other.path} and {item.path} both have a test {item.nodeid}",
-                    why=f"pytest's root directory is {self.config.rootpath}; ids elsewhere begin where the paths end",
-                    fix=f"--rootdir={os.path.commonpath([other.path, item.path, self.config.rootpath])}, or a run each",
+                    why=f"outside pytest's root directory, {self.config.rootpath}, ids start at the given path",
+                    fix=f"--rootdir={os.path.commonpath([other.path, item.path, self.config.rootpath])}, or two runs",
                 )
 
     def _selected(self, test_id: str, item: pytest.Item) -> Selected:
         file = Path(item.path)
         place = file
         if not file.is_relative_to(self.config.rootpath):
-            # The ids of tests there are relative to the folder that was asked for.
+            # The ids of tests there are relative to the folder given on the command line.
             place = next((p for p in (file, *file.parents) if item.session.isinitpath(p)), file)
         node_id = item.nodeid if item.nodeid != test_id else ""
         settings, seen = test_settings(item, self.settings), see(item, self.identity)
@@ -242,7 +244,7 @@ class Gate:
         elif self.marked_deselected:
             why = f"all {self.marked_deselected} marked tests were deselected"
         else:
-            why = f"none of {selected} collected tests is marked @pytest.mark.flame or asks for the fixture flame"
+            why = f"none of {selected} collected tests is marked @pytest.mark.flame or uses the fixture flame"
         failing = "" if self.settings.strict else " (an error with --flame-strict)"
         return f"nothing was measured: {why}{failing}"
 
@@ -269,7 +271,7 @@ class Gate:
         setup = self._report(item, "setup", "passed", None)
         # JUnit files take the properties from the last report.
         teardown = self._report(item, "teardown", "passed", None, properties=call.user_properties)
-        # Fixtures that a test before this one left for it to end.
+        # Fixtures that an earlier test left for this one to tear down.
         left = pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(nextitem), "teardown")
         if left.excinfo is not None:
             teardown = pytest.TestReport.from_item_and_call(item, left)
@@ -332,7 +334,7 @@ class Gate:
         )
 
     def _collected_everything(self, session: pytest.Session) -> bool:
-        """Only a run over all tests can tell that a baseline's test is gone."""
+        """Only a run over all tests can show that a baseline's test is gone."""
         config, source = self.config, self.config.args_source
         whole = source is pytest.Config.ArgsSource.TESTPATHS or (
             source is pytest.Config.ArgsSource.INVOCATION_DIR and config.invocation_params.dir == config.rootpath

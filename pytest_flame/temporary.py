@@ -1,6 +1,6 @@
-"""Temporary folders of this package: each is locked while its owner lives, and those of killed owners are removed.
+"""Temporary folders of this package: each is locked while its owner runs, and those of killed owners are removed.
 
-flock(2) is let go of by the kernel however a process ends. A folder whose lock can be had belongs to nobody any more.
+The kernel releases flock(2) however a process ends. A folder whose lock is free has no owner.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pytest_flame import clocks
 
 PREFIX: Final = "pytest-flame-"
 LOCKS: Final = ("owner", "alive")
-"""Of a folder that one process owns; of a session of profiled processes (``profiling/session.py``)."""
+"""The lock files: of a folder that one process owns; of a session of profiled processes (``profiling/session.py``)."""
 _HANDING_OVER_S: Final = 60.0
-"""A profiled process that becomes another program by exec lets go of its lock for a moment."""
+"""A profiled process that becomes another program by exec releases its lock for a moment."""
 
 
 @contextlib.contextmanager
 def owned_folder() -> Iterator[Path]:
-    """A fresh folder, resolved, that is gone afterwards; or with the next ``remove_abandoned``."""
+    """A fresh folder, resolved, that is removed afterwards, or by the next ``remove_abandoned``."""
     lock = -1
     while lock < 0:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
@@ -42,7 +42,7 @@ def owned_folder() -> Iterator[Path]:
 
 
 def _locked(path: Path) -> int:
-    """Its descriptor; −1 where somebody removed it between making and locking it."""
+    """Its descriptor; −1 if the folder was removed between making and locking it."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     if path.exists():
@@ -73,14 +73,14 @@ def _removed_if_abandoned(folder: Path) -> bool:
         try:
             lock = os.open(folder / name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
-            continue  # being made right now, or of another kind
+            continue  # being created right now, or of another kind
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if name == LOCKS[1] and _is_handed_over(folder):
                 return False
             remove(folder)
         except BlockingIOError:
-            return False  # somebody lives
+            return False  # still in use
         finally:
             os.close(lock)
         return not folder.exists()
@@ -88,7 +88,7 @@ def _removed_if_abandoned(folder: Path) -> bool:
 
 
 def _is_handed_over(folder: Path) -> bool:
-    """Whether a session may go on though nobody is in it at this moment."""
+    """Whether a session may continue although no process is in it at this moment."""
     try:
         quiet_s = clocks.time_of_day() - folder.stat().st_mtime
         root = int(json.loads((folder / "settings.json").read_text(encoding="utf-8"))["root_pid"])
@@ -98,7 +98,7 @@ def _is_handed_over(folder: Path) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """With all that is in it, read-only folders as well; errors are left to the next run."""
+    """Removes the folder with its content, including read-only folders; errors are left to the next run."""
     for place, folders, _ in os.walk(folder):
         for name in folders:
             path = Path(place, name)

@@ -1,4 +1,4 @@
-"""The text of options and ini values, parsed. ``ValueError`` where it means nothing."""
+"""Parses the text of options and ini values. ``ValueError`` if it is invalid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_flame.errors import UsageError
 from pytest_flame.quantities import parse_duration
 
 MAX_CPUS: Final = 8192
-"""More than Linux can be built for."""
+"""More than Linux supports."""
 
 
 def parse_count(text: str) -> int:
@@ -61,7 +61,7 @@ def parse_alpha(text: str) -> float:
 
 
 def parse_ref(text: str) -> str:
-    """A git ref, or ``REF...``. What an empty variable leaves of one must not be taken for another."""
+    """A git ref, or ``REF...``. A ref made from an empty variable must not be taken for a different one."""
     first, _, second = text.strip().partition("...")
     if not first or first.startswith(("~", "^")) or any(side.endswith("/") for side in (first, second)):
         raise UsageError(
@@ -71,8 +71,8 @@ def parse_ref(text: str) -> str:
         )
     if re.fullmatch(r"0{40}|0{64}", first):
         raise UsageError(
-            "the hash of zeros names no commit to compare with",
-            why="CI services give it where a branch is new: there is no commit before its first",
-            fix="name the branch it left: --flame-against=origin/main...",
+            "the all-zero hash names no commit to compare with",
+            why="CI services use it for a new branch, which has no previous commit",
+            fix="name the branch it started from: --flame-against=origin/main...",
         )
     return text.strip()

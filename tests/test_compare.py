@@ -124,7 +124,7 @@ def test_a_machine_that_changed_since_the_baseline_makes_its_interval_wider(now:
     changed_machine = compare(spinning(base, 30_000), spinning(head, now), Limits())
     assert calm == replace(compare(base, head, Limits()), notes=calm.notes)
     assert changed_machine.notes[1:] == (
-        f"the machine is 10 % {way} than when the baseline was recorded, by a fixed loop",
+        f"the machine is 10 % {way} than when the baseline was recorded, measured with a fixed loop",
     )
     assert changed_machine.session_sd == pytest.approx(0.1, rel=0.1)
     assert changed_machine.low < 0.9 and changed_machine.high > 1.1

@@ -117,8 +117,8 @@ def test_the_option_answers_and_runs_no_tests(pytester: pytest.Pytester) -> None
     pytester.makeini("[pytest]\nflame_worker_drop = --tracing")
     result = pytester.runpytest_subprocess("--flame-doctor")
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["options that the run has and its measured *:", "*-k -m --deselect *", "*--tracing"])
-    result.stdout.fnmatch_lines(["pytest-flame *: what this machine can do", "* what --flame takes by itself"])
+    result.stdout.fnmatch_lines(["options of the run that its measured *:", "*-k -m --deselect *", "*--tracing"])
+    result.stdout.fnmatch_lines(["pytest-flame *: what this machine can do", "* what --flame uses by default"])
     result.stdout.no_fnmatch_line("*collected*")
 
 
@@ -189,7 +189,7 @@ def test_a_library_without_its_symbols_is_told(tmp_path: Path, monkeypatch: pyte
         )
         shown = run(sys.executable, "-c", script, library)
         if stripped == "-g":
-            assert shown == "True all, of 1 loaded libraries \n"
+            assert shown == "True all, for 1 loaded libraries \n"
         else:
-            assert shown.startswith("False all, of 0 of 1 loaded libraries; of libplain.so the exported ones only")
+            assert shown.startswith("False all, for 0 of 1 loaded libraries; only exported ones for libplain.so")
             assert shown.endswith(f"debuginfod-find debuginfo {library}\n")

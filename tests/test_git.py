@@ -94,7 +94,7 @@ def test_the_command_that_an_error_names_helps(history: Checkout, tmp_path: Path
         repo.resolve(ref)
     assert "shallow" in e.value.why
     clone.git(*fix_of(e.value)[1:])
-    ref = f"origin/{ref}" if "then name it" in e.value.fix else ref
+    ref = f"origin/{ref}" if ", then use " in e.value.fix else ref
     assert repo.resolve(ref) == (old if ref == old else history.git("rev-parse", "HEAD~1"))
 
 

@@ -96,7 +96,7 @@ CULPRIT = delta("orders.parse:tokenize", 0.024)
         (
             replace(comparison(1.139, 1.118, 1.16), alike=True),
             Verdict.REGRESSED,
-            "+13.9 % [11.8, 16.0] is above the tolerated 5 %; everything is slower alike",
+            "+13.9 % [11.8, 16.0] is above the tolerated 5 %; everything is slower by the same factor",
         ),
         (comparison(1.002, 0.989, 1.016), Verdict.PASS, "+0.2 % [-1.1, 1.6] is within the tolerated 5 %"),
         (

@@ -1,4 +1,4 @@
-"""Reading untrusted JSON values: each accessor states a type and a range, each error the path of the value."""
+"""Reads untrusted JSON values: each accessor checks a type and a range; errors give the path of the value."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 class Malformed(ValueError):
-    """A value is not what the schema says; the message names it by its path, ``processes[2].rounds[0][1]``."""
+    """A value does not match the schema; the message gives its path, ``processes[2].rounds[0][1]``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One JSON value and where it stands."""
+    """One JSON value and its path."""
 
     value: Any
     path: str
@@ -29,17 +29,17 @@ class Field:
         return Field(self.value[name], f"{self.path}.{name}" if self.path else name)
 
     def keys(self, *names: str, optional: tuple[str, ...] = ()) -> None:
-        """The value is an object with exactly these names; the optional ones may be missing."""
+        """The value is an object with exactly these fields; the optional ones may be missing."""
         members = self._object()
         for name in names:
             if name not in members:
                 self.fail(f"lacks {name!r}")
         for name in members:
             if name not in names and name not in optional:
-                self.fail(f"holds the unknown {name!r}")
+                self.fail(f"has the unknown field {name!r}")
 
     def items(self, *lengths: int) -> list[Field]:
-        """The members of a list; of one of these lengths where any are given."""
+        """The members of a list; of one of these lengths, if given."""
         if not isinstance(self.value, list):
             self._expected("a list")
         if lengths and len(self.value) not in lengths:
@@ -73,12 +73,12 @@ class Field:
         return float(self.value)
 
     def names(self) -> list[str]:
-        """Of an object, in their order."""
+        """The fields of an object, in order."""
         return list(self._object())
 
     def text(self) -> str:
         if not isinstance(self.value, str):
-            self._expected("a text")
+            self._expected("a string")
         return str(self.value)
 
     def flag(self) -> bool:
@@ -87,17 +87,17 @@ class Field:
         return bool(self.value)
 
     def texts(self) -> dict[str, str]:
-        """An object whose values are texts."""
+        """An object whose values are strings."""
         return {name: self[name].text() for name in self._object()}
 
     def flat(self, cls: type[T]) -> T:
-        """A dataclass of texts, flags and whole numbers ≥ 0; members with a default may be missing."""
+        """A dataclass of strings, flags and whole numbers ≥ 0; fields with a default may be missing."""
         members = self._object()
         fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
         readers = {"str": Field.text, "bool": Field.flag, "int": Field.integer, "int | None": Field.integer}
         for name in members:
             if name not in fields:
-                self.fail(f"holds the unknown {name!r}")
+                self.fail(f"has the unknown field {name!r}")
         for name, field in fields.items():
             if name not in members and field.default is dataclasses.MISSING:
                 self.fail(f"lacks {name!r}")

@@ -1,7 +1,7 @@
-"""What must match for two recordings to be comparable, and in words what does not.
+"""What must match for two recordings to be comparable, and a description of what does not.
 
-Taken inside the measured process: half of it are facts about the interpreter. Standard library only. How samples were
-taken is in ``SamplerInfo`` and compared by ``sampler_differences``.
+Taken inside the measured process: half of it describes the interpreter. Standard library only. How samples were taken
+is in ``SamplerInfo`` and compared by ``sampler_differences``.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ WORDS: Final[Mapping[str, str]] = {
     "python_mode": "Python's mode",
     "dependencies": "installed packages",
 }
-"""The entries of a fingerprint, and what a report calls them."""
+"""The entries of a fingerprint, and their names in reports."""
 
 _BUILD_OPTIONS: Final = ("optimizations", "lto", "bolt", "experimental-jit", "tail-call-interp", "shared")
 _MOST_NAMED: Final = 6
 
 
 def machine_fingerprint(project: Path | None = None, paths: Sequence[str] | None = None) -> dict[str, str]:
-    """The fingerprint of this process: every name of ``WORDS``, empty where this system does not tell.
+    """The fingerprint of this process: every name of ``WORDS``, empty if this system does not report it.
 
     ``project`` is the repository root: its own distribution is left out of the installed packages. ``paths``
     are searched for installed packages; ``sys.path`` by default.
@@ -68,9 +68,10 @@ def machine_fingerprint(project: Path | None = None, paths: Sequence[str] | None
 
 
 def differences(recorded: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
-    """Why two recordings are not comparable, one line each, in the order of ``WORDS``; empty where they are.
+    """Why two recordings are not comparable, one line per reason, in the order of ``WORDS``; empty if they are.
 
-    An entry only one side has is a difference, and a machine that could not be identified is taken for another.
+    An entry that only one side has is a difference, and a machine that could not be identified counts as a different
+    one.
     """
     names = [*WORDS, *sorted((recorded.keys() | here.keys()) - WORDS.keys())]
     lines = []
@@ -84,7 +85,8 @@ def differences(recorded: Mapping[str, str], here: Mapping[str, str]) -> list[st
 
 
 def sampler_differences(recorded: SamplerInfo, here: SamplerInfo) -> list[str]:
-    """Why samples of these two samplers are not comparable, one line each; the ``reason`` of a rung may differ."""
+    """Why samples of these two samplers are not comparable, one line per reason; the ``reason`` of a rung may
+    differ."""
     pairs = [
         ("sampler", recorded.rung, here.rung),
         ("sampled event", recorded.event, here.event),
@@ -99,10 +101,10 @@ def sampler_differences(recorded: SamplerInfo, here: SamplerInfo) -> list[str]:
 def installed_packages(paths: Sequence[str], project: Path | None = None) -> list[str]:
     """``name==version`` of the distributions in ``paths``, sorted, the first of a name as imports see it.
 
-    Left out are the project itself and what is installed from a folder that is here: those are sources under work,
-    distinguished by their hashes. A package from version control carries its commit. Read from the folders' names,
-    which the specification of recorded projects fixes: parsing every METADATA file takes ten times as long, in
-    each measured process.
+    Without the project itself and packages installed from an existing folder: those are sources under development,
+    distinguished by their hashes. A package from version control includes its commit. Read from the folders' names,
+    which the specification of recorded projects defines: parsing every METADATA file takes ten times as long, in each
+    measured process.
     """
     found: dict[str, str] = {}
     own_name = _project_name(project)
@@ -123,9 +125,9 @@ def installed_packages(paths: Sequence[str], project: Path | None = None) -> lis
 
 
 def _origin(info: Path) -> str | None:
-    """What to add to a version for where it came from; None for a folder on this machine (PEP 610).
+    """Suffix of a version for its origin; None for a folder on this machine (PEP 610).
 
-    The folder has to exist: packages built elsewhere, conda's among them, still name the folder of their build.
+    The folder has to exist: packages built elsewhere, including conda's, still name their build folder.
     """
     try:
         origin = json.loads((info / "direct_url.json").read_bytes())
@@ -133,7 +135,7 @@ def _origin(info: Path) -> str | None:
         if "dir_info" in origin and url.scheme == "file" and Path(unquote(url.path)).is_dir():
             return None
         return f"@{commit[:12]}" if commit else ""
-    except (OSError, ValueError, LookupError, AttributeError, TypeError):  # none, or not as PEP 610 says
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):  # missing, or not as PEP 610 specifies
         return ""
 
 
@@ -148,7 +150,7 @@ def _project_name(project: Path | None) -> str:
 
 
 def _normalised(name: str) -> str:
-    """One spelling for a package's name: https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    """The normalised name of a package: https://packaging.python.org/en/latest/specifications/name-normalization/"""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -160,7 +162,7 @@ def _libc() -> str:
 
 
 def _python_build() -> str:
-    """The options that change speed, and a hash of all of them without the paths of the place it was built in."""
+    """The options that affect speed, and a hash of all options without the paths of the build folder."""
     options = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
     flags = str(sysconfig.get_config_var("PY_CFLAGS") or "")
     told = [name for name in _BUILD_OPTIONS if f"--enable-{name}" in options or f"--with-{name}" in options]
@@ -172,7 +174,7 @@ def _pathless(options: str) -> str:
 
 
 def _python_mode() -> str:
-    """What this process runs as: the switches that change its speed."""
+    """The switches of this process that affect its speed."""
     gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()
     jit = getattr(sys, "_jit", None)
     mode = {
@@ -191,7 +193,7 @@ def _machine_difference(before: str | None, now: str | None) -> list[str]:
     if before and before == now:
         return []
     if before and now:
-        return ["machine: recorded on another one"]
+        return ["machine: recorded on a different one"]
     return [f"machine: {'this one' if before else 'the one it was recorded on'} cannot be identified"]
 
 
@@ -200,7 +202,7 @@ def _changed(before: str | None, now: str | None) -> str:
 
 
 def _changed_packages(before: str | None, now: str | None) -> str:
-    """Package by package, for two lists of ``name==version``; empty for other values."""
+    """The differences package by package, for two lists of ``name==version``; empty for other values."""
     if not before or not now or "==" not in before + now:
         return ""
     old = dict(item.partition("==")[::2] for item in before.split())

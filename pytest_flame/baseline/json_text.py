@@ -1,4 +1,4 @@
-"""JSON as committed files have it: text that is equal for equal data, laid out for reviewers, and nothing else read."""
+"""JSON for committed files: equal data gives equal text, laid out for reviewers, with strict reading."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JsonObject = dict[str, Any]
 
 
 def parse(text: str) -> JsonObject:
-    """Text to a JSON object, no more: nothing of it is checked. Raises ``Malformed`` with the line."""
+    """Parses text to a JSON object without checking its content. Raises ``Malformed`` with the line."""
     try:
         document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -22,7 +22,7 @@ def parse(text: str) -> JsonObject:
     except (ValueError, RecursionError) as error:
         raise Malformed(str(error)) from error
     if not isinstance(document, dict):
-        raise Malformed("the file does not hold an object")
+        raise Malformed("the file is not a JSON object")
     return document
 
 
@@ -37,7 +37,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
     document = dict(pairs)
     if len(document) != len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the name {next(n for n in names if names.count(n) > 1)!r} stands twice in one object")
+        raise ValueError(f"the name {next(n for n in names if names.count(n) > 1)!r} appears twice in one object")
     return document
 
 
@@ -46,10 +46,10 @@ def _no_constant(text: str) -> NoReturn:
 
 
 def layout(value: Any, indent: str = "", label: str = "") -> str:
-    """JSON for reviewers: an object's names one a line, the rows of a table likewise however long, other lists filled
-    up to the line width.
+    """JSON for reviewers: one line per field of an object and per row of a table however long, other lists filled up to
+    the line width.
 
-    ``indent`` and ``label`` (``"name": `` before the value) are what the line holds already.
+    ``indent`` and ``label`` (``"name": `` before the value) are what the line already contains.
     """
     compact = json.dumps(value)
     if not value or not isinstance(value, (dict, list)):

@@ -1,4 +1,4 @@
-"""Which libraries the sides of a comparison have in different releases: then their code may be to blame too."""
+"""Which libraries the sides of a comparison have in different releases: their code may then be the culprit, too."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def changed_releases(base: Recording, head: Recording) -> list[str]:
 
 
 def changed_packages(base: Recording, head: Recording) -> frozenset[str]:
-    """The import names of the distributions that one side has in another release than the other, or alone.
+    """The import names of the distributions that the sides have in different releases, or only one side has.
 
-    Read from what each measured process recorded as installed. Which names a distribution is imported by is known
-    of those installed here; another is taken to be imported by its own name.
+    Read from what each measured process recorded as installed. Import names are known for distributions installed here;
+    any other is assumed to be imported by its own name.
     """
     before, after = _releases(base.fingerprint), _releases(head.fingerprint)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
@@ -39,7 +39,7 @@ def _releases(fingerprint: Mapping[str, str]) -> dict[str, str]:
 
 @cache
 def _imported_by() -> dict[str, frozenset[str]]:
-    """Import name → normalised names of the distributions that bring it along."""
+    """Import name → normalised names of the distributions that provide it."""
     found = importlib.metadata.packages_distributions()
     return {
         module: frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in names) for module, names in found.items()

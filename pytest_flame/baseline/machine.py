@@ -1,6 +1,6 @@
-"""What machine this is, from files every user may read. Linux; elsewhere entries are empty.
+"""Identifies this machine from files that every user may read. Linux only; elsewhere entries are empty.
 
-``root`` is where ``/proc``, ``/sys``, ``/etc`` and ``/run`` are looked for.
+``root`` is the folder that contains ``/proc``, ``/sys``, ``/etc`` and ``/run``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ID_LENGTH: Final = 16
 def cpu(root: Path = Path("/")) -> str:
     """Model, family, model number and stepping (x86) or implementer, variant, part and revision (ARM).
 
-    Cores of several kinds are all named. Source: proc_cpuinfo(5).
+    If there are several kinds of cores, all are named. Source: proc_cpuinfo(5).
     """
     kinds: dict[str, None] = {}
     for block in _read(root / "proc/cpuinfo").split("\n\n"):
@@ -33,7 +33,7 @@ def cpu(root: Path = Path("/")) -> str:
 
 
 def hypervisor(root: Path = Path("/")) -> str:
-    """``none``, or who runs this virtual machine, as far as it tells."""
+    """``none``, or the hypervisor of this virtual machine, as far as it is known."""
     flags = _entries(_read(root / "proc/cpuinfo").split("\n\n")[0]).get("flags", "").split()
     kind = _read(root / "sys/hypervisor/type")
     tree = _read(root / "proc/device-tree/hypervisor/compatible").strip("\0")
@@ -45,13 +45,13 @@ def hypervisor(root: Path = Path("/")) -> str:
 
 
 def identity(root: Path = Path("/")) -> str:
-    """A hash that tells this machine from others of its model, the same after a reboot where that can be known.
+    """A hash that distinguishes this machine from others of its model, and survives a reboot where possible.
 
-    Taken for another machine when in doubt: an identity that changes costs a second measurement, one that is
-    shared a false alarm. It is the machine id (machine-id(5)) together with the addresses of the wired network
-    cards, since cloned images share the former. A container's machine id comes from its image; unless it sees
-    the host's network cards only the firmware's UUID counts there, which root alone may read; without it the
-    kernel's boot id, the same until the machine restarts. The raw values never leave this function.
+    In doubt it counts as a different machine: an identity that changes costs a second measurement, one that is shared a
+    false alarm. It is the machine id (machine-id(5)) together with the addresses of the wired network cards, since
+    cloned images share the former. A container's machine id comes from its image; unless it sees the host's network
+    cards, only the firmware's UUID is used there, which only root may read; without it the kernel's boot id, which is
+    the same until the machine restarts. The raw values never leave this function.
     """
     machine_id = _read(root / "etc/machine-id") or _read(root / "var/lib/dbus/machine-id")
     cards = _network_cards(root)
@@ -68,7 +68,7 @@ def identity(root: Path = Path("/")) -> str:
 
 
 def _network_cards(root: Path) -> list[str]:
-    """Permanent hardware addresses of wired cards that are built in (sysfs-class-net)."""
+    """Permanent hardware addresses of built-in wired cards (sysfs-class-net)."""
     folder = root / "sys/class/net"
     addresses = set()
     for card in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -85,7 +85,7 @@ def _entries(block: str) -> dict[str, str]:
 
 
 def _read(path: Path) -> str:
-    """A small system file's text; empty where it does not exist or may not be read."""
+    """A small system file's text; empty if it does not exist or may not be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

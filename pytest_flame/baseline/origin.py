@@ -1,8 +1,8 @@
-"""Which commit a stored baseline was recorded from: the base that a suspicion is measured against.
+"""Which commit a stored baseline was recorded from: the base for confirming a suspicion.
 
-Usually the commit that last changed the baseline's file holds the sources it was recorded from. It does not after a
-squash merge, or where baseline and sources were committed apart; so a commit counts only when its sources have the
-hashes in the recording, and otherwise those that changed these sources are searched, the nearest first.
+Usually the commit that last changed the baseline's file contains the sources it was recorded from. It does not after a
+squash merge, or if baseline and sources were committed separately; so a commit counts only if its sources have the
+hashes in the recording, and otherwise the commits that changed these sources are searched, the nearest first.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from pytest_flame.git_program import GitError
 from pytest_flame.model import Recording
 
 MOST_COMMITS: Final = 200
-"""How many commits are searched on either side of the one that brought the baseline in."""
+"""How many commits are searched on each side of the one that added the baseline."""
 
 _LONGEST_COMMAND: Final = 200
-"""From this many paths on, a commit's whole tree is listed instead of naming them."""
+"""From this many paths on, a commit's whole tree is listed instead of single paths."""
 
 
 class Evidence(enum.Enum):
-    """Why a commit is taken for the origin, in the words of the report."""
+    """Why a commit is taken for the origin, as in the report."""
 
-    BROUGHT_IN = "the commit that brought the baseline in"
+    BROUGHT_IN = "the commit that added the baseline"
     HASHES = "found by its source hashes"
 
 
@@ -41,7 +41,7 @@ class Origin:
     commit: str
     how: Evidence
     unverified: tuple[str, ...] = ()
-    """Sources that no commit holds (ignored by git, or of a submodule), relative to the project's root."""
+    """Sources that are in no commit (ignored by git, or in a submodule), relative to the project's root."""
 
     @property
     def line(self) -> str:
@@ -54,20 +54,20 @@ class Origin:
 class OriginFinder:
     """Finds the origins of a project's baselines.
 
-    ``root`` is the folder that the paths of ``Recording.source_hashes`` are relative to. ``is_test`` says of such
-    a path that it is a test's own (conftest, helpers, data): those are taken from head and say nothing about the base.
+    ``root`` is the folder that the paths of ``Recording.source_hashes`` are relative to. ``is_test`` says whether such
+    a path belongs to the tests (conftest, helpers, data): those are taken from head and say nothing about base.
     """
 
     repository: Repository
     root: Path
     is_test: Callable[[str], bool]
     _digests: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Object → SHA-256 of its content with either line end."""
+    """Object → SHA-256 of its content with either line ending."""
 
     def find(self, recording: Recording, json_path: Path) -> Origin:
         """The commit ``recording`` was made from, stored in ``json_path``.
 
-        Raises ``BaselineError`` where no commit in reach has its sources, ``GitError`` where git cannot read.
+        Raises ``BaselineError`` if no reachable commit has its sources, ``GitError`` if git cannot read.
         """
         recorded = {p: digest for p, digest in recording.source_hashes.items() if not self.is_test(p)}
         places = {p: self._source_in_repository(p) for p in recorded}
@@ -87,7 +87,8 @@ class OriginFinder:
     # --- the commit that brought it in -----------------------------------------------------------------------------
 
     def _brought_in(self, stored_at: str | None, json_path: Path) -> str | None:
-        """The commit that last changed the baseline; None where it is not committed as it is, or before the cut."""
+        """The commit that last changed the baseline; None if its current state is not committed, or was before the
+        shallow boundary."""
         if stored_at is None or self.repository.known("HEAD") is None:
             return None
         commits = self.repository.commits_touching([stored_at], limit=1)
@@ -98,7 +99,7 @@ class OriginFinder:
         return commits[0] if same else None
 
     def _source_in_repository(self, path: str) -> str | None:
-        """``root`` may also lie above the clone; then what lies beside that is in no commit."""
+        """``root`` may also lie above the clone; files outside the clone are in no commit."""
         place = self.root.resolve() / path
         top = self.repository.top
         return place.relative_to(top).as_posix() if place.is_relative_to(top) else None
@@ -136,13 +137,13 @@ class OriginFinder:
             different = self._mismatch(remaining[0], sources)
             if different is None:
                 return remaining[0]
-            # What rules out one commit mostly rules out many: one look at that file in all of them.
+            # A file that rules out one commit mostly rules out many: check it in all of them at once.
             remaining = self._having(different, sources[different], remaining[1:])
         return None
 
     def _having(self, path: str, digest: str, commits: Sequence[str]) -> list[str]:
-        """Those of ``commits`` in which ``path`` has this content."""
-        if "\n" in path:  # nothing that can be asked for in lines
+        """The ``commits`` in which ``path`` has this content."""
+        if "\n" in path:  # cannot be requested line by line
             return list(commits)
         names = "".join(f"{commit}:{path}\n" for commit in commits).encode("utf-8", "surrogateescape")
         out = self.repository.run("cat-file", "--batch-check=%(objectname)", stdin=names)
@@ -153,7 +154,8 @@ class OriginFinder:
     # --- hashes ------------------------------------------------------------------------------------------------------
 
     def _mismatch(self, commit: str, sources: Mapping[str, str]) -> str | None:
-        """One of ``sources`` (path in the repository → SHA-256 in a work tree) that the commit lacks; None for none."""
+        """One of ``sources`` (path in the repository → SHA-256 in a work tree) that the commit lacks; None if it has
+        all."""
         if not sources:
             return None
         listed = self.repository.entries(commit, list(sources) if len(sources) < _LONGEST_COMMAND else ())
@@ -178,7 +180,7 @@ class OriginFinder:
     # --- what cannot be verified or found -----------------------------------------------------------------------------
 
     def _not_in_commits(self, paths: Iterable[str]) -> set[str]:
-        """Paths that no commit can hold: of a submodule, or untracked and ignored (a generated version file)."""
+        """Paths that no commit can contain: in a submodule, or untracked and ignored (a generated version file)."""
         tracked = self.repository.index()
         untracked = {path for path in paths if path not in tracked}
         submodules = [path for path, mode in tracked.items() if mode == SUBMODULE]
@@ -217,7 +219,7 @@ class OriginFinder:
 
 
 def _digests(content: bytes) -> frozenset[str]:
-    """Of a stored file as any checkout may write it: as it is, with ``\\n`` and with ``\\r\\n``."""
+    """The hashes of a stored file as any checkout may write it: unchanged, with ``\\n`` and with ``\\r\\n``."""
     plain = _with_lf(content)
     return frozenset(hashlib.sha256(form).hexdigest() for form in (content, plain, plain.replace(b"\n", b"\r\n")))
 

@@ -11,12 +11,12 @@ from pytest_flame.baseline.fingerprint import sampler_differences
 from pytest_flame.model import Recording, Session
 
 MOST: Final = 10
-"""Recordings of one baseline; a further one takes the place of the oldest."""
+"""The most recordings of one baseline; a further one replaces the oldest."""
 _MOST_NAMED: Final = 6
 
 
 def session_costs(recording: Recording) -> list[tuple[int, ...]]:
-    """The processes' costs of each session of a baseline, oldest first; the last is the recording's own."""
+    """The costs of the processes in each session of a baseline, oldest first; the last is the recording itself."""
     return [*(session.costs for session in recording.sessions), _session(recording).costs]
 
 
@@ -27,9 +27,9 @@ def added(stored: Recording, recording: Recording) -> Recording:
 
 
 def differences(stored: Recording, recording: Recording) -> list[str]:
-    """Why two recordings are not sessions of the same baseline, one line each; empty where they are.
+    """Why two recordings are not sessions of the same baseline, one line per reason; empty if they are.
 
-    The test's own sources count as well: its body is part of what was measured.
+    The test's own sources count, too: its body is part of what was measured.
     """
     lines = _changed_sources(stored, recording)
     lines += machine_differences(stored.fingerprint, recording.fingerprint)

@@ -14,8 +14,8 @@ def slug(test_id: str) -> str:
     """The stem of a test's baseline files: readable, safe on every file system, and different for every test id.
 
     ASCII letters, digits, ``_`` and ``-`` only, so neither directories nor reserved names (``con.py``) can arise, at
-    most 109 characters. The hash of the exact id always follows: ids that differ in case, or in what was replaced
-    or cut off, stay apart even where the file system ignores case.
+    most 109 characters. The hash of the exact id always follows: ids that differ in case, or in what was replaced or
+    cut off, stay distinct even if the file system ignores case.
     """
     readable = re.sub(r"\.py(?=::|\Z)", "", test_id)
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", readable)[:_READABLE_LENGTH].strip("-")

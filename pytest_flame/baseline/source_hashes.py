@@ -1,4 +1,4 @@
-"""Which of the project's own source files a recording ran: the proof of what was measured."""
+"""Which of the project's own source files a recording used: the proof of what was measured."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def module_files() -> list[str]:
 def source_hashes(root: Path, files: Iterable[str]) -> dict[str, str]:
     """SHA-256 of the project's own files among ``files``, by path relative to ``root`` with ``/``, sorted.
 
-    Left out: what lies outside ``root``, in an installation or virtual environment inside it, in the standard
-    library, and what is no file (any more). Raises ``OSError`` for a file that exists and cannot be read.
+    Files outside ``root``, in an installation or virtual environment inside it, or in the standard library are left
+    out, as is anything that is not a file (any more). Raises ``OSError`` for a file that exists and cannot be read.
     """
     root = root.resolve()
     environments: dict[str, bool] = {}

@@ -1,7 +1,7 @@
-"""The baseline directory: a JSON file for each test.
+"""The baseline directory: one JSON file per test.
 
-See ``broken`` for every state a stored baseline can be found in and not be used. Earlier releases wrote a second file
-beside it, ``.folded``, which is not read any more and goes with the next recording of its test.
+See ``broken`` for every state in which a stored baseline cannot be used. Earlier releases wrote a second file next to
+it, ``.folded``, which is no longer read and is removed by the next recording of its test.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pytest_flame.model import Recording
 
 
 class Store:
-    """The baselines in one directory. Reading never writes; each error leaves all files as they were."""
+    """The baselines in one directory. Reading never writes; every error leaves all files unchanged."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -31,9 +31,9 @@ class Store:
         return self.directory / f"{slug(test_id)}.json"
 
     def load(self, test_id: str) -> Recording | None:
-        """The stored recording of a test; None where there is none.
+        """The stored recording of a test; None if there is none.
 
-        Raises ``BaselineError`` for anything but a whole, untouched file that belongs to this test.
+        Raises ``BaselineError`` for anything but a complete, unmodified file that belongs to this test.
         """
         path = self.path(test_id)
         text = _read(path, test_id)
@@ -47,10 +47,10 @@ class Store:
         return recording
 
     def save(self, recording: Recording) -> Path:
-        """Write or replace a test's baseline; returns its file. What is kept of the recording: ``stored.storable``.
+        """Write or replace a test's baseline; returns its file. ``stored.storable`` is what is kept of the recording.
 
-        Raises ``IntegrityError`` for a recording that would not read back equal, ``BaselineError`` where the
-        file cannot be written or was written by a newer version. What was stored is then unchanged.
+        Raises ``IntegrityError`` for a recording that would not read back equal, ``BaselineError`` if the file cannot
+        be written or was written by a newer version. The stored baseline is then unchanged.
         """
         path = self.path(recording.test_id)
         text = _encode(recording)
@@ -66,10 +66,10 @@ class Store:
         return path
 
     def add(self, recording: Recording) -> Path:
-        """Add a recording of the same code to a test's baseline, as one more session; ``save`` where there is none.
+        """Add a recording of the same code to a test's baseline, as one more session; ``save`` if there is none.
 
-        The new recording becomes the full one, the earlier ones stay as ``Session``. Raises ``BaselineError``
-        where it is not of the same code, machine and manner, and whatever ``load`` and ``save`` raise.
+        The new recording becomes the full one, the earlier ones are kept as ``Session``. Raises ``BaselineError`` if it
+        is not of the same code, machine and settings, and whatever ``load`` and ``save`` raise.
         """
         earlier = self.load(recording.test_id)
         if earlier is None:
@@ -82,7 +82,7 @@ class Store:
         """The tests that have a baseline, sorted, as their JSON files state them.
 
         Raises ``BaselineError`` for a JSON file that cannot be read, is not named after the test it states, or
-        states the same test as another one.
+        states the same test as another file.
         """
         found: dict[str, Path] = {}
         try:
@@ -109,7 +109,7 @@ class Store:
     def move(self, old_id: str, new_id: str) -> Path:
         """Give a renamed test its baseline; the new file is complete before the old one goes.
 
-        Raises ``BaselineError`` where there is nothing to move or the new name has a baseline already.
+        Raises ``BaselineError`` if there is nothing to move or the new name already has a baseline.
         """
         recording = self.load(old_id)
         if recording is None:
@@ -124,8 +124,8 @@ class Store:
         return moved
 
     def remove(self, test_id: str) -> bool:
-        """Delete a test's files, whatever state they are in; False where there were none."""
-        # The JSON goes last: until then the test is still listed, and so can be removed again.
+        """Delete a test's files, whatever state they are in; False if there were none."""
+        # The JSON is deleted last: until then the test is still listed, so removal can be retried.
         found = False
         for path in (_folded(self.path(test_id)), self.path(test_id)):
             try:
@@ -142,7 +142,7 @@ class Store:
         document = _document(path, text or "", None)
         test_id = document.get("test")
         if not isinstance(test_id, str):
-            raise broken.malformed(None, path, f"test is {test_id!r}, not a text")
+            raise broken.malformed(None, path, f"test is {test_id!r}, not a string")
         return test_id
 
 
@@ -155,12 +155,12 @@ def _encode(recording: Recording) -> str:
     except Malformed as error:
         raise IntegrityError(f"{recording.test_id}: the recording cannot be stored: {error}") from error
     if not same:
-        raise IntegrityError(f"{recording.test_id}: the recording would not read back as it is")
+        raise IntegrityError(f"{recording.test_id}: the recording would not read back unchanged")
     return text
 
 
 def _read(path: Path, test_id: str | None) -> str | None:
-    """A file's text with ``\\n`` line ends, whatever git made of them; None where it does not exist."""
+    """A file's text with ``\\n`` line endings, whatever git made of them; None if it does not exist."""
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -177,7 +177,7 @@ _DECODERS: Final[Mapping[int, Callable[[JsonObject], Recording]]] = {1: wire.dec
 
 
 def read(path: Path) -> Recording:
-    """A baseline by itself, whatever test it is of. Raises ``BaselineError``."""
+    """A baseline by itself, whichever test it is for. Raises ``BaselineError``."""
     return _recording(path, _read(path, None) or "", None)
 
 
@@ -213,10 +213,10 @@ def _document(path: Path, text: str, test_id: str | None) -> JsonObject:
 
 
 def _refuse_newer(json_path: Path, test_id: str) -> None:
-    """A baseline written by a newer version is not this version's to replace; one that is broken is."""
+    """This version may not replace a baseline written by a newer version, but may replace a broken one."""
     try:
         version = stored.version(parse(json_path.read_bytes().decode("utf-8")))
-    except (OSError, ValueError):  # nothing there, or nothing that could be lost
+    except (OSError, ValueError):  # missing, or nothing that could be lost
         return
     if version is not None and version > stored.VERSION:
         raise broken.newer(test_id, json_path, version)

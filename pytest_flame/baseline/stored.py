@@ -1,13 +1,13 @@
-"""A recording as it is committed: small enough to be reviewed, and all that a verdict needs of it.
+"""A recording as committed: small enough to review, with everything that a verdict needs.
 
-Schema ``pytest-flame/baseline/2``. What is known of each process stands in columns, a value for each process. The
-stacks are folded stacks in order, one a line: ``[kept, frames, weights]``, where ``kept`` is how many frames are those
-of the line above, ``frames`` the names that follow, and ``weights`` what the stack's samples stand for in each
-process, microseconds; a number among the names says how often the one before it is called by itself once more. What
-is unknown is null, and what is unknown or 0 everywhere is left out. Of the rounds only the ``Timing`` is kept.
+Schema ``pytest-flame/baseline/2``. The data of the processes are in columns, with one value per process. The stacks are
+folded stacks in order, one per line: ``[kept, frames, weights]``, where ``kept`` is how many frames are the same as on
+the line above, ``frames`` the names that follow, and ``weights`` the weight of the stack's samples in each process,
+microseconds; a number among the names says how many more times the one before it calls itself. Unknown values are null,
+and columns that are unknown or 0 everywhere are left out. Of the rounds only the ``Timing`` is kept.
 
-A file that would be larger than ``MOST_BYTES`` has its smallest stacks added to their callers', up to ``floor`` of all
-samples. ``content_sha256`` covers everything but itself, in canonical form (sorted keys, no white space), so
+A file that would be larger than ``MOST_BYTES`` has its smallest stacks merged into their callers', up to ``floor`` of
+all samples. ``content_sha256`` covers everything but itself, in canonical form (sorted keys, no white space), so
 reformatting the file is not an edit.
 """
 
@@ -44,22 +44,23 @@ SCHEMA: Final = f"{NAME}{VERSION}"
 
 MOST_BYTES: Final = 40_000
 FLOORS: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
-"""Parts of all samples, the last one half of what one function may grow by; what is still too large then stays so."""
+"""Shares of all samples, the last one half of what one function may grow by; a file that is still too large stays
+so."""
 _NS_PER_US: Final = 1000
 
 _OF_PROCESS: Final = {"hash_seed": "hash_seed", "loop_ps": "loop_cost", "first_call_ns": "first_call_ns"}
 """Columns and the fields they hold; the names are older than metrics that are no times."""
 _OF_TIMING: Final = {field.name.replace("_cost", "_ps"): field.name for field in dataclasses.fields(Timing)}
 _WHOLE: Final = ("rounds", "iterations", "calls", "cpu_ns", "wall_ns", "sampled_cpu_ns")
-"""What is always known of the rounds."""
+"""The columns of the rounds that are always known."""
 _OF_COUNTS: Final = tuple(field.name for field in dataclasses.fields(SampleCounts))
 _OF_OUTSIDE: Final = tuple(field.name for field in dataclasses.fields(Outside))
 _DECIMALS: Final = 3
-"""Of ``minor_faults``, the one column that does not hold whole numbers."""
+"""Decimals of ``minor_faults``, the only column without integers."""
 
 
 def version(document: JsonObject) -> int | None:
-    """The schema version a document states; None where it is no baseline of pytest-flame at all."""
+    """The schema version a document states; None if it is not a baseline of pytest-flame."""
     schema = document.get("schema")
     if not isinstance(schema, str) or not schema.startswith(NAME):
         return None
@@ -68,7 +69,7 @@ def version(document: JsonObject) -> int | None:
 
 
 def storable(recording: Recording) -> Recording:
-    """What of a recording is kept: ``decode(parse(encode(storable(r))))`` is equal to it."""
+    """The part of a recording that is kept: ``decode(parse(encode(storable(r))))`` is equal to it."""
     rounded = dataclasses.replace(recording, processes=tuple(map(_rounded, recording.processes)))
     for floor in FLOORS:
         kept = _mentioned(fold.pruned(rounded, max(floor, recording.floor)))
@@ -111,7 +112,7 @@ def encode(recording: Recording) -> str:
 def decode(document: JsonObject) -> Recording:
     """A document of this schema version as a recording, every value checked.
 
-    Raises ``Malformed`` with the path of the value that is wrong. The hash is the caller's to compare.
+    Raises ``Malformed`` with the path of the invalid value. The caller compares the hash.
     """
     root = Field(document, "")
     root.keys(
@@ -162,14 +163,14 @@ def _rounded(process: Process) -> Process:
 
 
 def _with_counts(weights: Mapping[Stack, int], samples: int) -> dict[Stack, StackSample]:
-    """So many samples in proportion to what they stand for."""
+    """Splits the number of samples in proportion to the weights."""
     counts = fold.scale(weights, samples)
     return {stack: StackSample(counts.get(stack, 0), weight) for stack, weight in weights.items()}
 
 
 def _mentioned(recording: Recording) -> Recording:
-    """Without the places of functions that have no samples here, and of those outside the repository: where a library
-    lies on this machine says nothing on another one, and may say who its user is."""
+    """Without the places of functions that have no samples here, or that are outside the repository: a library's path
+    on this machine is useless on another one, and may reveal the user."""
     seen = {frame for process in recording.processes for stack in process.stacks for frame in stack}
     lines = {f: line for f, line in recording.lines.items() if f in seen and not line.path.startswith("/")}
     weights = {
@@ -274,7 +275,7 @@ def _encode_stacks(processes: Sequence[Process]) -> list[list[Any]]:
 
 
 def _shortened(names: Iterable[str]) -> Iterator[str | int]:
-    """A name that follows itself is counted."""
+    """Run-length encodes names that repeat."""
     last, more = None, 0
     for name in names:
         if name == last:
@@ -289,7 +290,7 @@ def _shortened(names: Iterable[str]) -> Iterator[str | int]:
 
 
 def _decode_stacks(entry: Field, processes: int) -> list[dict[Stack, int]]:
-    """Nanoseconds by stack, for each process."""
+    """Nanoseconds by stack, per process."""
     found: list[dict[Stack, int]] = [{} for _ in range(processes)]
     frames: dict[str, Frame] = {}
     seen: set[Stack] = set()
@@ -332,7 +333,7 @@ def _decode_lines(entry: Field) -> dict[Frame, dict[int, int]]:
     for name in entry.names():
         parts = entry[name].items()
         if len(parts) % 2:
-            entry[name].fail("is not lines and their weights in turn")
+            entry[name].fail("does not alternate lines and weights")
         for line, weight in zip(parts[::2], parts[1::2], strict=True):
             lines = found[folded.decode_frame(name)]
             if line.integer() in lines:

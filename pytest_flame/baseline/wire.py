@@ -1,9 +1,9 @@
 """A recording as a worker sends it: JSON with nothing left out. Not for keeping; ``stored`` is what is committed.
 
-Frames stand once, as in folded stacks; stacks are lists of indexes into ``frames``, root first; the samples of a
+Each frame appears once, as in folded stacks; stacks are lists of indexes into ``frames``, root first; the samples of a
 process are ``[stack, count, weight_ns]`` and its rounds ``[iterations, cpu_ns, wall_ns, sampled, spin_ns,
-minor_faults]``; source lines are ``[frame, line, weight_ns]``. Counts that are 0 are left out, and so is what is
-unknown. The first baselines (``pytest-flame/baseline/1``) were this with two hashes, and are read here too.
+minor_faults]``; source lines are ``[frame, line, weight_ns]``. Counts that are 0 are left out, and so are unknown
+values. The first baselines (``pytest-flame/baseline/1``) were this with two hashes, and are read here, too.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def encode(recording: Recording) -> str:
 
 
 def decode(document: JsonObject) -> Recording:
-    """A document as a recording, every value checked. Raises ``Malformed`` with the path of the value that is wrong."""
+    """A document as a recording, every value checked. Raises ``Malformed`` with the path of the invalid value."""
     root = Field(document, "")
     root.keys(
         *("schema", "test", "fresh", "seed", "sampler", "fingerprint", "sources", "frames", "stacks", "processes"),
@@ -120,7 +120,7 @@ def decode_metric(root: Field) -> Metric:
 
 
 def encode_sampler(sampler: SamplerInfo) -> dict[str, str | int]:
-    """What is off by default is written only where it is on."""
+    """Flags that are off by default are written only if they are on."""
     off = {name for name in ("kernel_frames", "native_frames") if not getattr(sampler, name)}
     return {name: value for name, value in dataclasses.asdict(sampler).items() if name not in off}
 
@@ -192,7 +192,7 @@ def _decode_process(entry: Field, stacks: list[Stack]) -> Process:
 
 
 def _encode_round(r: Round) -> list[int | bool | None]:
-    """What is unknown at the end is left out, what is unknown before something known is null."""
+    """Unknown values at the end are left out; unknown values before a known one are null."""
     values = [r.iterations, r.cpu_ns, r.wall_ns, r.sampled, r.spin_ns, r.minor_faults, r.amount]
     while values[-1] is None:
         values.pop()
@@ -221,7 +221,7 @@ def _decode_round(entry: Field) -> Round:
 
 def _distinct(table: Field, values: list[Any]) -> None:
     if len(set(values)) != len(values):
-        table.fail("holds an entry twice")
+        table.fail("has a duplicate entry")
 
 
 def sorted_texts(mapping: Mapping[str, str]) -> dict[str, str]:

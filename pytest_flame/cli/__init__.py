@@ -1,1 +1,1 @@
-"""The ``flame`` command: profiles of any tool drawn and compared. Knows nothing of pytest."""
+"""The ``flame`` command: draws and compares profiles from any tool. Independent of pytest."""

@@ -1,4 +1,4 @@
-"""``python -m pytest_flame.cli``, where the ``flame`` script is not in the path."""
+"""``python -m pytest_flame.cli``, if the ``flame`` script is not on the path."""
 
 import sys
 

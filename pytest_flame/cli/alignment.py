@@ -10,7 +10,7 @@ from pytest_flame.model import Profile
 
 
 def aligned(before: Sequence[Profile], after: Sequence[Profile]) -> tuple[list[Profile], list[Profile], Folders | None]:
-    """Both sides with paths relative to a folder each, where the same files lie in two folders; and the folders."""
+    """Both sides with paths relative to one folder each, if the same files are in two folders; and the folders."""
     found = folders(_paths(before), _paths(after))
     if found is None:
         return list(before), list(after), None
@@ -19,8 +19,8 @@ def aligned(before: Sequence[Profile], after: Sequence[Profile]) -> tuple[list[P
 
 def note(found: Folders) -> str:
     """What was done."""
-    one, other = (folder or "the present folder" for folder in (found.before, found.after))
-    return f"paths are taken relative to {one} (before) and {other} (after), which hold the same files"
+    one, other = (folder or "the current folder" for folder in (found.before, found.after))
+    return f"paths are relative to {one} (before) and {other} (after), which contain the same files"
 
 
 def _paths(profiles: Sequence[Profile]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The command line: what ``flame --help`` says, and what each command runs."""
+"""The command line: ``flame --help``, and the function of each command."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytest_flame.formats import registry
 from pytest_flame.quantities import parse_percent
 
 TROUBLE: Final = 2
-"""Exit status where nothing could be drawn or compared."""
+"""Exit status if nothing could be drawn or compared."""
 
-_DESCRIPTION: Final = "Flame graphs of profiles, and of what changed between them."
+_DESCRIPTION: Final = "Flame graphs of profiles, and of the changes between them."
 _EPILOG: Final = """\
-Read are folded stacks, one line a stack (frame;frame;frame count), what perf script prints, and speedscope's JSON; also
+Reads folded stacks, one line per stack (frame;frame;frame count), output of perf script, and speedscope's JSON, also
 gzipped. They come from perf, py-spy (--format raw or speedscope), Austin, CPython's profiling.sampling --collapsed,
 pyinstrument -r speedscope, memray transform speedscope, async-profiler, the stackcollapse scripts of FlameGraph,
 FLAME_PROFILE and the baselines of pytest-flame. - is standard input.
@@ -32,16 +32,16 @@ _DRAW: Final = """\
 examples:
   flame draw out.folded -o out.svg                       interactive, opens in a browser
   flame draw out.folded -o out.svg --static              without script, for a pull request
-  flame draw run1.folded run2.folded -o out.html         added up, as a page
+  flame draw run1.folded run2.folded -o out.html         summed, as a page
   flame draw runs/ -o out.speedscope.json                every profile of a folder, for speedscope
   py-spy record --format raw -o p.txt -- python app.py && flame draw p.txt -o p.svg
   FLAME_PROFILE=p.folded python app.py && flame draw p.folded --unit ns -o p.svg
   perf script | flame draw - -o out.svg -o out.html      of perf record -g
 """
 _DIFF: Final = """\
-One profile a side is drawn and not tested: nothing is known of its noise. From three a side on, each profile counts as
-one process, and total and functions are tested as pytest-flame tests them. Profiles have to be of the same work: the
-same program, the same input.
+One profile per side is drawn and not tested: its noise is not known. With three or more per side, each profile counts
+as one process, and total and functions are tested the way pytest-flame tests them. Profiles have to be of the same
+work: the same program, the same input.
 
 examples:
   flame diff before.folded after.folded -o diff.svg      what differs, not tested
@@ -50,13 +50,13 @@ examples:
   flame diff before/ after/ --threshold 10% --fail-on-regression
   difffolded.pl b.folded a.folded | flame diff --two-counts - -o diff.svg
 
-exit status: 0; 1 with --fail-on-regression where something is slower (with --strict also where that is not clear);
-2 where nothing could be compared
+exit status: 0; 1 with --fail-on-regression if something is slower (with --strict also if that is not clear);
+2 if nothing could be compared
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status; errors are said on stderr."""
+    """Run the command and return its exit status; errors go to stderr."""
     parsed = parser().parse_args(arguments)
     try:
         status: int = parsed.run(parsed)
@@ -66,9 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"flame {parsed.command}: error: {e}")
         return TROUBLE
     except BrokenPipeError:
-        _leave_stdout()  # whoever read the output has seen enough
+        _leave_stdout()  # the reader of the output has closed it
         return TROUBLE
-    except OSError as e:  # a full disk behind standard output, a folder that may not be read
+    except OSError as e:  # a full disk on standard output, an unreadable folder
         place = f"{e.filename}: " if e.filename else ""
         _say(f"flame {parsed.command}: error: {place}{e.strerror or e}")
         _leave_stdout()
@@ -83,14 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(text: str) -> None:
-    """Names come from files and may hold anything, and nothing of that reaches the terminal."""
+    """Names come from files and may contain anything; no control characters reach the terminal."""
     from pytest_flame.render.text import printable_lines
 
     print("\n".join(printable_lines(text)), file=sys.stderr)
 
 
 def _leave_stdout() -> None:
-    """What cannot be written would fail once more when Python ends, and with another exit status."""
+    """Otherwise the failed write would fail again when Python exits, with a different exit status."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -107,11 +107,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_draw(commands: Any) -> None:
-    text = "draw a flame graph of a profile, or of several added up"
+    text = "draw a flame graph of a profile, or of the sum of several"
     draw = commands.add_parser(
         "draw", help=text, description=f"{_sentence(text)}", epilog=_DRAW, formatter_class=_Formatter
     )
-    draw.add_argument("files", nargs="+", metavar="FILE", help="a profile; a folder: all in it; -: standard input")
+    draw.add_argument(
+        "files", nargs="+", metavar="FILE", help="a profile; a folder: all profiles in it; -: standard input"
+    )
     _add_output(draw, "svg, html", required=True)
     _add_reading(draw, threads="shown")
     draw.set_defaults(run=_lazily("draw"))
@@ -120,9 +122,11 @@ def _add_draw(commands: Any) -> None:
 def _add_diff(commands: Any) -> None:
     text = "compare profiles before and after a change"
     diff = commands.add_parser("diff", help=text, description=_sentence(text), epilog=_DIFF, formatter_class=_Formatter)
-    diff.add_argument("sides", nargs="*", metavar="BEFORE AFTER", help="a profile each, or a folder of profiles each")
-    diff.add_argument("--before", nargs="+", metavar="FILE", help="several profiles of the side before")
-    diff.add_argument("--after", nargs="+", metavar="FILE", help="several profiles of the side after")
+    diff.add_argument(
+        "sides", nargs="*", metavar="BEFORE AFTER", help="one profile each, or one folder of profiles each"
+    )
+    diff.add_argument("--before", nargs="+", metavar="FILE", help="several profiles from before the change")
+    diff.add_argument("--after", nargs="+", metavar="FILE", help="several profiles from after the change")
     diff.add_argument(
         "--two-counts", metavar="FILE", help="one file for both: every line ends in two counts, before and after"
     )
@@ -131,7 +135,7 @@ def _add_diff(commands: Any) -> None:
         "--width",
         choices=("max", "before", "after"),
         default="max",
-        help="what a box's width is in a picture (default: max, the larger of both, which also shows what has gone)",
+        help="the width of a box in a picture (default: max, the larger of both, which also shows what has gone)",
     )
     _add_reading(diff, threads="left out")
     tests = diff.add_argument_group("tests")
@@ -149,15 +153,15 @@ def _add_diff(commands: Any) -> None:
         "--alpha", type=_alpha, default=0.01, metavar="P", help="accepted rate of false alarms (default: 0.01)"
     )
     tests.add_argument(
-        "--paired", action="store_true", help="the first profiles of both sides were recorded in turns, and so on"
+        "--paired", action="store_true", help="the profiles were recorded alternately: pair them in order"
     )
     tests.add_argument(
         "--shares",
         action="store_true",
-        help="scale all profiles to one sum, for those that took the same time and not the same work; tests no total",
+        help="scale all profiles to the same sum, for the same time but not the same work; the total is not tested",
     )
-    tests.add_argument("--fail-on-regression", action="store_true", help="exit status 1 where something is slower")
-    tests.add_argument("--strict", action="store_true", help="with --fail-on-regression: also where that is not clear")
+    tests.add_argument("--fail-on-regression", action="store_true", help="exit status 1 if something is slower")
+    tests.add_argument("--strict", action="store_true", help="with --fail-on-regression: also if that is not clear")
     diff.set_defaults(run=_lazily("diff"))
 
 
@@ -171,13 +175,13 @@ def _add_output(command: argparse.ArgumentParser, shown: str, *, required: bool)
         required=required,
         default=None if required else [],
         metavar="FILE",
-        help=f"where to write; its suffix says what: {known}; several -o write several; - is standard output",
+        help=f"where to write; the suffix gives the format: {known}; may be repeated; - is standard output",
     )
     group.add_argument(
         "--format", choices=("svg", "html", "markdown", *registry.written()), help="whatever the suffix says"
     )
-    group.add_argument("--static", action="store_true", help="an SVG without script, as a pull request shows it anyway")
-    group.add_argument("--title", help="what stands above the picture (default: the file's name)")
+    group.add_argument("--static", action="store_true", help="an SVG without script, as pull requests show it anyway")
+    group.add_argument("--title", help="the title above the picture (default: the file's name)")
 
 
 def _add_reading(command: argparse.ArgumentParser, *, threads: str) -> None:
@@ -185,28 +189,28 @@ def _add_reading(command: argparse.ArgumentParser, *, threads: str) -> None:
     group.add_argument(
         "--unit",
         type=_unit,
-        help="what counts count: samples, ns, us, ms, s, or a word such as bytes (default: samples; "
-        "a baseline of pytest-flame and a speedscope file are known as such)",
+        help="the unit of the counts: samples, ns, us, ms, s, or a word such as bytes (default: samples; "
+        "a baseline of pytest-flame and a speedscope file contain it)",
     )
     group.add_argument(
         "--metric",
         metavar="NAME",
-        help="of a file that counts several things the one to take: an event of perf, a profile or unit of speedscope",
+        help="the metric to read from a file that has several: an event of perf, a profile or unit of speedscope",
     )
     group.add_argument(
         "--max-size",
         type=_size,
         default="256M",
         metavar="SIZE",
-        help="what a compressed file may become, and a JSON document may have; of different stacks four times that is "
-        "held (default: 256M)",
+        help="limit for a decompressed file and for a JSON document; different stacks may take four times that "
+        "(default: 256M)",
     )
     group.add_argument(
         "--names",
         choices=("function", "written"),
         default="function",
-        help="function (default): line numbers and addresses are no part of a name, so that a function is one frame; "
-        "written: as it stands in the file",
+        help="function (default): line numbers and addresses are not part of a name, so a function is one frame; "
+        "written: as written in the file",
     )
     group.add_argument(
         "--threads",
@@ -217,12 +221,12 @@ def _add_reading(command: argparse.ArgumentParser, *, threads: str) -> None:
         "--strip",
         action="append",
         metavar="DIR",
-        help="take paths relative to this folder, such as a checkout; may be repeated",
+        help="make paths relative to this folder, such as a checkout; may be repeated",
     )
 
 
 def _lazily(module: str) -> Callable[[argparse.Namespace], int]:
-    """The command, with what it imports: ``--help`` needs none of that."""
+    """The command with its imports, which ``--help`` does not need."""
 
     def run(arguments: argparse.Namespace) -> int:
         from importlib import import_module
@@ -234,7 +238,7 @@ def _lazily(module: str) -> Callable[[argparse.Namespace], int]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what was wrong with an argument without its control characters."""
+    """Reports an invalid argument without its control characters."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -243,7 +247,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Examples as they are written."""
+    """Keeps the line breaks of examples."""
 
 
 class _Version(argparse.Action):

@@ -1,4 +1,4 @@
-"""What the numbers of profiles count, and how finely: all profiles of a command in the terms of one metric."""
+"""The metric of profiles from files: all profiles of a command are converted to one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_flame.errors import UsageError
 from pytest_flame.model import SAMPLES, TIMES, Costs, Metric, Profile, metric_of
 
 _MOST: Final = 2**62
-"""Sums of costs are 64-bit numbers where pictures are laid out."""
+"""Sums of costs are 64-bit numbers in the layout of pictures."""
 
 
 def parse_unit(text: str) -> Metric:

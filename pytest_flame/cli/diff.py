@@ -1,4 +1,4 @@
-"""``flame diff``: two sides of profiles compared, drawn and, where there are enough of them, judged."""
+"""``flame diff``: compares and draws two sides of profiles and, if there are enough of them, judges them."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def run(arguments: Namespace) -> int:
     """The exit status. Raises ``FlameError``."""
     results = outputs(arguments.output or (), arguments.format, known_formats("svg", "html", "markdown"))
     if arguments.strict and not arguments.fail_on_regression:
-        raise UsageError("--strict says what else fails", fix="add --fail-on-regression")
+        raise UsageError("--strict only adds to --fail-on-regression", fix="add --fail-on-regression")
     sides = _read(arguments)
     if arguments.fail_on_regression and min(len(sides.before), len(sides.after)) < FEWEST:
         raise UsageError(
             f"--fail-on-regression: {len(sides.before)} before and {len(sides.after)} after are too few to be tested",
-            why="a difference between single profiles may be noise, so that it never failed, or failed for nothing",
+            why="a difference between single profiles may be noise: it would never fail, or fail without reason",
             fix=f"give {FEWEST} or more profiles of each side",
         )
     limits = Limits(arguments.threshold, arguments.frame_threshold, arguments.alpha)
@@ -63,7 +63,7 @@ def run(arguments: Namespace) -> int:
 
 
 _SHARES: Final = (
-    "every profile is scaled to the same sum: functions are compared by their shares, the total says nothing"
+    "every profile is scaled to the same sum: functions are compared by their shares, and the total says nothing"
 )
 
 
@@ -72,7 +72,7 @@ def _read(arguments: Namespace) -> Inputs:
     asked = [bool(arguments.sides), bool(arguments.before or arguments.after), bool(arguments.two_counts)]
     if sum(asked) != 1:
         raise UsageError(
-            "name two sides" if not any(asked) else "name the two sides in one way",
+            "name two sides" if not any(asked) else "name the two sides in only one way",
             why="either BEFORE AFTER, or --before FILE… --after FILE…, or --two-counts FILE",
         )
     if arguments.two_counts:
@@ -81,8 +81,8 @@ def _read(arguments: Namespace) -> Inputs:
     if arguments.sides:
         if len(arguments.sides) != 2:
             raise UsageError(
-                f"{units.count(len(arguments.sides), 'profile')} given, two are compared: BEFORE AFTER",
-                fix="name several a side with --before FILE… --after FILE…, or give a folder for each side",
+                f"{units.count(len(arguments.sides), 'profile')} given, but two are compared: BEFORE AFTER",
+                fix="name several per side with --before FILE… --after FILE…, or give a folder for each side",
             )
         named = [[side] for side in arguments.sides]
     else:
@@ -90,12 +90,12 @@ def _read(arguments: Namespace) -> Inputs:
         if not all(named):
             raise UsageError(
                 "--before and --after belong together",
-                why="one side was given",
+                why="only one side was given",
                 fix="flame diff --before FILE… --after FILE…",
             )
     files = [expand(side) for side in named]
     if sum(side.count("-") for side in files) > 1:
-        raise UsageError("- stands for standard input, which can be read once")
+        raise UsageError("- is standard input, which can be read only once")
     title = arguments.title or title_of_sides(named[0], named[1])
     profiles = read([name for side in files for name in side], reading)
     before, after, moved = aligned(profiles[: len(files[0])], profiles[len(files[0]) :])

@@ -49,7 +49,7 @@ def _writers(arguments: Namespace, title: str, profiles: Sequence[Profile]) -> W
 
 def _subtitle(whole: Profile, profiles: int) -> str:
     parts = [units.cost(whole.metric, whole.total), units.count(len(whole.costs), "stack")]
-    return ", ".join([*parts, f"{profiles} profiles added up"] if profiles > 1 else parts)
+    return ", ".join([*parts, f"{profiles} profiles summed"] if profiles > 1 else parts)
 
 
 def _say(text: str) -> None:

@@ -22,24 +22,23 @@ from pytest_flame.model import CPU, SAMPLE_COUNT, SAMPLES, Metric, Profile
 STDIN: Final = "-"
 _PLAIN: Final = tuple(dict.fromkeys(suffix for known in registry.FORMATS for suffix in known.suffixes))
 SUFFIXES: Final = (*_PLAIN, *(f"{suffix}.gz" for suffix in _PLAIN))
-"""What is taken from a folder."""
+"""Suffixes of the files read from a folder."""
 _NO_ACCIDENT: Final = 5
-"""So many counts hardly have a common factor by chance."""
+"""This many counts hardly have a common factor by chance."""
 _BASELINE_MARK: Final = b'"schema": "pytest-flame/baseline/'
 _HEAD: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """How files are read. ``metric=None``: what the file says, pytest-flame's own baselines as such, all else as
-    samples."""
+    """How files are read. ``metric=None``: the file's own, that of pytest-flame's baselines, otherwise samples."""
 
     how: ReadOptions
     metric: Metric | None = None
 
 
 def expand(arguments: Sequence[str]) -> list[str]:
-    """File names; of a folder all profiles in it, by name. Raises ``UsageError`` for an empty or missing one."""
+    """File names; for a folder all profiles in it, by name. Raises ``UsageError`` for an empty or missing one."""
     names: list[str] = []
     for argument in arguments:
         if not Path(argument).is_dir():
@@ -48,13 +47,13 @@ def expand(arguments: Sequence[str]) -> list[str]:
         inside = sorted(str(p) for p in Path(argument).iterdir() if p.is_file() and _is_profile(p))
         if not inside:
             raise UsageError(
-                f"the folder {argument} holds no profiles",
-                why=f"baselines and files that end in {', '.join(_PLAIN)} were looked for",
+                f"the folder {argument} contains no profiles",
+                why=f"it has neither baselines nor files that end in {', '.join(_PLAIN)}",
                 fix="name the files themselves",
             )
         names += inside
     if names.count(STDIN) > 1:
-        raise UsageError("- stands for standard input, which can be read once")
+        raise UsageError("- is standard input, which can be read only once")
     return names
 
 
@@ -78,7 +77,7 @@ def _read(name: str, how: InputOptions) -> Profile:
 
 
 def read_pair(name: str, how: InputOptions) -> list[Profile]:
-    """One file with two counts a line: before, after. Raises as ``read`` does."""
+    """One file with two counts per line: before, after. Raises as ``read`` does."""
     with _opened(name) as stream:
         pair = reading.read_pair(stream, _shown(name), how.how)
     metric = _metric(name, pair[0], how)
@@ -117,7 +116,7 @@ def _counting(profile: Profile, metric: Metric) -> Profile:
 
 
 def _is_baseline(name: str) -> bool:
-    """The JSON beside the folded file of an earlier release says so."""
+    """The JSON next to the folded file of an earlier release shows it."""
     beside = Path(name).with_suffix(".json")
     if name == STDIN or not name.endswith(".folded") or not beside.is_file():
         return False
@@ -137,7 +136,7 @@ def _with_samples(profile: Profile) -> Profile:
 
 
 def _one_sample(costs: list[int], metric: Metric) -> int:
-    """What one sample counts for. A period is a common factor of all counts; where times differ from sample to sample,
+    """The cost of one sample. A period is a common factor of all costs; if times differ from sample to sample,
     nine stacks in ten have at least as much as what is taken for one."""
     common = math.gcd(*costs) if len(costs) >= _NO_ACCIDENT else metric.scale
     if metric.name == SAMPLES.name:

@@ -1,4 +1,4 @@
-"""Where results go: the suffix of a file's name, or ``--format``, says what it becomes."""
+"""Where results go: the suffix of a file's name, or ``--format``, gives the format."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pytest_flame.render.picture import Picture
 
 STDOUT: Final = "-"
 SHOWN: Final[Mapping[str, tuple[str, ...]]] = {"svg": (".svg",), "html": (".html", ".htm"), "markdown": (".md",)}
-"""What is made for people, with its suffixes; profiles for other programs are in ``formats.registry``."""
+"""Formats for people, with their suffixes; profiles for other programs are in ``formats.registry``."""
 Writers = Mapping[str, Callable[[], str]]
-"""What makes each format's text, for the formats that a command can write."""
+"""The writer of each format that a command can write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Output:
 
 
 def known_formats(*shown: str) -> tuple[str, ...]:
-    """What a command can write: these of ``SHOWN``, and every format of profiles that is written."""
+    """What a command can write: these of ``SHOWN``, and every writable profile format."""
     return (*shown, *registry.written())
 
 
@@ -44,17 +44,17 @@ def suffixes(name: str) -> tuple[str, ...]:
 
 
 def outputs(paths: Sequence[str], asked: str | None, known: Sequence[str]) -> list[Output]:
-    """Which file becomes what. Raises ``UsageError`` before anything is read or written."""
+    """The format of each file. Raises ``UsageError`` before anything is read or written."""
     if asked is not None and asked not in known:
         raise UsageError(f"--format {asked} is not for this command", why=f"expected one of {', '.join(known)}")
     found = [Output(path, asked or _by_suffix(path, known)) for path in paths]
     if [output.path for output in found].count(STDOUT) > 1:
-        raise UsageError("-o - is standard output, which takes one result")
+        raise UsageError("-o - is standard output, which takes only one result")
     return found
 
 
 def write(results: Sequence[Output], writers: Writers) -> None:
-    """Write each result, a file at once or not at all. Raises ``UsageError`` where one can't be written."""
+    """Write each result, each file atomically. Raises ``UsageError`` if one can't be written."""
     for output in results:
         text = writers[output.format]()
         if output.path == STDOUT:
@@ -65,12 +65,12 @@ def write(results: Sequence[Output], writers: Writers) -> None:
             atomic.write_bytes(Path(output.path), text.encode("utf-8"), durable=False)
         except OSError as e:
             folder = Path(output.path).parent
-            fix = "" if folder.is_dir() else f"make its folder first: mkdir -p {shlex.quote(str(folder))}"
+            fix = "" if folder.is_dir() else f"create its folder first: mkdir -p {shlex.quote(str(folder))}"
             raise UsageError(f"{output.path} can't be written", why=e.strerror or str(e), fix=fix) from e
 
 
 def svg_text(picture: Picture, *, static: bool) -> str:
-    """A picture with its script, which viewers that take it out show as a static one; or without."""
+    """A picture with its script, which is static in viewers that remove scripts; or without."""
     if static:
         from pytest_flame.render.svg import static_svg
 
@@ -83,13 +83,13 @@ def svg_text(picture: Picture, *, static: bool) -> str:
 def _by_suffix(path: str, known: Sequence[str]) -> str:
     expected = f"expected one that ends in {_listed(known)}"
     if path == STDOUT:
-        raise UsageError("-o - leaves open what to write", fix=f"add --format {'|'.join(known)}")
+        raise UsageError("-o - does not give the format", fix=f"add --format {'|'.join(known)}")
     for name in known:
         if path.lower().endswith(suffixes(name)):
             return name
     if path.lower().endswith(".json"):
-        raise UsageError(f"-o {path}: no format belongs to that name", why=expected, fix="name it ….speedscope.json")
-    raise UsageError(f"-o {path}: no format belongs to that name", why=expected, fix="or say --format")
+        raise UsageError(f"-o {path}: no format has that suffix", why=expected, fix="name it ….speedscope.json")
+    raise UsageError(f"-o {path}: no format has that suffix", why=expected, fix="or give --format")
 
 
 def _listed(known: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Profiles as the recordings that the gate compares: each file is one process, one replicate.
 
-Nothing is made up: a file's sum is its process's cost, its stacks are that process's samples. What a file can't tell
-(rounds, clocks, the machine) stays empty, and the rules that need it do not apply.
+Nothing is invented: a file's sum is its process's cost, its stacks are that process's samples. What a file does not
+contain (rounds, clocks, the machine) stays empty, and the rules that need it do not apply.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ``flame diff`` says on the terminal: the verdict, who is to blame, the largest changes."""
+"""The terminal output of ``flame diff``: the verdict, the culprits, the largest changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def diff_lines(judgement: Judgement, *, width: int) -> list[Line]:
     lines += [Line(f"  {_accusation(comparison, i)}") for i in range(len(comparison.culprits))]
     tree = tree_lines(judgement, width=width)
     if not comparison.tested and not any(delta.self_delta for delta in comparison.frames):
-        lines.append(Line("  nothing changed: every function counts as much after as before"))
+        lines.append(Line("  nothing changed: every function has the same count before and after"))
     return [*lines, Line(""), *tree] if tree else lines
 
 

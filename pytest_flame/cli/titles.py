@@ -1,4 +1,4 @@
-"""What a picture is called, and how its files are read and its frames get their names."""
+"""The title of a picture, how its files are read and how its frames get their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_flame.formats.labels import Naming
 
 
 def how(arguments: Namespace, *, threads: bool) -> ReadOptions:
-    """How files are read, as the options say; ``threads`` where they say nothing."""
+    """How files are read, from the options; ``threads`` is the default."""
     return ReadOptions(_naming(arguments, threads=threads), Bounds(size=arguments.max_size), arguments.metric or "")
 
 
@@ -32,7 +32,7 @@ def title_of(files: Sequence[str]) -> str:
 
 
 def title_of_sides(before: Sequence[str], after: Sequence[str]) -> str:
-    """``old → new``; with their folders where the files have one name."""
+    """``old → new``; with their folders if the files have the same name."""
     short = title_of(before), title_of(after)
     if short[0] != short[1]:
         return f"{short[0]} → {short[1]}"

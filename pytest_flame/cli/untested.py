@@ -1,4 +1,4 @@
-"""Two sides of which nothing is known but their costs: what differs, exactly, and no word about its noise."""
+"""Two sides with only their costs known: the exact differences, without any statement about noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNKNOWN: Final = 2**63 - 1
 
 
 def untested(base: Recording, head: Recording, limits: Limits) -> Comparison:
-    """Every function's own and inclusive cost on both sides; a recursive one counts once. Intervals are infinite."""
+    """Every function's self and inclusive cost on both sides; a recursive one counts once. Intervals are infinite."""
     sides = [recording_profile(side) for side in (base, head)]
     own = [profile.self_costs() for profile in sides]
     inclusive = [profile.total_costs() for profile in sides]

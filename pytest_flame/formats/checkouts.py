@@ -1,4 +1,4 @@
-"""Two checkouts of one program: their paths differ in the folder they begin with, and that is no part of a function."""
+"""Two checkouts of one program: their paths begin with different folders, which are not part of a function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_NAMESAKES: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """What the paths of either side are taken relative to; empty where they are relative already."""
+    """The folder that the paths of each side are relative to; empty if they are already relative."""
 
     before: str
     after: str
@@ -46,7 +46,7 @@ def folders(before: Mapping[str, str], after: Mapping[str, str]) -> Folders | No
 
 
 def _common(one: list[str], other: list[str]) -> int:
-    """Of how many parts the common end of two paths is."""
+    """The number of parts of the common end of two paths."""
     length = 0
     for a, b in zip(reversed(one), reversed(other), strict=False):
         if a != b:

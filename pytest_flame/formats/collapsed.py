@@ -1,9 +1,9 @@
-"""Folded stacks of any tool: ``frame;frame;frame count``, one line a stack, root first.
+"""Folded stacks of any tool: ``frame;frame;frame count``, one line per stack, root first.
 
-What writes them: the ``stackcollapse-*.pl`` scripts of FlameGraph, ``inferno-collapse-*``, py-spy (``--format raw``),
+Written by: the ``stackcollapse-*.pl`` scripts of FlameGraph, ``inferno-collapse-*``, py-spy (``--format raw``),
 Austin, CPython's ``profiling.sampling --collapsed``, async-profiler, pytest-flame itself. The count follows the last
-white space (names may hold spaces and end in digits) and may have decimals. The form with two counts, as of
-``difffolded.pl``, can't be distinguished from a name that ends in a number, so it has to be asked for.
+white space (names may contain spaces and end in digits) and may have decimals. The form with two counts, as of
+``difffolded.pl``, can't be distinguished from a name that ends in a number, so it has to be requested.
 ``formats.folded`` is the strict reader and writer of pytest-flame's own files.
 """
 
@@ -29,13 +29,13 @@ _COMMENT: Final = re.compile(r"#(?:[\s!].*)?", re.DOTALL)
 _BLANK: Final = " \t\r\f\v"
 _SHOWN: Final = 100
 _HEAD: Final = 1000
-"""Lines that show whose file it is."""
+"""Number of lines that show which tool wrote the file."""
 
 
 def read(content: Content, naming: Naming) -> Profile:
-    """One profile. A stack on several lines is added up; blank lines and comments (``#`` and white space) are not read.
+    """One profile. A stack on several lines is summed; blank lines and comments (``#`` and white space) are ignored.
 
-    Raises ``FormatError`` with the line and what was expected of it.
+    Raises ``FormatError`` with the line and what was expected.
     """
     return _read(content, naming, 1)[0]
 
@@ -58,11 +58,11 @@ def is_one(line: str) -> bool:
 
 
 def dumps(columns: Sequence[Mapping[Stack, int]], per: int) -> str:
-    """Write profiles, one count a line for each: the form with one count, or, of before and after, that with two.
+    """Write profiles, one count per line for each: the form with one count or, for before and after, with two.
 
-    ``per`` is what costs of one count are, a power of ten; counts have the decimals that they need. Sorted, with names
-    escaped as in ``formats.folded``, but for the colon of frames without a module and for percent signs that read back
-    as they are.
+    ``per`` is the cost of one count, a power of ten; counts have the decimals that they need. Sorted, with names
+    escaped as in ``formats.folded``, except the colon of frames without a module and percent signs that read back
+    unchanged.
     """
     stacks = {stack for column in columns for stack in column}
     rows = sorted((_line_start(stack), stack) for stack in stacks)
@@ -76,7 +76,7 @@ def _line_start(stack: Stack) -> str:
 
 def _label(frame: Frame) -> str:
     label = encode_frame(frame)
-    # A percent sign stays as it is where that reads back as the same frame.
+    # A percent sign is kept if it reads back as the same frame.
     plain = label.replace("%25", "%")
     if plain != label and decoded(plain) == frame:
         label = plain
@@ -98,7 +98,7 @@ def _read(content: Content, naming: Naming, columns: int) -> list[Profile]:
         frames = 0
         distinct = Counter(lines)
         for written, times in distinct.items():
-            # A count behind nothing but a space is that of a thread without frames: py-spy writes such lines.
+            # A count after only a space is that of a thread without frames: py-spy writes such lines.
             line = written.rstrip(_BLANK)
             if not line or _is_comment(line):
                 continue
@@ -112,15 +112,15 @@ def _read(content: Content, naming: Naming, columns: int) -> list[Profile]:
         tally.check(namer.held, len(distinct), frames)
     if not tally.columns[0]:
         raise FormatError(
-            f"{content.name} holds no stacks",
-            why="there are only blank lines and comments in it" if content.head.strip() else "it is empty",
-            fix="look at what the profiler said: it may have seen no samples, or written somewhere else",
+            f"{content.name} contains no stacks",
+            why="it has only blank lines and comments" if content.head.strip() else "it is empty",
+            fix="check the profiler's output: it may have taken no samples, or written to a different file",
         )
     return [tally.profile(namer, column=column) for column in range(columns)]
 
 
 def _whole_lines(content: Content) -> Iterator[tuple[int, list[str]]]:
-    """Lines put together where a quoted command line has several."""
+    """Joins the lines of a quoted command line that has several."""
     begun, number = "", 0
     for at, line in content.lines():
         begun, number = (f"{begun}\n{line}", number) if begun else (line, at)
@@ -149,21 +149,19 @@ def _refused(name: str, number: int, line: str, columns: int) -> FormatError:
     end = line.split()[-1] if line.split() else line
     fix = ""
     if columns == 2 and _ONE.fullmatch(line):
-        problem = "has one count, and two were asked for"
-        fix = "compare two files of one count a line: flame diff BEFORE AFTER"
+        problem = "has one count, but two were requested"
+        fix = "compare two files with one count per line: flame diff BEFORE AFTER"
     elif re.fullmatch(NUMBER, line):
-        problem = "has a count and no stack"
+        problem = "has a count but no stack"
     elif re.fullmatch(rf"-{NUMBER}", end):
         problem = f"has a negative count, {end}"
-        fix = "if it is a difference, compare the two profiles that it is of: flame diff BEFORE AFTER"
+        fix = "if it is a difference, compare the two original profiles: flame diff BEFORE AFTER"
     elif re.fullmatch(r"[0-9.,'_]*[0-9][0-9.,'_eE+-]*", end[:_SHOWN]):
-        problem = f"ends in {_shortened(end)}, which is no whole or decimal number"
-        fix = "write counts as 1200 or 0.5: no separators, no more than 30 digits before and 40 behind the point"
+        problem = f"ends in {_shortened(end)}, which is not a whole or decimal number"
+        fix = "write counts as 1200 or 0.5: no separators, at most 30 digits before and 40 after the point"
     else:
         problem = "does not end in a count"
-        fix = (
-            "write folded stacks or a speedscope file with the tool that made it; where it did, the file is incomplete"
-        )
+        fix = "write folded stacks or a speedscope file with the tool that made it; if it did, the file is incomplete"
     return FormatError(f"{name}, line {number} {problem}: {_shortened(line)!r}", why=_LINE[columns], fix=fix)
 
 

@@ -1,4 +1,4 @@
-"""The bytes of a file as text: decompressed, decoded and cut into lines, none of it without bounds."""
+"""The bytes of a file as text: decompressed, decoded and split into lines, all within bounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from pytest_flame.errors import FormatError
 
 HEAD: Final = 1 << 16
-"""Bytes of a beginning that shows what a file is."""
+"""Number of bytes that show what a file is."""
 _CHUNK: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _MARKS: Final = (
@@ -30,16 +30,16 @@ _POWERS: Final = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is read at most. Plain files are read line by line and may have any size."""
+    """Limits of reading. Plain files are read line by line and may have any size."""
 
     size: int = 256 * 2**20
-    """Bytes that a compressed file may become, or that a document may have which has to be held whole."""
+    """Bytes of a decompressed file, or of a document that has to be in memory as a whole."""
     line: int = 16 * 2**20
     """Characters of a line."""
 
     @property
     def held(self) -> int:
-        """Bytes of memory for different stacks, about."""
+        """Approximate bytes of memory for different stacks."""
         return 4 * self.size
 
 
@@ -48,7 +48,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     size = int(float(match[1]) * 1024 ** _POWERS[match[2]]) if match else 0
     if size < 1:
-        raise ValueError(f"{text!r} is no size")
+        raise ValueError(f"{text!r} is not a size")
     return size
 
 
@@ -64,7 +64,7 @@ class Content:
     """A file's bytes, decompressed, with their beginning at hand."""
 
     def __init__(self, stream: BinaryIO, name: str, bounds: Bounds) -> None:
-        """Raises ``FormatError`` where a compressed file is broken, there or while reading on."""
+        """Raises ``FormatError`` if a compressed file is corrupt, here or while reading further."""
         self.name = name
         self.bounds = bounds
         start = _read(stream, HEAD)
@@ -85,7 +85,7 @@ class Content:
         return self.head.decode(self.encoding, "replace").removeprefix("\ufeff")
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Numbered from 1, without their ends; only ``\\n`` ends one, since names may hold what else does."""
+        """Numbered from 1, without line endings; only ``\\n`` ends a line, since names may contain other separators."""
         for number, lines in self.batches():
             yield from enumerate(lines, start=number)
 
@@ -99,8 +99,8 @@ class Content:
             if length > self.bounds.line:
                 raise FormatError(
                     f"{self.name}, line {number} is longer than {size_text(self.bounds.line)} characters",
-                    why="no stack is so long: a file of lines was expected, and this may be one of another kind",
-                    fix=f"look at its beginning: head -c 300 {self.name}",
+                    why="no stack is that long: this may not be a text file of stacks",
+                    fix=f"check its beginning: head -c 300 {self.name}",
                 )
             if others:
                 yield number, ["".join(pieces), *others[:-1]]
@@ -109,7 +109,7 @@ class Content:
         yield number, ["".join(pieces)]
 
     def whole(self) -> str:
-        """All of it, for formats that can't be read line by line."""
+        """The whole text, for formats that can't be read line by line."""
         parts, size = [], 0
         for text in self._texts():
             parts.append(text)
@@ -117,8 +117,8 @@ class Content:
             if size > self.bounds.size:
                 raise FormatError(
                     f"{self.name} is larger than {size_text(self.bounds.size)}",
-                    why="a document of this kind has to be held in memory as a whole, several times its size",
-                    fix=f"raise it if that is meant: --max-size {size_text(4 * self.bounds.size)}",
+                    why="a document of this kind has to fit into memory as a whole, at several times its size",
+                    fix=f"raise the limit if that is intended: --max-size {size_text(4 * self.bounds.size)}",
                 )
         return "".join(parts)
 
@@ -134,12 +134,12 @@ class Content:
             except UnicodeDecodeError as e:
                 why = f"{e.reason} after {self._count - len(data):,} bytes"
                 raise FormatError(
-                    f"{self.name} is not text in {self.encoding.upper()}, which it begins as", why=why
+                    f"{self.name} is not {self.encoding.upper()} text, although it begins like it", why=why
                 ) from e
             if "\0" in text:
                 raise FormatError(
-                    f"{self.name} is a binary file of no kind that is known here",
-                    why="there are zero bytes in it, which no text has",
+                    f"{self.name} is a binary file of unknown format",
+                    why="it contains zero bytes, which text does not",
                 )
             if text and first:
                 text, first = text.removeprefix("\ufeff"), False
@@ -157,8 +157,8 @@ class Content:
         if self.compressed and self._count > self.bounds.size:
             raise FormatError(
                 f"{self.name} is larger than {size_text(self.bounds.size)} when decompressed",
-                why="reading on could fill the memory: few bytes can become very many",
-                fix=f"raise it if that is meant, --max-size {size_text(4 * self.bounds.size)}; or decompress it first, "
+                why="reading further could fill the memory: a few bytes can expand to very many",
+                fix=f"raise the limit if intended: --max-size {size_text(4 * self.bounds.size)}; or unpack it first, "
                 f"since plain files are read line by line: gzip -dc {self.name}",
             )
         return data
@@ -169,13 +169,13 @@ class Content:
         except (gzip.BadGzipFile, EOFError, zlib.error) as e:
             raise FormatError(
                 f"{self.name} can't be decompressed",
-                why=f"it begins as a gzip file does, but: {e}",
-                fix="copy or record it again: it is incomplete or broken",
+                why=f"it begins like a gzip file, but: {e}",
+                fix="copy or record it again: it is incomplete or corrupt",
             ) from e
 
 
 class _Joined(io.RawIOBase):
-    """What was read already, and the rest of a stream."""
+    """The bytes already read, followed by the rest of a stream."""
 
     def __init__(self, start: bytes, rest: BinaryIO) -> None:
         self._start = start
@@ -193,7 +193,7 @@ class _Joined(io.RawIOBase):
 
 
 def _read(stream: BinaryIO | io.RawIOBase | io.BufferedIOBase, size: int) -> bytes:
-    """So many bytes, fewer only at the end."""
+    """That many bytes, fewer only at the end."""
     parts, missing = [], size
     while missing and (part := stream.read(missing)):
         parts.append(part)

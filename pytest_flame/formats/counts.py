@@ -1,4 +1,4 @@
-"""What a file counts by stack, exactly: decimals are kept as they are written, however many stacks have them."""
+"""A file's exact counts by stack: decimals are kept as they are written, however many stacks have them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_flame.formats.labels import Namer
 from pytest_flame.model import Profile, Stack, metric_of
 
 NUMBER: Final = r"(?:[0-9]{1,30}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
-"""A count as text, with an exponent where a program printed a small float."""
+"""A count as text, with an exponent if a program printed a small float."""
 
 _PER_STACK: Final = 300
 _PER_FRAME: Final = 8
@@ -20,7 +20,7 @@ _PER_FRAME: Final = 8
 
 
 class Tally:
-    """Adds up counts by stack, in one column or more, and holds no more than the bounds allow."""
+    """Sums counts by stack, in one column or more, within the bounds."""
 
     def __init__(self, name: str, bounds: Bounds, columns: int = 1) -> None:
         self.columns: list[dict[Stack, int]] = [defaultdict(int) for _ in range(columns)]
@@ -58,23 +58,23 @@ class Tally:
         self._one = 10**decimals
 
     def check(self, names: int, stacks: int, frames: int) -> None:
-        """Called now and then: ``stacks`` were added since, of ``frames`` frames in all, whose names take ``names``
-        bytes so far. Raises ``FormatError`` where what is held is too much."""
+        """Called occasionally: ``stacks`` were added since, with ``frames`` frames in all, whose names take ``names``
+        bytes so far. Raises ``FormatError`` if this is too much."""
         self._stacks += stacks
         self._frames += frames
         held = len(self.columns[0])
         depth = self._frames / max(self._stacks, 1)
         if held * (_PER_STACK + _PER_FRAME * depth) + names > self._bounds.held:
             raise FormatError(
-                f"{self._name} holds more different stacks than are read: {held:,} and more",
+                f"{self._name} contains too many different stacks: more than {held:,}",
                 why=f"they would take more than {size_text(self._bounds.held)} of memory",
-                fix="leave out the rarest, such as: awk '$NF > 1' FILE; or raise --max-size, which is "
+                fix="omit the rarest, such as: awk '$NF > 1' FILE; or raise --max-size, which is "
                 f"{size_text(self._bounds.size)}",
             )
 
     def profile(self, namer: Namer, unit: str = "", column: int = 0) -> Profile:
-        """The counts that are not zero, as the file has them: whole numbers of 10^-``decimals`` of its ``unit``, which
-        is one of samples where it says nothing. Raises ``FormatError`` where all are zero."""
+        """The nonzero counts as in the file: whole numbers of 10^-``decimals`` of its ``unit``; samples if it contains
+        none. Raises ``FormatError`` if all are zero."""
         counts = self._result(column)
         return Profile({metric_of(unit, 10**self.decimals): counts}, self._name, namer.lines, namer.paths)
 

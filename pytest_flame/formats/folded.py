@@ -1,4 +1,4 @@
-"""Folded stacks: one line a stack, root first, ``frame;frame;frame cost``.
+"""Folded stacks: one line per stack, root first, ``frame;frame;frame cost``.
 
 The format of stackcollapse-*.pl, flamegraph.pl, inferno and speedscope (https://github.com/brendangregg/FlameGraph#2-fold-stacks).
 Frames are written as everywhere else, ``module:qualname``, kernel frames as ``kernel:symbol``, without the ``_[k]``
@@ -69,7 +69,7 @@ def loads(text: str) -> dict[Stack, int]:
 
 
 def encode_frame(frame: Frame) -> str:
-    """The text that stands for a frame between two ``;``; ``decode_frame`` gives back exactly the same frame."""
+    """The text of a frame between two ``;``; ``decode_frame`` gives back exactly the same frame."""
     module = _UNSAFE.sub(_escape, frame.module).replace(":", "%3A")
     qualname = _UNSAFE.sub(_escape, frame.qualname)
     name = f"{module}:{qualname}" if qualname or not module else module

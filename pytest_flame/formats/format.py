@@ -13,7 +13,7 @@ from pytest_flame.model import Metric, Profile
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """``metric`` is which one of a file that counts several things: perf's event, speedscope's profile or unit."""
+    """``metric`` selects one of a file that counts several things: perf's event, speedscope's profile or unit."""
 
     naming: Naming = field(default_factory=Naming)
     bounds: Bounds = field(default_factory=Bounds)
@@ -32,7 +32,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """What is written into one file: a profile, or two, before and after, of one metric."""
+    """The content of one written file: a profile, or two, before and after, of one metric."""
 
     name: str
     profiles: Sequence[Profile]
@@ -44,13 +44,13 @@ class Profiles:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """``recognises`` is asked before ``read``; a format that is only written has neither."""
+    """``recognises`` is called before ``read``; a format that is only written has neither."""
 
     name: str
     suffixes: tuple[str, ...]
-    """Of its files' names, the usual one first."""
+    """Suffixes of its files, the usual one first."""
     recognises: Callable[[Beginning], bool] | None = None
     read: Callable[[Content, ReadOptions, Beginning], Profile] | None = None
     write: Callable[[Profiles], str] | None = None
     several_metrics: bool = False
-    """A file may count several things, of which ``ReadOptions.metric`` names one."""
+    """Whether a file may count several things, of which ``ReadOptions.metric`` selects one."""

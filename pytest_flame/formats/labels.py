@@ -2,7 +2,7 @@
 
 ``styles`` has how each tool writes a function and its place; pytest-flame's own is ``module:qualname``, and any other
 label is a name without a module. Line numbers, addresses, how a function was compiled and the ids of threads and
-processes are no part of a function's identity: left in, they split a function's cost and make two runs of one program
+processes are not part of a function's identity: left in, they split a function's cost and make two runs of one program
 look unlike.
 """
 
@@ -22,9 +22,9 @@ from pytest_flame.installed import FOLDERS
 from pytest_flame.model import Frame, SourceLine, Stack
 
 UNNAMED: Final = Frame("", "[unnamed]")
-"""Nothing stands between two ``;``."""
+"""Nothing between two ``;``."""
 NO_FRAMES: Final = Frame("", "[no frames]")
-"""A thread of which nothing but its id was seen."""
+"""A thread of which only the id was seen."""
 INSTALLED: Final = re.compile(rf".*/(?:{'|'.join(sorted(FOLDERS))}|python3\.\d+t?|python3\d+\.zip)/(?=.)")
 """What stands before the part of a path that says which library's file it is."""
 
@@ -146,7 +146,7 @@ class Namer:
         return path
 
     def _is_known(self, path: str) -> bool:
-        """A relative path is believed where there is such a file: py-spy shortens those of libraries, too."""
+        """A relative path is accepted if there is such a file: py-spy also shortens paths of libraries."""
         if path not in self._exists:
             self._exists[path] = path.startswith("/") or _is_file(self.naming.root / path)
         return self._exists[path]

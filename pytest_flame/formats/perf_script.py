@@ -1,4 +1,4 @@
-"""What ``perf script`` prints: a line for each sample, its frames below it, leaf first.
+"""Output of ``perf script``: a line per sample, its frames below it, leaf first.
 
     python3 4711/4711 [001]  1615.970981:   10101010 cpu-clock:ppp:
             ffffffff815ec9d0 handle_mm_fault+0xd0 ([kernel.kallsyms])
@@ -65,7 +65,7 @@ class _Sample:
 
 
 def looks_like(lines: Sequence[str]) -> bool:
-    """Whether the first lines of a file are what ``perf script`` prints, with frames."""
+    """Whether the first lines of a file are output of ``perf script`` with frames."""
     data = [line for line in lines if line.strip() and not line.startswith("#")][:2]
     if not data or ";" in data[0].partition(":")[0]:
         return False
@@ -127,8 +127,7 @@ def read(content: Content, naming: Naming, metric: str = "") -> Profile:
                 raise FormatError(
                     f"{content.name}, line {number} is neither a sample nor a frame of perf script: {line[:100]!r}",
                     why="a sample is a command, a process and an event; a frame an address, a symbol and a library",
-                    fix="print it again with the columns that are read: "
-                    "perf script -F comm,pid,tid,time,period,event,ip,sym,dso",
+                    fix="print it again with these columns: perf script -F comm,pid,tid,time,period,event,ip,sym,dso",
                 )
         if lines >= _OFTEN:
             tally.check(namer.held, lines, frames)
@@ -176,14 +175,14 @@ def _label(symbol: str) -> str:
 
 def _one_event(name: str, events: Counter[str], metric: str) -> None:
     if not events:
-        raise FormatError(f"{name} holds no samples", fix="look at what perf record said, and record for longer")
+        raise FormatError(f"{name} contains no samples", fix="check the output of perf record, and record for longer")
     seen = ", ".join(f"{found or 'no name'} ({count:,} samples)" for found, count in events.most_common())
     if metric and metric not in events:
-        raise FormatError(f"{name} holds no samples of {metric}", why=f"its events are {seen}")
+        raise FormatError(f"{name} contains no samples of {metric}", why=f"its events are {seen}")
     if not metric and len(events) > 1:
         raise FormatError(
-            f"{name} holds samples of {len(events)} events: {seen}",
-            why="what they count can't be added up",
+            f"{name} contains samples of {len(events)} events: {seen}",
+            why="their counts can't be summed",
             fix=f"choose one: --metric {next(iter(events))}",
         )
 

@@ -30,8 +30,8 @@ def read(stream: BinaryIO, name: str, how: ReadOptions) -> Profile:
         if how.metric and not known.several_metrics:
             raise FormatError(
                 f"{name} has no metric to choose",
-                why="folded stacks have one count a line, and don't say of what",
-                fix=f"leave out --metric {how.metric}; --unit says what the counts are",
+                why="folded stacks have one count per line, without a unit",
+                fix=f"omit --metric {how.metric}; --unit gives the unit of the counts",
             )
         return known.read(content, how, beginning)
     raise sniff.json_format(beginning.document).refusal(name)
@@ -44,7 +44,7 @@ def read_pair(stream: BinaryIO, name: str, how: ReadOptions) -> tuple[Profile, P
     if _is_json(head) or perf_script.looks_like(head.split("\n")[:_HEAD]):
         raise FormatError(
             f"{name} has no lines with two counts",
-            why="one profile is in it",
+            why="it contains one profile",
             fix="compare two such files: flame diff BEFORE AFTER",
         )
     return collapsed.read_pair(content, how.naming)
@@ -77,8 +77,8 @@ def _document_of(content: Content) -> Any:
         if rest and (line := _document(first)) is not None:
             raise sniff.json_lines(line).refusal(content.name) from e
         raise FormatError(
-            f"{content.name} is broken JSON",
-            why=f"it begins as JSON does, but: {e or type(e).__name__}",
+            f"{content.name} is invalid JSON",
+            why=f"it begins like JSON, but: {e or type(e).__name__}",
             fix="copy or write it again: it is incomplete",
         ) from e
 
@@ -91,4 +91,4 @@ def _document(text: str) -> Any:
 
 
 def _no_number(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

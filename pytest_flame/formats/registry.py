@@ -1,4 +1,4 @@
-"""All formats of profiles. One more is a module with a ``Format`` and a line here."""
+"""All profile formats. To add one, write a module with a ``Format`` and add a line here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_flame.formats import collapsed, perf_script, speedscope
 from pytest_flame.formats.format import Format
 
 FORMATS: Final[list[Format]] = [speedscope.FORMAT, perf_script.FORMAT, collapsed.FORMAT]
-"""In the order they are asked: folded stacks are whatever text nobody else claims."""
+"""In the order they are tried: folded stacks are any text that no other format recognises."""
 
 
 def written() -> dict[str, Format]:

@@ -1,6 +1,6 @@
-"""speedscope's own JSON: as py-spy, pyinstrument, memray, Tachyon and others write it, and as it is written here.
+"""speedscope's own JSON, as written by py-spy, pyinstrument, memray, Tachyon and others, and by this package.
 
-Read: samples and events, one profile or one a thread. Written directly: the schema is small and stable
+Reads samples and events, one profile or one per thread. Written directly: the schema is small and stable
 (https://www.speedscope.app/file-format-schema.json). One file may hold several profiles, such as before and after; they
 share their frames.
 """
@@ -121,9 +121,9 @@ def read(document: Mapping[str, Any], content: Content, naming: Naming, metric: 
         return _read(document, content, naming, metric)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as e:
         raise FormatError(
-            f"{name} is no whole speedscope file",
-            why=f"it begins as one, but {_reason(e)}",
-            fix="write it again with the tool that made it; https://www.speedscope.app says whether it opens there",
+            f"{name} is not a valid speedscope file",
+            why=f"it begins like one, but {_reason(e)}",
+            fix="write it again with the tool that made it; https://www.speedscope.app shows whether it opens there",
         ) from e
 
 
@@ -136,14 +136,14 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    return "something in it is not what the format says"
+    return "something in it does not match the format"
 
 
 def _read(document: Mapping[str, Any], content: Content, naming: Naming, metric: str = "") -> Profile:
     profiles = _chosen(document["profiles"], content.name, metric)
     unit = profiles[0]["unit"]
     if unit not in UNITS:
-        raise _Broken(f"it counts {unit!r}, which is no unit of the format")
+        raise _Broken(f"it counts {unit!r}, which is not a unit of the format")
     namer = Namer(naming)
     frames = _frames(document, namer)
     tally = Tally(content.name, content.bounds)
@@ -161,7 +161,7 @@ def _read(document: Mapping[str, Any], content: Content, naming: Naming, metric:
                 tally.check(namer.held, added, depth)
                 added = depth = 0
     if not tally.columns[0]:
-        raise FormatError(f"{content.name} holds no stacks", why="the profiles in it are empty")
+        raise FormatError(f"{content.name} contains no stacks", why="the profiles in it are empty")
     return tally.profile(namer, UNITS[unit])
 
 
@@ -169,11 +169,11 @@ def _chosen(profiles: Sequence[Mapping[str, Any]], name: str, metric: str) -> li
     chosen = [p for p in profiles if not metric or metric in (p.get("name"), p["unit"])]
     seen = ", ".join(f"{p.get('name') or 'no name'} ({p['unit']})" for p in profiles[:5])
     if not chosen:
-        raise FormatError(f"{name} holds no profile of {metric or 'anything'}", why=f"it holds {seen or 'none'}")
+        raise FormatError(f"{name} contains no profile of {metric or 'anything'}", why=f"it contains {seen or 'none'}")
     if len({p["unit"] for p in chosen}) > 1:
         raise FormatError(
-            f"{name} holds profiles that count different things: {seen}",
-            why="they can't be added up",
+            f"{name} contains profiles that count different things: {seen}",
+            why="they can't be summed",
             fix=f"choose one: --metric {shlex.quote(str(chosen[0].get('name') or chosen[0]['unit']))}",
         )
     return chosen
@@ -229,15 +229,15 @@ def _evented(profile: Mapping[str, Any]) -> Iterator[tuple[Sequence[int], Decima
         elif open_ and open_[-1] == event["frame"]:
             open_.pop()
         else:
-            raise _Broken(f"the frame {event['frame']} ends at {at}, and it is not the one that runs")
+            raise _Broken(f"the frame {event['frame']} ends at {at}, but it is not the current one")
 
 
 def _number(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
-        raise _Broken(f"{value!r} is no number")
+        raise _Broken(f"{value!r} is not a number")
     number = Decimal(value)
     if abs(number) >= 10**19 or number.normalize().as_tuple().exponent < _FINEST:  # type: ignore[operator]
-        raise _Broken(f"{value} is no number that anything measures")
+        raise _Broken(f"{value} is not a possible measurement")
     return number
 
 

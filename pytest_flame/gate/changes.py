@@ -1,4 +1,4 @@
-"""Changes to the gate itself: what a change took out of it, or let it tolerate, beside what it did to the code."""
+"""Changes to the gate itself: what a change removed from it, or made it tolerate, apart from its effect on the code."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def find_changes(
 ) -> GateChanges:
     """Between a commit and the working tree, as far as this run collected it.
 
-    The commit is ``against``; with stored baselines it is HEAD, and where nothing of the gate is changed since, its
-    parent: what is not committed yet, or else what the last commit did. A stored baseline whose test is there and no
-    longer marked counts whatever was committed when.
+    The commit is ``against``; with stored baselines it is HEAD or, if the gate has not changed since HEAD, its parent:
+    uncommitted changes, or otherwise those of the last commit. A stored baseline whose test exists but is no longer
+    marked always counts.
     """
     unmarked = _unmarked_baselines(head, store) if against is None else []
     try:
@@ -80,7 +80,7 @@ def _since(
 
 
 def list_changes(base: GateState, head: GateState) -> list[GateChange]:
-    """What ``head`` holds less strictly than ``base``: lost marks first. A setting that differs is always listed."""
+    """Where ``head`` is less strict than ``base``: lost marks first. A setting that differs is always listed."""
     found = [
         change
         for test_id, test in base.tests.items()
@@ -117,7 +117,7 @@ def _of_test(test_id: str, was: GatedTest, base: GateState, head: GateState) -> 
 
 
 def _is_the_runs(name: str, was: GatedTest, now: GatedTest, base: GateState, head: GateState) -> bool:
-    """Both sides' values are those of the settings, whose change is listed once and for all."""
+    """Both sides' values come from the settings, whose change is listed once."""
     setting = f"flame_{name}"
     return all(
         state.settings.get(setting) == f"{(getattr(test, name) or 0.0) * 100:g}%"
@@ -126,11 +126,11 @@ def _is_the_runs(name: str, was: GatedTest, now: GatedTest, base: GateState, hea
 
 
 def _unmarked_baselines(head: GateState, store: Store) -> list[GateChange]:
-    """Stored baselines whose test was collected and is not measured any more."""
+    """Stored baselines whose test was collected but is no longer measured."""
     try:
         stored: Ids[str] = store.test_ids()
     except FlameError:
-        return []  # said where stale baselines are looked for
+        return []  # reported by the check for stale baselines
     tests: Mapping[str, GatedTest] = head.tests
     return [
         GateChange(GateChangeKind.UNMARKED, test_id, was="it has a baseline")

@@ -1,6 +1,6 @@
-"""A suspicion against a stored baseline, confirmed or dispelled: the baseline's own commit is measured again, here.
+"""A suspicion against a stored baseline, confirmed or dismissed: the baseline's own commit is measured again, here.
 
-What a stored baseline can't distinguish from slower code (another machine, another hour) is then the same for both.
+What a stored baseline can't distinguish from slower code (a different machine or time) is then the same for both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pytest_flame.trees.overlay import is_test_module, test_parts
 
 SUSPICIONS: Final = frozenset({Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.INCOMPATIBLE})
 _UNDER_BOTH: Final = ("Python", "installed packages", "C library", "kernel", "CPU model")
-"""Differences to the baseline that both sides of a new measurement share."""
+"""Differences from the baseline that both sides of a new measurement share."""
 
 
 _INTERRUPTED: Final = "the run was interrupted"
@@ -33,7 +33,7 @@ _INTERRUPTED: Final = "the run was interrupted"
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A test whose baseline is not enough for it. ``screened`` is None where the baseline was not asked."""
+    """A test that its baseline does not decide. ``screened`` is None if the baseline was not used."""
 
     test: Selected
     base: Recording
@@ -62,7 +62,7 @@ def is_suspicion(judgement: Judgement) -> bool:
 
 
 def confirm(suspects: Sequence[Suspect], store: Store, request: Request, began: float) -> Confirmed:
-    """Measures each suspect's base again. ``began`` (monotonic) is when the run's time began to run."""
+    """Measures each suspect's base again. ``began`` (monotonic) is when the run's time started."""
     done = _Progress()
     groups, lost = _origins(suspects, store, request)
     for suspect, error in lost:
@@ -75,7 +75,7 @@ def confirm(suspects: Sequence[Suspect], store: Store, request: Request, began: 
 def _origins(
     suspects: Sequence[Suspect], store: Store, request: Request
 ) -> tuple[dict[str, list[tuple[Suspect, Origin]]], list[tuple[Suspect, FlameError]]]:
-    """Which commit each suspect's baseline is from, and why it is not known."""
+    """Which commit each suspect's baseline is from, or why it is not known."""
     groups: dict[str, list[tuple[Suspect, Origin]]] = {}
     lost: list[tuple[Suspect, FlameError]] = []
     root = request.settings.root
@@ -105,7 +105,7 @@ def _measure_again(
         left = settings.max_time_s - (clocks.monotonic() - began)
         settings = replace(settings, max_time_s=left)
         if left <= 0:
-            why = "the time of the run was spent (--flame-max-time)"
+            why = "the run's time limit was reached (--flame-max-time)"
     if why is not None:
         done.tests.update({s.test.test_id: _unconfirmed(s, why) for s, _ in group})
         return
@@ -114,7 +114,7 @@ def _measure_again(
     except FlameError as e:
         done.tests.update({s.test.test_id: _unconfirmed(s, e.what, str(e)) for s, _ in group})
         return
-    except KeyboardInterrupt:  # while the sides were set up: what was screened is still reported
+    except KeyboardInterrupt:  # while the sides were being set up: screened results are still reported
         done.interrupted = True
         done.tests.update({s.test.test_id: _unconfirmed(s, _INTERRUPTED) for s, _ in group})
         return
@@ -148,13 +148,13 @@ def _why_again(judgement: Judgement | None) -> str:
 
 
 def _a_function(judgement: Judgement) -> bool:
-    """Whether it was a function, which its reason names, that could not be decided, and not the total."""
+    """Whether a function, which the reason names, could not be decided, rather than the total."""
     comparison = judgement.comparison
     return comparison is not None and comparison.high < 1 + comparison.limits.threshold
 
 
 def _undecided(judgement: Judgement | None) -> str:
-    """Why, of all tests of this kind in the same words."""
+    """Why, in the same words for all tests of this kind."""
     comparison = judgement.comparison if judgement is not None else None
     if comparison is None or not math.isfinite(comparison.high):
         return "too few processes"
@@ -165,7 +165,7 @@ def _undecided(judgement: Judgement | None) -> str:
 
 
 def _screened_as(judgement: Judgement) -> str:
-    """What the stored baseline said, without advice that has been followed by now."""
+    """The result against the stored baseline, without advice that has been followed by now."""
     said = words.effect(judgement.comparison) if judgement.comparison else _unlike(judgement)
     if judgement.verdict is Verdict.INCONCLUSIVE:
         said = f"{said}: {finding(judgement) if _a_function(judgement) else _undecided(judgement)}"
@@ -179,12 +179,12 @@ def _unlike(judgement: Judgement) -> str:
 
 
 def _subjects(differences: Sequence[str]) -> str:
-    """``CPU model, kernel``: what differs, without how."""
+    """``CPU model, kernel``: what differs, without the values."""
     return ", ".join(line.partition(":")[0] for line in differences)
 
 
 def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
-    """The new verdict, with what is left of the old one."""
+    """The new verdict, with what remains of the old one."""
     before, now = suspect.screened, judged.judgement
     wall_s = judged.wall_s + (before.wall_s if before else 0.0)
     if now is None:
@@ -197,20 +197,20 @@ def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
         notes.insert(0, f"{_screened_as(screened)}; measured again with its commit {origin.commit[:7]}")
         both = [line for line in screened.details.splitlines() if line.startswith(_UNDER_BOTH)]
         if screened.verdict is Verdict.INCOMPATIBLE and both:
-            changed = f"what a change of {_subjects(both)} did is not in this comparison"
+            changed = f"this comparison does not include the effect of a change of {_subjects(both)}"
             notes.insert(1, f"both sides ran under today's conditions: {changed}")
     if origin.unverified:
         more = f" and {len(origin.unverified) - 3} more" if len(origin.unverified) > 3 else ""
         notes.append(
             f"whether the base had the same {', '.join(origin.unverified[:3])}{more} as its baseline is not known: no "
-            "commit holds what is generated or of a submodule"
+            "commit contains generated files or files of a submodule"
         )
     details = now.details or (screened.details if screened is not None else "")
     return Judged(replace(now, notes=tuple(notes), details=details), None, wall_s)
 
 
 def _unconfirmed(suspect: Suspect, why: str, details: str = "") -> Judged:
-    """A stored baseline decides alone only where its variance between sessions is known."""
+    """A stored baseline decides alone only if its session variance is known."""
     assert suspect.screened is None or suspect.screened.judgement is not None
     wall_s = suspect.screened.wall_s if suspect.screened else 0.0
     screened = suspect.screened.judgement if suspect.screened else None

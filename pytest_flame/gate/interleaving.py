@@ -35,7 +35,7 @@ class Interleaved:
 
 
 def measure_against(ref: str, selected: Sequence[Selected], request: Request) -> Interleaved:
-    """Measures ``ref`` and the working tree. Raises ``FlameError`` where ``ref`` cannot be had."""
+    """Measures ``ref`` and the working tree. Raises ``FlameError`` if ``ref`` is not available."""
     s = request.settings
     with (
         scratch_directory() as scratch,
@@ -89,7 +89,7 @@ def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, in
 
 
 def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:
-    """NEW where base lacks the test or what it uses; what else fails there is an error and said with its traceback."""
+    """NEW if base lacks the test or what it uses; any other failure there is an error with its traceback."""
     at = f"at base {sides.commit[:7]}"
     if failure.status is Status.UNSEEN:
         return inconclusive(test.test_id, failure.message, failure.details)
@@ -101,7 +101,7 @@ def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> J
     if failure.status is Status.MISSING:
         return new(test.test_id, f"{failure.message} ({at})")
     if of_the_body and not sides.test_existed(test.file, test.test_id):
-        return new(test.test_id, f"the test is not there {at}, and does not pass on its code")
+        return new(test.test_id, f"the test does not exist {at}, and does not pass on its code")
     return error(test.test_id, f"{at}: {failure.message}", details=failure.details)
 
 
@@ -120,7 +120,7 @@ def _decided(one: Measured, base: Recording, head: Recording, request: Request, 
         notes.append(f"the sides have different libraries: {', '.join(releases[:_MOST_SHOWN])}{more}")
     if trial.discarded:
         reasons = sorted({d.reason for d in trial.discarded})[:_MOST_SHOWN]
-        notes.append(f"{len(trial.discarded)} of {len(head.processes)} pairs left out: {'; '.join(reasons)}")
+        notes.append(f"{len(trial.discarded)} of {len(head.processes)} pairs discarded: {'; '.join(reasons)}")
     base_costs, head_costs = (np.array([fold.cost(p) for p in r.processes], dtype=np.float64) for r in (base, head))
     if base_costs.min() > 0 and head_costs.min() > 0:
         seed = request.settings.seed

@@ -1,4 +1,4 @@
-"""One rate of sampling for all of a run, and for both sides of every comparison."""
+"""One sampling rate for the whole run, and for both sides of every comparison."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pytest_flame.sampling.rate import BEARABLE, RATES, choose_rate
 
 
 def at_one_rate(request: Request, bases: Bases) -> Request:
-    """The rate that was asked for, or the best one that is bearable here; where nothing can be sampled the workers meet
-    the same refusal, and it is reported as theirs."""
+    """The requested rate, or the best acceptable one here; if nothing can be sampled, the workers hit the same error,
+    and it is reported as theirs."""
     settings = request.settings
     if settings.frequency_hz is not None:
         return replace(request, frequency_hz=settings.frequency_hz)
@@ -29,5 +29,5 @@ def remarks(request: Request) -> tuple[str, ...]:
         return ()
     return (
         f"sampled at {request.frequency_hz} Hz: at {RATES[0]} Hz sampling would take more than {BEARABLE:.0%} of the "
-        "CPU that is sampled, or the baselines were recorded so",
+        "CPU that is sampled, or the baselines were recorded at this rate",
     )

@@ -1,4 +1,4 @@
-"""What is odd about a recording, in words that change no verdict."""
+"""Notes about anything unusual in a recording; they change no verdict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_flame.stats.drift import find_drift
 from pytest_flame.stats.faults import find_difference
 
 MUCH_OVERHEAD: Final = 0.1
-"""Observer effect that is explained."""
+"""From this observer effect on, a note explains it."""
 _MOST_SHOWN: Final = 3
 _MOST_CHARACTERS: Final = 100
 _FRESH: Final = "; @pytest.mark.flame(fresh=True) sets fixtures up again for each call"
@@ -29,27 +29,27 @@ def repeatable_hint(failure: WorkerResult, test: Selected) -> str:
 
 
 def left_running(measured: Measured) -> list[str]:
-    """What the test started and did not end: it would have run beside everything that is measured later."""
+    """Processes that the test started and did not end: they would have run during all later measurements."""
     if not measured.left:
         return []
     shown = ", ".join(f"`{one_line(name)}`" for name in measured.left[:_MOST_SHOWN])
     more = f" and {len(measured.left) - _MOST_SHOWN} more" if len(measured.left) > _MOST_SHOWN else ""
-    return [f"left running by the test and ended behind each of its processes: {shown}{more}"]
+    return [f"left running by the test and killed after each of its processes: {shown}{more}"]
 
 
 def one_line(text: str) -> str:
-    """A command in one line."""
+    """A command on one line."""
     text = " ".join(text.split())
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
 def why_ended(*, interrupted: bool) -> str:
-    """Why less was measured than was asked for."""
-    return "interrupted" if interrupted else "the time of the run was spent (--flame-max-time)"
+    """Why less was measured than requested."""
+    return "interrupted" if interrupted else "the run's time limit was reached (--flame-max-time)"
 
 
 def recording_warnings(head: Recording) -> list[str]:
-    """What is odd about a recording, in words."""
+    """Notes about anything unusual in a recording."""
     notes = []
     drift = find_drift(head.processes)
     if drift is not None:
@@ -63,18 +63,18 @@ def recording_warnings(head: Recording) -> list[str]:
     notes += [
         f"{units.count(number)} of {units.count(due, 'sample')} {what} ({units.percent(number / due)})"
         for number, what in (
-            (counts.lost, "were lost to another thread's"),
+            (counts.lost, "were lost because another thread was storing one"),
             (counts.overflowed, "did not fit into the sampler's tables"),
-            (counts.throttled, "never came: threads that ended before their first one, or a machine that was too busy"),
+            (counts.throttled, "never came: threads ended before their first one, or the machine was too busy"),
         )
         if number
     ]
     observed = fold.overhead(head.processes)
     if observed is not None and observed > MUCH_OVERHEAD:
         notes.append(
-            f"sampling made rounds {units.percent(observed)} more expensive: threads that the test starts and ends "
-            "cost more under a sampler, very deep stacks do, and every sample does on some virtual machines. "
-            f"{_whose_cost(head)}; fewer samples (--flame-frequency) make it less"
+            f"sampling made rounds {units.percent(observed)} more expensive: starting and ending threads costs "
+            "more under a sampler, so do very deep stacks, and on some virtual machines every sample. "
+            f"{_whose_cost(head)}; fewer samples (--flame-frequency) reduce this"
         )
     if counts.unwindable > 0.002 * total:
         notes.append(f"{counts.unwindable} samples with an unreadable stack ({counts.unwindable / total:.1%})")
@@ -82,7 +82,7 @@ def recording_warnings(head: Recording) -> list[str]:
         notes.append(f"{counts.incomplete} stacks lack native frames ({counts.incomplete / total:.1%})")
     if counts.truncated:
         notes.append(
-            f"{units.count(counts.truncated, 'stack')} deeper than {units.count(MOST)} frames: those between are "
+            f"{units.count(counts.truncated, 'stack')} deeper than {units.count(MOST)} frames: their middle is "
             "[truncated]"
         )
     rounds = [r for p in head.processes for r in p.rounds]
@@ -98,12 +98,12 @@ def recording_warnings(head: Recording) -> list[str]:
 
 def _whose_cost(head: Recording) -> str:
     if fold.observed(head):
-        return "The cost contains it on both sides, and changes look smaller by that much"
-    return "The cost is that of the rounds without samples; the part of each function is not, and may be distorted"
+        return "The cost includes it on both sides, so changes look smaller by that much"
+    return "The cost is that of the rounds without samples; the share of each function is not, and may be distorted"
 
 
 def comparison_warnings(base: Recording, head: Recording, threshold: float, *, together: bool) -> list[str]:
-    """What differs between the sides beside their cost, or beside what is judged of it."""
+    """Differences between the sides in anything but their cost, or but the judged cost."""
     if head.metric == FIRST_CALL:
         return _unseen_functions(base, head)
     if not head.metric.timed:
@@ -118,7 +118,7 @@ def _first_calls(base: Recording, head: Recording, threshold: float, *, together
     effect = f"{units.signed_percent(found.ratio - 1)} {units.percent_interval(found.low - 1, found.high - 1)}"
     return [
         f"the first call of a process costs {units.duration(found.head)}, base's {units.duration(found.base)}: "
-        f"{effect}, more than later calls do. That is where caches are filled and modules imported, and it is not "
+        f"{effect}, more than later calls do. The first call fills caches and imports modules, and is not "
         "judged: @pytest.mark.flame(metric='first-call') judges it"
     ]
 
@@ -128,7 +128,7 @@ def _unseen_functions(base: Recording, head: Recording) -> list[str]:
     if min(counts) >= MIN_SAMPLES:
         return []
     fewest = units.count(min(counts), "sample")
-    return [f"first calls are too short to judge any function ({fewest}): their total is, by the clock"]
+    return [f"first calls are too short to judge any function ({fewest}): only the total is judged, by the clock"]
 
 
 def _faults(base: Recording, head: Recording) -> list[str]:
@@ -138,10 +138,10 @@ def _faults(base: Recording, head: Recording) -> list[str]:
         return []
     more, as_much = ("more", "more") if found.head > found.base else ("fewer", "less")
     return [
-        f"head meets {more} page faults: {_per_iteration(found.head)} an iteration, base {_per_iteration(found.base)}; "
-        f"that is at least {units.duration(found.ns * PS_PER_NS)} of CPU. Memory goes back to the system and is taken "
-        f"again in every iteration: where head does not allocate {as_much}, it is where its heap happens to end and "
-        "not what its code does (docs/cost.md)"
+        f"head has {more} page faults: {_per_iteration(found.head)} per iteration, base {_per_iteration(found.base)}; "
+        f"that is at least {units.duration(found.ns * PS_PER_NS)} of CPU. Memory is returned to the system and taken "
+        f"again in every iteration: unless head allocates {as_much}, the cause is where its heap happens to end and "
+        "not its code (docs/cost.md)"
     ]
 
 

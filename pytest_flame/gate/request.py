@@ -1,4 +1,4 @@
-"""What the plugin asks of the gate, and what comes back for each test."""
+"""What the plugin passes to the gate, and what it gets back for each test."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from pytest_flame.trees.scratch import Scratch
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A marked test as the plugin hands it over."""
+    """A marked test as the plugin passes it."""
 
     test_id: str
     """The portable one (``trees/identity.py``)."""
     file: Path
     settings: TestSettings
     place: Path | None = None
-    """What a worker collects, where it is not ``file``: a folder outside of pytest's root that was asked for."""
+    """What a worker collects, if not ``file``: a folder outside pytest's root that was given on the command line."""
     seen: Seen | None = None
     """As the run has collected it."""
     node_id: str = ""
-    """pytest's own id, where ``test_id`` is another one."""
+    """pytest's own id, if it differs from ``test_id``."""
 
     @property
     def shown(self) -> str:
@@ -40,7 +40,7 @@ class Selected:
 
     @property
     def target(self) -> Target:
-        """What is measured, with the numbers of its own settings."""
+        """What is measured, with the test's own settings."""
         s = self.settings
         return Target(
             self.test_id,
@@ -57,7 +57,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What all of a run's measuring shares."""
+    """What all measurements of a run share."""
 
     settings: Settings
     pytest_args: tuple[str, ...]
@@ -67,15 +67,15 @@ class Request:
     test_patterns: Sequence[str]
     """pytest's ini value ``python_files``, and folders that belong to the tests, with ``/`` at the end."""
     conditions: Conditions | None = None
-    """What tests can ask for, as it is in the run."""
+    """What tests can query, as it is in the run."""
     skips_here: Callable[[str], bool] = lambda test_id: True
-    """Runs a test in this process, plainly: whether it skips itself here too."""
+    """Runs a test plainly in this process; whether it skips itself here, too."""
     frequency_hz: int = RATES[0]
-    """Of all samplers of the run; ``gate/one_rate.py`` chooses it."""
+    """The rate of all samplers of the run; ``gate/one_rate.py`` chooses it."""
     gate: GateChanges = field(default_factory=GateChanges)
     """Changes to the gate itself, for the reports."""
     said: tuple[str, ...] = ()
-    """What else there is to say about the run."""
+    """Further notes about the run."""
 
     @property
     def how(self) -> RunSettings:
@@ -102,7 +102,7 @@ class Request:
 
 
 def _script_folder(root: Path, directory: Path) -> Path | None:
-    """Of a script of the project, where it is not the working directory; pytest's own script lies elsewhere."""
+    """The folder of a script of the project, if it is not the working directory; pytest's own script lies elsewhere."""
     file = getattr(sys.modules["__main__"], "__file__", None)
     folder = Path(file).absolute().parent if file else directory
     if folder in (directory, Path(sys.executable).parent) or str(folder) not in sys.path:

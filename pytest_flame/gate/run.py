@@ -1,4 +1,4 @@
-"""The whole way: measure the targets, compare each with its baseline, judge, update baselines, write the reports."""
+"""The whole flow: measure the targets, compare each with its base, judge, update baselines, write the reports."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GateOutcome:
     wall_s: Mapping[str, float]
     report: Path | None
     unwritten: tuple[FlameError, ...] = ()
-    """Why a report is not there."""
+    """Why a report could not be written."""
 
     def outcome_of(self, judgement: Judgement, *, strict: bool) -> str:
         """``passed``, ``skipped`` or ``failed``; a test whose baseline was just written has been accepted."""
@@ -43,9 +43,9 @@ class GateOutcome:
 
 
 def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
-    """Measures everything that is selected. Ctrl-C ends the measuring; what is done is still judged and reported.
+    """Measures everything that is selected. Ctrl-C ends the measuring; finished tests are still judged and reported.
 
-    Raises ``FlameError`` where nothing can be measured at all, such as against a commit that is not there.
+    Raises ``FlameError`` if nothing can be measured at all, such as against a missing commit.
     """
     began = clocks.monotonic()
     settings = request.settings
@@ -58,7 +58,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     if selected:
         request = at_one_rate(request, bases)
     if not selected:
-        pass  # the gate lost all of its tests: there is that to report
+        pass  # the gate lost all of its tests: only that is reported
     elif settings.against is not None:
         against = measure_against(settings.against, selected, request)
         tests, interrupted, notes, commit = dict(against.tests), against.interrupted, against.notes, against.commit
@@ -98,7 +98,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
 
 
 def _with_id(j: Judgement, shown: str) -> Judgement:
-    """As users know the test."""
+    """With the test id that users know."""
     if j.test_id == shown:
         return j
     reason, details, *notes = (text.replace(j.test_id, shown) for text in (j.reason, j.details, *j.notes))
@@ -107,18 +107,18 @@ def _with_id(j: Judgement, shown: str) -> Judgement:
 
 
 def _agreed(test: Selected, one: Judged, request: Request) -> Judged:
-    """A test that skips itself in its worker has to skip itself in the run as well."""
+    """A test that skips itself in its worker has to skip itself in the run, too."""
     result = one.unmeasured
     if result is None or result.status is not Status.SKIPPED or request.skips_here(test.shown):
         return one
-    reason = f"skipped in its worker process and not in the run: {result.message}"
+    reason = f"skipped in its worker process but not in the run: {result.message}"
     return replace(one, judgement=error(test.test_id, reason, details=result.details), unmeasured=None)
 
 
 def _stored(
     selected: Sequence[Selected], bases: Bases, store: Store, request: Request, began: float
 ) -> tuple[dict[str, Judged], bool, tuple[str, ...]]:
-    """Screens with the baselines, and measures those of what looks suspicious again."""
+    """Screens with the baselines, and measures the base of suspects again."""
     how = request.settings.remeasure if request.settings.update is None else "never"
     unscreened = [t for t in selected if how == "always" and bases.found.get(t.test_id) is not None]
     screened = screen([t for t in selected if t not in unscreened], bases, request)
@@ -159,7 +159,7 @@ def _wants_update(j: Judgement, which: str, bases: Bases) -> bool:
 
 
 def _saved(store: Store, judgement: Judgement, settings: Settings) -> tuple[Judgement, bool]:
-    """What cannot be stored is that test's own error: the others keep their verdicts."""
+    """A recording that cannot be stored is an error of that test only: the others keep their verdicts."""
     assert judgement.head is not None
     try:
         write = store.add if settings.update == "add" else store.save
@@ -173,7 +173,7 @@ def _saved(store: Store, judgement: Judgement, settings: Settings) -> tuple[Judg
 
 
 def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, tuple[FlameError, ...]]:
-    """The page, and why something could not be written: the verdicts stand all the same."""
+    """The page, and why something could not be written: the verdicts are valid anyway."""
     report: Path | None = None
     unwritten: list[FlameError] = []
     texts = SourceTexts.of(settings.root)

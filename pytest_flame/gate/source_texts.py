@@ -1,4 +1,4 @@
-"""The text of source files as they were measured: what does not have the recorded hash is not shown."""
+"""The text of source files as they were measured: a file whose hash differs from the recorded one is not shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_flame.model import Judgement, Recording
 
 @dataclass(frozen=True, slots=True)
 class SourceTexts:
-    """``root`` is what the recordings' paths are relative to. Without a repository the checkout alone is looked at."""
+    """``root`` is what the recordings' paths are relative to. Without a repository only the checkout is read."""
 
     root: Path
     repository: Repository | None
@@ -29,12 +29,12 @@ class SourceTexts:
 
     @property
     def head_commit(self) -> str | None:
-        """What is checked out; None where that is not known."""
+        """The commit that is checked out; None if not known."""
         return self.repository.known("HEAD") if self.repository is not None else None
 
     @property
     def prefix(self) -> str:
-        """What stands before the recordings' paths in the repository: empty, or a folder and ``/``."""
+        """Prefix of the recordings' paths in the repository: empty, or a folder and ``/``."""
         if self.repository is None:
             return ""
         inside = self.root.resolve().relative_to(self.repository.top).as_posix()
@@ -47,7 +47,7 @@ class SourceTexts:
         return self._text(judgement.head, path, (None, "HEAD"))
 
     def _text(self, recording: Recording | None, path: str, commits: tuple[str | None, ...]) -> str | None:
-        """From the first of ``commits`` (None: the working tree) that holds what was measured."""
+        """From the first of ``commits`` (None: the working tree) that has the measured content."""
         digest = recording.source_hashes.get(path) if recording is not None else None
         if digest is None or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             return None
@@ -61,7 +61,7 @@ class SourceTexts:
     def _in_work_tree(self, path: str) -> bytes | None:
         try:
             return (self.root / path).read_bytes()
-        except OSError:  # gone or unreadable: not to be had from here
+        except OSError:  # gone or unreadable
             return None
 
     def _at(self, commit: str, path: str) -> bytes | None:
@@ -77,7 +77,7 @@ class SourceTexts:
 
 
 def _forms(content: bytes | None) -> list[bytes]:
-    """As stored, and with the other line ends: git may have written either into the working tree."""
+    """As stored, and with the other line endings: git may have written either to the working tree."""
     if content is None:
         return []
     plain = content.replace(b"\r\n", b"\n")

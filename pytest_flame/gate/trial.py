@@ -1,9 +1,10 @@
-"""Deciding while measuring: after each process or pair, is more of it needed?
+"""Deciding while measuring: after each process or pair, is another one needed?
 
 A *screen* compares head's processes with a stored baseline. A *trial* compares pairs measured together, in two stages:
 the search looks several times and stops as soon as everything is settled; what looks regressed is then measured again
-and has to show again. Looks spend the error between them (``stats.looks``). With the second stage, a test is falsely
-called REGRESSED only where both err, and the family of all tests × frames is held at the stated level.
+and has to show again. The looks share the error between them (``stats.looks``). With the second stage, a test is
+falsely called REGRESSED only if both err, and the error over the family of all tests × frames is controlled at the
+stated level.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from pytest_flame.stats import noise
 from pytest_flame.stats.looks import Looks, plan_looks
 
 SPARE: Final = 1.3
-"""Pairs measured at most, over those that count: what the machine disturbed is measured again, within limits."""
+"""The most pairs measured, relative to those that count: disturbed pairs are measured again, within limits."""
 
 
 @dataclass
 class Screen:
-    """One stored baseline and the processes of head, as they come."""
+    """One stored baseline and the processes of head, as they arrive."""
 
     base: Recording
     limits: Limits
@@ -48,7 +49,7 @@ class Screen:
         self._looks = plan_looks(self.most, self.limits.alpha)
 
     def wants_more(self, base: Recording | None, head: Recording) -> bool:
-        """Whether the next process could change anything. ``base`` of the protocol is None: it is stored."""
+        """Whether the next process could change anything. The protocol's ``base`` is None: it is stored."""
         count = len(head.processes)
         before, self._seen = self._seen, count
         if not self._looks.due(before, count):
@@ -58,7 +59,7 @@ class Screen:
         return count < self._looks.last and not _settled(self.judgement)
 
     def decide(self, head: Recording) -> Judgement:
-        """The verdict with what there is, also between looks (the run was ended)."""
+        """The verdict with the data so far, also between looks (if the run was ended)."""
         alpha = self._looks.alpha(len(head.processes))
         base, head = fold.alike(self.base, head)
         comparison = compare(base, head, self.limits, alpha=alpha, most=self._looks.last)
@@ -72,11 +73,11 @@ class Suspicion:
 
     objections: frozenset[Objection]
     after: int
-    """Pairs of the search; the confirmation's begin here."""
+    """The number of pairs in the search; the confirmation's follow."""
 
     @property
     def frames(self) -> frozenset[Frame] | None:
-        """Whom the confirmation may name. Where the whole test is objected to, something is to blame: then anybody."""
+        """The frames that the confirmation may name; None, any frame, if there is an objection to the whole test."""
         subjects = {objection.subject for objection in self.objections}
         return None if None in subjects else frozenset(frame for frame in subjects if frame is not None)
 
@@ -86,7 +87,7 @@ class Suspicion:
 
 @dataclass
 class Trial:
-    """One test's pairs, as they come. ``tests`` in the run share the error of the confirmations."""
+    """One test's pairs, as they arrive. The ``tests`` of the run share the error of the confirmations."""
 
     limits: Limits
     most: int
@@ -95,13 +96,13 @@ class Trial:
     suspicion: Suspicion | None = None
     judgement: Judgement | None = None
     confirmed: bool = False
-    """The suspicion has shown again; what is still measured only names the frame."""
+    """The suspicion has shown again; further pairs only help to name the frame."""
     discarded: tuple[noise.Discarded, ...] = ()
     _seen: int = 0
 
     @property
     def search(self) -> Looks:
-        # One look more for both stages pooled, where the confirmation does not confirm.
+        # One more look for both stages pooled, if the confirmation does not confirm.
         return plan_looks(self.most, self.limits.alpha, reserve=1)
 
     @property
@@ -119,7 +120,7 @@ class Trial:
         spent = measured >= round(SPARE * looks.last)
         pair = self._kept(*stage)
         count = len(pair[1].processes)
-        # A pair may turn out to be disturbed only when there are more to compare it with: no look is taken twice.
+        # A pair may turn out to be disturbed only once there are more to compare it with: no look is taken twice.
         before, self._seen = self._seen, max(self._seen, count)
         if not (looks.due(before, count) or (spent and count > 0)):
             return not spent
@@ -129,7 +130,7 @@ class Trial:
         return self._confirm(*pair, looks.alpha(count), last, base, head)
 
     def decide(self, base: Recording, head: Recording) -> Judgement:
-        """The verdict with what there is, where the run was ended before the trial was."""
+        """The verdict with the data so far, if the run ended before the trial."""
         if self.confirmed and self.judgement is not None:
             return self.judgement
         kept = self._kept(base, head)
@@ -168,8 +169,8 @@ class Trial:
         return False
 
     def _unconfirmed(self, base: Recording, head: Recording) -> Judgement:
-        """Both stages together. What only one of them showed is not a regression, nor is it passed over; but where all
-        pairs leave no doubt at what is left of the error, they have confirmed it."""
+        """Both stages pooled. What only one of them showed is not a regression, but not a pass either; if all pairs
+        together show it at the remaining error, they have confirmed it."""
         kept = self._kept(base, head)
         pooled = judge(self._compare(*kept, self.search.alphas[-1]), *kept, time_s=self.time_s)
         if pooled.verdict is Verdict.REGRESSED:
@@ -185,9 +186,9 @@ class Trial:
 
     @property
     def _pooled_alpha(self) -> float:
-        """What both stages leave of a test's part of the family's error; at most the look that the search reserved.
+        """What both stages leave of a test's share of the family's error; at most that of the look the search reserved.
 
-        The search may have ended at any of its looks, so that this is one of as many.
+        The search may have ended at any of its looks, so the error is divided by their number.
         """
         alpha = self.limits.alpha
         left = alpha / self.tests - alpha * min(alpha, 1 / self.tests)
@@ -207,7 +208,7 @@ class Trial:
 
 
 def _settled(judgement: Judgement) -> bool:
-    """Total decided, and somebody named or every frame known not to matter."""
+    """The total is decided, and a frame is named or every frame is resolved."""
     comparison = judgement.comparison
     if judgement.verdict is Verdict.ERROR:
         return True
@@ -216,7 +217,7 @@ def _settled(judgement: Judgement) -> bool:
 
 
 def _named(comparison: Comparison) -> bool:
-    """Whether a function is to blame that is a part of the test: not its body, which holds all of the cost."""
+    """Whether a culprit is a part of the test: not its body, which contains all of the cost."""
     whole = comparison.base, comparison.head
     parts = (culprit for culprit in comparison.culprits if (culprit.base, culprit.head) != whole)
     return any(not _may_be_a_callees(comparison, culprit) for culprit in parts)

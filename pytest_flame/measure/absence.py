@@ -1,4 +1,4 @@
-"""Whether a test failed on the base because what it tests is not there yet."""
+"""Whether a test failed on base because what it tests does not exist there yet."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pytest_flame.trees.provenance import Provenance
 
 
 def absence(error: BaseException, provenance: Provenance) -> str | None:
-    """One line naming the project's module or symbol that ``error`` could not find; None where it is another failure.
+    """One line naming the project's module or symbol that ``error`` could not find; None for any other failure.
 
-    Only where a test, a conftest file or a helper asked for it: what the project's own code cannot find is a failure
-    of that code.
+    Only if a test, a conftest file or a helper needed it: if the project's own code cannot find something, that is a
+    failure of that code.
     """
     for e in _causes(error):
         if isinstance(e, (ImportError, AttributeError)) and _asked_by_test(e.__traceback__, provenance):
@@ -23,7 +23,7 @@ def absence(error: BaseException, provenance: Provenance) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from, the first cause first."""
+    """The error and its causes, the first cause first."""
     chain: list[BaseException] = []
     e: BaseException | None = error
     while e is not None and e not in chain:
@@ -50,7 +50,7 @@ def _missing_module(e: ImportError, provenance: Provenance) -> str | None:
         for root in provenance.roots:
             place = Path(provenance.other, root)
             if (place / top).is_dir() or (place / f"{top}.py").is_file():
-                return f"there is no module {e.name} at the base"
+                return f"there is no module {e.name}"
         return None
     # from module import symbol
     module = sys.modules.get(e.name)
@@ -58,11 +58,11 @@ def _missing_module(e: ImportError, provenance: Provenance) -> str | None:
     if not isinstance(file, str) or not _in_tree(file, provenance):
         return None
     symbol = getattr(e, "name_from", None) or _quoted(str(e))
-    return f"there is no {e.name}.{symbol} at the base" if symbol else f"{e.name} lacks a name at the base"
+    return f"there is no {e.name}.{symbol}" if symbol else f"{e.name} lacks a name"
 
 
 def _quoted(text: str) -> str:
-    """``cannot import name 'x' from …``: before Python 3.12 only the text says which."""
+    """``cannot import name 'x' from …``: before Python 3.12 only the text names it."""
     return text.split("'")[1] if text.count("'") >= 2 else ""
 
 
@@ -79,7 +79,7 @@ def _missing_attribute(e: AttributeError, provenance: Provenance) -> str | None:
     if Path(file).resolve().relative_to(provenance.tree).as_posix() in provenance.tests:
         return None
     shown = f"{module}.{owner.__qualname__}" if isinstance(owner, type) else module
-    return f"there is no {shown}.{e.name} at the base"
+    return f"there is no {shown}.{e.name}"
 
 
 def _in_tree(file: str, provenance: Provenance) -> bool:

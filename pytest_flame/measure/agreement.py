@@ -1,6 +1,6 @@
-"""Whether a worker sees the same test as the run, and what differs between the two where it does not.
+"""Whether a worker sees the same test as the run and, if not, what differs between the two.
 
-What is compared is text: how it is read from pytest stands in ``measure/seeing.py``.
+Texts are compared; ``measure/seeing.py`` reads them from pytest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Seen:
     """A test as one process has collected it."""
 
     skipped: str | None
-    """The reason, where its marks skip it."""
+    """The reason, if its marks skip it."""
     expected_to_fail: bool
     function: str
     fixtures: tuple[str, ...]
@@ -30,17 +30,17 @@ class Seen:
     marks: tuple[str, ...]
 
     def differences(self, worker: Seen) -> Iterator[str]:
-        """Words for each; ``self`` is the run's."""
+        """One phrase per difference; ``self`` is the run's."""
         if worker.skipped is not None and self.skipped is None:
             yield f"skipped there: {worker.skipped}"
         if worker.expected_to_fail != self.expected_to_fail:
             yield "expected to fail there" if worker.expected_to_fail else "expected to fail here, and not there"
         if worker.function != self.function:
-            yield f"another function: {worker.function}, here {self.function}"
+            yield f"a different function: {worker.function} there, {self.function} here"
         for name in ("fixtures", "parameters", "marks"):
             here, there = getattr(self, name), getattr(worker, name)
             if here != there:
-                yield f"other {name}: {_missing_and_more(here, there)}"
+                yield f"different {name}: {_missing_and_more(here, there)}"
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Seen:
@@ -50,7 +50,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a test can ask for in order to behave in another way, as one process has it."""
+    """What a test can query in order to behave differently, as one process has it."""
 
     options: Mapping[str, str]
     settings: Mapping[str, str]
@@ -59,7 +59,7 @@ class Conditions:
     variables: tuple[str, ...]
     """Names of environment variables with a digest: values may be secret."""
     left_out: Mapping[str, str]
-    """Options that no worker gets: they differ often and explain seldom."""
+    """Options that no worker gets: they differ often and rarely explain anything."""
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self)))
@@ -71,7 +71,7 @@ class Conditions:
         return cls(fields["options"], fields["settings"], plugins, variables, fields["left_out"])
 
     def differences(self, worker: Conditions) -> Iterator[str]:
-        """Words for each; ``self`` is the run's."""
+        """One phrase per difference; ``self`` is the run's."""
         yield from _values("", self.options, worker.options)
         yield from _values("ini ", self.settings, worker.settings)
         for name in sorted({*self.plugins} ^ {*worker.plugins}):

@@ -1,7 +1,7 @@
-"""A worker's command line: that of the run, less a named list of what must not be in a worker.
+"""A worker's command line: that of the run, minus a named list of options that a worker must not have.
 
-What pytest was given is read with pytest's own table of options, so that abbreviated, joined and repeated spellings
-mean what they mean there, and options of any plugin or conftest file are known.
+The arguments are parsed with pytest's own table of options, so that abbreviated, joined and repeated spellings mean
+what they mean there, and options of any plugin or conftest file are known.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pytest_flame.errors import UsageError
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """Options that do not reach workers. ``plugin`` is the package that defines them, empty for pytest itself: an
-    option of the same name that somebody else defined goes through."""
+    option of the same name that something else defined is passed on."""
 
     why: str
     options: tuple[str, ...]
-    """Spellings, of which any names the option; ``*`` stands for any ending."""
+    """Spellings, any of which names the option; ``*`` stands for any ending."""
     plugin: str = ""
 
 
@@ -31,8 +31,8 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-_SELECTION: Final = "which tests run is decided by the run"
-_REPORTS: Final = "reports and logs are the run's"
+_SELECTION: Final = "the run decides which tests run"
+_REPORTS: Final = "reports and logs belong to the run"
 _TRACING: Final = "tracing slows code down"
 LEFT_OUT: Final = (
     LeftOut(
@@ -40,7 +40,7 @@ LEFT_OUT: Final = (
         _words("-k -m --deselect --lf --ff --nf --lfnf --sw --sw-skip --sw-reset -x --maxfail --pyargs"),
     ),
     LeftOut(
-        "what is done instead of running tests",
+        "they do something other than run tests",
         _words("-h -V --co --fixtures --fixtures-per-test --markers --setup-only --setup-plan --setup-show")
         + _words("--cache-show --cache-clear"),
     ),
@@ -50,13 +50,13 @@ LEFT_OUT: Final = (
         + _words("--log-cli-level"),
     ),
     LeftOut(
-        "the terminal is the run's",
+        "the terminal belongs to the run",
         _words("-v -q --verbosity -r -l --no-showlocals --tb --xfail-tb --full-trace --color --code-highlight")
         + _words("--no-header --no-summary --no-fold-skipped --force-short-summary --show-capture -s --capture")
         + _words("--disable-warnings --max-warnings --durations --durations-min"),
     ),
-    LeftOut("nobody is there to answer", _words("--pdb --pdbcls --trace")),
-    LeftOut("each worker has its own", _words("-c --rootdir --confcutdir --basetemp --flame*")),
+    LeftOut("nobody can answer in a worker", _words("--pdb --pdbcls --trace")),
+    LeftOut("each worker gets its own", _words("-c --rootdir --confcutdir --basetemp --flame*")),
     LeftOut("coverage slows code down", _words("--cov --cov-* --no-cov --no-cov-on-fail"), "pytest_cov"),
     LeftOut(
         "a worker runs one test",
@@ -65,7 +65,7 @@ LEFT_OUT: Final = (
         "xdist",
     ),
     LeftOut("a limit of the whole run", _words("--session-timeout"), "pytest_timeout"),
-    LeftOut("a kept database stays", _words("--create-db"), "pytest_django"),
+    LeftOut("a database that is kept must not be deleted", _words("--create-db"), "pytest_django"),
     LeftOut(_REPORTS, _words("--html --self-contained-html --css"), "pytest_html"),
     LeftOut(_REPORTS, _words("--json-report*"), "pytest_jsonreport"),
     LeftOut(_REPORTS, _words("--report-log*"), "pytest_reportlog"),
@@ -86,17 +86,17 @@ LEFT_OUT: Final = (
     LeftOut(_SELECTION, _words("--testmon* --no-testmon"), "testmon"),
     LeftOut(_TRACING, _words("--memray --memray-*"), "pytest_memray"),
     LeftOut(_TRACING, _words("--profile* --pstats-dir"), "pytest_profiling"),
-    LeftOut("it measures as well", _words("--codspeed*"), "pytest_codspeed"),
+    LeftOut("it measures, too", _words("--codspeed*"), "pytest_codspeed"),
 )
 LEFT_OUT_PLUGINS: Final = ("no:terminal", "no:tmpdir", "vscode_pytest")
-"""Values of ``-p``: what a worker needs switched off, and what tells an editor of the run's tests."""
+"""Values of ``-p`` that switch off what a worker needs, or that report the run's tests to an editor."""
 SETTINGS: Final = {"addopts": "", "log_file": "", "log_cli": "false", "faulthandler_timeout": "0"}
 """Ini values in workers. The options of ``addopts`` are on their command line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One option as it was given."""
+    """One option as given."""
 
     option: str
     values: tuple[str, ...]
@@ -104,7 +104,7 @@ class Given:
     """All spellings of this option."""
 
     def words(self) -> Iterator[str]:
-        """As it is written on a command line."""
+        """As written on a command line."""
         if len(self.values) == 1 and self.option.startswith("--"):
             yield f"{self.option}={self.values[0]}"
         elif len(self.values) == 1 and self.values[0].startswith("-"):
@@ -114,7 +114,7 @@ class Given:
 
 
 def left_out(plugins: Collection[str], also: Iterable[str] = ()) -> tuple[LeftOut, ...]:
-    """What is left out where these packages are plugins; ``also`` are the user's own."""
+    """What is left out if these packages are plugins; ``also`` are the user's own."""
     own = tuple(also)
     listed = tuple(entry for entry in LEFT_OUT if not entry.plugin or entry.plugin in plugins)
     return (*listed, LeftOut("flame_worker_drop", own)) if own else listed
@@ -122,7 +122,7 @@ def left_out(plugins: Collection[str], also: Iterable[str] = ()) -> tuple[LeftOu
 
 def described(without: Sequence[LeftOut]) -> Iterator[str]:
     """As text for a terminal."""
-    yield "options that the run has and its measured processes have not:"
+    yield "options of the run that its measured processes do not get:"
     for entry in without:
         whose = f" ({entry.plugin})" if entry.plugin else ""
         yield f"   {entry.why}{whose}"
@@ -145,15 +145,15 @@ def narrowed(given: Sequence[Given], without: Sequence[LeftOut]) -> list[str]:
 
 
 def is_left_out(names: Iterable[str], without: Sequence[LeftOut]) -> bool:
-    """Whether an option with these spellings is."""
+    """Whether it covers an option with these spellings."""
     patterns = [pattern for entry in without for pattern in entry.options]
     return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def read(arguments: Sequence[str], parser: argparse.ArgumentParser) -> tuple[list[Given], list[str]]:
-    """The options among ``arguments``, in order, and the paths. ``parser`` has accepted them before.
+    """The options among ``arguments``, in order, and the paths. ``parser`` has already accepted them.
 
-    Raises ``UsageError`` where they can't be read again, as those in a file (``@FILE``) that is gone.
+    Raises ``UsageError`` if they can't be parsed again, such as those in a file (``@FILE``) that is gone.
     """
     table = _Table(add_help=False, allow_abbrev=parser.allow_abbrev, prefix_chars=parser.prefix_chars)
     table.fromfile_prefix_chars = parser.fromfile_prefix_chars
@@ -169,14 +169,14 @@ def read(arguments: Sequence[str], parser: argparse.ArgumentParser) -> tuple[lis
 
 class _Table(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError("the command line cannot be read again for the measured processes", why=message)
+        raise UsageError("the command line cannot be parsed again for the measured processes", why=message)
 
 
 _ALONE: Final = "(no value)"
 
 
 class _Noting(argparse.Action):
-    """Notes what it is called with, and changes nothing."""
+    """Records its calls, and changes nothing."""
 
     def __init__(self, *, into: list[Given], **fields: Any) -> None:
         super().__init__(**fields)

@@ -1,4 +1,4 @@
-"""Calling a test's body again and again, plain or coroutine, so that the sampler can cut stacks at it."""
+"""Calls a test's body repeatedly, plain or coroutine, so that the sampler can cut stacks at it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def await_n(function: Function, args: tuple[Any, ...], kwargs: dict[str, A
 
 
 def run_item(runtest: Callable[[], None]) -> None:
-    """Outermost frame of a measured item: what an event loop runs beside the body is cut here."""
+    """Outermost frame of a measured item: what an event loop runs next to the body is cut here."""
     runtest()
 
 
@@ -44,7 +44,7 @@ async def empty_coroutine(*args: Any, **kwargs: Any) -> None:
 def repeated(body: Function, steps: Iterator[Step], first: Callable[[], object]) -> Function:
     """A function with the body's signature that runs all the steps in one call.
 
-    ``first`` is called before the first step, inside the running event loop where there is one.
+    ``first`` is called before the first step, inside the running event loop if there is one.
     """
     if inspect.iscoroutinefunction(body):
 
@@ -67,7 +67,7 @@ def repeated(body: Function, steps: Iterator[Step], first: Callable[[], object])
 
 
 def timed(body: Function, meter: Meter) -> Function:
-    """The body, each call of it one region of the meter (``fresh=True``)."""
+    """The body; each call is one region of the meter (``fresh=True``)."""
     if inspect.iscoroutinefunction(body):
 
         @functools.wraps(body)

@@ -1,7 +1,7 @@
-"""What pytest keeps of a test's output, for one call of its body, does not grow with the calls.
+"""Keeps what pytest stores of a test's output from growing with the calls of its body.
 
-Between rounds, outside of what is timed: captured output, log records and warnings are thinned to their beginning and
-their end, so that of a test that fails both the first call's output and the last one's are there.
+Between rounds, outside the timed regions, captured output, log records and warnings are reduced to their beginning and
+end, so that a failing test shows the output of both its first and its last call.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import pytest
 
 from pytest_flame.measure.thinning import thin_file, thin_list, thinned
 
-_LEFT_OUT: Final = ("call", "output", "[... that of the calls in between left out ...]")
+_LEFT_OUT: Final = ("call", "output", "[... calls in between left out ...]")
 
 
 class Captured:
-    """Of one item. ``output`` is the file the process writes to where nothing is captured."""
+    """For one item. ``output`` is the file the process writes to if nothing is captured."""
 
     def __init__(self, item: pytest.Item, output: Path) -> None:
         self._item = item
@@ -46,7 +46,7 @@ class Captured:
         try:
             written = self._output.open("r+b")
         except OSError:
-            return  # out of reach once the body has given up its privileges, or its root
+            return  # not accessible once the body has dropped its privileges, or changed its root
         with written:
             thin_file(written)
 
@@ -57,7 +57,7 @@ class Captured:
         fixture = manager._capture_fixture
         for capture in (manager._global_capturing, fixture and fixture._capture):
             for stream in () if capture is None else (capture.out, capture.err):
-                file = getattr(stream, "tmpfile", None)  # not there where nothing is captured
+                file = getattr(stream, "tmpfile", None)  # missing if nothing is captured
                 if isinstance(file, io.TextIOWrapper):
                     file.flush()
                     yield file.buffer
@@ -69,8 +69,9 @@ class Captured:
 
 
 def recorded_warnings() -> list[Any] | None:
-    """The list that ``warnings.catch_warnings(record=True)`` appends to, where it does; none of its interface tells."""
-    context = getattr(warnings, "_get_context", None)  # since 3.14, where warnings are the context's
+    """The list that ``warnings.catch_warnings(record=True)`` appends to, if active; its interface does not expose
+    it."""
+    context = getattr(warnings, "_get_context", None)  # since 3.14, where warnings belong to the context
     log = None if context is None else getattr(context(), "log", None)
     if log is None:
         log = getattr(getattr(warnings, "_showwarnmsg_impl", None), "__self__", None)

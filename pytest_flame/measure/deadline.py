@@ -1,8 +1,8 @@
-"""How long a measured process may take: nothing that hangs is waited for without end.
+"""How long a measured process may take: a process that hangs is not waited for indefinitely.
 
-Two things tell: what base took, and the project's own timeout of a call. The worker writes when it has to be done with
-what it just began into memory it shares with the launcher, which looks there only when that time is over: nobody is
-woken while rounds run.
+The limit comes from what base took and from the project's own timeout of a call. The worker writes the deadline of its
+current step to memory that it shares with the launcher, which looks there only once that time is over: nothing wakes up
+while rounds run.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from pytest_flame import clocks
 from pytest_flame.quantities import shown_seconds
 
 FACTOR: Final = 20.0
-"""Times what base took."""
+"""Multiple of what base took."""
 LEAST_S: Final = 30.0
-"""A busy machine starts an interpreter late."""
+"""A busy machine takes long to start an interpreter."""
 MOST_MORE_S: Final = 3600.0
-"""Beyond what base took."""
+"""At most this much beyond what base took."""
 UNKNOWN_S: Final = 300.0
-"""Where no figure of base is known."""
+"""If base's time is not known."""
 CALL_FACTOR: Final = 2.0
 CALL_MORE_S: Final = 5.0
-"""Of the project's own timeout of a call: sampling and a busy machine are no hang."""
+"""Multiple of the project's own timeout of a call: sampling and a busy machine are not a hang."""
 EXPECTED_FACTOR: Final = 3.0
-"""Of what several calls take by those before them."""
+"""Multiple of the expected time of several calls, estimated from earlier ones."""
 STACKS_SIGNAL: Final = signal.SIGRTMAX - 5
 _STACKS_WAIT_S: Final = 2.0
 _STACK_LINES: Final = 20
@@ -54,7 +54,7 @@ class Patience:
     calls_s: float = UNKNOWN_S
     """From the first call to the end of the last."""
     total_s: float | None = None
-    """Asked for (``--flame-deadline``): of the whole process."""
+    """The requested limit (``--flame-deadline``) of the whole process."""
 
     @property
     def most_s(self) -> float:
@@ -66,7 +66,7 @@ class Patience:
 
 
 def allowed_s(known_s: float | None) -> float:
-    """For what took ``known_s`` on base, where that is known."""
+    """For a phase that took ``known_s`` on base, if known."""
     if known_s is None:
         return UNKNOWN_S
     return max(LEAST_S, min(FACTOR * known_s, known_s + MOST_MORE_S))
@@ -80,14 +80,14 @@ class Phase(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """A process that was not done in time. ``first_call`` and ``last_call`` are those that did not return."""
+    """A process that was not done in time. ``first_call`` and ``last_call`` are the calls that did not return."""
 
     phase: Phase
     seconds: float
     first_call: int = 0
     last_call: int = 0
     own_timeout_s: float | None = None
-    """The project's own, where that was what ended it."""
+    """The project's own timeout, if that was the limit."""
 
     @property
     def words(self) -> str:
@@ -98,7 +98,7 @@ class Hang:
             case Phase.STARTING:
                 return f"did not reach its first call in {seconds}{own}"
             case Phase.ENDING:
-                return f"had made its calls and did not end in {seconds}"
+                return f"made its calls but did not exit in {seconds}"
         if self.last_call <= 1:
             return f"did not return in {seconds}{own}"
         if self.first_call == self.last_call:
@@ -107,11 +107,11 @@ class Hang:
 
 
 _LAYOUT: Final = struct.Struct("=qqqqqq")
-"""When it has to be done and when it began (monotonic, ns), the phase, the calls under way, own timeout (ns) or 0."""
+"""The deadline and the start (monotonic, ns), the phase, the current calls, the project's timeout (ns) or 0."""
 
 
 class Pulse:
-    """The worker's side: it says what it does now and until when."""
+    """The worker's side: announces the current step and its deadline."""
 
     def __init__(self, folder: str, patience: Patience) -> None:
         self._patience = patience
@@ -123,7 +123,7 @@ class Pulse:
         self._per_call_s = 0.0
 
     def own_timeout(self, seconds: float) -> None:
-        """The project's own timeout of this test, set-up included unless it is told only when that is done."""
+        """The project's own timeout of this test, including set-up unless it starts only after set-up."""
         self._own_timeout_s = seconds
         if self._calls_end_ns is None:
             now = clocks.monotonic_ns()
@@ -134,13 +134,13 @@ class Pulse:
         self._say(Phase.ENDING, now, now + _ns(self._patience.before_s))
 
     def left_s(self) -> float:
-        """Of the time for all calls."""
+        """The time for all calls."""
         if self._calls_end_ns is None:
             return self._patience.calls_s
         return (self._calls_end_ns - clocks.monotonic_ns()) / _NS
 
     def before(self, calls: int) -> None:
-        """So many calls come now."""
+        """Announces the next calls."""
         now = self._began_ns = clocks.monotonic_ns()
         if self._calls_end_ns is None:
             self._calls_end_ns = now + _ns(self._patience.calls_s)
@@ -152,7 +152,7 @@ class Pulse:
         self._per_call_s = (clocks.monotonic_ns() - self._began_ns) / _NS / calls
 
     def _for_one_call(self, now: int, until: int, expected_s: float) -> int:
-        """``until``, or earlier where the project says how long one call may take."""
+        """``until``, or earlier if the project limits the time of one call."""
         if self._own_timeout_s is None:
             return until
         return min(until, now + _ns(CALL_FACTOR * self._own_timeout_s + CALL_MORE_S + expected_s))
@@ -169,8 +169,8 @@ def _shared(path: Path) -> mmap.mmap:
 
 
 def show_stacks_when_asked(folder: str) -> None:
-    """In the worker: where it hangs is written down when the launcher asks."""
-    # faulthandler keeps the file, open for as long as the process lives.
+    """In the worker: writes the stacks of where it hangs when the launcher asks."""
+    # faulthandler keeps the file open for as long as the process runs.
     file = Path(folder, _STACKS).open("wb")  # noqa: SIM115
     faulthandler.register(STACKS_SIGNAL, file, all_threads=True)
 
@@ -182,7 +182,7 @@ class DeadlineWatch:
         pulse, self._stacks = folder / _PULSE, folder / _STACKS
         self._patience = patience
         self._began_ns = clocks.monotonic_ns()
-        # Written and not only made longer: a full disk has to be met here and not in the worker's memory.
+        # Written and not only extended: a full disk has to fail here and not in the worker's memory.
         pulse.write_bytes(bytes(_LAYOUT.size))
         self._stacks.unlink(missing_ok=True)
         self._memory = _shared(pulse)
@@ -191,11 +191,12 @@ class DeadlineWatch:
         self._memory.close()
 
     def wait(self, process: subprocess.Popen[bytes], timeout_s: float | None) -> Hang | None:
-        """Until the process has ended (None) or hangs. Raises ``TimeoutExpired`` where ``timeout_s`` is over first."""
+        """Waits until the process has ended (None) or hangs. Raises ``TimeoutExpired`` if ``timeout_s`` is over
+        first."""
         last = None if timeout_s is None else self._began_ns + _ns(timeout_s)
         with Ending(process) as ending:
             while True:
-                # What it has begun since may have to be done earlier.
+                # A step begun since then may have an earlier deadline.
                 look = min(self._until(), clocks.monotonic_ns() + _NS)
                 if ending.comes_until(look if last is None else min(look, last)):
                     return None
@@ -206,7 +207,7 @@ class DeadlineWatch:
                     raise subprocess.TimeoutExpired(process.args, timeout_s or 0.0)
 
     def stacks(self, process: subprocess.Popen[bytes]) -> str:
-        """Where the process is now, as its threads' Python stacks; empty where it does not say."""
+        """Where the process is now, as the Python stacks of its threads; empty if it does not answer."""
         if not self._stacks.exists():
             return ""
         process.send_signal(STACKS_SIGNAL)
@@ -232,12 +233,12 @@ class DeadlineWatch:
 
 
 class Ending:
-    """Waits for a process without waking up between."""
+    """Waits for a process without waking up in between."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._descriptor: int | None = None
-        with contextlib.suppress(OSError):  # some sandboxes refuse it; then subprocess looks from time to time
+        with contextlib.suppress(OSError):  # some sandboxes refuse it; then subprocess polls
             self._descriptor = os.pidfd_open(process.pid)
 
     def __enter__(self) -> Ending:
@@ -257,12 +258,12 @@ class Ending:
             return True
         poll = select.poll()
         poll.register(self._descriptor, select.POLLIN)
-        # One millisecond more: poll rounds, and a loop that wakes up too early would spin.
+        # One extra millisecond: poll rounds, and a loop that wakes up too early would spin.
         return bool(poll.poll(min(left_ns // 1_000_000 + 1, 2**31 - 1)))
 
 
 def _shown(stacks: str) -> str:
-    """Of each thread what is the program's own, up to the harness that called it."""
+    """The program's own part of each thread's stack, up to the harness that called it."""
     shown: list[str] = []
     count, own = 0, True
     for line in stacks.splitlines():

@@ -1,4 +1,4 @@
-"""One test item in its worker: its fixtures set up, its body called again and again under the sampler."""
+"""One test item in its worker: sets up its fixtures and calls its body repeatedly under the sampler."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from pytest_flame.sampling.profile_source import RawFrame
 
 @roomy(MEASURED_ROOM)
 def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failures: Failures) -> WorkerResult:
-    """``failures`` are filled in meanwhile, by the hooks of the worker.
+    """``failures`` are filled in by the worker's hooks.
 
-    Raises ``FlameError`` where the item is nothing that can be measured.
+    Raises ``FlameError`` if the item cannot be measured.
     """
     if not isinstance(item, pytest.Function):
         raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")
@@ -67,16 +67,16 @@ def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failure
 
 
 def settle_heap() -> None:
-    """What is alive before the body runs is not the body's: the collector leaves it alone from here on.
+    """Freezes the objects that are alive before the body runs: the collector ignores them from here on.
 
-    Otherwise whichever function happens to allocate when a full collection is due pays for pytest's whole heap.
+    Otherwise whichever function allocates when a full collection is due pays for pytest's whole heap.
     """
     gc.collect()
     gc.freeze()
 
 
 class MeasuredItem:
-    """One item, called as often as ``progress`` says in the end."""
+    """One item; ``progress`` says how often it was called."""
 
     def __init__(self, item: pytest.Function, job: Job, meter: Meter, pulse: Pulse, rng: random.Random) -> None:
         self.item = item
@@ -91,7 +91,7 @@ class MeasuredItem:
 
     @property
     def _plan(self) -> Plan | None:
-        """A process whose first call is judged makes no other."""
+        """A process whose first call is judged makes only that call."""
         return ONCE if measured(self.job.metric).once else self.job.plan
 
     def _steps(self, *, regions: bool) -> Iterator[Step]:
@@ -100,7 +100,7 @@ class MeasuredItem:
         return announced(steps, self.pulse)
 
     def repeat(self) -> pytest.TestReport:
-        """Fixtures once, the body many times."""
+        """Sets up fixtures once and calls the body many times."""
         item = self.item
         part = MeasuredPart(self.meter, functools.partial(self._steps, regions=False))
         wants_part = "flame" in item.fixturenames
@@ -123,8 +123,8 @@ class MeasuredItem:
         return report if not report.passed else teardown
 
     def _discovering(self, body: Callable[..., Any], part: MeasuredPart) -> Callable[..., Any]:
-        """The first call shows whether the body uses ``flame(...)``, which measures there and then, or ``with
-        flame:``, for which it is called again and again."""
+        """The first call shows whether the body uses ``flame(...)``, which measures immediately, or ``with flame:``,
+        for which it is called repeatedly."""
         meter = self.meter
 
         def steps() -> Iterator[Step]:
@@ -135,7 +135,7 @@ class MeasuredItem:
                 return
             if not part.entered:
                 raise FlameError(
-                    "the test asks for the fixture `flame` and does not use it",
+                    "the test requests the fixture `flame` but does not use it",
                     fix="call flame(func, ...), write `with flame:`, or drop the argument to measure the whole body",
                 )
             first = meter.end(1)
@@ -151,7 +151,7 @@ class MeasuredItem:
         return repeated(body, steps(), settle_heap)
 
     def fresh(self) -> pytest.TestReport:
-        """Fixtures set up for each iteration, outside the measured time."""
+        """Sets up fixtures for each iteration, outside the measured time."""
         item = self.item
         if "flame" in item.fixturenames:
             raise FlameError(
@@ -192,7 +192,7 @@ class MeasuredItem:
         instance = getattr(item, "instance", None)
         is_unittest = instance is not None and hasattr(item, "startTest")
         if is_unittest:
-            setattr(instance, item.name, obj)  # pytest leaves coroutine methods to unittest, which looks here
+            setattr(instance, item.name, obj)  # pytest leaves coroutine methods to unittest, which looks them up here
         item.runtest = functools.partial(run_item, original_runtest)  # type: ignore[method-assign]
         try:
             report = call_and_report(item, "call", log=False)
@@ -205,7 +205,7 @@ class MeasuredItem:
 
 
 def _code(function: Any) -> CodeType | None:
-    """The code a test runs behind its decorators."""
+    """The code of a test without its decorators."""
     function = inspect.unwrap(function)
     while isinstance(function, functools.partial):
         function = inspect.unwrap(function.func)

@@ -1,4 +1,4 @@
-"""What the controller hands a worker and what it gets back: two small JSON files."""
+"""What the controller passes to a worker and gets back: two small JSON files."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Plan:
 
     @property
     def warm_up(self) -> bool:
-        """One round that does not count; left out where a round is most of the process's time."""
+        """One round that does not count; omitted if a round takes most of the process's time."""
         return self.rounds >= 3
 
 
 ONCE: Final = Plan(1, 1)
-"""The plan of a process whose first call is all that counts."""
+"""The plan of a process of which only the first call counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Job:
     frequency_hz: int
     sampler: str
     time_s: float
-    """For this process."""
+    """The time for this process."""
     fresh: bool = False
     metric: str = CPU.name
     cpus: tuple[int, ...] = ()
@@ -59,22 +59,22 @@ class Job:
     file: str = ""
     """The test's; the launcher sets it."""
     place: str = ""
-    """What is collected: the file itself, or for a file outside of ``root`` the folder that was asked for."""
+    """What is collected: the file itself, or for a file outside ``root`` the folder given on the command line."""
     seen: Seen | None = None
-    """The test as the run has it; None: not compared."""
+    """The test as the run collected it; None: not compared."""
     conditions: str = ""
-    """The file in which ``Conditions`` of the run stand."""
+    """The file with the ``Conditions`` of the run."""
     note_started: bool = False
-    """What it costs is of no interest, what it starts is."""
+    """Records what the test starts; its cost is not used."""
     provenance: Provenance | None = None
-    """Where the code has to come from; None: from wherever it is found. The launcher sets it."""
+    """Where the code has to come from; None: anywhere. The launcher sets it."""
     patience: Patience = field(default_factory=Patience)
     watch: str = ""
-    """Folder of what the worker shares with the launcher, which sets it."""
+    """Folder of the files that the worker shares with the launcher, which sets it."""
 
     @property
     def output(self) -> Path:
-        """What the process writes where nothing captures it."""
+        """The process's uncaptured output."""
         return Path(self.result).with_name("output.txt")
 
     def write(self, path: Path) -> None:
@@ -108,9 +108,9 @@ class Status(enum.Enum):
     MISSING = "missing"
     """The worker did not collect the test."""
     DIFFERENT = "different"
-    """The worker collected another test than the run, or skips what the run does not."""
+    """The worker collected a different test than the run, or skips what the run does not."""
     NO_SAMPLER = "no sampler"
-    """No rung of the ladder works: true for every other test as well."""
+    """No rung of the ladder works, so no other test can be measured either."""
     ABSENT = "absent"
     """The base does not have the module or symbol of the project that the test needs."""
     WRONG_SIDE = "wrong side"
@@ -119,14 +119,14 @@ class Status(enum.Enum):
     """Measured, but part of the cost, or of what ran, could not be seen."""
     OUT_OF_TIME = "out of time"
     HUNG = "hung"
-    """Not done in time (``Patience``), and ended."""
+    """Not done in time (``Patience``), and killed."""
     DIED = "died"
     """No result: crashed, killed or left by the test."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerResult:
-    """``recording`` holds the one process that was measured; ``plan`` what calibrating found."""
+    """``recording`` holds the one measured process; ``plan`` the result of calibration."""
 
     status: Status
     message: str = ""
@@ -137,13 +137,13 @@ class WorkerResult:
     round_wall_ns: int = 0
     recording: Recording | None = None
     left: tuple[str, ...] = ()
-    """Commands of processes that the worker left running, and that were ended. The launcher adds them."""
+    """Commands of processes that the worker left running, and that were killed. The launcher adds them."""
     started_others: bool = False
     """The worker had child processes."""
     started: tuple[str, ...] = ()
-    """Their commands, as far as it started them itself; where the job asked for them."""
+    """Their commands, as far as it started them itself; only if the job requested them."""
     hang: Hang | None = None
-    """Of ``HUNG``, which the launcher finds and no worker writes."""
+    """For ``HUNG``, which the launcher detects and no worker writes."""
 
     def write(self, path: Path) -> None:
         document: dict[str, Any] = {
@@ -160,7 +160,7 @@ class WorkerResult:
 
     @classmethod
     def read(cls, path: Path) -> WorkerResult:
-        """Raises ``OSError`` or ``ValueError`` where the worker left no whole result."""
+        """Raises ``OSError`` or ``ValueError`` if the worker left no complete result."""
         document = json.loads(path.read_text(encoding="utf-8"))
         recording = document["recording"]
         return cls(

@@ -1,13 +1,13 @@
-"""Parent of one worker: what the worker leaves behind comes to it, is charged to it, ended and named.
+"""Parent of one worker: adopts the processes that the worker leaves behind, accounts for them, kills and names them.
 
-Run as a script, by its file and without ``site``: ``keeper.py REPORT WATCHED COMMAND…``. Programs detach themselves by
-a second fork and a session of their own; the kernel gives such orphans to the nearest ancestor that asked for them
-(PR_SET_CHILD_SUBREAPER(2const)). The worker could ask, but its own ``wait`` would then return processes that it never
-started. Files of code in ``WATCHED`` (``opened.py``) that anybody opens meanwhile are noted. When the standard input
-ends, whoever started this is gone or has had enough: everything is killed.
+Run as a script, by its file and without ``site``: ``keeper.py REPORT WATCHED COMMAND…``. Programs detach themselves
+with a double fork and their own session; the kernel gives such orphans to the nearest ancestor that is a subreaper
+(PR_SET_CHILD_SUBREAPER(2const)). The worker could be one, but its own ``wait`` would then return processes that it
+never started. Files of code in ``WATCHED`` (``opened.py``) that any process opens are recorded. When the standard input
+ends, the process that started this one is gone or stops it: everything is killed.
 """
 
-# pathlib and the rest of this package would double what every worker waits for.
+# Importing pathlib and the rest of this package would double every worker's start-up time.
 # ruff: noqa: PTH100, PTH120, PTH123
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _FOR_THE_WORKER = signal.SIGRTMAX - 5
-"""``deadline.STACKS_SIGNAL``: who started this knows no other process."""
+"""``deadline.STACKS_SIGNAL``: forwarded, since the starter only knows this process."""
 _GRACE_S = 0.5
-"""For what ends by itself when the worker has: pools, and multiprocessing's resource tracker."""
+"""Time for processes that end by themselves after the worker: pools, and multiprocessing's resource tracker."""
 _PATIENCE_S = 5.0
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
-"""They end when the last process that uses them does, and not before."""
+"""They end only when the last process that uses them does."""
 
 
 class _Keeper:
@@ -43,7 +43,7 @@ class _Keeper:
         self._reads: Reads | None = None
         self._below: Descendants | None = None
         self.opened: dict[str, list[str]] = {}
-        """Files of the wrong side that somebody opened, and what was running then."""
+        """Files of the wrong side that were opened, and what was running at the time."""
         self.unwatched: str | None = None
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -52,14 +52,14 @@ class _Keeper:
         for end in (self._woken, wake):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _ignore)  # a handler wakes, and resets to the default in the worker
+        signal.signal(signal.SIGCHLD, _ignore)  # a handler wakes us up; the worker gets the default
         signal.signal(signal.SIGTERM, self._ask_to_end)
         signal.signal(_FOR_THE_WORKER, self._pass_on)
         self._asked_to_end = False
         self._worker = 0
 
     def keep(self, command: list[str]) -> tuple[int, list[str]]:
-        """Runs it to its end; its wait status, and what it left running."""
+        """Runs it to its end; returns its wait status, and what it left running."""
         worker = self._start(command)
         if self._watched:
             self._watch()  # it takes less time than the worker's start
@@ -90,7 +90,7 @@ class _Keeper:
             os._exit(127)
 
     def _reap(self, worker: int) -> int | None:
-        """Collects all that have ended; the worker's status if it is one of them."""
+        """Reaps all that have ended; returns the worker's status if it is one of them."""
         found = None
         while True:
             try:
@@ -103,7 +103,7 @@ class _Keeper:
                 found = status
 
     def _sleep(self, seconds: float | None) -> None:
-        """Until a child ends, this process is asked to end, or the time has passed."""
+        """Waits until a child ends, this process is asked to end, or the time has passed."""
         watched = [self._woken] if self._asked_to_end else [self._woken, 0]
         if self._reads is not None and self._reads.descriptor >= 0:
             watched.append(self._reads.descriptor)
@@ -125,7 +125,7 @@ class _Keeper:
         left: dict[int, str] = {}
         numbers = (signal.SIGKILL,) if self._asked_to_end else (signal.SIGTERM, signal.SIGKILL)
         for number in numbers:
-            for _ in range(100):  # until nobody is left who might start another
+            for _ in range(100):  # until no process is left that might start another
                 living = [pid for pid in below.living() if pid not in left or number == signal.SIGKILL]
                 for pid in living:
                     left.setdefault(pid, command(pid))
@@ -138,7 +138,7 @@ class _Keeper:
         return [name for name in left.values() if not any(helper in name for helper in _HELPERS)]
 
     def _descendants(self) -> Descendants:
-        """Imported when it is needed: it takes longer than all the rest."""
+        """Imported only when needed: the import takes longer than everything else."""
         if self._below is None:
             _make_importable()
             from pytest_flame.sampling.descendants import Descendants
@@ -153,7 +153,7 @@ class _Keeper:
         from pytest_flame.trees.opened import Reads, Watched
 
         self._reads = Reads(Watched.read(Path(self._watched)))
-        self._descendants().living()  # looked at once, the next time is fast
+        self._descendants().living()  # read once, the next time is fast
 
     def _note_opened(self) -> None:
         if self._reads is None:
@@ -207,12 +207,12 @@ def _kill(pid: int, number: signal.Signals, left: dict[int, str]) -> None:
     try:
         os.kill(pid, number)
     except ProcessLookupError:
-        pass  # it was faster
+        pass  # it ended first
     except PermissionError:
         left[pid] = f"{left[pid].removesuffix(_NOT_OURS)}{_NOT_OURS}"
 
 
-_NOT_OURS = " (of another user: it still runs)"
+_NOT_OURS = " (owned by another user, still running)"
 
 
 def _make_importable() -> None:
@@ -222,7 +222,7 @@ def _make_importable() -> None:
 
 
 def main(report: str, watched: str, *command: str) -> None:
-    """``watched`` is empty where there is nothing to watch."""
+    """``watched`` is empty if there is nothing to watch."""
     keeper = _Keeper(watched)
     status, left = keeper.keep(list(command))
     found = {"status": status, "left": left, "opened": keeper.opened, "unwatched": keeper.unwatched}

@@ -1,4 +1,5 @@
-"""Starting one worker: a fresh ``python -m pytest`` for one test, with nothing inherited that would be measured too."""
+"""Starts one worker: a fresh ``python -m pytest`` for one test, without anything inherited that would also be
+measured."""
 
 from __future__ import annotations
 
@@ -29,34 +30,34 @@ _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_X
 _LAST_OUTPUT_CHARACTERS: Final = 4000
 _PATIENCE_NS: Final = 20_000_000_000
 _LITTLE_ROOM: Final = 1 << 20
-"""Bytes; a result takes about as many."""
+"""Bytes, about the size of a result."""
 _USAGE_ERROR: Final = 4
-"""``pytest.ExitCode.USAGE_ERROR``; pytest itself is not needed here."""
+"""``pytest.ExitCode.USAGE_ERROR``, without importing pytest here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """What all workers of a run share. ``pytest_args`` are the run's own, paths included; a worker collects the one
-    file of its test all the same.
+    """What all workers of a run share. ``pytest_args`` are the run's own, paths included; a worker still collects only
+    the file of its test.
 
     All paths are the user's. With a ``side``, workers run in its tree and all paths are moved there.
     """
 
     root: Path
     directory: Path
-    """Working directory of the run that was asked for."""
+    """Working directory of the run."""
     scratch: Path
     pytest_args: tuple[str, ...]
     python: str = sys.executable
     safe_path: bool = False
-    """The working directory is not to be imported from: ``pytest`` was called and not ``python -m pytest``."""
+    """The working directory is not on the import path: ``pytest`` was run and not ``python -m pytest``."""
     side: Side | None = None
     script_folder: Path | None = None
-    """Python imports from the folder of the script that called pytest; a worker has no script."""
+    """Folder of the script that called pytest, which Python imports from; a worker has no script."""
     conditions: Path | None = None
     """A file: the ``Conditions`` of the run."""
     guard: Scratch | None = None
-    """Told of each worker, so that none outlives the run."""
+    """Gets each worker's process group, so that none outlives the run."""
 
     def on(self, side: Side) -> Launcher:
         """The same for one side's tree."""
@@ -70,7 +71,7 @@ class Launcher:
             found = _misread(result, kept, self.side)
             if not found or self.side is None:
                 break
-            # Anybody may look at the checkout, once: a process of the test does it in every worker.
+            # Any program may read the checkout once; a process of the test does so in every worker.
             left_s = None if timeout_s is None else max(0.0, timeout_s - (clocks.monotonic() - began))
             result, kept = self._run(again, file, left_s)
             shown = [stray for stray in _misread(result, kept, self.side) if stray in found]
@@ -81,7 +82,7 @@ class Launcher:
                 details = misread_details(shown, commands, provenance)
                 return WorkerResult(Status.WRONG_SIDE, message, details, left=kept.left)
         if result.started_others and kept.unwatched is not None and result.recording is not None:
-            why = f"whose code the processes that the test started ran is not known: {kept.unwatched}"
+            why = f"it is not known whose code the test's child processes ran: {kept.unwatched}"
             return WorkerResult(Status.UNSEEN, why, left=kept.left)
         return dataclasses.replace(result, left=kept.left)
 
@@ -106,7 +107,7 @@ class Launcher:
         job.write(job_path)
         result_path.unlink(missing_ok=True)
         command = [python, *(["-P"] if self.safe_path else []), "-m", "pytest", *pytest_args]
-        # Of the same length in every process, and gone with the scratch directory.
+        # Of the same length in every process, and removed with the scratch directory.
         command += [f"--basetemp={self.scratch / 'tmp'}"]
         if "no:cacheprovider" not in pytest_args:
             shutil.rmtree(self.scratch / "cache", ignore_errors=True)
@@ -116,15 +117,15 @@ class Launcher:
         kept_path.unlink(missing_ok=True)
         watched = "" if side is None or side.watched is None else side.watched
         job.output.unlink(missing_ok=True)
-        with job.output.open("ab") as output:  # appended, so that the worker may cut it while others write
+        with job.output.open("ab") as output:  # so that the worker may truncate it while others write
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", keeper.__file__, str(kept_path), str(watched), *command],
                 cwd=directory,
                 env=environment,
-                stdin=subprocess.PIPE,  # its end is the worker's
+                stdin=subprocess.PIPE,  # its end belongs to the worker
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is this process's to handle
+                start_new_session=True,  # this process handles Ctrl-C
             )
             if self.guard is not None:
                 self.guard.guard(process.pid)
@@ -134,7 +135,7 @@ class Launcher:
                     details = "\n\n".join(filter(None, (watch.stacks(process), _last_output(job.output))))
                     return WorkerResult(Status.HUNG, hang.words, details, hang=hang), Kept()
             except subprocess.TimeoutExpired:
-                return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)"), Kept()
+                return WorkerResult(Status.OUT_OF_TIME, "the run's time limit was reached (--flame-max-time)"), Kept()
             finally:
                 watch.close()
                 _end(process)
@@ -146,7 +147,7 @@ class Launcher:
         except (OSError, ValueError):
             ending = f"the measured process {_ending(kept.returncode)}"
             if shutil.disk_usage(self.scratch).free < _LITTLE_ROOM:
-                ending += f": {self.scratch.parent} is full, TMPDIR=DIR names another folder for temporary files"
+                ending += f": {self.scratch.parent} is full; set TMPDIR=DIR to another folder for temporary files"
             return WorkerResult(Status.DIED, ending, _last_output(job.output)), kept
 
 
@@ -169,7 +170,7 @@ def _last_output(path: Path) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Closes the keeper's input, at which it kills whatever there still is."""
+    """Closes the keeper's input, which makes it kill everything that is left."""
     assert process.stdin is not None
     process.stdin.close()
     try:
@@ -183,18 +184,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a keeper has to say of its worker."""
+    """What a keeper reports about its worker."""
 
     returncode: int = 0
     left: tuple[str, ...] = ()
     opened: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Code of the wrong side that somebody opened meanwhile, and the commands that were running then."""
+    """Code of the wrong side that was opened, and the commands that were running at the time."""
     unwatched: str | None = None
-    """Why some of it is not noticed."""
+    """Why some of it may have been missed."""
 
     @classmethod
     def read(cls, path: Path, returncode: int) -> Kept:
-        """``returncode`` is the keeper's own, for want of better."""
+        """``returncode`` is the keeper's own, if the worker's is unknown."""
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -209,7 +210,7 @@ class Kept:
 
 
 def _misread(result: WorkerResult, kept: Kept, side: Side | None) -> list[Stray]:
-    """What this process itself imported it has proved; only others can have opened more."""
+    """The worker has already proved what it imported itself; only other processes can have opened more."""
     if side is None or not result.started_others or result.status is Status.WRONG_SIDE:
         return []
     return misread(side.provenance, kept.opened)
@@ -220,7 +221,7 @@ def _ending(code: int) -> str:
         return f"was killed by {signal.Signals(-code).name} and left no result"
     if code == _USAGE_ERROR:
         return (
-            f"refused its options (status {code}): one that must not reach it goes into the ini value "
-            "flame_worker_drop, one it needs besides into flame_worker_args"
+            f"refused its options (status {code}): add an option that must not reach it to the ini value "
+            "flame_worker_drop, an additional one that it needs to flame_worker_args"
         )
     return f"exited with status {code} and left no result"

@@ -1,4 +1,4 @@
-"""What came of the calls of an item: the recording of its process, or why there is none."""
+"""The outcome of an item's calls: the recording of its process, or why there is none."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from pytest_flame.sampling.stacks import Clocks, fold_samples
 
 @dataclass(slots=True)
 class Failures:
-    """What pytest's hooks tell of failures beside the report of the phase that failed."""
+    """What pytest's hooks report about failures, apart from the report of the failed phase."""
 
     aside: pytest.TestReport | None = None
-    """Of a subtest, which lets the body go on."""
+    """From a subtest, which lets the body continue."""
     misuse: FlameError | None = None
-    """Of the fixture ``flame``."""
+    """From the fixture ``flame``."""
     absent: str | None = None
-    """What the test needs and the base does not have."""
+    """What the test needs and base does not have."""
 
 
 def unmeasured(
     report: pytest.TestReport, failures: Failures, progress: RoundsDone, config: pytest.Config, run: str
 ) -> WorkerResult | None:
-    """None where the body ran to the end. ``run`` as for ``differences``."""
+    """None if the body ran to the end. ``run`` as for ``differences``."""
     if report.passed and failures.aside is None:
         return None
     if failures.misuse is not None:
@@ -97,8 +97,9 @@ def recorded(
 
 
 def _search_path(job: Job) -> list[str]:
-    """Where frames get their modules from. Editable installs by import hook have no entry in ``sys.path``: without
-    the roots of the tree, code outside of pytest's root would be named by its path, another one on each side."""
+    """The folders that module names are derived from. Editable installs by import hook have no entry in ``sys.path``:
+    without the roots of the tree, code outside pytest's root would be named by its path, which differs between the
+    sides."""
     provenance = job.provenance
     roots = () if provenance is None else tuple(str(Path(provenance.tree, root)) for root in provenance.roots)
     return [*sys.path, *roots]

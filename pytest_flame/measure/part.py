@@ -1,4 +1,4 @@
-"""The fixture ``flame`` inside a worker: it decides what part of the body is measured."""
+"""The fixture ``flame`` inside a worker: decides which part of the body is measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class MeasuredPart:
-    """The body's first call shows which way the test uses it."""
+    """The body's first call shows how the test uses it."""
 
     def __init__(self, meter: Meter, steps: Callable[[], Iterator[Step]]) -> None:
         self._meter = meter
@@ -25,7 +25,7 @@ class MeasuredPart:
         self.called = False
         self.entered = False
         self.raised: BaseException | None = None
-        """What the measured function raised; a test that expects it passes all the same."""
+        """What the measured function raised; a test that expects it still passes."""
 
     def __call__(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         if self.called:
@@ -39,7 +39,7 @@ class MeasuredPart:
         if inspect.iscoroutinefunction(func):
             raise UsageError(
                 "flame(...) was given a coroutine function, which it would never await",
-                fix="`with flame:` and in it `await` the call",
+                fix="use `with flame:` and `await` the call inside it",
             )
         self.called = True
         self._meter.abandon()

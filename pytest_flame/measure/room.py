@@ -1,9 +1,9 @@
-"""Room on the interpreter's data stack, so that how deep a function is called does not decide what it costs.
+"""Room on the interpreter's data stack, so that the depth of a call does not affect its cost.
 
-CPython 3.11 and later keep the frames of Python functions in chunks of 16 KiB a thread. A call that crosses the end of
-a chunk maps a new one and its return unmaps it, with page faults each time: a loop whose callee lies on the border
+CPython 3.11 and later keep the frames of each thread's Python functions in chunks of 16 KiB. A call that crosses the
+end of a chunk maps a new one and its return unmaps it, with page faults each time: a loop whose callee crosses the end
 costs many times what it costs a frame higher up. A frame too large for a chunk gets a chunk large enough for it,
-doubled from 16 KiB, and all it calls lies in what that chunk has left. Pages that nobody touches cost nothing.
+doubled from 16 KiB, and everything it calls lies in the rest of that chunk. Untouched pages cost nothing.
 
 Source: ``push_chunk`` in CPython's Python/pystate.c; python/cpython#142183.
 """
@@ -20,20 +20,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MEASURED_ROOM: Final = 32 << 20
-"""Bytes for all that is called while a test is measured: 30,000 frames of a kilobyte."""
+"""Bytes for everything called while a test is measured: 30,000 frames of a kilobyte."""
 THREAD_ROOM: Final = 512 << 10
-"""Bytes for all that a thread calls. Its chunk, of twice the size, stays below that of a huge page: mapping one for
-each thread that starts would be seen."""
+"""Bytes for everything a thread calls. Its chunk, of twice the size, stays below a huge page: mapping one for each new
+thread would be noticeable."""
 
 _SLOT_BYTES: Final = struct.calcsize("P")
 _OVERHEAD_SLOTS: Final = 1000
-"""What CPython wants free beside the frame (``MINIMUM_OVERHEAD``)."""
+"""What CPython keeps free next to the frame (``MINIMUM_OVERHEAD``)."""
 
 
 def roomy(room: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Gives a function a frame after which its thread has ``room`` bytes, a power of two, for what it calls.
 
-    Only the size of its evaluation stack is changed: no frame more, the same name and lines.
+    Only the size of its evaluation stack is changed: no extra frame, the same name and lines.
     """
 
     def enlarge(function: Callable[P, R]) -> Callable[P, R]:

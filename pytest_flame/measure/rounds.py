@@ -24,13 +24,13 @@ from pytest_flame.sampling.meter import NS_PER_S, Meter
 
 MIN_ROUND_CPU_NS: Final = 20_000_000
 MIN_ROUND_WALL_NS: Final = 60_000_000
-"""Enough for a body that mostly waits: its rounds end by the wall clock."""
+"""Enough for a body that mostly waits: its rounds end by wall time."""
 MAX_ROUNDS: Final = 400
 MAX_ITERATIONS: Final = 50_000_000
 SLOWDOWN_LIMIT: Final = 6
 """A process that takes this many times its planned time stops early (after three rounds)."""
 LIMIT_PART: Final = 0.8
-"""Of the time for all calls; a round that would end later is not begun."""
+"""Share of the time for all calls; a round that would end later is not begun."""
 
 
 class StepKind(enum.Enum):
@@ -45,7 +45,7 @@ class Step:
     kind: StepKind
     iterations: int
     turns: repeat[None] = field(init=False, compare=False)
-    """One for each iteration; what is left of them tells where a body raised."""
+    """One for each iteration; the remaining ones show where a body raised."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turns", repeat(None, self.iterations))
@@ -56,20 +56,20 @@ class RoundsDone:
     """What a process has done so far; read after the generator ended, or when the body raised."""
 
     calls: int = 0
-    """Iterations of the body in steps that finished."""
+    """Iterations of the body in finished steps."""
     step: Step | None = None
-    """The step of the body that is under way."""
+    """The current step of the body."""
     finished: bool = False
     plan: Plan | None = None
     round_wall_ns: int = 0
     loop_cost: int = 0
     first_call_ns: int | None = None
-    """CPU of the body's very first call; it may be a round of its own, or lie before the rounds."""
+    """CPU of the body's first call; it may be a separate round, or come before the rounds."""
     rounds: list[Round] = field(default_factory=list)
     outside: Outside | None = None
     """Over the rounds that count."""
     unseen: str | None = None
-    """Why the cost of these rounds is not known: processes that work for the body could not be read."""
+    """Why the cost of these rounds is unknown: processes that work for the body could not be read."""
 
     def passed(self) -> int:
         """Iterations of the body that returned, when one just raised."""
@@ -85,7 +85,7 @@ class RoundsDone:
 
 
 def announced(steps: Iterator[Step], pulse: Pulse) -> Iterator[Step]:
-    """The same steps; those of the body are announced to whoever watches for a hang."""
+    """The same steps; those of the body are announced to detect a hang."""
     for step in steps:
         if step.kind is StepKind.BODY:
             pulse.before(step.iterations)
@@ -106,7 +106,7 @@ def rounds(
 ) -> Iterator[Step]:
     """Yields steps. With ``regions`` the body itself enters and leaves the meter (``with flame:``, ``fresh=True``);
     otherwise each round is one region. ``time_s`` is this process's share of the budget, ``limit_s`` what all its calls
-    may take: a body far slower than it was planned for gets shorter and fewer rounds, and is measured all the same."""
+    may take: a body far slower than planned gets shorter and fewer rounds, and is still measured."""
     if plan is None:
         yield from _calibrate(meter, progress, time_s, regions=regions)
         progress.finished = True
@@ -118,7 +118,7 @@ def rounds(
         yield from _round(meter, progress, 1, sampled=False, regions=regions)
     if not regions:
         if plan.iterations > 1:
-            meter.region_cost_ns = 0.0  # nothing beside a round
+            meter.region_cost_ns = 0.0  # negligible compared with a round
         yield from _empty_loop(meter, progress, plan.iterations)
     iterations = plan.iterations
     if plan.warm_up or iterations > 2:
@@ -141,8 +141,8 @@ def rounds(
 def _warm_up(
     meter: Meter, progress: RoundsDone, calls: int, iterations: int, time_s: float, limit_s: float, *, regions: bool
 ) -> Generator[Step, None, int]:
-    """So many calls that do not count, in growing steps. Returns the iterations of a round: fewer than planned where
-    it would last far longer than all rounds should, as on a side that is very much slower."""
+    """Warm-up calls that do not count, in growing steps. Returns the iterations of a round: fewer than planned if it
+    would last far longer than all rounds should, as on a much slower side."""
     meter.begin(sampled=False)
     if not regions:
         meter.enter()
@@ -152,7 +152,7 @@ def _warm_up(
         yield from progress.body(chunk)
         each = (clocks.monotonic_ns() - began) / chunk / NS_PER_S
         done += chunk
-        # The first call is often cold: believed only where another one like it would be too many.
+        # The first call is often cold: trusted only if another one like it would take too long.
         if (progress.calls > 1 or each > limit_s / 4) and each * iterations > 2 * time_s:
             most = max(1, min(iterations, int(time_s / 2 / each)))
         chunk = min(done, calls - done)
@@ -163,13 +163,13 @@ def _warm_up(
 
 
 def _note_first(progress: RoundsDone, done: Round) -> None:
-    """The body's first call, where it was a round of its own."""
+    """The body's first call, if it was a separate round."""
     if progress.first_call_ns is None and done.iterations == 1:
         progress.first_call_ns = done.cpu_ns
 
 
 def which_sampled(count: int, rng: random.Random) -> list[bool]:
-    """Of every two rounds one, the first or the second by chance; the only one of a process is sampled."""
+    """One of every two rounds, randomly the first or the second; if a process has only one round, it is sampled."""
     if count == 1:
         return [True]
     flags = [flag for _ in range((count + 1) // 2) for flag in rng.sample((True, False), 2)]
@@ -192,7 +192,7 @@ def _round(
 
 
 def _calibrate(meter: Meter, progress: RoundsDone, time_s: float, *, regions: bool) -> Iterator[Step]:
-    """Grow the round until it is long enough, then see how many fit into the process's time."""
+    """Grow the round until it is long enough, then compute how many fit into the process's time."""
     iterations = 1
     while True:
         meter.begin(sampled=False)
@@ -204,7 +204,7 @@ def _calibrate(meter: Meter, progress: RoundsDone, time_s: float, *, regions: bo
             meter.leave()
         elapsed = meter.elapsed_ns
         done = meter.end(iterations)
-        # The first call is often cold: believe a single iteration only when it is long by far.
+        # The first call is often cold: trust a single iteration only if it is long by far.
         cold = progress.calls == 1 and elapsed < 10 * MIN_ROUND_WALL_NS
         long_enough = done.cpu_ns >= MIN_ROUND_CPU_NS or elapsed >= MIN_ROUND_WALL_NS
         if not cold and (long_enough or iterations >= MAX_ITERATIONS):
@@ -219,7 +219,7 @@ def _calibrate(meter: Meter, progress: RoundsDone, time_s: float, *, regions: bo
 
 
 def _empty_loop(meter: Meter, progress: RoundsDone, iterations: int) -> Iterator[Step]:
-    """Cost of one iteration that does nothing: the smallest of a few, at most a few milliseconds each."""
+    """Cost of an empty iteration: the smallest of a few, at most a few milliseconds each."""
     if meter.counts:
         return
     count = min(iterations, 20_000)
@@ -235,7 +235,7 @@ def _empty_loop(meter: Meter, progress: RoundsDone, iterations: int) -> Iterator
 
 
 def empty_region_ns(meter: Meter, regions: int = 8) -> float:
-    """What reading the clocks around nothing is seen to cost: the smallest of a few means."""
+    """The measured cost of reading the clocks around nothing: the smallest of a few means."""
     costs = []
     for _ in range(5):
         meter.begin(sampled=False)

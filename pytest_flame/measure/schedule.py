@@ -1,7 +1,7 @@
-"""Measuring many tests: one process, or one pair, of each in turn, in random order, until each has enough.
+"""Measures many tests: one process, or one pair, of each in turn, in random order, until each has enough.
 
-A burst of noise then touches one process of several tests instead of all processes of one. Who has enough is for each
-test's referee to say.
+A burst of noise then affects one process of several tests instead of all processes of one. Each test's referee decides
+when it has enough.
 """
 
 from __future__ import annotations
@@ -37,52 +37,50 @@ MIN_PROCESSES_SLOW: Final = 5
 
 
 _ENDS_BOTH: Final = frozenset({Status.NO_SAMPLER, Status.OUT_OF_TIME, Status.HUNG})
-"""The other side need not be asked."""
+"""The other side need not be run."""
 
 
 _ROOM: Final = {
     **dict.fromkeys(
         (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-        f"the folder for temporary files, {tempfile.gettempdir()}, has no room: TMPDIR=DIR names another one",
+        f"the folder for temporary files, {tempfile.gettempdir()}, is full: set TMPDIR=DIR to another one",
     ),
-    **dict.fromkeys(
-        (errno.EMFILE, errno.ENFILE), "this process may open no more files: `ulimit -n` shows and sets how many"
-    ),
-    errno.EAGAIN: "no more processes may be started: `ulimit -u` shows and sets how many",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "this process has reached its limit of open files: see `ulimit -n`"),
+    errno.EAGAIN: "the limit of processes is reached: see `ulimit -u`",
 }
 
 
 class Referee(Protocol):
     def wants_more(self, base: Recording | None, head: Recording) -> bool:
-        """Asked after each process of head or each pair, with all there are so far; ``base`` is None without pairs."""
+        """Called after each process of head or each pair, with all so far; ``base`` is None without pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One test to measure. ``stored`` lends its iterations and hash seeds, so that both sides run alike."""
+    """One test to measure. The iterations and hash seeds of ``stored`` are used, so that both sides run alike."""
 
     test_id: str
     file: Path
     processes: int
-    """At most, of each side and each of the referee's stages."""
+    """The maximum per side and per stage of the referee."""
     processes_given: bool
     time_s: float
-    """For so many processes."""
+    """The time for all these processes."""
     fresh: bool
     metric: Metric = CPU
     stored: Recording | None = None
     place: Path | None = None
     seen: Seen | None = None
-    """As the run has collected the test; None: not compared."""
+    """The test as the run collected it; None: not compared."""
     referee: Callable[[int], Referee] | None = None
-    """Given the processes the budget allows. Without one, they are all measured."""
+    """Called with the number of processes the budget allows. Without it, they are all measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of one target: recordings (maybe of fewer processes than asked), or why there are none.
+    """The outcome of one target: recordings (possibly of fewer processes than requested), or why there are none.
 
-    ``base`` and ``head`` hold whole pairs only; ``base`` is None where head was measured alone.
+    ``base`` and ``head`` hold complete pairs only; ``base`` is None if head was measured alone.
     """
 
     test_id: str
@@ -94,10 +92,10 @@ class Measured:
     asked: int
     wall_s: float
     complete: bool
-    """The referee, or the number asked for, was satisfied."""
+    """The referee was satisfied, or the requested number was reached."""
     referee: Referee | None = None
     left: tuple[str, ...] = ()
-    """Commands of processes that its workers left running, and that were ended."""
+    """Commands of processes that its workers left running, and that were killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +110,12 @@ class RunSettings:
     kernel_frames: bool = False
     native_frames: bool = False
     deadline_s: float | None = None
-    """Of each process; None: from what base takes."""
+    """Per process; None: derived from what base takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launchers:
-    """Who starts the workers of each side; without ``base``, head is measured alone."""
+    """Starts the workers of each side; without ``base``, head is measured alone."""
 
     head: Launcher
     base: Launcher | None = None
@@ -125,7 +123,7 @@ class Launchers:
 
 class Progress(Protocol):
     def began(self, test_id: str, process: int, processes: int, left_s: float | None, *, pairs: bool = False) -> None:
-        """A process of a test starts, or a pair; ``left_s`` is what the run still needs at most, where it is known."""
+        """A process or pair of a test starts; ``left_s`` is the most the run still needs, if known."""
 
 
 @dataclass
@@ -144,9 +142,9 @@ class _State:
     left: dict[str, None] = field(default_factory=dict)
     """In the order they were met."""
     took_s: dict[str, float] = field(default_factory=dict)
-    """By side: the longest of its processes so far, from start to end."""
+    """By side: the time of its longest process so far, from start to end."""
     base_call_s: float | None = None
-    """One call of the body on base, by the clock on the wall."""
+    """Wall time of one call of the body on base."""
 
     @property
     def wanting(self) -> bool:
@@ -198,7 +196,7 @@ def measure(
 
 @contextlib.contextmanager
 def _termination_interrupts() -> Iterator[None]:
-    """What ends a run from outside (a cancelled job, a closed terminal) ends it as Ctrl-C does: no worker stays."""
+    """Ending a run from outside (a cancelled job, a closed terminal) works like Ctrl-C: no worker is left."""
     taken: list[signal.Signals] = []
     try:
         if threading.current_thread() is threading.main_thread():
@@ -238,10 +236,10 @@ class _Run:
     states: Sequence[_State]
 
     def set_up(self, state: _State) -> None:
-        """Find the plan: a stored recording's where there is one, calibrated otherwise, on both sides of a pair.
+        """Find the plan: a stored recording's if there is one, otherwise calibrated, on both sides of a pair.
 
-        Base's holds for both: the change is in head. Base goes first: what it takes is what head is waited for. That
-        head calibrates as well shows early that it runs, and treats both sides' bytecode caches alike.
+        Base's is used for both: the change is in head. Base goes first: its time sets head's deadline. Calibrating head
+        as well shows early that it runs, and treats both sides' bytecode caches alike.
         """
         target = state.target
         if target.stored is not None:
@@ -259,7 +257,7 @@ class _Run:
                 plan = found[side].plan
                 if side == BASE and plan is not None:
                     state.base_call_s = found[side].round_wall_ns / 1e9 / plan.iterations
-            # Head's own failure comes first: what fails on both sides is no matter of base.
+            # Head's own failure comes first: a failure on both sides is not about base.
             failed = [side for side in (HEAD, BASE) if side in found and found[side].status is not Status.CALIBRATED]
             if failed:
                 state.fail(failed[0], found[failed[0]])
@@ -330,7 +328,7 @@ class _Run:
     def _run(self, state: _State, side: str, job: Job) -> WorkerResult:
         left = self.clock.left()
         if left is not None and left <= 0:
-            return WorkerResult(Status.OUT_OF_TIME, "the run's time was spent (--flame-max-time)")
+            return WorkerResult(Status.OUT_OF_TIME, "the run's time limit was reached (--flame-max-time)")
         launcher = self.places.base if side == BASE else self.places.head
         assert launcher is not None
         job = dataclasses.replace(job, patience=self._patience(state, side))
@@ -349,7 +347,7 @@ class _Run:
         return result
 
     def _patience(self, state: _State, side: str) -> Patience:
-        """Head is waited for by what base took, base and a test without one by what they themselves took before."""
+        """Head's limit comes from what base took, that of base and of a test without one from what they took before."""
         if self.how.deadline_s is not None:
             return Patience.asked_for(self.how.deadline_s)
         stored = state.target.stored
@@ -363,12 +361,12 @@ class _Run:
             message = f"the test {result.hang.words}"
         else:
             message = f"base took {shown_seconds(state.base_call_s)}, head {result.hang.words}"
-        more = "its process and all that it started were ended; --flame-deadline=SECONDS gives each process that long"
+        more = "its process and everything it started were killed; --flame-deadline=SECONDS sets another limit"
         return dataclasses.replace(result, message=message, details="\n\n".join(filter(None, (result.details, more))))
 
 
 def _not_started(error: OSError) -> WorkerResult:
-    """A full disk, no descriptors left, no process: what is measured already stays."""
+    """A full disk, no descriptors left, no process: finished measurements are kept."""
     where = f" ({error.filename})" if error.filename else ""
     return WorkerResult(
         Status.UNUSABLE,

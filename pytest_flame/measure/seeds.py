@@ -1,8 +1,7 @@
-"""What a test draws at random is drawn alike in both processes of a pair, and differently in every pair.
+"""Random data are the same in both processes of a pair, and different in every pair.
 
-The generators are seeded once, before any module of the project or its tests is loaded: whoever seeds them later, a
-test module, a fixture or a plugin, has the last word. Those of libraries that may never be imported are seeded as soon
-as they are.
+The generators are seeded once, before any module of the project or its tests is loaded: a test module, a fixture or a
+plugin that seeds them later takes precedence. Those of libraries that may never be imported are seeded on import.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from typing import Final
 
 _GENERATORS: Final[Mapping[str, str]] = {
     "numpy.random": "seed",
-    "faker.generator": "random.seed",  # factory_boy's as well
+    "faker.generator": "random.seed",  # also factory_boy's
     "model_bakery.random_gen": "baker_random.seed",
     "polyfactory.constants": "DEFAULT_RANDOM.seed",
 }
-"""Module → what seeds the generator that all of the library shares."""
+"""Module → the function that seeds the library's shared generator."""
 
 _OPTIONS: Final[Mapping[str, tuple[object, ...]]] = {
     "randomly_seed": ("default", "last"),
     "hypothesis_seed": (None,),
 }
-"""Options of plugins that seed for themselves → their values where the user has named no seed."""
+"""Options of plugins that do their own seeding → their values if the user gave no seed."""
 
 
 def seed_generators(seed: int) -> None:
-    """``seed``: 0 ≤ seed < 2³², what numpy takes."""
+    """``seed``: 0 ≤ seed < 2³², the range of numpy."""
     random.seed(seed)
     for name in _GENERATORS:
         if name in sys.modules:
@@ -55,7 +54,7 @@ def _seed(module: ModuleType, seed: int) -> None:
 
 
 class _Seeder(importlib.abc.MetaPathFinder):
-    """Finds nothing itself: it only asks the loader of such a module to seed what it has loaded."""
+    """Finds nothing itself: it only makes the loader of such a module seed it after loading."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -68,7 +67,7 @@ class _Seeder(importlib.abc.MetaPathFinder):
         others = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
         spec = next((found for finder in others if (found := finder.find_spec(fullname, path, target))), None)
         if spec is not None and spec.loader is not None:
-            # A copy: the loader of a zip file loads all that is in it.
+            # A copy: the loader of a zip file loads everything in it.
             spec.loader = loader = copy.copy(spec.loader)
             loader.exec_module = functools.partial(self._execute, loader.exec_module)  # type: ignore[method-assign]
         return spec

@@ -1,4 +1,4 @@
-"""Reads from pytest what ``measure/agreement.py`` compares, in the run and in its workers alike."""
+"""Reads from pytest what ``measure/agreement.py`` compares, both in the run and in its workers."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _OWN_OPTIONS: Final = frozenset(
 )
 _OWN_SETTINGS: Final = frozenset({"addopts", "cache_dir", "log_file", "log_cli", "faulthandler_timeout"})
 _UNDECIDED: Final = (OutcomeException, TypeError)
-"""A mark that can't be evaluated: the test fails with it when it is run."""
+"""A mark that can't be evaluated: the test fails with it when run."""
 
 
 def see(item: pytest.Item, identity: Identity) -> Seen:
-    """Nothing of the test is run but the conditions of its marks."""
+    """Runs nothing of the test but the conditions of its marks."""
     given = getattr(item, "callspec", None)
     parameters = {} if given is None else given.params
     return Seen(
         skipped=skipped(item),
         expected_to_fail=_expected_to_fail(item),
         function=_function(item),
-        # Sorted: the order of automatic ones is that in which plugins were loaded.
+        # Sorted: the order of autouse fixtures depends on the order in which plugins were loaded.
         fixtures=tuple(sorted(getattr(item, "fixturenames", ()))),
         parameters=tuple(f"{n}={identity.portable(_shown(v))}" for n, v in sorted(parameters.items())),
         marks=tuple(sorted(mark.name for mark in item.iter_markers())),
@@ -47,7 +47,7 @@ def see(item: pytest.Item, identity: Identity) -> Seen:
 
 
 def skipped(item: pytest.Item) -> str | None:
-    """The reason, where marks skip the test or keep it from being run."""
+    """The reason, if marks skip the test or keep it from running."""
     for owner in (getattr(item, "function", None), getattr(item, "cls", None)):
         if getattr(owner, "__unittest_skip__", False):
             return str(getattr(owner, "__unittest_skip_why__", ""))
@@ -76,14 +76,14 @@ def _function(item: pytest.Item) -> str:
 
 
 def option_parser(config: pytest.Config) -> argparse.ArgumentParser:
-    """pytest's, with the options of all plugins."""
+    """pytest's parser, with the options of all plugins."""
     parser: Any = config._parser
     made: argparse.ArgumentParser = parser.optparser if hasattr(parser, "optparser") else parser._getparser()  # < 9.1
     return made
 
 
 def conditions(config: pytest.Config) -> Conditions:
-    """As they are now."""
+    """The current ones."""
     root = str(config.rootpath)
     actions = {action.dest: action for action in option_parser(config)._actions if action.option_strings}
     options: dict[str, str] = {}
@@ -107,12 +107,12 @@ def conditions(config: pytest.Config) -> Conditions:
 
 
 def differences(config: pytest.Config, run: str) -> list[str]:
-    """Of this process from the run, whose conditions stand in the file ``run``; none where no file is named."""
+    """Differences of this process from the run, whose conditions are in the file ``run``; none without a file."""
     return list(Conditions.read(Path(run)).differences(conditions(config))) if run else []
 
 
 def _plugins(config: pytest.Config) -> Iterator[str]:
-    """Names, without conftest files and those that a process gives to objects by their address."""
+    """Names, without conftest files and without names derived from an object's address."""
     for name, plugin in config.pluginmanager.list_name_plugin():
         own = name.startswith(("flame", "pytest_flame.measure"))
         if plugin is not None and not (own or name.isdigit() or Path(name).is_absolute()):
@@ -127,7 +127,7 @@ def _setting(config: pytest.Config, name: str, root: str) -> str:
 
 
 def _shown(value: Any, root: str = "") -> str:
-    """Text that is the same in every process where the value is."""
+    """Text that is the same in every process that has the same value."""
     if value is None or isinstance(value, (str, bytes, int, float, complex, Path)):
         shown = repr(str(value) if isinstance(value, Path) else value)
         return shown.replace(root, "{rootdir}") if root else shown

@@ -1,6 +1,6 @@
-"""Which commands this process starts, for the message that has to name one.
+"""Records which commands this process starts, for the message that has to name one.
 
-An audit hook cannot be taken out again and costs a call for each event: only for a process whose figures are not used.
+An audit hook cannot be removed and costs a call per event: only for a process whose figures are not used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MOST: Final = 20
 
 
 class Started:
-    """From ``watch`` on."""
+    """Since ``watch``."""
 
     def __init__(self) -> None:
         self._commands: dict[str, None] = {}
@@ -39,7 +39,7 @@ class Started:
 
 
 def _text(command: Any) -> str:
-    """Of a command line, as text or as its words."""
+    """The command of a command line, given as text or as words."""
     if isinstance(command, (str, bytes, os.PathLike)):
         return os.fsdecode(command)
     return " ".join(os.fsdecode(word) for word in command) if isinstance(command, Iterable) else repr(command)

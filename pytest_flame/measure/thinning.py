@@ -1,4 +1,4 @@
-"""Output and records that pile up while a body is called again and again, down to their beginning and their end."""
+"""Reduces output and records that accumulate while a body is called repeatedly to their beginning and end."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import IO, Final, TypeVar
 T = TypeVar("T")
 
 ROOM: Final = 16 << 10
-"""Bytes kept of the beginning, and as many of the end."""
+"""Bytes kept of the beginning, and of the end."""
 MOST: Final = 100
-"""Entries of a list kept of either end, at most."""
+"""The most entries of a list kept at each end."""
 
 _MARK: Final = re.compile(rb"\n\[\.\.\. (\d+) bytes left out \.\.\.\]\n")
 _MARK_ROOM: Final = 64
@@ -23,7 +23,7 @@ _CHARACTER: Final = 4
 
 
 def thin_file(file: IO[bytes]) -> None:
-    """``file`` can be read and written anywhere. It is left at its end, where its writers go on."""
+    """``file`` is readable, writable and seekable. Its position is left at the end, where its writers continue."""
     size = file.seek(0, os.SEEK_END)
     if size <= 2 * ROOM + _MARK_ROOM + 2 * _CHARACTER:
         return
@@ -48,14 +48,14 @@ def thinned(text: str) -> str:
 
 
 def thin_list(entries: list[T], size: Callable[[T], int], mark: T | None = None) -> None:
-    """In place: as many entries of either end as have room there, and ``mark`` between them."""
+    """In place: as many entries of each end as fit, with ``mark`` between them."""
     first, last = _fitting(entries, size), _fitting(reversed(entries), size)
     if first + last < len(entries):
         entries[first : len(entries) - last] = [] if mark is None else [mark]
 
 
 def _fitting(entries: Iterable[T], size: Callable[[T], int]) -> int:
-    """How many of the first entries have room; the first one has, whatever its size."""
+    """How many of the first entries fit; the first one always does, whatever its size."""
     count, taken = 0, 0
     for entry in islice(entries, MOST):
         taken += size(entry)
@@ -71,5 +71,5 @@ def _character_end(text: bytes, end: int) -> int:
 
 
 def _from_character(text: bytes) -> bytes:
-    """From the first character that is whole."""
+    """From the first complete character."""
     return text[next((i for i in range(_CHARACTER) if text[i] & 0xC0 != 0x80), 0) :]

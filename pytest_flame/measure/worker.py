@@ -38,7 +38,7 @@ _PLUGIN = "--flame-plugin"
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     parser.addoption("--flame-job", help="internal: the process to measure")
     parser.addoption(_PLUGIN, action="append", help="internal: MODULE:NAME of an object to register")
-    # Before the command line is parsed: they may have options of their own.
+    # Before the command line is parsed: they may define options.
     for argument in sys.argv:
         if argument.startswith(f"{_PLUGIN}="):
             module, _, name = argument.removeprefix(f"{_PLUGIN}=").partition(":")
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
-    """A conftest file that asks the base for what only head has ends pytest before there is a session."""
+    """A conftest file that needs something from base that only head has ends pytest before there is a session."""
     job = Job.read(Path(early_config.known_args_namespace.flame_job))
     seeds.seed_generators(job.hash_seed)
     enlarge_threads()
@@ -78,7 +78,7 @@ def _failed_import(job: Job, error: BaseException, text: str) -> WorkerResult:
 
 
 def _absence(job: Job, error: BaseException) -> str | None:
-    """Only a base can lack what head's tests need."""
+    """Only base can lack what head's tests need."""
     if job.provenance is None or job.provenance.side != "base":
         return None
     return absence(error, job.provenance)
@@ -98,16 +98,16 @@ class Worker:
         self.found = False
         self.collected: list[str] = []
         self.skipped: str | None = None
-        """Why the whole file is."""
+        """Why the whole file is skipped."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Subtests report their failures here and let the body go on."""
+        """Subtests report their failures here and let the body continue."""
         if report.failed and self.failures.aside is None:
             self.failures.aside = report
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, settings: Any) -> bool:
-        """pytest-timeout's limits are for one call, this process makes many: they are watched from outside."""
+        """pytest-timeout's limits are for one call, but this process makes many: they are enforced from outside."""
         self.pulse.own_timeout(float(settings.timeout))
         return True
 
@@ -123,14 +123,14 @@ class Worker:
             self.failures.absent = _absence(self.job, call.excinfo.value)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """Of a folder that is collected only what leads to the test's file."""
+        """Of a collected folder, only what leads to the test's file."""
         file = Path(self.job.file)
         narrowed = self.job.place != self.job.file and collection_path != file and collection_path not in file.parents
         return True if narrowed else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
-        """Which tests run is decided: what plugins deselect here is kept, with what they did to it."""
+        """The run has selected the tests: what plugins deselect here is kept, with their changes to it."""
         collected = [*items]
         yield
         wanted = {self.job.node_id}
@@ -178,15 +178,15 @@ class Worker:
         if self.skipped is not None:
             why = f"its file is skipped there: {self.skipped}"
         elif like := [i for i in self.collected if i.partition("[")[0] == name]:
-            why = f"it has other parameters there: {', '.join(i.removeprefix(name) for i in like[:3])}"
+            why = f"it has different parameters there: {', '.join(i.removeprefix(name) for i in like[:3])}"
         else:
-            why = f"{len(self.collected)} other tests are in its file there"
+            why = f"{len(self.collected)} other tests were found in its file there"
         differing = differences(config, self.job.conditions)
-        message = f"the test is not there in its worker process: {why}"
+        message = f"the test was not found in its worker process: {why}"
         return WorkerResult(Status.MISSING, _with(message, differing), "\n".join(differing))
 
     def _disagreement(self, item: pytest.Item) -> WorkerResult | None:
-        """The base's code may make another test of it; what the run's own code made of it, it has to make again."""
+        """Base's code may turn it into a different test; head's code has to give the same test as in the run."""
         provenance, seen = self.job.provenance, self.job.seen
         if seen is None or (provenance is not None and provenance.side == "base"):
             return None
@@ -194,11 +194,11 @@ class Worker:
         if not found:
             return None
         differing = differences(item.config, self.job.conditions)
-        message = f"the test is another one in its worker process: {said(found)}"
+        message = f"the test is different in its worker process: {said(found)}"
         return WorkerResult(Status.DIFFERENT, _with(message, differing), "\n".join([*found, *differing]))
 
     def _proven(self, result: WorkerResult) -> WorkerResult:
-        """What was measured, or failed, counts only where it was this side's code."""
+        """A measurement or failure counts only if it was this side's code."""
         provenance = self.job.provenance
         if provenance is None or result.status in (Status.SKIPPED, Status.XFAILED, Status.NO_SAMPLER):
             return result
@@ -209,7 +209,7 @@ class Worker:
 
 
 def _identity(job: Job) -> Identity:
-    """Ids may hold this side's tree, and by way of the environment the checkout itself."""
+    """Ids may contain this side's tree and, through the environment, the checkout itself."""
     provenance, root = job.provenance, Path(job.root)
     if provenance is None:
         return Identity.at((root, top_of(root)))

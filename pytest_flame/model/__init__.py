@@ -1,4 +1,4 @@
-"""The data that flows through pytest-flame, from samples to verdicts.
+"""The data that flow through pytest-flame, from samples to verdicts.
 
 Everything here is frozen, imports nothing of the package but ``errors``, and each compound type has a
 ``check`` that raises ``IntegrityError`` when an invariant is broken. Costs are whole numbers in the terms of their

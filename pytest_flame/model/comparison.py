@@ -11,7 +11,7 @@ from pytest_flame.model.metric import CPU, Metric
 
 
 class Change(enum.Enum):
-    """What happened to a frame, in the words of the report."""
+    """What happened to a frame, as in the report."""
 
     UNCHANGED = "unchanged"
     SLOWER = "slower"
@@ -23,7 +23,7 @@ class Change(enum.Enum):
 
 
 class Under(enum.Enum):
-    """Under which of its callers a frame grew, as far as it is shown."""
+    """Under which of its callers a frame grew, as far as shown."""
 
     UNKNOWN = "unknown"
     EVERY = "every"
@@ -34,8 +34,8 @@ class Under(enum.Enum):
 class FrameDelta:
     """Growth of one frame between two recordings; per iteration, picoseconds.
 
-    ``delta`` is inclusive, ``self_delta`` the frame's own. ``low`` and ``high`` bound ``delta``
-    simultaneously over the test's frames. ``growth`` says which of both tests gave ``p_adjusted``.
+    ``delta`` is inclusive, ``self_delta`` is self cost. ``low`` and ``high`` bound ``delta``
+    simultaneously over the test's frames. ``growth`` says which of the two tests gave ``p_adjusted``.
     """
 
     frame: Frame
@@ -48,12 +48,12 @@ class FrameDelta:
     p_adjusted: float
     """Family-wise adjusted p of "grew by more than the frame threshold" (the smaller of self and inclusive)."""
     significant: bool
-    """The change, up or down, is real at the stated level (against zero, family-wise)."""
+    """The change, up or down, is significant at the stated level (against zero, family-wise)."""
     over_threshold: bool
     """Grew by more than the frame threshold, family-wise."""
     change: Change = Change.UNCHANGED
     caller: Frame | None = None
-    """Who calls it more, for ``MORE_CALLS``; the only caller under which it grew, where there is one."""
+    """The caller that calls it more, for ``MORE_CALLS``; the only caller under which it grew, if there is one."""
     own_delta: int = 0
     """For a culprit: growth left after its culprit descendants are subtracted."""
     line: SourceLine | None = None
@@ -61,11 +61,11 @@ class FrameDelta:
     self_high: int = 0
     """Bounds of ``self_delta``, as those of ``delta``."""
     blind: int | None = None
-    """Smallest growth of this very frame this run would have named with 95 % probability; None where none would."""
+    """Smallest growth of this frame that this run would have named with 95 % probability; None if none would."""
     under: Under = Under.UNKNOWN
     """``ONE``: under ``caller`` only."""
     relative: float | None = None
-    """For a culprit: its growth over its base cost where it grew (under ``caller`` only for ``ONE``)."""
+    """For a culprit: its growth relative to its base cost where it grew (under ``caller`` only for ``ONE``)."""
     called_from: Frame | None = None
     """For a culprit of a library: the project's function, or the test's body, under which most of its growth is."""
     renamed_from: Frame | None = None
@@ -116,23 +116,24 @@ class Comparison:
     frames: tuple[FrameDelta, ...] = ()
     """Every frame of the union of both sides, largest absolute inclusive delta first."""
     culprits: tuple[FrameDelta, ...] = ()
-    """Largest own growth first; never contains MOVED frames."""
+    """Largest growth of self cost first; never contains MOVED frames."""
     moved: tuple[FrameDelta, ...] = ()
     blind_below: int = 0
-    """Smallest own growth of a typical frame this run would have named with 95 % probability."""
+    """Smallest growth of self cost of a typical frame that this run would have named with 95 % probability."""
     notes: tuple[str, ...] = ()
     unclear: tuple[FrameDelta, ...] = ()
-    """Grew while others lost cost to them, without the sum being shown to have stayed; neither culprit nor moved."""
+    """Grew while others lost cost to them, without an unchanged sum being shown; neither culprit nor moved."""
     alike: bool = False
     """Everything is slower by the same factor: the whole test regressed and no function stands out."""
     unresolved: tuple[Frame, ...] = ()
-    """Frames that may still turn out to be over their thresholds when the budget's remaining processes are in."""
+    """Frames that may still turn out to be over their thresholds once the budget's remaining processes are measured."""
     session_sd: float = 0.0
-    """Sd (log scale) between recordings of the same code that the interval allows for; 0 where measured together."""
+    """Sd (log scale) between recordings of the same code that the interval allows for; 0 if measured together."""
     sessions: int = 0
-    """Recordings of base that ``session_sd`` was estimated from; 0 where it is assumed."""
+    """Recordings of base that ``session_sd`` was estimated from; 0 if it is assumed."""
     tested: bool = True
-    """False where there are too few profiles to know their noise: costs and deltas hold, intervals and p do not."""
+    """False if there are too few profiles to estimate their noise: costs and deltas are valid, intervals and p are
+    not."""
     outweighed: tuple[FrameDelta, ...] = ()
     """Grew by more than the frame threshold, but by no more than the whole test may, in a test that improved."""
 
@@ -143,7 +144,7 @@ class Comparison:
 
     @property
     def frame_threshold(self) -> float:
-        """What a function may grow by, as a part of the test: in a test that improved, as much as the test itself."""
+        """How much a function may grow, as a share of the test: in a test that improved, as much as the test itself."""
         return self.limits.frame_threshold_of(improved=self.improved)
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""A function and a stack of them: what costs are assigned to."""
+"""A function, and a stack of them: what costs are assigned to."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Frame(NamedTuple):
     """A function's identity: module and qualified name, never a line number or a checkout path.
 
     Written ``module:qualname``; native frames are ``library:symbol`` and kernel frames ``kernel:symbol``. A frame of
-    another tool's profile may have no module and is written as it stands there.
+    another tool's profile may have no module and is written as in that profile.
 
     A named tuple because nearly all work on large profiles is hashing and comparing frames, which a tuple does
-    several times as fast as a dataclass.
+    several times faster than a dataclass.
     """
 
     module: str
@@ -43,7 +43,7 @@ class Frame(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> Frame:
-        """Inverse of ``name`` for frames with a module: split at the first colon (module names hold none)."""
+        """Inverse of ``name`` for frames with a module: split at the first colon (module names contain none)."""
         module, _, qualname = name.partition(":")
         return cls(module, qualname)
 
@@ -55,12 +55,12 @@ Stack = tuple[Frame, ...]
 """Root first. The root is the test body."""
 
 KERNEL_NOT_SAMPLED: Final = Frame("kernel", "[not sampled]")
-"""Kernel time of a process whose kernel side could not be sampled: the right size, no place."""
+"""Kernel time of a process whose kernel side could not be sampled: known in size, not in place."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """Where a frame is defined: ``path`` relative to the repository where it lies inside it."""
+    """Where a frame is defined: ``path`` relative to the repository if inside it."""
 
     path: str
     line: int

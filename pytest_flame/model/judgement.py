@@ -1,4 +1,4 @@
-"""What is said of a test, and of a run."""
+"""The verdict on a test, and the result of a run."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What a rule holds against a test. It convicts where the same is held against fresh pairs again."""
+    """A rule's objection against a test. It convicts if the rule raises it again on fresh pairs."""
 
     rule: str
     subject: Frame | None = None
-    """The function; None where it is the whole test."""
+    """The function; None for the whole test."""
     bound: float = field(default=0.0, compare=False)
-    """What was surely exceeded, as a part of the test's base cost."""
+    """The bound that was surely exceeded, as a share of the test's base cost."""
     by_alpha: bool = field(default=False, compare=False)
-    """Raised falsely at most as often as the comparison's alpha says: a smaller one makes it surer."""
+    """Whether its false alarm rate is at most the comparison's alpha, so that a smaller alpha makes it more certain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on one test and everything the reports show of it."""
+    """The verdict on one test and everything the reports show about it."""
 
     test_id: str
     verdict: Verdict
@@ -45,21 +45,21 @@ class Judgement:
     base: Recording | None = None
     head: Recording | None = None
     details: str = ""
-    """Several lines where there are some: a traceback, a list of differing fingerprint entries."""
+    """Several lines, if any: a traceback, a list of differing fingerprint entries."""
     notes: tuple[str, ...] = ()
     """Warnings that do not change the verdict: drift, lost samples, session variance unknown, …"""
     interleaved: bool = False
-    """Both sides were measured together; otherwise base is as stored."""
+    """Whether both sides were measured together; otherwise base is stored."""
     base_commit: str | None = None
     """The commit that was measured as base."""
     objections: tuple[Objection, ...] = ()
-    """What all rules hold against the test, whichever of them gave the verdict."""
+    """The objections of all rules against the test, whichever of them gave the verdict."""
     baseline_written: str | None = None
-    """The baseline that this run wrote for the test, relative to the root: what head costs was accepted."""
+    """The baseline that this run wrote for the test, relative to the root: head's cost was accepted."""
 
 
 class GateChangeKind(enum.Enum):
-    """How a change touches the gate itself, in the words of the report; the most serious first."""
+    """How a change affects the gate itself, as in the report; the most serious first."""
 
     UNMARKED = "no longer marked"
     SKIPPED = "no longer run"
@@ -81,23 +81,23 @@ class GateChange:
 
     @property
     def lost(self) -> bool:
-        """Something was gated and is not any more, or nobody can tell: ``--flame-strict`` fails on it."""
+        """Something is no longer gated, or this is not known: ``--flame-strict`` fails on it."""
         return self.kind in (GateChangeKind.UNMARKED, GateChangeKind.SKIPPED, GateChangeKind.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class GateChanges:
-    """What was looked for and found. ``commit`` is what the working tree was compared with, None where with nothing."""
+    """The result of the check. ``commit`` is what the working tree was compared with; None if with nothing."""
 
     commit: str | None = None
     changes: tuple[GateChange, ...] = ()
     unknown: str = ""
-    """Why the commit could not be looked at."""
+    """Why the commit could not be checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One whole run, as the reports need it."""
+    """One whole run, as needed by the reports."""
 
     judgements: tuple[Judgement, ...]
     mode: str
@@ -106,7 +106,7 @@ class RunResult:
     limits: Limits
     sampler: SamplerInfo | None = None
     overhead: float | None = None
-    """Observer effect: CPU of sampled rounds over unsampled ones, minus 1. None where unknown."""
+    """Observer effect: CPU of sampled rounds over unsampled ones, minus 1. None if unknown."""
     base_commit: str | None = None
     base_source: str | None = None
     """Where the base came from: the baseline directory, or a git ref."""

@@ -1,4 +1,4 @@
-"""What was measured: rounds, samples, processes; all of one side of a test is a recording."""
+"""Measured data: rounds, samples, processes; all processes of one side of a test are a recording."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pytest_flame.model.metric import CPU, Metric
 
 PS_PER_NS: Final = 1000
 FAULT_NS: Final = 250
-"""What a minor page fault costs at least; with the mapping around it or on a virtual machine, several times as much."""
+"""The least a minor page fault costs; including the mapping, or on a virtual machine, it is several times as much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
     """One timed group of iterations. ``cpu_ns`` is exact (clock), all threads, user and kernel, children included;
-    ``wall_ns`` leaves out what the process waited for a CPU."""
+    ``wall_ns`` excludes the time the process waited for a CPU."""
 
     iterations: int
     cpu_ns: int
@@ -29,28 +29,29 @@ class Round:
     spin_ns: int | None = None
     """CPU time of a fixed loop run just before: how fast the processor was. None in recordings without it."""
     minor_faults: int | None = None
-    """Pages the kernel mapped for the process meanwhile, without reading a disk. None in recordings without it."""
+    """Pages the kernel mapped for the process during the round, without reading a disk. None in recordings without
+    it."""
     amount: int | None = None
-    """Of the recording's metric, where that is not CPU time: counted, of all iterations, in the metric's terms."""
+    """The recording's metric over all iterations, in its own terms; None if that is CPU time."""
 
     @property
     def cost(self) -> int:
-        """Of all iterations, in the metric's terms."""
+        """Over all iterations, in the metric's terms."""
         return self.cpu_ns * PS_PER_NS if self.amount is None else self.amount
 
 
 ENOUGH_PLAIN: Final = 0.25
-"""Part of a process's rounds. Every other round is without samples, at least one in three where a process ended early;
+"""Share of a process's rounds. Every other round is without samples, at least one in three if a process ended early;
 recordings of earlier releases have at most one in five."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What the clocks said of all rounds of a process, as far as anything is decided by it."""
+    """Summary of the clocks of all rounds of a process, as far as decisions need it."""
 
     rounds: int
     iterations: int
-    """Of a round, as most have them."""
+    """Iterations per round, the most common number."""
     calls: int
     """Iterations of all rounds."""
     cpu_ns: int
@@ -59,13 +60,13 @@ class Timing:
     sampled_cpu_ns: int
     """Of those with samples."""
     plain_cost: int | None
-    """An iteration in rounds without samples, free of what sampling costs; None where they are too few."""
+    """Cost of an iteration in rounds without samples, free of the cost of sampling; None if they are too few."""
     sampled_cost: int | None
-    """An iteration in rounds with samples; None where there are none."""
+    """Cost of an iteration in rounds with samples; None if there are none."""
     spin_ns: float | None = None
-    """Of the fixed loop, in the median round. None where any round is without it."""
+    """Time of the fixed loop in the median round. None if any round is without it."""
     minor_faults: float | None = None
-    """An iteration's, in the median round: what is touched for the first time counts for nothing."""
+    """Per iteration, in the median round, so pages touched for the first time do not count."""
 
     @classmethod
     @lru_cache(maxsize=4096)
@@ -96,14 +97,14 @@ class Timing:
 
 
 def _median(values: Sequence[float]) -> float:
-    """``statistics`` would bring ``decimal`` into every process that is measured."""
+    """``statistics`` would import ``decimal`` into every measured process."""
     ordered, middle = sorted(values), len(values) // 2
     return float(ordered[middle]) if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def _cheaper_quarter(rounds: Sequence[Round]) -> int:
-    """The mean of the cheaper quarter: noise only ever adds time, and replayed banks of real processes gave it the
-    narrowest intervals of all that average more than one round."""
+    """The mean of the cheaper quarter: noise only adds time, and on replayed banks of real processes it gave the
+    narrowest intervals of all estimators that average more than one round."""
     per_iteration = sorted(r.cost / r.iterations for r in rounds)
     cheaper = per_iteration[: (len(per_iteration) + 3) // 4]
     return round(sum(cheaper) / len(cheaper))
@@ -111,7 +112,7 @@ def _cheaper_quarter(rounds: Sequence[Round]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SampleCounts:
-    """What became of the samples of one process. Missing samples are shown; they never become speed."""
+    """What became of the samples of one process. Missing samples are shown; they never make a test look faster."""
 
     taken: int = 0
     unwindable: int = 0
@@ -123,12 +124,12 @@ class SampleCounts:
     late: int = 0
     """Ticks merged into a later sample, whose weight includes them."""
     throttled: int = 0
-    """Ticks the exact clock says should have come and did not."""
+    """Ticks that were due by the exact clock and did not come."""
     truncated: int = 0
     """So deep that frames are left out; kept, with ``[truncated]`` in their place: at the root beyond what the handler
-    records, else in the middle."""
+    records, otherwise in the middle."""
     guessed: int = 0
-    """With native frames: some caller was guessed, for want of unwind information, and proved possible."""
+    """With native frames: a caller was guessed, for lack of unwind information, and verified as possible."""
     incomplete: int = 0
     """With native frames: some are missing towards the root; the Python frames are all there."""
 
@@ -146,19 +147,20 @@ class StackSample:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What other programs and machines took while the rounds of one process ran. None: the kernel does not say."""
+    """What other programs and machines took while the rounds of one process ran. None: the kernel does not report
+    it."""
 
     wall_ns: int
     cpus: int | None = None
-    """Of the machine: ``steal_ns`` is shared among them."""
+    """CPUs of the machine: ``steal_ns`` is shared among them."""
     steal_ns: int | None = None
-    """Given to other machines by the hypervisor, all CPUs together."""
+    """Stolen for other machines by the hypervisor, all CPUs together."""
     pressure_ns: int | None = None
-    """Some task of the machine waited for a CPU, this process's or another."""
+    """Some task on the machine waited for a CPU, this process's or another."""
     queued_ns: int | None = None
     """The process was ready to run and had no CPU (its first thread)."""
     involuntary_switches: int | None = None
-    """How often it was taken off its CPU before it was done."""
+    """How often it was preempted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +168,16 @@ class Process:
     """One fresh interpreter: the replicate of every statistic."""
 
     rounds: tuple[Round, ...]
-    """Empty where the process was not measured here and now: then ``told`` says what is known of them."""
+    """Empty if the process was not measured in this run: then ``told`` is their summary."""
     stacks: Mapping[Stack, StackSample]
     counts: SampleCounts = field(default_factory=SampleCounts)
     loop_cost: int = 0
     """Cost of one empty iteration, measured in this process; removed from every cost."""
     hash_seed: int = 0
-    """PYTHONHASHSEED, and what the generators of random numbers were seeded with."""
+    """PYTHONHASHSEED, and the seed of the random number generators."""
     outside: Outside | None = None
     first_call_ns: int | None = None
-    """CPU of the body's first call in the process, exact; nothing is taken off. None in recordings without it."""
+    """CPU of the body's first call in the process, exact; nothing is subtracted. None in recordings without it."""
     told: Timing | None = None
 
     @property
@@ -207,19 +209,19 @@ class SamplerInfo:
     """``task-clock``, ``cpu-clock-looks`` (timer rung); ``cycles:u``, ``instructions:u``, with a ``p`` for each
     level of precision the processor gave (perf-list(1))."""
     kernel: bool
-    """Kernel time is sampled at its place; otherwise it is ``KERNEL_NOT_SAMPLED``."""
+    """Whether kernel time is sampled in place; otherwise it is ``KERNEL_NOT_SAMPLED``."""
     frequency_hz: int
     reason: str = ""
-    """Why a better rung was not used, in the system's words."""
+    """Why a better rung was not used: the system's reason."""
     kernel_frames: bool = False
-    """Kernel functions are frames of their own; otherwise their time is the system call's caller's."""
+    """Whether kernel functions are separate frames; otherwise their time counts for the caller of the system call."""
     native_frames: bool = False
-    """Native functions are frames of their own; otherwise their cost is their Python caller's."""
+    """Whether native functions are separate frames; otherwise their cost counts for their Python caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An earlier recording of the same code: what is needed of it to know how much sessions differ."""
+    """An earlier recording of the same code: what is needed to estimate how much sessions differ."""
 
     costs: tuple[int, ...]
     """Exact cost of one iteration in each process (``fold.cost``)."""
@@ -245,7 +247,7 @@ class Recording:
     lines: Mapping[Frame, SourceLine] = field(default_factory=dict)
     fresh: bool = False
     metric: Metric = CPU
-    """What of the body was measured."""
+    """Which cost of the body was measured."""
     seed: int = 0
     recorded_at: str = ""
     """When, ISO 8601 with the offset from UTC; empty where unknown."""
@@ -253,9 +255,9 @@ class Recording:
     """Earlier recordings of the same code on the same machine, oldest first."""
     line_weights: Mapping[Frame, Mapping[int, int]] = field(default_factory=dict)
     """Python function → source line → weight of the samples there (ns, all processes), with the C code the line calls.
-    Only proportions within a function mean something; nothing is decided by them. Empty where unknown."""
+    Only proportions within a function are meaningful; nothing is decided by them. Empty if unknown."""
     floor: float = 0.0
-    """Part of all samples. What took less below some function was added to that function's own (``fold.pruned``)."""
+    """Share of all samples. Calls with less were merged into their caller's self cost (``fold.pruned``)."""
 
     def check(self) -> None:
         if not self.processes:

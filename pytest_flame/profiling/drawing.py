@@ -1,7 +1,7 @@
-"""The picture of a profiled program, drawn in a process of its own: what draws it is never in the program's.
+"""Draws the picture of a profiled program in a separate process: the drawing code is never in the program's.
 
-The program writes folded stacks beside the picture and waits for this module to be run on them; where that goes wrong
-the stacks stay.
+The program writes folded stacks next to the picture and waits for this module to run on them; if that fails, the stacks
+are kept.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pytest_flame.profiling.result import ProfileResult
 
 LIMIT_S: Final = 120.0
 _KEPT: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONPYCACHEPREFIX")
-"""What finds the packages; the rest of the interpreter's variables is about the program."""
+"""Variables needed to find the packages; the interpreter's other variables concern the program."""
 _DROPPED: Final = ("PYTHON", "FLAME_", "COVERAGE_", "COV_CORE_")
 
 
 def draw_elsewhere(profile: ProfileResult, output: Path) -> str | None:
-    """Writes ``output``; where it cannot be drawn, what was kept and how it is drawn, in a sentence. Raises ``OSError``
-    where nothing can be written."""
+    """Writes ``output``; if it cannot be drawn, returns a sentence about what was kept and how to draw it. Raises
+    ``OSError`` if nothing can be written."""
     data = output.with_name(f"{output.name}.folded")
     atomic.write_text(data, profile.folded())
     trouble = _drawn(data, output, profile.summary())
@@ -39,7 +39,7 @@ def draw_elsewhere(profile: ProfileResult, output: Path) -> str | None:
 
 def _drawn(data: Path, output: Path, subtitle: str) -> str | None:
     if not sys.executable:
-        return "this program has no Python interpreter of its own to start"
+        return "this program has no Python interpreter to start"
     command = [sys.executable, "-P", "-m", __name__, str(data), str(output), subtitle]
     environment = {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_DROPPED)}
     null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
@@ -52,11 +52,11 @@ def _drawn(data: Path, output: Path, subtitle: str) -> str | None:
     status = _status(pid)
     if status == 0:
         return None
-    return "it took too long" if status is None else f"what draws it ended with status {status}"
+    return "it took too long" if status is None else f"the drawing process ended with status {status}"
 
 
 def _status(pid: int) -> int | None:
-    """None where it had to be ended."""
+    """None if it had to be killed."""
     with contextlib.suppress(OSError):
         descriptor = os.pidfd_open(pid)
         try:
@@ -77,7 +77,7 @@ def _status(pid: int) -> int | None:
 
 
 def draw_profile(data: Path, output: Path, subtitle: str) -> None:
-    """In the process of its own."""
+    """Runs in the separate process."""
     from pytest_flame.formats import folded
     from pytest_flame.model import PROGRAM_CPU, PS_PER_NS, Profile
     from pytest_flame.profiling.result import cpu_svg

@@ -1,8 +1,8 @@
-"""The ways a process ends or becomes another program, and what has to be done before.
+"""The ways a process ends or becomes another program, and what has to happen before.
 
-A profile has to be stopped and handed in before ``atexit`` is over, before ``os._exit`` (how ``multiprocessing``
-ends its children), before ``os.exec*`` and, where that is asked for, before SIGTERM ends the process with nobody
-having said what it should do. ``os._exit``, ``os.execv`` and ``os.execve`` are replaced while something is watched.
+A profile has to be stopped and delivered before ``atexit`` is over, before ``os._exit`` (how ``multiprocessing`` ends
+its children), before ``os.exec*`` and, if requested, before SIGTERM ends a process that has no handler for it.
+``os._exit``, ``os.execv`` and ``os.execve`` are replaced while there is something to finish.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class EndWatch:
 
 _watches: list[EndWatch] = []
 _replaced: dict[str, Callable[..., Any]] = {}
-"""What stands in ``os`` now for the functions of these names; empty while nothing is watched."""
+"""The replaced functions of ``os``, by name; empty while nothing is replaced."""
 
 
 def watch(finish: Callable[[bool], None], resume: Callable[[], None]) -> EndWatch:
@@ -73,14 +73,14 @@ def forget() -> None:
 
 
 def watch_sigterm() -> None:
-    """Where the program leaves SIGTERM to the system, which would end it without a word."""
+    """If the program leaves SIGTERM to the system, which would end it immediately."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
 
 
 def _give_back() -> None:
     for name, function in _replaced.items():
-        if getattr(os, name) is function:  # else somebody replaced ours, and calls it: it does nothing any more
+        if getattr(os, name) is function:  # otherwise replaced again: ours does nothing now
             setattr(os, name, function.__wrapped__)
     _replaced.clear()
     atexit.unregister(finish_all)
@@ -102,7 +102,7 @@ def _before_exec(original: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
         finish_all(final=False)
         try:
             original(*args, **kwargs)
-        finally:  # it came back: there is no such program
+        finally:  # it returned: there is no such program
             for watched in watches:
                 watched.resume()
 

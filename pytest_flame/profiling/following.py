@@ -1,7 +1,7 @@
-"""Processes that a profiled process starts: joined to its session, or cleanly left alone.
+"""Processes that a profiled process starts: they join its session, or are left alone cleanly.
 
-A child made by ``os.fork`` (so by ``multiprocessing``'s ``fork`` and ``forkserver``, too) is met here in a hook; any
-other Python that starts is told by an environment variable, which the package's start-up file reads
+A child made by ``os.fork`` (so by ``multiprocessing``'s ``fork`` and ``forkserver``, too) is handled here in a hook;
+any other Python process gets an environment variable, which the package's start-up file reads
 (``profiling/program.py``).
 """
 
@@ -18,9 +18,9 @@ VARIABLE: Final = "FLAME_PROFILE_SESSION"
 
 
 def enter(session: ProfileSession, join: Callable[[ProfileSession], None]) -> None:
-    """From now on processes that this one starts belong to the session, if its settings say so.
+    """From now on processes that this one starts belong to the session, if so configured.
 
-    ``join`` is what a forked child does to take part.
+    ``join`` is called in a forked child.
     """
     global _session, _join, _hooked
     _session, _join = session, join

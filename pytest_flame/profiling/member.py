@@ -1,4 +1,4 @@
-"""A process that is profiled from its start, or its fork, to its end, and hands in what it has sampled."""
+"""A process that is profiled from its start, or its fork, to its end, and delivers its samples."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pytest_flame.render.text import printable_text
 
 
 def say(text: str) -> None:
-    """Beside the program's own output, whatever it has made of ``sys.stderr``."""
+    """Writes to the original stderr, whatever the program has done to ``sys.stderr``."""
     stream = sys.__stderr__
     if stream is not None and not stream.closed:
         print(printable_text(f"flame: {text}"), file=stream, flush=True)
 
 
 def join(session: ProfileSession) -> None:
-    """This process takes part in a session from here to its end."""
+    """This process belongs to a session from here to its end."""
     Member(session).begin()
 
 
 def join_folder(folder: Path) -> None:
-    """This process was started by one of a session's. One that is over is none of its business."""
+    """This process was started by a process of a session. A session that is over is ignored."""
     try:
         session = ProfileSession.open(folder)
     except OSError:
@@ -45,7 +45,8 @@ class Member:
         self._finished = False
 
     def begin(self) -> None:
-        """Samples to the end of the process. What makes that impossible is said; the program runs on without."""
+        """Samples to the end of the process. If that is impossible, prints why; the program continues without a
+        profile."""
         if self._begin():
             ending.watch(self._finish, self._resume)
             ending.watch_sigterm()
@@ -76,12 +77,12 @@ class Member:
             self._session.hand_in(self._recorder.part())
             self._leave(final)
         except FileNotFoundError:
-            return  # whoever collects has not waited for this process
+            return  # the collecting process has not waited for this one
         except (OSError, FlameError) as e:
             say(f"the samples of process {os.getpid()} are lost: {e}")
 
     def _resume(self) -> None:
-        """Another program should have taken this process over, and could not: what was handed in goes on."""
+        """The exec of another program failed: the delivered part is continued."""
         self._session = self._session.again()
         self._finished = False
         self._begin()

@@ -20,17 +20,17 @@ class Profiler:
     """Samples the Python stacks of all threads of this process by the CPU they use.
 
     ``frequency`` is in samples per second of a thread's CPU; ``sampler`` is ``auto``, ``perf``, ``timer`` or
-    ``cycles``. With ``native`` the functions of C code have frames of their own, with ``inlined`` also those that the
+    ``cycles``. With ``native`` the functions of C code are separate frames, with ``inlined`` also those that the
     compiler copied into others, as far as there is debug information (which takes seconds to read); with ``kernel``
-    those of the kernel, where that is permitted. With ``tasks`` asyncio tasks stand below the code that created them
-    instead of below the event loop. With ``follow`` Python processes that are started meanwhile (``multiprocessing``
-    with any start method, ``os.fork``, ``subprocess``) are profiled to their own ends; else they are left alone, and
-    the CPU of those that were waited for is the frame ``[children]:[not sampled]``. ``seed`` decides the exact period
+    those of the kernel, where that is permitted. With ``tasks`` asyncio tasks appear below the code that created them
+    instead of below the event loop. With ``follow`` Python processes started while profiling (``multiprocessing`` with
+    any start method, ``os.fork``, ``subprocess``) are profiled until they end; otherwise they are left alone, and the
+    CPU of those that were waited for is the frame ``[children]:[not sampled]``. ``seed`` determines the exact period
     and phase.
 
-    Use it as a context manager, or call ``start`` and ``stop``; started again, it adds to what it has. One profiler
-    can run in a process at a time. Raises ``SamplerUnavailable`` where no sampler works, ``UsageError`` where
-    something is asked for that has no meaning.
+    Use it as a context manager, or call ``start`` and ``stop``; if started again, it adds to its profile. Only one
+    profiler can run in a process at a time. Raises ``SamplerUnavailable`` if no sampler works, ``UsageError`` for
+    invalid arguments.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Profiler:
         self._watch = ending.watch(self._pause, self._recorder.start)
 
     def stop(self) -> None:
-        """Does nothing where it is not running, and in a forked child, which has no part in it."""
+        """Does nothing if it is not running, or in a forked child."""
         if self._recorder.elsewhere:
             return
         self._recorder.stop()
@@ -84,9 +84,9 @@ class Profiler:
 
     @property
     def profile(self) -> ProfileResult:
-        """What was seen until the last ``stop``. Raises ``UsageError`` before it, and while the profiler runs."""
+        """The profile up to the last ``stop``. Raises ``UsageError`` before it, and while the profiler runs."""
         if self.running:
-            raise UsageError("the profiler is still running", fix="leave its block, or call stop(), and then ask")
+            raise UsageError("the profiler is still running", fix="leave its block, or call stop(), first")
         return merge([self._recorder.part(), *self._children], unfinished=self._unfinished)
 
     def __enter__(self) -> Profiler:
@@ -99,5 +99,5 @@ class Profiler:
         self.stop()
 
     def _pause(self, final: bool) -> None:
-        """The process ends or becomes another program: not while it is being sampled."""
+        """The process ends or becomes another program: stop sampling first."""
         self._recorder.stop()

@@ -1,7 +1,7 @@
-"""``FLAME_PROFILE=out.folded python app.py``: a whole program profiled without a change to it.
+"""``FLAME_PROFILE=out.folded python app.py``: profiles a whole program without changing it.
 
-``start`` is called by the start-up file ``pytest_flame_profile.pth`` while ``site`` sets the interpreter up, where one
-of the variables below is set. Nothing of this is imported otherwise.
+The start-up file ``pytest_flame_profile.pth`` calls ``start`` while ``site`` sets up the interpreter, if one of the
+variables below is set. Otherwise nothing is imported.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO: Final = ("", "0", "no", "false", "off")
 
 
 def start() -> None:
-    """Profiles this process from here to its end. Never stops the program: what goes wrong is said on stderr."""
+    """Profiles this process from here to its end. Never stops the program: errors are printed on stderr."""
     output, folder = os.environ.get(OUTPUT), os.environ.get(following.VARIABLE)
     if output:
         try:
@@ -54,7 +54,7 @@ def _settings(output: Path) -> ProfileSettings:
     if not output.parent.is_dir():
         raise UsageError(f"{OUTPUT}={output}: there is no folder {output.parent}", fix=f"mkdir -p {output.parent}")
     if output.is_file():
-        output.unlink()  # of an earlier run: it must not be taken for this one's
+        output.unlink()  # from an earlier run: it must not be mistaken for this one's
     sampler = os.environ.get(SAMPLER) or "auto"
     if sampler not in CHOICES:
         raise UsageError(f"{SAMPLER}={sampler} is not known", fix=f"{SAMPLER}={'|'.join(CHOICES)}")

@@ -1,4 +1,4 @@
-"""One process's own sampling, started and stopped any number of times."""
+"""Sampling of one process, started and stopped any number of times."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from pytest_flame.profiling.tasks import TaskStitcher
 
 _PROGRAM: Final = RawFrame("[program]", "", 0)
-"""Root of every stack while samples are folded; taken off again."""
+"""Root of every stack while samples are folded; removed again."""
 _OWN: Final = "pytest_flame.profiling."
 
 
 class Recorder:
-    """CPU of this process by stack. ``stop`` keeps the samples; started again, it adds to them."""
+    """CPU of this process by stack. ``stop`` keeps the samples; if started again, it adds to them."""
 
     def __init__(self, settings: ProfileSettings, seed: int | None = None) -> None:
         self._settings = settings
@@ -55,18 +55,18 @@ class Recorder:
 
     @property
     def elsewhere(self) -> bool:
-        """This is a forked child's copy, and the sampling its parent's."""
+        """Whether this is a forked child's copy: the sampling belongs to its parent."""
         return self._pid != os.getpid()
 
     def start(self) -> None:
-        """Raises ``SamplerUnavailable`` or ``UsageError`` where the machine does not allow what was asked for."""
+        """Raises ``SamplerUnavailable`` or ``UsageError`` if the machine does not allow what was requested."""
         global _recording
         if self.elsewhere:
             raise UsageError("this profiler belongs to another process", fix="make a new one after fork")
         if _recording is not None and not _recording.elsewhere:
             raise UsageError(
-                "a profiler is running in this process already",
-                why="one sampler can be started at a time; FLAME_PROFILE starts one for the whole program",
+                "a profiler is already running in this process",
+                why="only one sampler can run at a time; FLAME_PROFILE starts one for the whole program",
                 fix="stop the other one first",
             )
         asked = self._settings
@@ -93,8 +93,8 @@ class Recorder:
         meter.enter()
 
     def stop(self) -> None:
-        """Does nothing where it is not running, and in a forked child. Raises ``FlameError`` where sampling ended
-        badly: what was sampled until then is kept."""
+        """Does nothing if it is not running, or in a forked child. Raises ``FlameError`` if sampling ended badly:
+        samples up to then are kept."""
         global _recording
         sampler, meter = self._sampler, self._meter
         if sampler is None or meter is None:
@@ -122,15 +122,16 @@ class Recorder:
             raise trouble
 
     def part(self) -> Part:
-        """What this process has to hand in, its children left out. Raises ``UsageError`` before the first ``stop``."""
+        """The part that this process delivers, without its children. Raises ``UsageError`` before the first
+        ``stop``."""
         if self._profile is None:
-            raise UsageError("nothing was profiled yet", fix="with profiler: …   and ask for the profile behind it")
+            raise UsageError("nothing was profiled yet", fix="with profiler: …   and read the profile after the block")
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         waited_life_ns = round((children.ru_utime + children.ru_stime) * NS_PER_S)
         return Part(self._profile, self._pid, os.getppid(), self._waited_ns, waited_life_ns)
 
     def _fold(self, sampler: NativeSampler, meter: Meter, wall_ns: int) -> ProfileResult:
-        # Children are accounted for where all processes come together.
+        # Children are accounted for where all processes are combined.
         spent = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, 0, meter.ticks_due)
         namer = FrameNamer(self._root)
         folded = fold_samples(sampler.samples(), namer, _PROGRAM, spent, sampler.info)
@@ -149,7 +150,7 @@ class Recorder:
 
 
 def _end(sampler: NativeSampler) -> FlameError | None:
-    """Why samples are missing, where something the program did ended them."""
+    """Why samples are missing, if something the program did ended the sampling."""
     try:
         sampler.stop()
     except FlameError as e:
@@ -158,8 +159,8 @@ def _end(sampler: NativeSampler) -> FlameError | None:
 
 
 def _to_clock(stacks: dict[Stack, StackSample], cpu_ns: int, period_ns: float) -> dict[Stack, StackSample]:
-    """The timer's samples come at random, so their number is: where that explains the difference, the clock's figure
-    is taken for it. A larger one means missing samples, which are not put where the others are."""
+    """The number of the timer's samples is random: if that explains the difference, the clock's figure is used. A
+    larger difference means missing samples, which are not distributed like the others."""
     weights = {stack: sample.weight_ns for stack, sample in stacks.items()}
     if abs(sum(weights.values()) - cpu_ns) > 4 * math.sqrt(cpu_ns * period_ns):
         return stacks
@@ -174,4 +175,4 @@ def _stitcher() -> TaskStitcher:
 
 
 _recording: Recorder | None = None
-"""What is running in this process: perf events and their signal are one process's, and so is this."""
+"""The running recorder of this process: perf events and their signal are per process."""

@@ -33,12 +33,12 @@ _MISSING: Final = 0.02
 """Share of samples that may be missing before a note says so."""
 _FAULTS: Final = 0.05
 _FAULTS_NS: Final = 2_500_000
-"""From here on page faults are said: 10,000 and a twentieth of the CPU time. Starting up takes some thousand."""
+"""From this on page faults are reported: 10,000 and a twentieth of the CPU time. Starting up takes a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileResult:
-    """Samples say where and the clock says how much: ``cpu_ns`` is exact, ``sampled_ns`` what samples stand for."""
+    """Samples say where and the clock says how much: ``cpu_ns`` is exact, ``sampled_ns`` the weight of the samples."""
 
     stacks: Profile
     """CPU time (picoseconds) and number of samples by stack, root first; where functions are defined."""
@@ -49,9 +49,9 @@ class ProfileResult:
     wall_ns: int
     processes: int = 1
     unfinished: int = 0
-    """Followed processes that did not hand in their samples: killed, replaced by another program, still running."""
+    """Followed processes that did not deliver their samples: killed, replaced by another program, still running."""
     minor_faults: int | None = None
-    """Pages the kernel mapped meanwhile, in the processes that were profiled; None where they were not counted."""
+    """Pages the kernel mapped in the profiled processes while the profiler was on; None if they were not counted."""
 
     @property
     def sampled_ns(self) -> int:
@@ -62,33 +62,34 @@ class ProfileResult:
         return _in_ns(self.stacks.costs)
 
     def self_ns(self) -> dict[Frame, int]:
-        """Nanoseconds each function used itself, largest first."""
+        """Self nanoseconds of each function, largest first."""
         return _in_ns(self.stacks.self_costs())
 
     def total_ns(self) -> dict[Frame, int]:
-        """Nanoseconds each function used with all it called, largest first; a recursive one counts once."""
+        """Inclusive nanoseconds of each function, largest first; a recursive one counts once."""
         return _in_ns(self.stacks.total_costs())
 
     def folded(self) -> str:
-        """Folded stacks, one line a stack, costs in nanoseconds (see ``pytest_flame.formats.folded``)."""
+        """Folded stacks, one line per stack, costs in nanoseconds (see ``pytest_flame.formats.folded``)."""
         return folded.dumps({stack: cost for stack, cost in self.costs().items() if cost})
 
     def write(self, path: str | PathLike[str]) -> None:
-        """Write it as its suffix says, atomically: ``.folded`` or ``.txt`` (folded stacks), ``.svg`` (flame graph).
+        """Write it atomically in the format of the suffix: ``.folded`` or ``.txt`` (folded stacks), ``.svg`` (flame
+        graph).
 
-        A device or pipe gets folded stacks. Raises ``UsageError`` for another suffix, ``OSError`` where the file
-        cannot be written.
+        A device or pipe gets folded stacks. Raises ``UsageError`` for any other suffix, ``OSError`` if the file cannot
+        be written.
         """
         target = Path(path)
         check_suffix(target)
         atomic.write_text(target, self.svg(target.stem) if target.suffix == ".svg" else self.folded())
 
     def svg(self, title: str) -> str:
-        """A flame graph, root at the bottom, to click in when it is opened by itself."""
+        """A flame graph, root at the bottom, interactive when opened directly."""
         return cpu_svg(self.stacks, title, self.summary())
 
     def table(self, rows: int = 15) -> str:
-        """The functions with the most CPU of their own, a line each: share and time alone, and with what they call."""
+        """The functions with the most self CPU, one per line: share and time, self and inclusive."""
         own, total, whole = self.self_ns(), self.total_ns(), max(1, self.sampled_ns)
         lines = ["   self      ms    total      ms  function"]
         for frame, ns in list(own.items())[:rows]:
@@ -106,20 +107,20 @@ class ProfileResult:
         )
 
     def notes(self) -> list[str]:
-        """What is odd about it, in words; usually nothing."""
+        """Anything unusual about it, in words; usually empty."""
         notes = []
         missing = self.cpu_ns - self.sampled_ns
         if self.cpu_ns and missing > _MISSING * self.cpu_ns and missing > 10 * self._period_ns():
             notes.append(
                 f"{units.percent(missing / self.cpu_ns)} of the CPU time has no samples: the last moments of threads "
-                "and processes, short threads of C code, samples that were lost"
+                "and processes, short threads of C code, lost samples"
             )
         faults_ns = (self.minor_faults or 0) * FAULT_NS
         if faults_ns > _FAULTS * self.cpu_ns and faults_ns > _FAULTS_NS:
             notes.append(
                 f"{units.count(self.minor_faults or 0, 'page fault')}, at least "
-                f"{units.percent(faults_ns / max(1, self.cpu_ns))} of the CPU time: memory goes back to the system and "
-                "is taken again, maybe only because of where the heap or the interpreter's stack of frames happens to "
+                f"{units.percent(faults_ns / max(1, self.cpu_ns))} of the CPU time: memory is returned to the system "
+                "and taken again, maybe only because of where the heap or the interpreter's stack of frames happens to "
                 "end (docs/profiling.md, How deep)"
             )
         for name in ("unwindable", "lost", "overflowed", "truncated"):
@@ -128,7 +129,7 @@ class ProfileResult:
                 notes.append(f"{units.count(count)} samples {_WORDS[name]}")
         if self.unfinished:
             notes.append(
-                f"{units.count(self.unfinished)} of the followed processes handed in no samples: killed, replaced by "
+                f"{units.count(self.unfinished)} of the followed processes delivered no samples: killed, replaced by "
                 "another program, or still running"
             )
         return notes
@@ -139,9 +140,9 @@ class ProfileResult:
 
 _WORDS: Final = {
     "unwindable": "had no readable stack",
-    "lost": "were lost to another thread's",
+    "lost": "were lost because another thread was storing one",
     "overflowed": "did not fit into the sampler's tables",
-    "truncated": "were so deep that frames between are left out",
+    "truncated": "were so deep that frames in the middle are left out",
 }
 
 
@@ -161,10 +162,10 @@ def cpu_svg(profile: Profile, title: str, subtitle: str) -> str:
 
 
 def check_suffix(path: Path) -> None:
-    """Raises ``UsageError`` where no format belongs to the suffix."""
+    """Raises ``UsageError`` if there is no format for the suffix."""
     if path.suffix in SUFFIXES or (path.exists() and not path.is_file()):
         return
-    raise UsageError(f"no format is known for {path.name!r}", fix=f"end its name in {', '.join(SUFFIXES)}")
+    raise UsageError(f"no format is known for {path.name!r}", fix=f"use a name that ends in {', '.join(SUFFIXES)}")
 
 
 def _in_ns(costs: Mapping[Key, int]) -> dict[Key, int]:

@@ -1,8 +1,8 @@
-"""Several processes, one profile: a folder where each process of a program hands in what it has sampled.
+"""Several processes, one profile: a folder where each process of a program delivers its samples.
 
-The folder holds ``settings.json``, for each process ``started-…`` and, once it has ended well, ``part-…json``. Every
-process keeps a shared lock on ``alive`` as long as it lives (flock(2); the system lets go of it however the process
-ends), so the last one knows that it is the last.
+The folder contains ``settings.json``, for each process ``started-…`` and, once it has ended well, ``part-…json``. Every
+process holds a shared lock on ``alive`` while it runs (flock(2); the system releases it however the process ends), so
+the last one knows that it is the last.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ class ProfileSettings:
     kernel: bool = False
     """Frames of C code, and of the kernel."""
     follow: bool = True
-    """Whether children join; else the one process is alone in its session."""
+    """Whether children join; otherwise the process is alone in its session."""
     output: str = ""
-    """File the whole is written to; empty where somebody collects it."""
+    """File that the whole profile is written to; empty if a profiler collects it."""
     root_pid: int = 0
     """The process that writes it."""
     inlined: bool = False
-    """With native frames: those of functions that were inlined."""
+    """With native frames: also inlined functions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one process hands in. Clocks are nanoseconds."""
+    """What one process delivers. Clocks are in nanoseconds."""
 
     result: ProfileResult
     pid: int
@@ -88,16 +88,16 @@ class ProfileSession:
 
     @classmethod
     def open(cls, folder: Path) -> ProfileSession:
-        """Raises ``OSError`` where the session is over."""
+        """Raises ``OSError`` if the session is over."""
         return cls(folder, ProfileSettings(**json.loads((folder / "settings.json").read_text(encoding="utf-8"))))
 
     def renewed(self) -> ProfileSession:
-        """The same session for another process: what a forked child inherits is its parent's."""
+        """The same session for another process: what a forked child inherits belongs to its parent."""
         self._let_go()
         return ProfileSession(self.folder, self.settings)
 
     def again(self) -> ProfileSession:
-        """To go on after ``leave``: in the same folder without what was handed in, or in a new one."""
+        """To continue after ``leave``: in the same folder without the delivered part, or in a new one."""
         if not (self.folder / "settings.json").exists():
             return ProfileSession.create(self.settings)
         for name in (f"started-{self._token}", f"part-{self._token}.json"):
@@ -105,13 +105,13 @@ class ProfileSession:
         return self.renewed()
 
     def join(self) -> None:
-        """This process will hand in a part. Raises ``OSError`` where the session is over."""
+        """This process will deliver a part. Raises ``OSError`` if the session is over."""
         self._alive = os.open(self.folder / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._alive, fcntl.LOCK_SH)
         (self.folder / f"started-{self._token}").touch()
 
     def hand_in(self, part: Part) -> None:
-        """Once per ``join``. Raises ``OSError`` where the session is over: the part is nobody's then."""
+        """Once per ``join``. Raises ``OSError`` if the session is over: the part is then lost."""
         atomic.write_text(self.folder / f"part-{self._token}.json", json.dumps(_encoded(part)))
 
     @contextlib.contextmanager
@@ -125,7 +125,7 @@ class ProfileSession:
             os.close(descriptor)
 
     def leave(self) -> bool:
-        """Whether this process was the last that lived."""
+        """Whether this process was the last one running."""
         try:
             fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -142,14 +142,14 @@ class ProfileSession:
         return (self.folder / "root-finished").exists()
 
     def parts(self) -> tuple[list[Part], int]:
-        """What was handed in so far, and how many processes have joined and not handed in."""
+        """The parts delivered so far, and how many processes have joined but not delivered."""
         files = sorted(self.folder.glob("part-*.json"))
         started = sum(1 for _ in self.folder.glob("started-*"))
         return [_decoded(json.loads(file.read_text(encoding="utf-8"))) for file in files], started - len(files)
 
     def remove(self) -> None:
         self._let_go()
-        shutil.rmtree(self.folder, ignore_errors=True)  # a process that hands in late may be adding to it
+        shutil.rmtree(self.folder, ignore_errors=True)  # a process that delivers late may be adding to it
 
     def _let_go(self) -> None:
         if self._alive >= 0:
@@ -158,16 +158,16 @@ class ProfileSession:
 
 
 def merge(parts: Iterable[Part], *, unfinished: int = 0) -> ProfileResult:
-    """The sum of what processes handed in.
+    """The sum of the parts that processes delivered.
 
-    CPU that a process was charged for its children and that no part accounts for is ``CHILDREN_NOT_SAMPLED``: other
-    programs, processes that were killed, and what a followed one used before and after it was profiled.
+    CPU of a process's children that no part accounts for is ``CHILDREN_NOT_SAMPLED``: other programs, killed processes,
+    and what a followed one used before and after it was profiled.
     """
     every = sorted(parts, key=lambda part: (part.pid, part.waited_life_ns))
     whole = add([part.result for part in every])
     waited: dict[int, int] = defaultdict(int)
     accounted: dict[int, int] = defaultdict(int)
-    # A process that became another program by exec handed in once for each; what it waited for ran on.
+    # A process that became another program by exec delivered once for each; the CPU of its children continued to count.
     last = {part.pid: part for part in every}
     for part in every:
         waited[part.pid] += part.waited_ns
@@ -193,7 +193,7 @@ def merge(parts: Iterable[Part], *, unfinished: int = 0) -> ProfileResult:
 
 
 def add(results: list[ProfileResult]) -> ProfileResult:
-    """The sum of results that were taken in the same way; ``wall_ns`` is the longest."""
+    """The sum of results taken in the same way; ``wall_ns`` is the longest."""
     whole = added([result.stacks for result in results])
     return ProfileResult(
         replace(whole, columns={metric: dict(sorted(costs.items())) for metric, costs in whole.columns.items()}),
@@ -206,7 +206,7 @@ def add(results: list[ProfileResult]) -> ProfileResult:
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
-    """Of those that are known."""
+    """Of those known."""
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
 

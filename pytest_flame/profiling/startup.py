@@ -1,6 +1,6 @@
-"""What ``pytest_flame_profile.pth`` calls while ``site`` sets the interpreter up and a profile is asked for.
+"""Called by ``pytest_flame_profile.pth`` while ``site`` sets up the interpreter, if a profile is requested.
 
-Other folders of packages may not be known yet, so nothing is imported before ``site`` is done with them.
+Other package folders may not be known yet, so nothing is imported before ``site`` has processed them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 def after_site(begin: Callable[[], None] | None = None) -> None:
     """Calls ``program.start`` (or ``begin``) once ``site.main`` has found all packages; at once where it isn't running.
 
-    ``site.main`` calls ``site.execsitecustomize`` behind its last folder.
+    ``site.main`` calls ``site.execsitecustomize`` after its last folder.
     """
     global _called
     if _called:  # in a virtual environment site reads its folder twice

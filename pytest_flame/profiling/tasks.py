@@ -1,9 +1,9 @@
-"""asyncio tasks shown where they were created, as ``await`` reads, and not where the event loop happens to run them.
+"""Shows asyncio tasks where they were created, as ``await`` reads, and not where the event loop runs them.
 
-While it is installed, every coroutine that becomes a task is stepped by a function whose code object stands for the
+While it is installed, every coroutine that becomes a task is stepped by a function whose code object represents the
 stack that created the task: ``main`` → ``gather`` → ``fetch`` is sampled as ``…;[event loop];[task 3];fetch``, and
-``[task 3]`` is replaced by the creating stack when samples are named. The signal handler knows nothing of it. There
-is one code object for each distinct creating stack, not for each task.
+``[task 3]`` is replaced by the creating stack when samples are named. The signal handler is not involved. There is
+one code object for each distinct creating stack, not for each task.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.profile_source import RawFrame
 
 _FILE: Final = "<asyncio task>"
-"""The pseudo-file of the code objects that stand for stacks."""
+"""The pseudo-file of the code objects that represent stacks."""
 _PLUMBING: Final = (str(Path(asyncio.__file__).parent), __file__)
 _DEEPEST: Final = 256
-"""Frames of a creating stack that are kept, the innermost ones."""
+"""The number of frames of a creating stack that are kept, the innermost ones."""
 
 TaskStep = Callable[[Callable[..., Any], tuple[Any, ...]], Any]
 
@@ -49,7 +49,7 @@ class TaskStitcher:
         self._replaced: list[tuple[Any, Any, Any]] = []
 
     def install(self) -> None:
-        """For every event loop there is and will be; uvloop's where it is imported already."""
+        """For every existing and future event loop; uvloop's if it is already imported."""
         loops: list[Any] = [asyncio.base_events.BaseEventLoop]
         if "uvloop" in sys.modules:
             loops.append(sys.modules["uvloop"].Loop)
@@ -60,14 +60,14 @@ class TaskStitcher:
             self._replaced.append((loop, original, replacement))
 
     def remove(self) -> None:
-        """Tasks that live on keep their step: it costs a function call."""
+        """Running tasks keep their step function: it costs a function call."""
         for loop, original, replacement in self._replaced:
             if loop.create_task is replacement:
                 loop.create_task = original
         self._replaced.clear()
 
     def expander(self, namer: FrameNamer) -> Callable[[Stack], Stack]:
-        """From a sampled stack to the one that is meant."""
+        """From a sampled stack to the one it represents."""
         chains: dict[Frame, Stack] = {}
         for origin in self._origins:
             codes = (RawFrame(c.co_qualname, c.co_filename, c.co_firstlineno) for c in origin.codes)
@@ -107,7 +107,7 @@ class TaskStitcher:
             frame = frame.f_back
         codes.reverse()
         ids = tuple(map(id, codes))  # equal code is not the same function; an origin keeps its code alive
-        # A task that starts its own successor would make an endless chain: the same step is the same place.
+        # A task that starts its own successor would make an endless chain: the same step is treated as the same place.
         ancestor = creator
         while ancestor is not None:
             if ancestor.ids == ids:
@@ -137,7 +137,7 @@ def _step(method: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 
 
 class _Stitched(Coroutine[Any, Any, Any]):
-    """A coroutine that is stepped below a frame of ours; whatever else one asks it, the original answers."""
+    """A coroutine that is stepped below a frame of ours; everything else is delegated to the original."""
 
     __slots__ = ("__weakref__", "_close", "_coro", "_send", "_step", "_throw")
 

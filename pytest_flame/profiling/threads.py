@@ -1,4 +1,4 @@
-"""Something to do at the beginning of every thread that ``threading`` starts."""
+"""Calls a function at the beginning of every thread that ``threading`` starts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class NewThreads:
-    """While it is installed, each new thread calls ``begin`` before it does anything of its own.
+    """While it is installed, each new thread calls ``begin`` first.
 
     ``threading`` has no such hook but ``setprofile``, which slows every thread down on CPython 3.12 and later. A new
-    thread notes its number (``Thread._set_native_id``) first of all, in every version so far; where that is missing
+    thread records its number (``Thread._set_native_id``) first, in every version so far; if that method is missing
     nothing is called.
     """
 

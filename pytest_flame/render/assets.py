@@ -1,4 +1,4 @@
-"""What the report page is made of besides its markup: one style, one script, and the hashes that admit them."""
+"""The report page's style and script, and the hashes that allow them."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ SCRIPTS: Final = (
     "viewer/viewer.js",
     "viewer/page.js",
 )
-"""In the order they are put together: one script, so that one hash admits it."""
+"""In order of concatenation: one script, so that one hash allows it."""
 
 
 def script() -> Markup:
-    """In a scope of its own."""
+    """In its own scope."""
     return Markup('"use strict";\n(() => {\n') + _bundle(SCRIPTS) + Markup("})();\n")
 
 
@@ -72,7 +72,7 @@ def _hex(colour: Colour) -> str:
 
 
 def inert_json(value: Any) -> Markup:
-    """JSON that can stand in a page: no text in it ends the element."""
+    """JSON that is safe inside a page: no text in it ends the element."""
     return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
 
 
@@ -82,5 +82,5 @@ def _bundle(names: Iterable[str]) -> Markup:
 
 
 def digest(text: str) -> str:
-    """The policy source that admits exactly this inline style or script."""
+    """The policy source that allows exactly this inline style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,7 +1,7 @@
 """Colours of the pictures: fills, the text on them, and the contrast between the two.
 
-Red and blue stay apart under the common colour-vision deficiencies; every fill carries its palette's ink at
-4.5:1 or better (WCAG 2.2, success criterion 1.4.3).
+Red and blue can be distinguished with the common colour-vision deficiencies; every fill has a contrast of 4.5:1 or
+better with its palette's ink (WCAG 2.2, success criterion 1.4.3).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Palette:
     quiet: Colour
     """Less important text, on paper."""
     grey: Colour
-    """A frame whose cost did not change for certain."""
+    """A frame whose cost did not change significantly."""
     pale_red: Colour
     red: Colour
     own_red: Colour
@@ -59,7 +59,7 @@ class Palette:
     native: Colour
     kernel: Colour
     match: Colour
-    """What a search found."""
+    """Search matches."""
 
 
 LIGHT: Final = Palette(

@@ -1,4 +1,4 @@
-"""What all pictures of one judgement are drawn from, computed once."""
+"""The data for all pictures of one judgement, computed once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pytest_flame.render.layout import Tree, build_tree
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """``comparison`` is None where only one side is drawn: ``head``, or ``base`` where there is no other."""
+    """``comparison`` is None if only one side is drawn: ``head``, or ``base`` if there is no head."""
 
     base: Profile | None
     head: Profile | None
     comparison: Comparison | None
     tree: Tree | None
-    """Of both sides where there is a comparison, of the one that is drawn otherwise; None without recordings."""
+    """The tree of both sides if there is a comparison, otherwise of the one that is drawn; None without recordings."""
 
     @property
     def metric(self) -> Metric:
@@ -47,5 +47,5 @@ def tree_of_both(base: Profile, head: Profile, comparison: Comparison) -> Tree:
 
 
 def _under_new_names(base: Profile, comparison: Comparison) -> Profile:
-    """Base as head calls it: a renamed function is one box, with what it cost before and after."""
+    """Base with head's names: a renamed function is one box, with its cost before and after."""
     return base.renamed({d.renamed_from: d.frame for d in comparison.frames if d.renamed_from is not None})

@@ -1,4 +1,4 @@
-"""Where a frame's code comes from: the project itself, or whose library."""
+"""Where a frame's code comes from: the project itself, or a library."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COLOURS: Final = {
 
 
 def home_of(frame: Frame, line: SourceLine | None) -> Home:
-    """The project's where nothing says otherwise: profiles of other tools know no places."""
+    """The project's unless known otherwise: profiles from other tools have no places."""
     if frame.kind is FrameKind.KERNEL:
         return Home.KERNEL
     if frame.kind is FrameKind.NATIVE:

@@ -1,4 +1,4 @@
-"""The report page: one self-contained file that needs no network. With scripts blocked it loses only comfort."""
+"""The report page: one self-contained file that needs no network and stays readable with scripts blocked."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pytest_flame.render.svg import static_svg
 from pytest_flame.render.text import printable, printable_lines
 
 PICTURES_BUDGET: Final = 2_000_000
-"""Characters of static pictures inside the page, worst tests first; the others are shown from their files."""
+"""Limit of characters of static pictures inside the page, worst tests first; the others are shown from their files."""
 ROWS_BUDGET: Final = 1_000
-"""Rows of static tables inside the page, worst tests first; later tests have a few each, that browsers with scripts
-need not read."""
+"""Limit of rows of static tables inside the page, worst tests first; later tests have a few each, so that browsers with
+scripts read less."""
 _FEWEST_ROWS: Final = 5
 FILES: Final = "files"
 """The mode of a run over profiles of any tool: nothing was measured, and there is one test."""
@@ -32,15 +32,15 @@ FILES: Final = "files"
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """File names of a test's pictures, relative to the page; None where there is none."""
+    """File names of a test's pictures, relative to the page; None if there is none."""
 
     diff: str | None = None
     base: str | None = None
     head: str | None = None
     interactive: str | None = None
-    """The difference again, to click in."""
+    """The interactive difference."""
     drawn: Drawn | None = None
-    """What they were drawn from, to save doing it again."""
+    """What they were drawn from, to avoid computing it again."""
 
 
 def result_html(
@@ -50,7 +50,7 @@ def result_html(
     texts: Texts | None = None,
     links: Links = NO_LINKS,
 ) -> str:
-    """The whole page. ``pictures`` maps test ids to the files it may link to; ``texts`` is where sources come from."""
+    """The whole page. ``pictures`` maps test ids to the files it may link to; ``texts`` provides sources."""
     pictures = pictures or {}
     ordered = words.worst_first(result)
     scale = rows.bar_scale(ordered)
@@ -78,7 +78,7 @@ def result_html(
             notes=result.notes,
             gate_heading=f"{words.GATE_HEADING.capitalize()}, {words.gate_line(result)}",
             gate_changes=[words.gate_change(change) for change in result.gate.changes],
-            gate_unknown=result.gate.unknown and f"{words.GATE_HEADING} were not looked for: {result.gate.unknown}",
+            gate_unknown=result.gate.unknown and f"{words.GATE_HEADING} could not be checked: {result.gate.unknown}",
             interrupted=result.interrupted,
             tests=tests,
             scale=units.setting(scale),
@@ -128,16 +128,16 @@ class _Test:
     detectable: str
     mde: float
     where: str
-    """What the verdict alone would hide: the total did not regress, or what did was accepted."""
+    """What the verdict alone does not show: the total did not regress, or a regression was accepted."""
     bar: Markup
     measured: str
-    """Against what base, and how much of it."""
+    """The base, and how many processes."""
     culprits: tuple[rows.Culprit, ...]
     files: Pictures
     picture: Markup
     table: rows.FrameTable
     aside: bool
-    """The static parts are for browsers without scripts: there is no room for them to be in everybody's way."""
+    """The static parts are for browsers without scripts, and limited so as not to slow down the others."""
     notes: tuple[str, ...]
     details: tuple[str, ...]
     graph: Block | None
@@ -179,7 +179,7 @@ def _test(number: int, judgement: Judgement, files: Pictures, scale: float, room
 
 
 def _picture(number: int, judgement: Judgement, drawn: Drawn, room: _Room) -> Markup:
-    """The static picture, as far as there is room for it; without its heading, which the page has."""
+    """The static picture, if there is room for it; without its heading, which the page has."""
     side = drawn.head or drawn.base
     if side is None or room.pictures <= 0:
         return Markup()
@@ -189,7 +189,7 @@ def _picture(number: int, judgement: Judgement, drawn: Drawn, room: _Room) -> Ma
         picture = profile_picture(side, judgement.test_id, tree=drawn.tree)
     svg = static_svg(picture, header=False, prefix=f"t{number}-")
     if len(svg) > room.pictures:
-        room.pictures = 0  # those that follow matter less
+        room.pictures = 0  # the following ones matter less
         return Markup()
     room.pictures -= len(svg)
     return Markup(svg)
@@ -246,5 +246,5 @@ def _environment() -> jinja2.Environment:
 
 
 def _shown(value: Any) -> Any:
-    """Every text that enters the page passes here; only what this module marked as HTML is left alone."""
+    """All text in the page is escaped here; only what this module marked as HTML is left alone."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,7 +1,7 @@
-"""The same flame graph as an SVG to click in: zoom, search, tooltips, width before or after; no file but itself.
+"""The same flame graph as an interactive SVG: zoom, search, tooltips, width before or after, in a single file.
 
-Opened alone in a browser it draws itself from the data it carries and can show boxes the static picture has no room
-for. Where scripts do not run (``<img>``, a viewer that strips them) it is the static picture.
+Opened directly in a browser it draws itself from its embedded data and can show boxes that the static picture has no
+room for. If scripts do not run (``<img>``, a viewer that strips them) it is the static picture.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ from pytest_flame.render.recursion import fold_recursion
 from pytest_flame.render.text import frame_name, printable
 
 MAX_BOXES: Final = 20_000
-"""Boxes one can zoom to: some megabytes at most."""
+"""Boxes that can be zoomed to: a few megabytes at most."""
 
 _THINNEST: Final = 1e-5
 _TOOLBAR: Final = 34
 _SCRIPTS: Final = ("model.js", "draw.js", "act.js")
 _EXACT: Final = 2**53
-"""Whole numbers a script can hold."""
+"""Largest exact integer in a script."""
 
 
 def interactive_svg(picture: Picture) -> str:
-    """The picture with script and data inside. It has document-wide ids, so it stands alone or not at all."""
+    """The picture with embedded script and data. It has document-wide ids, so it cannot be inlined into another
+    document."""
     drawing = svg.draw(picture, LIGHT)
     top = drawing.header_height + _TOOLBAR
     below = top + drawing.graph_height
     data = _data(picture, top, drawing.footer_height)
     dark = legend(picture, DARK, "gone") if picture.differential else legend(picture, DARK, "")
-    hint = "Opened by itself in a browser, this picture can be zoomed and searched."
+    hint = "Open this picture directly in a browser to zoom and search."
     return svg.document(
         picture,
         LIGHT,
@@ -59,7 +60,7 @@ def interactive_svg(picture: Picture) -> str:
 
 
 def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
-    """All the script knows. Costs are whole numbers of ``step``, callers before callees."""
+    """The script's data. Costs are whole numbers of ``step``, callers before callees."""
     folded = fold_recursion(
         lay_out(
             picture.tree,
@@ -139,7 +140,7 @@ def _columns(picture: Picture, layout: Layout, used: Mapping[Frame, int], step: 
 
 
 def _steps(cost: int, step: int) -> int:
-    """What costs anything is never nothing."""
+    """Rounds, but never to zero what costs anything."""
     return -(-cost // step)
 
 
@@ -164,7 +165,7 @@ def _palette(palette: Palette) -> dict[str, Any]:
 
 
 def _inert(data: Mapping[str, Any]) -> str:
-    """JSON that holds no markup, whatever its (printable) strings hold."""
+    """JSON without markup, whatever its (printable) strings contain."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

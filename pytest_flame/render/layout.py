@@ -1,7 +1,7 @@
 """From the profiles of both sides to boxes: one tree of all their stacks, laid out as a flame graph.
 
 The tree is a trie over frames, so a frame appears once under one caller whatever its siblings are called. A
-box's width is the sum of its stacks' weights, hence children always fit in their parent.
+box's width is the sum of its stacks' weights, so children always fit into their parent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Costs = NDArray[np.int64]
 
 
 class Width(enum.Enum):
-    """What a stack's weight is. ``MAX`` shows everything of both sides at once: growth and what has gone."""
+    """What a stack's weight is. ``MAX`` shows both sides at once: growth and what has gone."""
 
     MAX = "the larger of base and head"
     HEAD = "head"
@@ -43,9 +43,9 @@ class Width(enum.Enum):
 class Tree:
     """The union of both sides' stacks: a trie as columns, one entry a node.
 
-    Nodes stand in depth-first order, callers before callees, siblings in the order of their frames, so the
-    subtree of ``n`` is ``n`` … ``end[n] - 1``. Costs are picoseconds per iteration. Equal profiles give equal
-    columns, whatever the order of their mappings.
+    Nodes are in depth-first order, callers before callees, siblings in the order of their frames, so the subtree of
+    ``n`` is ``n`` … ``end[n] - 1``. Costs are picoseconds per iteration. Equal profiles give equal columns, whatever
+    the order of the mappings.
     """
 
     frames: tuple[Frame, ...]
@@ -61,7 +61,7 @@ class Tree:
     base_self: Costs
     head_self: Costs
     base: Costs
-    """Inclusive: the node's own cost and its children's, exactly."""
+    """Inclusive: exactly the node's self cost plus its children's."""
     head: Costs
     widest: Costs
     """Inclusive sum of the larger of ``base_self`` and ``head_self``: the width that shows both sides at once."""
@@ -78,7 +78,7 @@ class Tree:
         return tuple(reversed(found))
 
     def weight(self, width: Width) -> Costs:
-        """Inclusive: what the node's box is wide for."""
+        """Inclusive: the weight that the node's box is drawn with."""
         return {Width.MAX: self.widest, Width.HEAD: self.head, Width.BASE: self.base}[width]
 
     def self_weight(self, width: Width) -> Costs:
@@ -87,11 +87,12 @@ class Tree:
         return self.head_self if width is Width.HEAD else self.base_self
 
     def total(self, width: Width) -> int:
-        """What the full width of a picture stands for."""
+        """The weight of the full width of a picture."""
         return int(self.weight(width)[self.parent < 0].sum())
 
     def left(self, width: Width) -> Costs:
-        """Where each box begins: the weight of all that ends before it. Own cost lies right of the children."""
+        """Where each box begins: the weight of everything that ends before it. Self cost is to the right of the
+        children."""
         ended = np.zeros(len(self) + 1, np.int64)
         np.add.at(ended, self.end, self.self_weight(width))
         left: Costs = np.cumsum(ended)[:-1]
@@ -130,7 +131,7 @@ def build_tree(base: Mapping[Stack, int], head: Mapping[Stack, int]) -> Tree:
     starts = np.cumsum(lengths) - lengths
     shared = _shared(flat, starts, lengths)
 
-    # Each stack, in order, adds the nodes below what it shares with the one before; the last holds its cost.
+    # Each stack, in order, adds the nodes below the prefix it shares with the previous one; the last has its cost.
     added = lengths - shared
     last = np.cumsum(added) - 1
     first = last - added + 1
@@ -161,7 +162,7 @@ def build_tree(base: Mapping[Stack, int], head: Mapping[Stack, int]) -> Tree:
 
 
 _KEY: Final = np.dtype(">u4")
-"""Big-endian, so that stacks of frame numbers sort as bytes just as they do frame by frame."""
+"""Big-endian, so that stacks of frame numbers sort as bytes in the same order as frame by frame."""
 
 
 def _costs(base: Mapping[Stack, int], head: Mapping[Stack, int]) -> Costs:
@@ -192,9 +193,9 @@ def _keys(stacks: list[Stack], lengths: NDArray[np.int64]) -> tuple[tuple[Frame,
 
 
 def _distinct(values: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """As ``np.unique(values, return_inverse=True)`` for many values, few of them distinct, several times as fast.
+    """As ``np.unique(values, return_inverse=True)`` for many values, few of them distinct, several times faster.
 
-    Nearly all are found at once in a table of 16 or more slots for each (multiplicative hashing: Knuth, The Art of
+    Nearly all are found immediately in a table of 16 or more slots for each (multiplicative hashing: Knuth, The Art of
     Computer Programming 3, 6.4).
     """
     ordered = np.sort(values)
@@ -210,7 +211,7 @@ def _distinct(values: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[n
 
 
 def _shared(flat: NDArray[np.uint32], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many callers each stack has in common with the one before it."""
+    """How many callers each stack shares with the previous one."""
     shared = np.zeros(len(starts), np.int64)
     active, depth = np.arange(1, len(starts)), 0
     while active.size:
@@ -240,7 +241,7 @@ def _ends(parent: NDArray[np.int64]) -> NDArray[np.int64]:
     known = np.full(count + 1, -1)
     known[order[:-1][siblings]] = order[1:][siblings]
     known[count] = count
-    # Who has no next sibling asks its caller; each pass doubles how far up the question reaches.
+    # A node without a next sibling uses its caller's end; each pass doubles how far up this reaches.
     ask = np.append(np.where(parent < 0, count, parent), count)
     ask = np.where(known >= 0, np.arange(count + 1), ask)
     while np.any(known[ask] < 0):
@@ -289,12 +290,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Boxes in depth-first order, siblings by name. ``hidden`` boxes, ``hidden_share`` of the width, were left out."""
+    """Boxes in depth-first order, siblings by name. ``hidden`` boxes, ``hidden_share`` of the width, are left out."""
 
     boxes: tuple[Box, ...]
     levels: int
     total: int
-    """What the full width stands for."""
+    """The weight of the full width."""
     hidden: int
     hidden_share: float
 
@@ -318,8 +319,8 @@ def lay_out(
 ) -> Layout:
     """The tree as boxes, the widest ``max_boxes`` of them.
 
-    Boxes narrower than ``min_width`` are left out too, but frames in ``keep`` (with their callers) come first
-    and are never too narrow.
+    Boxes narrower than ``min_width`` are left out, too, but frames in ``keep`` (with their callers) come first and are
+    never too narrow.
     """
     total = tree.total(width)
     if not total:
@@ -343,7 +344,7 @@ def _drawn(
     """The nodes to draw, in the tree's order: whole branches, since a caller is at least as wide as its callee."""
     kept = _leading_to(tree, keep) & (weight > 0)
     candidates = np.flatnonzero(kept | ((weight > 0) & (weight / total >= min_width)))
-    # Between equals the one nearer to the root.
+    # Among equals the one nearer to the root.
     ranked = candidates[np.lexsort((tree.depth[candidates], -weight[candidates], ~kept[candidates]))]
     return np.sort(ranked[: max(max_boxes, 0)])
 

@@ -17,7 +17,7 @@ _STEPS: Final = 5
 
 
 def legend(picture: Picture, palette: Palette, hatch: str) -> str:
-    """SVG, its top left corner at the origin. ``hatch`` is the id of the pattern that marks what is gone."""
+    """SVG, its top left corner at the origin. ``hatch`` is the id of the pattern for what is gone."""
     return _differential(picture, palette, hatch) if picture.differential else _profile(picture, palette)
 
 

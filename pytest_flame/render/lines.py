@@ -1,4 +1,4 @@
-"""Lines with markup beside them: whoever writes them decides about colour."""
+"""Lines with separate markup: the writer decides about colour."""
 
 from __future__ import annotations
 

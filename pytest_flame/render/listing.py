@@ -13,10 +13,10 @@ from pytest_flame.model import Frame, Judgement, Recording
 from pytest_flame.render.text import printable
 
 MOST_FUNCTIONS: Final = 40
-"""Per test: culprits first, then those with the largest own cost."""
+"""Per test: culprits first, then those with the largest self cost."""
 _SHORT: Final = 80
 _AROUND: Final = 6
-"""Of functions with more than so many lines, those around what costs or changed are shown."""
+"""Of longer functions, only the lines around those that cost something or changed are shown."""
 _LONGEST_LINE: Final = 400
 _ELISION: Final = "…"
 
@@ -24,7 +24,7 @@ LineCosts = Mapping[int, int]
 
 
 class Texts(Protocol):
-    """Where the text of a source file comes from; None where it is not what was measured, or not to be had."""
+    """Provides the text of a source file; None if it is not what was measured, or not available."""
 
     def base(self, judgement: Judgement, path: str) -> str | None: ...
 
@@ -36,13 +36,13 @@ class ListedLine:
     """One line of the function, of base (``before``), head (``after``) or both; costs in picoseconds per iteration."""
 
     before: int
-    """Line number; 0: not there."""
+    """Line number; 0: missing."""
     after: int
     text: str
     base: int
     head: int
     tag: str
-    """`` ``, ``+``, ``-``, or ``…`` for lines that are left out."""
+    """`` ``, ``+``, ``-``, or ``…`` for omitted lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Listing:
 
 
 def listings(judgement: Judgement, texts: Texts) -> tuple[Listing, ...]:
-    """Sources of the functions that matter most, as far as they can be had."""
+    """Sources of the most important functions, as far as available."""
     base = judgement.base if judgement.comparison is not None else None
     before, after = _Side(base), _Side(judgement.head)
     culprits = [delta.frame for delta in judgement.comparison.culprits] if judgement.comparison else []
@@ -95,14 +95,16 @@ def _most_important(culprits: list[Frame], base: _Side, head: _Side) -> list[Fra
 
 def _note(frame: Frame, base: _Side, head: _Side, before: _Piece | None, after: _Piece | None) -> str:
     path = head.path(frame) or base.path(frame) or ""
-    notes = [f"{path}: CPU time per iteration of each line, with the C code it calls and without the functions."]
+    notes = [
+        f"{path}: CPU time per iteration of each line, including the C code it calls and excluding Python functions."
+    ]
     if base.recording is not None:
         if before is None and base.path(frame) is not None:
-            notes.append("The source before is not to be had.")
+            notes.append("The source before is not available.")
         if after is None and head.path(frame) is not None:
-            notes.append("The source after is not to be had.")
+            notes.append("The source after is not available.")
         if not base.recording.line_weights:
-            notes.append("The baseline does not know lines.")
+            notes.append("The baseline has no lines.")
     return " ".join(notes)
 
 
@@ -118,7 +120,7 @@ class _Piece:
 
 
 def _function(text: str | None, frame: Frame, side: _Side) -> _Piece | None:
-    """A function's lines, decorators first. None where the text is not to be had or holds no such function."""
+    """A function's lines, decorators first. None if the text is not available or has no such function."""
     if text is None:
         return None
     qualname, first = frame.qualname, side.first_line(frame)
@@ -136,7 +138,7 @@ def _function(text: str | None, frame: Frame, side: _Side) -> _Piece | None:
 
 
 def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, int, int]]:
-    """Qualified name (empty for what has none of its own in the source), first and last line of all code."""
+    """Qualified name (empty for code without one in the source), first and last line of all code."""
     waiting: list[tuple[ast.AST, str]] = [(tree, prefix)]
     while waiting:
         node, outer = waiting.pop()

@@ -25,7 +25,7 @@ _COLUMNS: Final = ("test", "verdict", "base → head", "effect", "culprit")
 def result_markdown(result: RunResult) -> str:
     """Headline, the tests that did not pass, their culprits and details, then the passing ones folded away.
 
-    Whatever does not fit into a comment is counted, not dropped in silence.
+    Whatever does not fit into a comment is counted, not dropped silently.
     """
     ordered = words.worst_first(result)
     failing = [j for j in ordered if j.verdict not in (Verdict.PASS, Verdict.IMPROVED)]
@@ -49,7 +49,7 @@ def result_markdown(result: RunResult) -> str:
 
 def _gate(result: RunResult) -> list[str]:
     gate = result.gate
-    parts = [f"> {words.GATE_HEADING} were not looked for: {_text(gate.unknown)}\n"] if gate.unknown else []
+    parts = [f"> {words.GATE_HEADING} could not be checked: {_text(gate.unknown)}\n"] if gate.unknown else []
     if gate.changes:
         rows = _fitting(LIMIT // 4, (f"- {_text(words.gate_change(change))}" for change in gate.changes))
         left = len(gate.changes) - len(rows)
@@ -60,7 +60,7 @@ def _gate(result: RunResult) -> list[str]:
 
 
 def code(text: str) -> str:
-    """``text`` verbatim in code type, in a table cell too, whatever it holds."""
+    """``text`` verbatim as code, also in a table cell, whatever it contains."""
     shown = printable(text)
     if _AWKWARD_IN_CODE.search(shown):
         return f"<code>{_PUNCTUATION.sub(_entity, shown)}</code>"
@@ -116,7 +116,7 @@ def _culprit(comparison: Comparison) -> str:
 
 
 def _details(judgement: Judgement) -> str:
-    """What the table has no room for; empty where it said everything."""
+    """What the table has no room for; empty if it contains everything."""
     comparison = judgement.comparison
     lines = [_accusation(comparison, delta) for delta in comparison.culprits] if comparison else []
     lines += [f"- {_text(written)}" for written in [words.written(judgement)] if written]

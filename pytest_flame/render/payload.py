@@ -1,4 +1,4 @@
-"""A test's graph as the report page carries it: compact columns, compressed, decoded by the page when it is looked at.
+"""A test's graph as embedded in the report page: compact columns, compressed, decoded by the page when viewed.
 
 A block is base64 of raw deflate (RFC 1951) of: the length of a JSON head (four bytes, little-endian), the head, and
 columns of unsigned LEB128 numbers, one after the other:
@@ -8,10 +8,10 @@ columns of unsigned LEB128 numbers, one after the other:
 - for each node of the tree, in depth-first order: how many levels the path falls back before it, its frame, its own
   cost before and after.
 
-Names are sorted and share beginnings: each starts with one character whose code less 32 says how many characters it
-takes from the name before. Costs are whole numbers of ``unit`` picoseconds: of times a power of ten, so that the
+Names are sorted and share prefixes: each starts with one character whose code minus 32 is the number of characters it
+takes from the previous name. Costs are whole numbers of ``unit`` picoseconds: for times a power of ten, so that the
 whole has eight or nine digits; they are rounded along the tree, so that every subtree is within one unit of its exact
-cost. Counts of other tools are exact.
+cost. Counts from other tools are exact.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from pytest_flame.render.listing import Listing
 from pytest_flame.render.text import printable
 
 _DIGITS: Final = 8
-"""Of the whole cost; samples know fewer."""
+"""Digits of the whole cost; samples have fewer."""
 _INTERVAL_DIGITS: Final = 4
 _SHARED: Final = 94
-"""Longest beginning two names share here: one printable ASCII character says how long it is."""
+"""The longest shared prefix: its length is one printable ASCII character."""
 _REAL, _CULPRIT, _MOVED = 1, 2, 4
 _FUNCTIONS_KNOWN: Final = 20_000
-"""Functions whose intervals are carried, largest changes first: about 40 bytes each."""
+"""The most functions with intervals, largest changes first: about 40 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One graph, encoded. ``size`` is that of the data once decompressed, bytes."""
+    """One graph, encoded. ``size`` is that of the decompressed data, bytes."""
 
     text: str
     size: int
@@ -116,7 +116,7 @@ def _unit(tree: Tree, metric: Metric) -> int:
 
 
 def pack_names(names: Iterable[str]) -> str:
-    """One name a line, each with the length of the beginning it shares with the one before."""
+    """One name per line, each with the length of the prefix it shares with the previous one."""
     packed, before = [], ""
     for name in map(printable, names):
         shared = 0
@@ -131,7 +131,7 @@ def pack_names(names: Iterable[str]) -> str:
 
 
 def scaled(costs: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
-    """Costs in whole units. Any run of them adds up to within one unit of what it was."""
+    """Costs in whole units. Any run of them adds up to within one unit of its exact sum."""
     if unit == 1:
         return costs
     return _steps(np.cumsum(costs) // unit)
@@ -153,14 +153,14 @@ def leb128(values: NDArray[np.int64]) -> bytes:
 
 
 def _steps(values: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each less the one before it."""
+    """The differences of consecutive values."""
     steps = np.array(values, np.int64)
     steps[1:] -= steps[:-1].copy()
     return steps
 
 
 def _lines(judgement: Judgement) -> dict[Frame, SourceLine]:
-    """Head's places, and base's of what head does not have; what was compared may know others."""
+    """Head's places, and base's for functions that head does not have; the comparison may have others."""
     sides = [side.lines for side in (judgement.base, judgement.head) if side is not None]
     deltas = judgement.comparison.frames if judgement.comparison is not None else ()
     known = {delta.frame: delta.line for delta in deltas if delta.line is not None}
@@ -168,9 +168,9 @@ def _lines(judgement: Judgement) -> dict[Frame, SourceLine]:
 
 
 def _functions(comparison: Comparison | None, index: Mapping[Frame, int]) -> tuple[dict[str, list[Any]], list[str]]:
-    """What is known of each function, as columns, and the sentences they refer to."""
+    """Details of each function, as columns, and the sentences they refer to."""
     deltas = comparison.frames[:_FUNCTIONS_KNOWN] if comparison else ()
-    # Of culprits more is known.
+    # Culprits have more details.
     culprits = {delta.frame: delta for delta in comparison.culprits} if comparison else {}
     deltas = tuple(culprits.get(delta.frame, delta) for delta in deltas)
     known = sorted(((index[delta.frame], delta) for delta in deltas if delta.frame in index), key=lambda row: row[0])
@@ -207,7 +207,7 @@ def _source(listing: Listing, frame: int) -> dict[str, Any]:
 
 
 def _short(value: float) -> int | None:
-    """With the digits that are shown; None for what is not finite: JSON has no word for it."""
+    """With the digits that are shown; None if not finite, since JSON cannot represent it."""
     if not math.isfinite(value):
         return None
     digits = len(str(abs(int(value))))

@@ -1,6 +1,6 @@
-"""What a flame graph shows, before anything is drawn: its tree, its heading, and how each box looks.
+"""The content of a flame graph before drawing: its tree, its heading, and the look of each box.
 
-Pictures of every kind (static, interactive) ask here, so they agree about colours, marks and words.
+All kinds of pictures (static, interactive) use it, so they agree on colours, marks and wording.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _CULPRITS_NAMED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a function over the whole test; its boxes show it."""
+    """Details of a function over the whole test; its boxes show them."""
 
     real: bool = False
-    """It changed for certain, or nobody asked: its boxes have the colour of their change."""
+    """Whether it changed significantly, or was not tested: its boxes then have the colour of their change."""
     moved: bool = False
     culprit: bool = False
     delta: FrameDelta | None = None
@@ -44,16 +44,16 @@ class Heading:
     badge: str = ""
     badge_fill: Colour = colour.WHITE
     full: str = ""
-    """What a line that may be cut says in whole."""
+    """The full text of a line that may be cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One flame graph. Without ``differential`` it is of the head side alone."""
+    """One flame graph. Without ``differential`` it shows the head side alone."""
 
     title: str
     description: str
-    """For those who cannot see it."""
+    """Description for screen readers."""
     headings: tuple[Heading, ...]
     tree: Tree
     differential: bool
@@ -64,7 +64,7 @@ class Picture:
     known: Mapping[Frame, Known]
     metric: Metric
     tested: bool = True
-    """Grey means "no significant change"; otherwise every difference has a colour."""
+    """Whether grey means "no significant change"; otherwise every difference has a colour."""
     width: Width = Width.MAX
 
     def of(self, frame: Frame) -> Known:
@@ -80,7 +80,7 @@ _CHANGED: Final = Known(real=True)
 
 
 def differential_picture(judgement: Judgement, *, width: Width = Width.MAX, tree: Tree | None = None) -> Picture:
-    """Base against head. ``tree`` is that of both sides, where it is known already.
+    """Base against head. ``tree`` is that of both sides, if already known.
 
     Raises ValueError without both sides and a comparison.
     """
@@ -114,7 +114,7 @@ def profile_picture(
     return Picture(
         title=title,
         description=f"Flame graph of {total}, {units.count(len(tree), 'box', 'boxes')}. A box is a function, "
-        "its width its cost with all it calls, and it stands on its caller.",
+        "its width is its inclusive cost, and it sits on its caller.",
         headings=(_title(title), *([Heading(subtitle)] if subtitle else [])),
         tree=tree,
         differential=False,
@@ -163,8 +163,8 @@ def _description(comparison: Comparison) -> str:
     )
     return (
         f"Differential flame graph, base against head: {words.times(comparison)}, {words.effect(comparison)}."
-        f"{culprits} A box is a function, its width its cost with all it calls, and it stands on its caller; "
-        "red grew, blue shrank, grey did not change for certain."
+        f"{culprits} A box is a function, its width is its inclusive cost, and it sits on its caller; "
+        "red grew, blue shrank, grey did not change significantly."
     )
 
 
@@ -174,7 +174,7 @@ def _known(delta: FrameDelta, comparison: Comparison, culprit: bool) -> Known:
 
 
 def facts(picture: Picture, frame: Frame) -> list[str]:
-    """What is known of a function, line by line; not yet printable."""
+    """Details of a function, line by line; not yet printable."""
     known = picture.of(frame)
     if (delta := known.delta) is None:
         return []
@@ -201,19 +201,19 @@ def facts(picture: Picture, frame: Frame) -> list[str]:
 class Face:
     fill: Colour
     mark: str = ""
-    """The change in a sign or a word: ``+``, ``−``, ``NEW``, ``GONE``, ``MOVED``."""
+    """The change as a sign or a word: ``+``, ``−``, ``NEW``, ``GONE``, ``MOVED``."""
     change: str = ""
-    """And in figures, where there is room for them."""
+    """And as figures, if there is room."""
     hatched: bool = False
     culprit: bool = False
     own_share: float = 0.0
-    """Own change as a signed share of ``whole``, drawn as a dark bar."""
+    """Change of self cost as a signed share of ``whole``, drawn as a dark bar."""
     calls: int = 1
-    """Nested calls the box stands for."""
+    """The number of nested calls that the box represents."""
 
 
 def culprit_nodes(picture: Picture) -> frozenset[int]:
-    """The tree's nodes that are pointed at: culprits where they grew, a recursive one at its outermost call."""
+    """The marked nodes of the tree: culprits where they grew, a recursive one at its outermost call."""
     tree, culprits = picture.tree, picture.culprits
     if not culprits:
         return frozenset()
@@ -246,7 +246,7 @@ def face(picture: Picture, box: Box, *, culprit: bool = False, calls: int = 1, p
 
 
 def change_share(picture: Picture, delta: int) -> float:
-    """Of the base's cost; a whole one where the base cost nothing."""
+    """As a share of base's cost; 1 if base cost nothing."""
     return delta / picture.whole if picture.whole > 0 else float((delta > 0) - (delta < 0))
 
 
@@ -261,7 +261,7 @@ def _mark(box: Box, known: Known) -> str:
 
 
 def tooltip(picture: Picture, box: Box, calls: int = 1) -> str:
-    """Name, then costs, then what is known of the function; some lines, not yet printable."""
+    """Name, then costs, then details of the function; several lines, not yet printable."""
     return "\n".join(
         [*_lines(picture, box), *([f"the first of {units.count(calls)} nested calls"] if calls > 1 else [])]
     )

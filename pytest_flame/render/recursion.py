@@ -1,4 +1,4 @@
-"""Recursion folded for pictures that would be taller than anyone reads: repeated calls share one row."""
+"""Folds recursion in pictures that would be too tall to read: repeated calls share one row."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ FROM_LEVELS: Final = 60
 """Pictures of fewer levels show every call."""
 
 _FEWEST: Final = 8
-"""Calls that share a row; fewer stay apart."""
+"""The least number of calls that share a row; fewer stay separate."""
 _CHANGED: Final = 0.005
-"""Own change, as a share of the picture, that keeps a call in sight."""
+"""Change of self cost, as a share of the picture, that keeps a call visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldedLayout:
     layout: Layout
     repeats: dict[int, int]
-    """Calls that share a box, by its place in the layout; only those of two or more."""
+    """Calls that share a box, by its place in the layout; only two or more."""
 
     @property
     def calls(self) -> int:
-        """All calls that share a box: what the boxes' ×N add up to."""
+        """All calls that share a box: the sum of the boxes' ×N."""
         return sum(self.repeats.values())
 
 
 def fold_recursion(layout: Layout) -> FoldedLayout:
-    """Without the calls that only repeat what their callers are, where a function leads to itself again and again.
+    """Without the calls that only repeat their callers, where a function repeatedly leads to itself.
 
-    A call is left out when, on a way without branches and without changes of its own, its function was passed
-    before; what it calls then stands on its caller.
+    A call is left out if, on a path without branches and without changes of self cost, its function occurred before;
+    what it calls then sits on its caller.
     """
     if layout.levels < FROM_LEVELS:
         return FoldedLayout(layout, {})
@@ -43,7 +43,7 @@ def fold_recursion(layout: Layout) -> FoldedLayout:
     stands_for: list[int] = []
     """For each box: itself, or the one it shares."""
     passed: list[dict[object, int]] = []
-    """Functions on the way without branches that leads to it, and which box is theirs."""
+    """Functions on the unbranched path to it, and their boxes."""
     for index, box in enumerate(boxes):
         before = {} if box.parent is None or callees[box.parent] != 1 else passed[box.parent]
         changed = abs(box.self_delta) > _CHANGED * layout.total
@@ -72,7 +72,7 @@ def _without(layout: Layout, stands_for: list[int]) -> FoldedLayout:
     place: dict[int, int] = {}
     repeats: dict[int, int] = {}
     nearest: list[int | None] = []
-    """The box that is drawn for each one, or the nearest drawn below it."""
+    """The drawn box of each one, or the nearest drawn below it."""
     kept: list[Box] = []
     for index, box in enumerate(layout.boxes):
         below = None if box.parent is None else nearest[box.parent]

@@ -1,4 +1,4 @@
-"""The report directory: the page and its pictures, and nothing else touched."""
+"""The report directory: writes the page and its pictures, and touches nothing else."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _OWN_NAME: Final = re.compile(r"index\.html|[\w.-]+\.(diff|base|head|interactive
 
 
 def write_report(result: RunResult, directory: Path, *, texts: Texts | None = None, links: Links = NO_LINKS) -> Path:
-    """Write ``index.html`` and, for each test, the pictures there is data for; return the page's path.
+    """Write ``index.html`` and, for each test, the pictures it has data for; return the page's path.
 
-    A manifest remembers which files are the report's. Those of an earlier run that are not written again are
-    removed; any other file is left alone, and one that stands where the report must write raises UsageError
-    before anything is changed. Every file appears at once or not at all.
+    A manifest lists the report's files. Those of an earlier run that are not written again are removed; any other file
+    is left alone, and one that is in the report's way raises UsageError before anything is changed. Every file is
+    written atomically.
     """
     documents, pictures = _documents(result)
     documents[INDEX] = result_html(result, pictures, texts=texts, links=links)
@@ -44,7 +44,7 @@ def write_report(result: RunResult, directory: Path, *, texts: Texts | None = No
         if file.is_symlink() or (name not in earlier and file.exists()):
             raise UsageError(
                 f"{file} is in the way of the report",
-                why="it was not written by an earlier report, so it is not replaced",
+                why="no earlier report wrote it, so it is not replaced",
                 fix=_FIX,
             )
     _write_manifest(directory, earlier | documents.keys())
@@ -93,7 +93,7 @@ def _side_svg(test_id: str, side: str, profile: Profile, recording: Recording) -
 
 
 def _read_manifest(directory: Path) -> set[str]:
-    """Names an earlier report left. A manifest that cannot be read, or names anything else, claims nothing."""
+    """Files of an earlier report. A manifest that cannot be read, or names anything else, is ignored."""
     try:
         names = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))["files"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):

@@ -14,7 +14,7 @@ from pytest_flame.render import units, words
 from pytest_flame.render.text import frame_name
 
 FRAMES_SHOWN: Final = 50
-"""Rows of a test's table that stand in the page itself; with scripts, all functions are listed."""
+"""Rows of a test's static table; with scripts, all functions are listed."""
 _SMALLEST_SCALE: Final = 0.02
 _BAR: Final = 180
 
@@ -34,7 +34,7 @@ class Cell:
     """What the column sorts by."""
     below: str = ""
     direction: str = ""
-    """``grew``, ``shrank``, or empty where the change is not significant."""
+    """``grew``, ``shrank``, or empty if the change is not significant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,13 @@ class FrameTable:
 
 NO_TABLE: Final = FrameTable((), (), 0, "")
 _TESTED: Final = (
-    "Base, head and Δ include everything the frame calls; intervals stand below. They hold for all frames of the test "
-    "together; p is for “grew by more than the frame threshold”, adjusted for the number of frames, and below it "
-    "stands the smallest growth that would have been named."
+    "Base, head and Δ include everything the frame calls; intervals are shown below. They hold for all frames of the "
+    "test together; p is for “grew by more than the frame threshold”, adjusted for the number of frames; below it is "
+    "the smallest growth that would have been named."
 )
-_PLAIN: Final = "Base, head and Δ include everything the frame calls. One profile a side cannot tell change from noise."
+_PLAIN: Final = (
+    "Base, head and Δ include everything the frame calls. One profile per side cannot distinguish change from noise."
+)
 
 
 def culprit(comparison: Comparison, delta: FrameDelta) -> Culprit:
@@ -154,7 +156,7 @@ def profile_table(profile: Profile, shown: int = FRAMES_SHOWN) -> FrameTable:
 
 
 def bar_scale(judgements: Iterable[Judgement]) -> float:
-    """Half the range all bars share, so that tests can be compared by eye: four times the largest threshold."""
+    """Half the range of all bars, so that tests can be compared visually: four times the largest threshold."""
     thresholds = (j.comparison.limits.threshold for j in judgements if j.comparison)
     return max(_SMALLEST_SCALE, 4 * max(thresholds, default=0.0))
 

@@ -1,6 +1,6 @@
 """Flame graphs as static SVG: presentation attributes only, so that viewers which strip scripts and styles show them.
 
-Classes on a few elements let a surrounding page recolour paper and ink for dark mode; nothing needs them.
+Classes on a few elements let a surrounding page recolour paper and ink for dark mode; nothing depends on them.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ PADDING: Final = 4
 MONO: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 _TALLEST: Final = 1600
-"""Rows of deeper graphs are thinner and bear no text: a picture of 20,000 px is no use to anyone."""
+"""Rows of deeper graphs are thinner and have no text: a picture of 20,000 px is useless."""
 _THINNEST_ROW: Final = 2
 _TEXT_ROW: Final = 14
 _THINNEST: Final = 0.3 / INNER
 
 
 def static_svg(picture: Picture, *, palette: Palette = LIGHT, header: bool = True, prefix: str = "") -> str:
-    """The picture with its root at the bottom, the widest boxes only, and what share was left out.
+    """The picture with its root at the bottom, only the widest boxes, and the share that was left out.
 
-    ``header=False`` leaves out the lines above the graph, for a page that says them itself; ``prefix`` keeps ids
-    apart where several pictures stand in one document.
+    ``header=False`` omits the lines above the graph, for a page that shows them itself; ``prefix`` keeps ids distinct
+    if several pictures are in one document.
     """
     drawing = draw(picture, palette, header=header, prefix=prefix)
     top = drawing.header_height
@@ -127,7 +127,7 @@ def draw(picture: Picture, palette: Palette, *, header: bool = True, prefix: str
 
 
 def document(picture: Picture, palette: Palette, height: float, parts: Iterable[str], *, prefix: str = "") -> str:
-    """A whole SVG file of these parts on paper."""
+    """A complete SVG file of these parts on paper."""
     description = xml_attribute(f"{prefix}about")
     return "\n".join(
         [
@@ -161,7 +161,7 @@ def _heading(line: Heading, y: float) -> str:
         x += width + 10
     room = int((WIDTH - MARGIN - x) / (COLUMN * line.size / FONT))
     text = printable(line.text)
-    # The end of a test's id distinguishes it; a sentence begins with what matters.
+    # The end of a test's id distinguishes it; a sentence begins with the important part.
     shown = fit_tail(text, room) if line.text == line.full else fit_start(text, room)
     weight = ' font-weight="bold"' if line.bold else ""
     hint = f"<title>{content(line.full)}</title>" if line.full else ""
@@ -170,7 +170,7 @@ def _heading(line: Heading, y: float) -> str:
 
 
 def captions(picture: Picture, folded: FoldedLayout) -> list[str]:
-    """What the width means, then what was left out or put together."""
+    """What the width means, then what was left out or folded."""
     layout = folded.layout
     if not layout.boxes:
         return ["no samples: nothing to draw"]
@@ -182,7 +182,7 @@ def captions(picture: Picture, folded: FoldedLayout) -> list[str]:
         every = drawn + layout.hidden
         notes.append(
             f"{units.count(drawn)} of {units.count(every)} boxes drawn; the {units.count(layout.hidden)} smallest, "
-            f"left out, hold {units.percent(layout.hidden_share)} of the width"
+            f"left out, make up {units.percent(layout.hidden_share)} of the width"
         )
     if folded.repeats:
         boxes = units.count(len(folded.repeats), "box", "boxes")
@@ -228,7 +228,7 @@ def _graph(picture: Picture, folded: FoldedLayout, palette: Palette, hatch: str)
 
 
 def _extent(box: Box, culprit: bool) -> tuple[float, float]:
-    """Left edge and width in pixels; neighbours wide enough have a gap between them."""
+    """Left edge and width in pixels; neighbours that are wide enough have a gap between them."""
     width = box.width * INNER
     return box.x * INNER, max(width - (0.6 if width > 2 else 0.0), 2.0 if culprit else 0.3)
 
@@ -242,7 +242,7 @@ def _box(box: Box, look: Face, picture: Picture, palette: Palette, row: int) -> 
 
 
 def _over(box: Box, look: Face, palette: Palette, hatch: str, row: int, total: int) -> Iterator[str]:
-    """What lies on a box: hatching, the bar of its own change, its label."""
+    """What is drawn on a box: hatching, the bar of its own change, its label."""
     x, width = _extent(box, look.culprit)
     height = row - 1 if row > 4 else row
     if look.hatched and width >= 1:
@@ -265,7 +265,7 @@ def _over(box: Box, look: Face, palette: Palette, hatch: str, row: int, total: i
 
 
 def label(box: Box, look: Face, room: int) -> str:
-    """What stands on a box of ``room`` columns: marks, name, the change in figures, as far as they fit."""
+    """The label of a box of ``room`` columns: marks, name, the change in figures, as far as they fit."""
     times = f"×{look.calls}" if look.calls > 1 else ""
     if not look.mark and not look.culprit and not times:
         return fit(box.frame, room) if room >= 3 else ""
@@ -283,7 +283,7 @@ def _spaced(*parts: str) -> str:
 
 
 def _outline(box: Box, y: float, row: int, palette: Palette) -> str:
-    """Around a culprit; one too narrow for its mark is pointed at as well."""
+    """Around a culprit; one too narrow for its mark also gets a pointer."""
     x, width = _extent(box, culprit=True)
     height = row - 1 if row > 4 else row
     outline = f'<rect x="{px(x)}" y="{y}" width="{px(width)}" height="{height}"/>'
@@ -295,7 +295,7 @@ def _outline(box: Box, y: float, row: int, palette: Palette) -> str:
 
 
 def _ruler(metric: Metric, layout: Layout, bottom: int, palette: Palette) -> list[str]:
-    """Round costs below the root, as far as they do not run into each other."""
+    """Round costs below the root, as far as they do not overlap."""
     marks = units.ticks(metric, layout.total)
     if not marks:
         return []
@@ -314,7 +314,7 @@ def _ruler(metric: Metric, layout: Layout, bottom: int, palette: Palette) -> lis
 
 
 def px(value: float) -> str:
-    """Tenths of a pixel are fine enough for any screen."""
+    """Tenths of a pixel are precise enough for any screen."""
     return f"{value:.1f}".removesuffix(".0")
 
 

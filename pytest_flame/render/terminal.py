@@ -1,4 +1,4 @@
-"""What a run says on the terminal. Plain text with markup beside it: whoever writes it decides about colour."""
+"""A run's terminal output: plain text with separate markup; the writer decides about colour."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _INDENT: Final = "    "
 def summary_lines(result: RunResult, report: Path | str | None = None, *, width: int = _WIDTH) -> list[Line]:
     """The summary at the end of a run, tests in the order they ran, columns aligned.
 
-    An id too long for ``width`` columns stands on a line of its own above its figures.
+    An id too long for ``width`` columns is on a separate line above its figures.
     """
     lines = [Line(_conditions(result)), Line(printable(words.base_line(result)))]
     if result.sampler and result.sampler.reason:
@@ -50,10 +50,10 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
 
 
 def gate_lines(result: RunResult) -> list[Line]:
-    """The heading of changes to the gate and each of them; empty where there are none."""
+    """The heading of changes to the gate and each of them; empty if there are none."""
     gate = result.gate
     lines = (
-        [Line(f"{words.GATE_HEADING} were not looked for: {printable(gate.unknown)}", _NOTE)] if gate.unknown else []
+        [Line(f"{words.GATE_HEADING} could not be checked: {printable(gate.unknown)}", _NOTE)] if gate.unknown else []
     )
     if gate.changes:
         lines.append(Line(f"{words.GATE_HEADING}, {words.gate_line(result)}:", {**_NOTE, "bold": True}))
@@ -62,17 +62,17 @@ def gate_lines(result: RunResult) -> list[Line]:
 
 
 def _baselines(written: list[Judgement]) -> str:
-    """``3 baselines written, 1 of them over a change: git add flame-baselines``."""
+    """``3 baselines written, 1 of them accepting a change: git add flame-baselines``."""
     over = sum(bool(words.accepted(judgement)) for judgement in written)
-    change = f", {over} of them over a change" if over and len(written) > 1 else ""
+    change = f", {over} of them accepting a change" if over and len(written) > 1 else ""
     folders = sorted({(judgement.baseline_written or "").rpartition("/")[0] or "." for judgement in written})
     return f"{units.count(len(written), 'baseline')} written{change}; to keep: git add {' '.join(map(quote, folders))}"
 
 
 def failure_lines(judgement: Judgement, *, picture: Path | str | None = None, width: int = _TREE_WIDTH) -> list[Line]:
-    """The body of a failed test's own report: the verdict, how much, who is to blame, where, where to look.
+    """The body of a failed test's own report: the verdict, the effect, the culprits, where they are, where to look.
 
-    The tree of changed functions keeps to ``width`` columns; sentences are left to the terminal to wrap.
+    The tree of changed functions fits into ``width`` columns; the terminal wraps sentences.
     """
     comparison = judgement.comparison
     lines = [Line(f"{judgement.verdict.value}: {printable(judgement.reason)}")]
@@ -90,9 +90,7 @@ def failure_lines(judgement: Judgement, *, picture: Path | str | None = None, wi
             for delta in comparison.culprits:
                 lines += _plain(*_accusation(comparison, delta))
         elif judgement.verdict is Verdict.REGRESSED and not comparison.alike:
-            lines += _plain(
-                "", "no single frame stands out: the growth is spread over more frames than could be distinguished"
-            )
+            lines += _plain("", "no single frame stands out: the growth is spread over too many frames")
         if tree := tree_lines(judgement, width=width):
             lines += [Line(""), *tree]
     notes = [*judgement.notes, *(comparison.notes if comparison else ())]
@@ -119,7 +117,7 @@ def _accusation(comparison: Comparison, delta: FrameDelta) -> list[str]:
     name, where = printable(delta.frame.name), printable(words.place(delta))
     what = f"`{printable(delta.frame.qualname)}` is {printable(words.what_happened(delta))}"
     bounds = units.cost_interval(comparison.metric, delta.low, delta.high)
-    inclusive = f"{units.signed_cost(comparison.metric, delta.delta)} {bounds} with all it calls"
+    inclusive = f"{units.signed_cost(comparison.metric, delta.delta)} {bounds} inclusive"
     lines = [f"{name}   {where}".rstrip(), f"  {words.growth(comparison, delta)}: {what}", f"  {inclusive}"]
     return [_INDENT + line for line in lines]
 

@@ -23,7 +23,7 @@ MOST: Final = 12
 _BAR: Final = 8
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _LEAST_SHARE: Final = 0.02
-"""Of the largest change: what is smaller is only counted."""
+"""Share of the largest change: smaller changes are only counted."""
 _SAME: Final = 0.1
 _NARROWEST: Final = 12
 _GREW: Final[Markup] = {"red": True}
@@ -32,10 +32,10 @@ _HEADS: Final = ("base", "head", "change")
 
 
 def tree_lines(judgement: Judgement, *, width: int = WIDTH, most: int = MOST) -> list[Line]:
-    """The largest changes that are real, in at most ``width`` columns; nothing where none is.
+    """The largest significant changes, in at most ``width`` columns; empty if there are none.
 
-    Where nothing was tested it is the largest differences. Runs of callers that pass the same change on are
-    shortened to their two ends.
+    If nothing was tested, the largest differences. Chains of callers that pass the same change on are shortened to
+    their two ends.
     """
     if judgement.comparison is None or judgement.base is None or judgement.head is None:
         return []
@@ -47,14 +47,14 @@ def tree_lines(judgement: Judgement, *, width: int = WIDTH, most: int = MOST) ->
 @dataclass(frozen=True, slots=True)
 class _Row:
     node: int
-    """-1: callers left out."""
+    """-1: callers omitted."""
     branch: str
-    """The lines that lead to it."""
+    """The tree lines that lead to it."""
     skipped: int = 0
 
 
 def _rows(picture: Picture, most: int) -> tuple[list[_Row], int]:
-    """What is shown, root first, and how many changed boxes are not."""
+    """The boxes that are shown, root first, and how many changed boxes are not."""
     tree = picture.tree
     delta = tree.head - tree.base
     real = np.array([picture.of(frame).real for frame in tree.frames], bool)[tree.frame] & (delta != 0)
@@ -64,7 +64,7 @@ def _rows(picture: Picture, most: int) -> tuple[list[_Row], int]:
         return [], 0
     size = np.abs(delta)
     candidates = np.flatnonzero(real & ((size >= _LEAST_SHARE * size[real].max()) | culprit))
-    # Culprits first, then the largest; of equals the caller.
+    # Culprits first, then the largest; among equals the caller.
     ranked = candidates[np.lexsort((tree.depth[candidates], -size[candidates], ~culprit[candidates]))]
     chosen: set[int] = set()
     runs: dict[int, int] = {}
@@ -93,7 +93,7 @@ def _callers(tree: Tree, nodes: list[int]) -> dict[int, int]:
 def _shortened(
     tree: Tree, nodes: list[int], delta: NDArray[np.int64], culprit: NDArray[np.bool_]
 ) -> tuple[list[int], dict[int, int]]:
-    """The nodes without those that only pass on what their one callee changed; how many are missing above each."""
+    """The nodes without those that only pass on the change of their single callee; how many are missing above each."""
     caller = _callers(tree, nodes)
     callees: dict[int, list[int]] = {}
     for node, above in caller.items():
@@ -107,7 +107,7 @@ def _shortened(
         return abs(one - other) <= _SAME * abs(one)
 
     dull = {node for node in nodes if passes(node)}
-    # One line says that callers are missing; it has to save at least one.
+    # One line shows that callers are omitted; it has to save at least one.
     dull = {node for node in dull if caller[node] in dull or any(below in dull for below in callees[node])}
     kept = [node for node in nodes if node not in dull]
     runs: dict[int, int] = {}
@@ -156,7 +156,7 @@ def _set(picture: Picture, rows: list[_Row], left: int, width: int) -> list[Line
         numbers = "  ".join(" " * (size - cells(text)) + text for text, size in zip(texts, sizes, strict=True))
         if row.node < 0:
             between = units.count(row.skipped, "caller")
-            lines.append(Line(f" {numbers}  {' ' * _BAR} {row.branch}⋮ {between} alike"[:width].rstrip()))
+            lines.append(Line(f" {numbers}  {' ' * _BAR} {row.branch}⋮ {between} omitted"[:width].rstrip()))
             continue
         change = int(delta[row.node])
         bar = _bar(abs(change) / largest)
@@ -177,7 +177,7 @@ def _figures(picture: Picture, node: int) -> tuple[str, str, str]:
     texts = (*units.before_after(metric, base, head), units.signed_cost(metric, head - base))
     if metric.timed:
         return texts
-    one, other, change = (text.rpartition(" ")[0] for text in texts)  # the heading says of what
+    one, other, change = (text.rpartition(" ")[0] for text in texts)  # the heading gives the unit
     return one, other, change
 
 
@@ -192,7 +192,7 @@ def _name(picture: Picture, row: _Row, room: int, blamed: bool) -> str:
     elif not tree.base[row.node]:
         marks.append("NEW")
     lead = "".join(f"{mark} " for mark in marks)
-    # A branch deeper than there is room for keeps its end.
+    # A branch that is too deep for the width keeps its end.
     branch = row.branch if cells(row.branch) <= room // 2 else "…" + row.branch[-(room // 2) :]
     return f"{branch}{lead}{fit(frame, room - cells(branch) - cells(lead))}"
 

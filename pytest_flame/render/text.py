@@ -1,7 +1,7 @@
-"""Names made safe to show and cut to fit.
+"""Makes names safe to show and cuts them to fit.
 
-Test ids and frame names come from other people's code and may hold anything, so nothing reaches a page, a
-picture or a terminal without passing ``printable``.
+Test ids and frame names are untrusted and may contain anything, so nothing reaches a page, a picture or a terminal
+without ``printable``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _SHORTEST_CUT: Final = 4
 
 
 def printable(text: str) -> str:
-    """One line without control, direction-changing or XML-illegal characters; C0 controls become their pictures (␛)."""
+    """One line without control, direction-changing or XML-illegal characters; C0 controls become their visible symbols
+    (␛)."""
     return _UNPRINTABLE.sub(_picture, text)
 
 
@@ -50,7 +51,7 @@ def frame_name(frame: Frame) -> str:
 def fit(frame: Frame, room: int) -> str:
     """The frame's name in at most ``room`` columns, keeping its tail: the function distinguishes frames.
 
-    Empty where less than a readable piece would be left.
+    Empty if no readable piece would be left.
     """
     name, qualname = frame_name(frame), printable(frame.qualname or frame.module)
     if cells(name) <= room:
@@ -64,7 +65,7 @@ def fit(frame: Frame, room: int) -> str:
 
 
 def fit_tail(text: str, room: int) -> str:
-    """The end of ``text`` in at most ``room`` columns, with an ellipsis where it was cut."""
+    """The end of ``text`` in at most ``room`` columns, with an ellipsis if it was cut."""
     if cells(text) <= room:
         return text
     if room < _SHORTEST_CUT:
@@ -79,7 +80,7 @@ def fit_tail(text: str, room: int) -> str:
 
 
 def fit_start(text: str, room: int) -> str:
-    """The beginning of ``text`` in at most ``room`` columns, with an ellipsis where it was cut."""
+    """The beginning of ``text`` in at most ``room`` columns, with an ellipsis if it was cut."""
     if cells(text) <= room:
         return text
     kept, used = [], cells(ELLIPSIS)

@@ -1,4 +1,4 @@
-"""Numbers as people read them: costs in the terms of their metric, times in picoseconds, effects as fractions (0.05 is
+"""Human-readable numbers: costs in the terms of their metric, times in picoseconds, effects as fractions (0.05 is
 5 %)."""
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def percent_interval(low: float, high: float) -> str:
 
 
 def setting(fraction: float) -> str:
-    """A percentage someone chose, with the digits it was chosen with: ``5 %``, ``2.5 %``."""
+    """A percentage from a setting, with its original digits: ``5 %``, ``2.5 %``."""
     return f"{fraction * 100:.6g} %"
 
 
@@ -100,7 +100,7 @@ def elapsed(seconds: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three decimals, and never a zero."""
+    """Three decimals, never zero."""
     if not math.isfinite(p):
         return _UNKNOWN
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -114,7 +114,7 @@ def count(number: int, noun: str = "", plural: str = "") -> str:
 
 
 def ticks(metric: Metric, total: int, most: int = 8) -> list[tuple[float, str]]:
-    """Round costs from 0 to ``total`` for a ruler, and what stands at them: ``(0, "0"), (2000000000, "2 ms")``."""
+    """Round costs from 0 to ``total`` for a ruler, and their labels: ``(0, "0"), (2000000000, "2 ms")``."""
     if total <= 0:
         return []
     scale, unit = _unit(metric, total)

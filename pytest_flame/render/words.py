@@ -1,4 +1,4 @@
-"""The sentences every report shares, so that terminal, picture, page and comment say the same thing."""
+"""The sentences that all reports share, so that terminal, picture, page and comment say the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORST_FIRST: Final = (
 )
 
 FILES: Final = "files"
-"""The mode of a run that measured nothing itself."""
+"""The mode of a run that did not measure."""
 
 LABELS: Final = {
     Verdict.REGRESSED: "regressed",
@@ -51,7 +51,7 @@ def counts(result: RunResult) -> list[tuple[Verdict, int]]:
 
 
 def headline(result: RunResult) -> str:
-    """``12 tests: 1 regressed, 1 not judged, 10 passed``; of profiles what they are: ``old → new: not tested``."""
+    """``12 tests: 1 regressed, 1 not judged, 10 passed``; for profiles: ``old → new: not tested``."""
     if result.mode == FILES:
         return "; ".join(f"{j.test_id}: {_of_files(j)}" for j in result.judgements)
     tests = units.count(len(result.judgements), "test")
@@ -84,7 +84,7 @@ def _of_files(judgement: Judgement) -> str:
 
 
 def worst_first(result: RunResult) -> list[Judgement]:
-    """Judgements by verdict, the largest effect first among equals; ties keep the order they ran in."""
+    """Judgements by verdict, the largest effect first within one; ties keep the order they ran in."""
 
     def rank(judgement: Judgement) -> tuple[int, float]:
         ratio = judgement.comparison.ratio if judgement.comparison else 0.0
@@ -105,7 +105,7 @@ def times(comparison: Comparison) -> str:
 
 
 def effect(comparison: Comparison) -> str:
-    """``+13.9 % [11.8, 16.0]``; ``+13.9 %, not tested`` where the noise is not known."""
+    """``+13.9 % [11.8, 16.0]``; ``+13.9 %, not tested`` if the noise is not known."""
     if not comparison.tested:
         return f"{units.signed_percent(comparison.ratio - 1)}, not tested"
     interval = units.percent_interval(comparison.low - 1, comparison.high - 1)
@@ -113,14 +113,14 @@ def effect(comparison: Comparison) -> str:
 
 
 def detectable(comparison: Comparison) -> str:
-    """``+7.1 %``: the smallest slowdown the run would have called."""
+    """``+7.1 %``: the smallest slowdown the run would have detected."""
     return units.signed_percent(comparison.mde - 1)
 
 
 def replicates(judgement: Judgement) -> str:
     """What was measured for the interval: ``10 pairs``, or ``7 processes`` of head alone; or nothing.
 
-    ``7 profiles`` where they were read from files.
+    ``7 profiles`` if they were read from files.
     """
     comparison = judgement.comparison
     if comparison is None:
@@ -144,9 +144,9 @@ def badge(judgement: Judgement) -> str:
 
 
 def only_in(judgement: Judgement) -> str:
-    """``in shop.parse:tokenize, +31 % (total within 5 %)``: where a regression shows that the total does not show.
+    """``in shop.parse:tokenize, +31 % (total within 5 %)``: where a regression shows if not in the total.
 
-    Empty where the total does, or nothing regressed.
+    Empty if the total shows it, or nothing regressed.
     """
     comparison = judgement.comparison
     if judgement.verdict is not Verdict.REGRESSED or comparison is None or not comparison.culprits:
@@ -169,7 +169,7 @@ def _grew(comparison: Comparison, delta: FrameDelta) -> str:
 
 
 def accepted(judgement: Judgement) -> str:
-    """``accepted: +17.3 %``: what of a changed test the written baseline stands for; empty where none was written."""
+    """``accepted: +17.3 %``: the change that the written baseline accepts; empty if none was written."""
     if judgement.baseline_written is None:
         return ""
     comparison, verdict = judgement.comparison, judgement.verdict
@@ -177,7 +177,7 @@ def accepted(judgement: Judgement) -> str:
         where = only_in(judgement)
         return f"accepted: {units.signed_percent(comparison.ratio - 1)}{f', {where}' if where else ''}"
     if verdict is Verdict.INCOMPATIBLE:
-        return f"accepted: {LABELS[verdict]} with the baseline before ({judgement.reason})"
+        return f"accepted: {LABELS[verdict]} with the previous baseline ({judgement.reason})"
     return ""
 
 
@@ -191,7 +191,7 @@ def written(judgement: Judgement) -> str:
 def verdict_words(judgement: Judgement) -> str:
     """How a test's line ends: ``REGRESSED``, ``pass (would have caught +7.1 %)``, ``not judged: too noisy``.
 
-    ``accepted: +17.3 %`` where the run wrote a baseline over a change.
+    ``accepted: +17.3 %`` if the run wrote a baseline that accepts a change.
     """
     if said := accepted(judgement):
         return said
@@ -210,12 +210,12 @@ def verdict_words(judgement: Judgement) -> str:
 
 
 def own_growth(delta: FrameDelta) -> int:
-    """What a culprit itself is to blame for; all of its growth where nothing was subtracted."""
+    """The growth a culprit itself is to blame for; all of its growth if nothing was subtracted."""
     return delta.own_delta or delta.delta
 
 
 def share_of_change(comparison: Comparison, delta: FrameDelta) -> float | None:
-    """A culprit's part of the test's growth; None unless the test as a whole grew for certain."""
+    """A culprit's share of the test's growth; None unless the test as a whole grew significantly."""
     change = comparison.head - comparison.base
     if comparison.low <= 1 or change <= 0:
         return None
@@ -223,7 +223,7 @@ def share_of_change(comparison: Comparison, delta: FrameDelta) -> float | None:
 
 
 def growth(comparison: Comparison, delta: FrameDelta) -> str:
-    """``+1.62 ms, 95 % of the change``; of the test's base cost where the whole did not grow."""
+    """``+1.62 ms, 95 % of the change``; of the test's base cost if the whole did not grow."""
     own = own_growth(delta)
     text = units.signed_cost(comparison.metric, own)
     share = share_of_change(comparison, delta)
@@ -235,7 +235,7 @@ def growth(comparison: Comparison, delta: FrameDelta) -> str:
 
 
 def blind(metric: Metric, delta: FrameDelta) -> str:
-    """``+120.0 µs``: the smallest growth of this function the run would have named; empty where none."""
+    """``+120.0 µs``: the smallest growth of this function that the run would have named; empty if none."""
     return "" if delta.blind is None else units.signed_cost(metric, delta.blind)
 
 
@@ -254,8 +254,8 @@ def what_happened(delta: FrameDelta) -> str:
     """The change of one function in words, to follow "is".
 
     ``38 % slower under every caller``, ``called more often by shop:checkout, which makes it cost 900 % more``,
-    ``renamed from orders:old and 38 % slower``. Of a library's function, also whose call of it the test makes:
-    ``38 % slower, called by shop:checkout``.
+    ``renamed from orders:old and 38 % slower``. For a library's function, also its caller in the project: ``38 %
+    slower, called by shop:checkout``.
     """
     said = _happened(delta)
     if delta.called_from is None or delta.called_from == delta.caller:
@@ -282,7 +282,7 @@ def _change(delta: FrameDelta) -> str:
             return f"{slower}, or called more often, by {caller}" if caller else slower
         case Change.MORE_CALLS if caller and delta.under is Under.ONE:
             slower = f"{more} slower under {caller} only" if more else f"slower under {caller} only"
-            return f"{slower}: called more often there, or given more to do"
+            return f"{slower}: called more often there, or with more work"
         case Change.MORE_CALLS:
             by = f" by {caller}" if caller else ""
             return f"{delta.change.value}{by}" + (f", which makes it cost {more} more" if more else "")
@@ -293,12 +293,12 @@ def _change(delta: FrameDelta) -> str:
 
 
 def place(delta: FrameDelta) -> str:
-    """``orders/parse.py:88``, or nothing where the source is not known."""
+    """``orders/parse.py:88``, or empty if the source is not known."""
     return f"{shown_path(delta.line.path)}:{delta.line.line}" if delta.line else ""
 
 
 def shown_path(path: str) -> str:
-    """``…/json/decoder.py`` of a library: where it lies on this machine says nothing elsewhere, but who its user is."""
+    """``…/json/decoder.py`` for a library: its full path is useless on another machine and may reveal the user."""
     if not path.startswith("/"):
         return path
     inside, found = INSTALLED.subn("…/", path)
@@ -329,13 +329,13 @@ GATE_HEADING: Final = "changes to the gate itself"
 
 
 def gate_line(result: RunResult) -> str:
-    """What a run's gate was compared with: a heading's second half."""
+    """What the gate was compared with: the second half of a heading."""
     commit = result.gate.commit
-    return f"since {commit[:7]}" if commit else "beside its baselines"
+    return f"since {commit[:7]}" if commit else "compared with its baselines"
 
 
 def gate_change(change: GateChange) -> str:
-    """One change in a line."""
+    """One change on one line."""
     match change.kind:
         case GateChangeKind.SETTING | GateChangeKind.LOOSENED:
             return f"{change.subject}: {change.was} → {change.now}"
@@ -344,6 +344,6 @@ def gate_change(change: GateChange) -> str:
         case GateChangeKind.UNMARKED if change.was:
             return f"{change.subject}: {change.kind.value}, and {change.was}"
         case GateChangeKind.UNKNOWN:
-            return f"{change.subject}: what was marked there is not known: {change.now}"
+            return f"{change.subject}: its marks are not known: {change.now}"
         case _:
             return f"{change.subject}: {change.kind.value}" + (f" ({change.now})" if change.now else "")

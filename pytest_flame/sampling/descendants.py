@@ -1,8 +1,8 @@
-"""CPU of all processes a worker has started, directly or not, those that live on included.
+"""CPU of all processes a worker has started, directly or indirectly, including those still running.
 
-The kernel charges a process for a child only once it has waited for it. A pool or a server that a fixture started
-works all the while, so its clocks are read, too. What a process used passes on to its parent when it is waited for,
-never back; read from the ancestors down, the sum neither loses nor doubles anything.
+The kernel charges a process for a child only once it has waited for it. A pool or a server that a fixture started keeps
+working, so its clocks are read, too. A process's CPU is added to its parent when it is waited for; reading from the
+ancestors down, the sum neither loses nor doubles anything.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ NS_PER_S: Final = 1_000_000_000
 _TICK_NS: Final = NS_PER_S // os.sysconf("SC_CLK_TCK")
 _TRIES: Final = 50
 _LONGEST_RANGE: Final = 2000
-"""Numbers that were given out since; with more of them, listing all processes is faster."""
+"""Process numbers assigned since; with more of them, listing all processes is faster."""
 _QUIET_NS: Final = 5_000_000
-# Bound once: a program may stop its own time.
+# Bound once: a program may stop its own clock.
 _clock_gettime_ns: Final = partial(time.clock_gettime_ns)
 _rest: Final = partial(time.sleep, _QUIET_NS / NS_PER_S)
 _settle: Final = partial(time.sleep, 0.0003)
 _SETTLING: Final = 10
 _LONGEST_LOOK: Final = 1000
 _MOST_LEFT: Final = 0.05
-"""Of the CPU that was counted: what may be left to do when the body has returned."""
+"""Share of the counted CPU that may still be used after the body has returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class ProcessStat:
     state: str
     threads: int
     started: int
-    """Ticks since boot: with the number, it identifies a process."""
+    """Ticks since boot; together with the number it identifies a process."""
     own_ns: int
     waited_ns: int
     """CPU of the children it waited for, in whole ticks."""
 
 
 def status(pid: int | str) -> ProcessStat | None:
-    """None where there is no such process, or none that may be looked at. Also of a thread, ``PID/task/TID``."""
+    """None if there is no such process, or it may not be read. Also for a thread, ``PID/task/TID``."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -55,10 +55,10 @@ def status(pid: int | str) -> ProcessStat | None:
     try:
         text = os.read(descriptor, 4096)
     except OSError:
-        return None  # it ended in between
+        return None  # it ended in the meantime
     finally:
         os.close(descriptor)
-    # The name stands in parentheses and may hold anything.
+    # The name is in parentheses and may contain anything.
     words = text[text.rindex(b")") + 2 :].split()
     own, waited = int(words[11]) + int(words[12]), int(words[13]) + int(words[14])
     return ProcessStat(
@@ -67,7 +67,7 @@ def status(pid: int | str) -> ProcessStat | None:
 
 
 def command(pid: int) -> str:
-    """How a process was started; its name where it does not tell."""
+    """The command of a process, or its name if the command is not available."""
     for file in ("cmdline", "comm"):
         try:
             text = Path(f"/proc/{pid}/{file}").read_bytes()
@@ -80,20 +80,20 @@ def command(pid: int) -> str:
 
 
 class Children(Protocol):
-    """What a meter asks about other processes."""
+    """What a meter needs to know about other processes."""
 
     def cpu_ns(self) -> int:
-        """All they have used so far, the ended ones included; only differences mean something."""
+        """All CPU they have used so far, including ended ones; only differences are meaningful."""
 
     def unseen(self, counted_ns: int) -> str | None:
-        """Why CPU is missing that belongs to what was just measured, in one line; None where all is there.
+        """Why CPU of what was just measured is missing, in one line; None if it is complete.
 
         ``counted_ns`` is what was counted.
         """
 
 
 class Waited:
-    """The children this process waited for."""
+    """The children that this process waited for."""
 
     def cpu_ns(self) -> int:
         return waited_ns()
@@ -111,7 +111,7 @@ class Descendants:
         self._known: dict[int, int] = {}
         """Number → start, parents before their children."""
         self._newest: int | None = None
-        """The last number that had been given out when processes were looked for."""
+        """The last process number assigned when processes were last listed."""
         self._orphans_ns = 0
         self._load = _open("/proc/loadavg")
         self._unsettled = False
@@ -123,8 +123,8 @@ class Descendants:
             self._load = None
 
     def cpu_ns(self) -> int:
-        """Exact to the nanosecond, but for what a descendant's own children used once they have ended: the kernel
-        tells that in ticks (10 ms), of which the differences of a process's rounds lose none."""
+        """Exact to the nanosecond, except for ended children of descendants: the kernel reports those in ticks (10 ms),
+        none of which is lost in the differences of a process's rounds."""
         newest = self._last_number()
         if newest is not None and newest == self._newest and not self._known:
             return waited_ns() + self._orphans_ns
@@ -137,8 +137,8 @@ class Descendants:
         else:
             self._unsettled = True
             return waited_ns() + self._orphans_ns
-        # The clock of what runs on another CPU stands still from one tick to the next, and an answer is often there
-        # before its sender has gone to sleep.
+        # The clock of a process running on another CPU only advances at ticks, and an answer often arrives before its
+        # sender has gone to sleep.
         for _ in range(_SETTLING):
             if not self._running:
                 break
@@ -147,7 +147,7 @@ class Descendants:
         return total
 
     def living(self) -> dict[int, ProcessStat]:
-        """Parents before their children, without those that have ended and wait to be collected."""
+        """Parents before their children, without zombies."""
         self._discover(self._last_number())
         found = {pid: status(pid) for pid in self._known}
         return {
@@ -158,17 +158,17 @@ class Descendants:
         if self._unsettled:
             return "processes of the test start and end too fast for their CPU time to be read"
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-            return "the test ignores SIGCHLD: the kernel then tells nobody what child processes cost"
+            return "the test ignores SIGCHLD: the kernel then discards the cost of child processes"
         living = self.living()
         if not living and _has_children():
             return "the test has child processes that cannot be seen in /proc: their CPU time is unknown"
         for pid in living:
             if _ignores_children(pid):
-                return f"`{command(pid)}` ignores SIGCHLD: the kernel then tells nobody what its child processes cost"
+                return f"`{command(pid)}` ignores SIGCHLD: the kernel then discards the cost of its child processes"
         return self._left_to_do(counted_ns) if living else None
 
     def _left_to_do(self, counted_ns: int) -> str | None:
-        """Whether work goes on that the body has asked for and not waited for."""
+        """Whether work continues that the body started and did not wait for."""
         allowed = max(_MOST_LEFT * counted_ns, _QUIET_NS)
         before = last = self.cpu_ns()
         for _ in range(_LONGEST_LOOK):
@@ -176,24 +176,24 @@ class Descendants:
             now = self.cpu_ns()
             if now - before > allowed:
                 break
-            # On a busy machine what wants to run may have to wait for it.
+            # On a busy machine a runnable process may have to wait.
             if now - last < _QUIET_NS // 10 and not any(_wants_to_run(pid) for pid in self._known):
                 return None
             last = now
         return (
-            "child processes go on working after the body has returned: it does not wait for what it asked them to do, "
-            "or they never rest, and what they do for it cannot be measured"
+            "child processes keep working after the body has returned: it does not wait for the work it gave them, or "
+            "they are never idle, and their work for it cannot be measured"
         )
 
     def _last_number(self) -> int | None:
-        """What the newest process or thread on the machine was given; None where the kernel does not say."""
+        """The number of the newest process or thread on the machine; None if the kernel does not report it."""
         if self._load is None:
             return None
         words = os.pread(self._load, 256, 0).split()
         return int(words[4]) if len(words) == 5 and words[4].isdigit() and int(words[4]) > 0 else None
 
     def _discover(self, newest: int | None) -> None:
-        """Looks at the processes that are new since the last time."""
+        """Reads the processes that are new since the last time."""
         if newest is not None and newest == self._newest:
             return
         parents: dict[int, tuple[int, int]] = {}
@@ -212,7 +212,7 @@ class Descendants:
 
     def _candidates(self, newest: int | None) -> list[int]:
         last = self._newest
-        # Numbers begin again at the lowest once the highest is given out.
+        # Numbers restart at the lowest once the highest is assigned.
         if newest is not None and last is not None and last < newest <= last + _LONGEST_RANGE:
             return [pid for pid in range(last + 1, newest + 1) if pid not in self._known]
         try:
@@ -222,7 +222,7 @@ class Descendants:
         return [pid for name in names if name.isdigit() and (pid := int(name)) not in self._known]
 
     def _sum(self) -> int | None:
-        """None where a process ended meanwhile: who was charged for it may have been read before."""
+        """None if a process ended in the meantime: its parent may have been read before it was charged."""
         if self._keeper is not None:
             keeper = status(self._keeper)
             self._orphans_ns = keeper.waited_ns if keeper is not None else self._orphans_ns
@@ -236,7 +236,7 @@ class Descendants:
                 ended.append(pid)
             elif found.started != started:
                 ended.append(pid)
-                self._newest = None  # another process has its number, and was passed over
+                self._newest = None  # another process has its number, and was skipped
             else:
                 total += (found.own_ns if used is None else used) + found.waited_ns
                 self._running |= found.state == "R" or (found.threads > 1 and _wants_to_run(pid))
@@ -246,7 +246,7 @@ class Descendants:
 
 
 def _settled_status(pid: int) -> ProcessStat | None:
-    """With a parent that is there: one that just ended is being replaced by who adopts the child."""
+    """With a parent that exists: one that just ended is being replaced by the process that adopts the child."""
     found = status(pid)
     for _ in range(_TRIES):
         if found is None or found.parent == 0 or status(found.parent) is not None:
@@ -264,13 +264,13 @@ def _clock_ns(pid: int) -> int | None:
 
 
 def waited_ns() -> int:
-    """CPU of the children this process waited for, with what those waited for."""
+    """CPU of the children this process waited for, including those that they waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return round((usage.ru_utime + usage.ru_stime) * NS_PER_S)
 
 
 def had_children() -> bool:
-    """Whether this process ever started another, as far as it has waited for it or still could."""
+    """Whether this process ever started another that it has waited for or still could."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0 or _has_children()
 
 
@@ -283,7 +283,7 @@ def _has_children() -> bool:
 
 
 def _is_process(pid: int) -> bool:
-    """Threads are found under their numbers, too, though no listing shows them."""
+    """Threads also exist under their own numbers, though no listing shows them."""
     return _status_field(pid, b"Tgid:") == b"%d" % pid
 
 

@@ -1,9 +1,9 @@
-"""The sampler's signal in a program that sets signals as well.
+"""The sampler's signal in a program that also sets signals.
 
-A program that gives every signal its default action, or saves and restores what it finds, would be ended by the next
-tick: the default action of SIGTRAP ends a process. While a sampler is open, what a program asks of that signal through
-``signal.signal`` is remembered and kept for signals that are no ticks; the handler stays the sampler's. ``getsignal``
-says what the program set. C code that calls sigaction(2) by itself is not seen.
+A program that gives every signal its default action, or saves and restores handlers, would be killed by the next tick:
+the default action of SIGTRAP ends a process. While a sampler is open, what a program sets for that signal through
+``signal.signal`` is remembered and applied to signals that are not ticks; the handler stays the sampler's.
+``getsignal`` returns what the program set. C code that calls sigaction(2) directly is not seen.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _PLAIN: Final = (signal.SIG_DFL, signal.SIG_IGN)
 
 
 class Dispositions:
-    """``lib`` is the C sampler. One for the process; ``open`` and ``close`` are counted."""
+    """``lib`` is the C sampler. One per process; ``open`` and ``close`` are counted."""
 
     def __init__(self, lib: Any) -> None:
         self._lib = lib
         self._signals: Final = (signal.SIGTRAP, lib.flame_timer_signal())
         self._users = 0
         self._wished: dict[int, int] = {}
-        """Default or ignored, by signal, where the program asked for that and Python does not know of it."""
+        """Default or ignored, by signal, if the program set that and Python does not know it."""
         self._set: Callable[..., Any] = _signal().signal
         self._get: Callable[..., Any] = _signal().getsignal
         os.register_at_fork(after_in_child=self._in_child)
@@ -42,7 +42,7 @@ class Dispositions:
         module.signal, module.getsignal = self._replacing
 
     def close(self) -> None:
-        if not self._users:  # what was open before a fork is the parent's
+        if not self._users:  # what was open before a fork belongs to the parent
             return
         self._users -= 1
         if not self._users:
@@ -55,14 +55,14 @@ class Dispositions:
 
     def _give_back(self) -> None:
         module = _signal()
-        if (module.signal, module.getsignal) == self._replacing:  # else somebody replaced ours, and calls it
+        if (module.signal, module.getsignal) == self._replacing:  # otherwise replaced again
             module.signal, module.getsignal = self._set, self._get
         for number in list(self._wished) if _may_set() else ():
             wished = self._wished.pop(number)
             if wished == self._get(number):
                 continue
-            stays = self._lib.flame_handles(number)  # inert, for ticks that are still on their way to other threads
-            self._set(number, wished)  # Python is to know what holds
+            stays = self._lib.flame_handles(number)  # inert, for ticks still on their way to other threads
+            self._set(number, wished)  # Python has to know the current setting
             if stays:
                 self._lib.flame_take_back(number)
 
@@ -89,10 +89,10 @@ class Dispositions:
 
 
 def _signal() -> Any:
-    """What every way to ``signal.signal`` leads to, also one that was imported earlier."""
+    """What every reference to ``signal.signal`` calls, including one imported earlier."""
     return importlib.import_module("_signal")
 
 
 def _may_set() -> bool:
-    """Elsewhere the original refuses, as it must."""
+    """In other threads the original refuses, as it must."""
     return threading.current_thread() is threading.main_thread() and not sys.is_finalizing()

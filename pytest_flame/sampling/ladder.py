@@ -1,7 +1,6 @@
 """Which sampler this machine allows: perf events with kernel time, without it, timer signals, or a clear refusal.
 
-What was chosen, and why nothing better was, is recorded with the data; recordings from different rungs are
-never compared.
+What was chosen, and why nothing better, is recorded with the data; recordings from different rungs are never compared.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ CHOICES: Final = ("auto", "perf", "cycles", "instructions", "timer")
 """``auto`` walks down the ladder; the others insist on one event (``cycles``, ``instructions``: hardware counters)."""
 
 HINTS: Final = {
-    errno.EACCES: "sudo sysctl kernel.perf_event_paranoid=2   (distributions ship 3 or 4, which refuse everything)",
+    errno.EACCES: "sudo sysctl kernel.perf_event_paranoid=2   (distributions set 3 or 4, which refuse everything)",
     errno.EPERM: "in a container: docker run --security-opt seccomp=unconfined (or a profile that allows "
     "perf_event_open), or --cap-add PERFMON; on the host: sudo sysctl kernel.perf_event_paranoid=2",
     errno.EINVAL: "Linux 5.13 or newer is needed for synchronous signals from perf events",
     errno.ENOSYS: "the kernel is built without perf events",
-    errno.ENOENT: "this machine has no hardware counter (usual on virtual machines): --flame-sampler=perf",
+    errno.ENOENT: "this machine has no hardware counters (usual on virtual machines): --flame-sampler=perf",
     errno.EOPNOTSUPP: "this machine's counters give no interrupts (some virtual machines): --flame-sampler=perf",
     errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
-    errno.ENOBUFS: "sudo sysctl kernel.perf_event_mlock_kb=2048, or: ulimit -l unlimited   (a ring of 256 KiB a CPU)",
-    errno.EBUSY: "end the debugger or strace; if none is attached, another profiler has the events",
+    errno.ENOBUFS: "sudo sysctl kernel.perf_event_mlock_kb=2048, or: ulimit -l unlimited   (a ring of 256 KiB per CPU)",
+    errno.EBUSY: "stop the debugger or strace; if none is attached, another profiler uses the events",
 }
 
 KERNEL_HINTS: Final = {errno.EACCES: "sudo sysctl kernel.perf_event_paranoid=1"}
-"""Where those for the kernel's share are others."""
+"""Fixes that differ for kernel time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Rung:
         return SamplerInfo(self.name, self.event, self.kernel, frequency_hz, reason, self.kernel_frames, native_frames)
 
     def fix(self, refusal: OSError) -> str:
-        """The command that would make a refused rung work, as far as one is known."""
+        """The command that would make a refused rung work, if known."""
         number = refusal.errno or 0
         return (KERNEL_HINTS if self.kernel and self.name == PERF else {}).get(number) or HINTS.get(number, "")
 
@@ -61,7 +60,7 @@ KERNEL_TIME: Final = Rung(PERF, events.TASK_CLOCK, True)
 USER: Final = Rung(PERF, events.TASK_CLOCK, False)
 TIMER: Final = Rung("timer", events.LOOKS, True)
 RUNGS: Final = (CYCLES, INSTRUCTIONS, KERNEL_FRAMES, KERNEL_TIME, USER, TIMER)
-"""All there are, those that need most first."""
+"""All rungs, those with the most requirements first."""
 
 _LADDER: Final = {
     "auto": (KERNEL_TIME, USER, TIMER),
@@ -85,8 +84,8 @@ def open_sampler(
         )
     if kernel_frames and choice not in ("auto", "perf"):
         raise UsageError(
-            f"--flame-kernel and --flame-sampler={choice} exclude each other",
-            why="kernel frames come with the ticks of the task clock",
+            f"--flame-kernel and --flame-sampler={choice} cannot be combined",
+            why="kernel frames need the task clock's ticks",
             fix="keep one of them",
         )
     reason, hint = "", ""

@@ -18,15 +18,15 @@ NS_PER_S: Final = 1_000_000_000
 
 
 def waited_ns() -> int:
-    """What the process waited for a CPU, to be taken off wall time; 0 where the kernel does not say."""
+    """How long the process waited for a CPU, to be subtracted from wall time; 0 if the kernel does not report it."""
     return outside.queued_ns() or 0
 
 
 class Meter:
     """One round at a time: ``begin``, any number of ``enter``/``leave`` around what is measured, ``end``.
 
-    CPU is that of all threads of the process, user and kernel, less what the sampler's own helper thread used; and
-    that of ``children``: by default, those it waited for.
+    CPU is that of all threads of the process, user and kernel, minus that of the sampler's own helper thread; plus that
+    of ``children``: by default, those it waited for.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Meter:
         self._amount = 0
         self._amount_started: int | None = None
         self.region_cost_ns = 0.0
-        """CPU one empty ``enter``/``leave`` is seen to cost; taken off each region."""
+        """Measured CPU of one empty ``enter``/``leave``; subtracted from each region."""
         self.sampled_cpu_ns = 0
         self.sampled_child_ns = 0
         self.sampled_system_ns = 0
@@ -70,18 +70,18 @@ class Meter:
             # A period drawn for each round, ±10 %: a fixed one would alias with the program's own.
             base = NS_PER_S / self._source.info.frequency_hz
             self._period_ns = round(base * self._rng.uniform(0.9, 1.1))
-            # And a phase of its own: else the first period of what is measured would never be hit.
+            # And its own phase: otherwise the first period of what is measured would never be sampled.
             try:
                 self._source.start(self._period_ns, self._rng.getrandbits(63))
             except OSError as e:
-                raise FlameError("sampling could not be started again for the next round", why=str(e.strerror)) from e
+                raise FlameError("sampling could not be restarted for the next round", why=str(e.strerror)) from e
 
     def enter(self) -> None:
         if self._inside:
             raise UsageError("`with flame:` inside another one", fix="measure the outer block, or the inner one")
         self._inside = True
         self._regions += 1
-        # What looking at other processes costs is neither sampled nor inside the clocks.
+        # The cost of reading other processes is neither sampled nor timed.
         self._children_started = self._children.cpu_ns()
         self._amount_started = self._source.total()
         if self._sampled:
@@ -119,14 +119,14 @@ class Meter:
 
     @property
     def elapsed_ns(self) -> int:
-        """Wall time since ``begin``, measured or not, without what other programs on the machine took of it."""
+        """Wall time since ``begin``, measured or not, without the time that other programs took the CPU."""
         return max(0, clocks.monotonic_ns() - self._began_ns - (waited_ns() - self._queued_ns))
 
     def end(self, iterations: int) -> Round:
         if self._sampled:
             self._source.stop()
             self.sampled_cpu_ns += self._cpu_ns
-            self.sampled_child_ns += self._child_ns  # by ticks where a child waits for its own: may run back by one
+            self.sampled_child_ns += self._child_ns  # in ticks if a child waits for its own: may go back by one
             self.sampled_system_ns += self._system_ns
             self.ticks_due += self._cpu_ns / self._period_ns
         cpu = self._cpu_ns + self._child_ns - self._regions * self.region_cost_ns
@@ -135,11 +135,11 @@ class Meter:
         return Round(iterations, max(0, round(cpu)), wall, self._sampled, self._spin_ns, self._faults, amount)
 
     def unseen(self, counted_ns: int) -> str | None:
-        """Why the rounds so far, which cost ``counted_ns``, did not count all; asked when the last has ended."""
+        """Why the rounds so far, which cost ``counted_ns``, missed some CPU; called when the last has ended."""
         return self._children.unseen(counted_ns)
 
     def abandon(self) -> None:
-        """The body raised: stop sampling, forget the round."""
+        """The body raised: stop sampling, discard the round."""
         if self._sampled:
             self._source.stop()
             self._sampled = False

@@ -16,8 +16,8 @@ _MODULES_WITHOUT_FILE: Final = {NATIVE_THREAD: "[native]", TRUNCATED: "[stack]",
 class FrameNamer:
     """Names frames as the running program would import them.
 
-    The module is the path below the longest entry of ``sys.path`` that holds the file; files outside it (scripts)
-    use their path relative to ``root`` without ``.py``; code that comes from no file keeps its pseudo-name.
+    The module is the path below the longest entry of ``sys.path`` that contains the file; files outside it (scripts)
+    use their path relative to ``root`` without ``.py``; code without a file keeps its pseudo-name.
     """
 
     def __init__(self, root: str, search_path: Sequence[str] | None = None) -> None:

@@ -32,9 +32,9 @@ from pytest_flame.sampling.source_lines import LineTable
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 MACHINES: Final = ("x86_64", "aarch64")
-"""What the C sampler knows the registers of; elsewhere the package installs without it."""
+"""The machines whose registers the C sampler knows; elsewhere the package installs without it."""
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14", "3.15")
-"""Whose frames have been compared with what the interpreter itself says of them; never free-threaded builds."""
+"""The versions whose frames have been checked against the interpreter's own view; never free-threaded builds."""
 MAX_NODES: Final = 1 << 17
 MAX_CODES: Final = 1 << 14
 TEXT_BYTES: Final = 1 << 22
@@ -42,7 +42,7 @@ _ENCODINGS: Final = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
 def unsupported() -> str | None:
-    """Why no sampler can exist here, whatever is installed; None where one can be built."""
+    """Why no sampler can exist here, whatever is installed; None if one can be built."""
     implementation, machine = platform.python_implementation(), platform.machine()
     if implementation == "CPython" and sys.platform == "linux" and machine in MACHINES:
         return None
@@ -53,7 +53,7 @@ def unsupported() -> str | None:
 
 
 def c_module() -> Any:
-    """The C sampler. Raises ``SamplerUnavailable`` where it cannot exist, and where it is not installed."""
+    """The C sampler. Raises ``SamplerUnavailable`` if it cannot exist here or is not installed."""
     reason = unsupported()
     if reason is not None:
         raise SamplerUnavailable(reason)
@@ -70,15 +70,15 @@ def c_module() -> Any:
 
 
 def _text(name: str) -> str:
-    """As ``samples`` gives it: file names that are not UTF-8 hold lone surrogates, which no report can print."""
+    """As in ``samples``: file names that are not UTF-8 contain lone surrogates, which no report can print."""
     return name.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 class NativeSampler:
-    """One sampler of this process, with room for so many nodes of the stack tree, functions and bytes of their names
-    (the first two powers of two); what does not fit is counted as overflowed. With native frames, ``inlined`` shows
-    the functions that compilers copied into others, too, as far as there is debug information: reading it takes
-    seconds. ``with_fault`` breaks the walk on purpose, to test the tests."""
+    """One sampler of this process, with room for the given number of nodes of the stack tree, functions and bytes of
+    their names (the first two powers of two); what does not fit is counted as overflowed. With native frames,
+    ``inlined`` also shows the functions that compilers copied into others, as far as there is debug information:
+    reading it takes seconds. ``with_fault`` breaks the walk on purpose, to test the tests."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class NativeSampler:
         if info.native_frames and self._lib.flame_set_native(self._handle, detail):
             reason = self._message()
             self.close()
-            raise SamplerUnavailable("native frames cannot be sampled here", why=reason, fix="leave --flame-native out")
+            raise SamplerUnavailable("native frames cannot be sampled here", why=reason, fix="omit --flame-native")
         self._kernel = KernelSymbols.open() if info.kernel_frames else KernelSymbols([], [])
         starts = self._ffi.from_buffer("uint64_t[]", array("Q", self._kernel.starts))
         if self._lib.flame_set_kernel_functions(self._handle, starts, len(starts)):
@@ -140,7 +140,8 @@ class NativeSampler:
         rung = lib.FLAME_PERF if info.rung == "perf-sigtrap" else lib.FLAME_TIMER
         counters = {"cycles": lib.FLAME_CYCLES, "instructions": lib.FLAME_INSTRUCTIONS}
         event = counters.get(events.hardware(info.event) or "", lib.FLAME_TASK_CLOCK)
-        # Counters advance at an unknown, changing rate: three a nanosecond is near enough to keep the asked frequency.
+        # Counters advance at an unknown, changing rate: three per nanosecond is close enough for the requested
+        # frequency.
         period = period_ns if event == lib.FLAME_TASK_CLOCK else 3 * period_ns
         kernel = lib.FLAME_KERNEL_FRAMES if info.kernel_frames else lib.FLAME_KERNEL_TIME
         code = lib.flame_start(self._handle, rung, event, kernel if info.kernel else lib.FLAME_KERNEL_OFF, period, seed)
@@ -158,9 +159,9 @@ class NativeSampler:
             raise FlameError(f"sampling could not be switched on: {self._message()}")
 
     def adopt_thread(self) -> None:
-        """Called by a thread that has just begun: its ticks come from its beginning on, not only after a period.
+        """Called by a thread that has just begun: its ticks start at its beginning, not only after a period.
 
-        It may fail for want of descriptors; then the thread is sampled like any other.
+        It may fail for lack of descriptors; then the thread is sampled like any other.
         """
         self._lib.flame_adopt_thread()
 
@@ -179,7 +180,7 @@ class NativeSampler:
         return int(self._lib.flame_helper_cpu_ns(self._handle))
 
     def samples(self, *, whole: bool = False) -> RawSamples:
-        """``whole``: also the middle of very deep stacks, which may take very much memory."""
+        """``whole``: also the middle of very deep stacks, which may take a lot of memory."""
         lib, s = self._lib, self._handle
         nodes, codes = lib.flame_nodes(s), lib.flame_codes(s)
         self._read_modules()
@@ -243,7 +244,7 @@ class NativeSampler:
         return handle
 
     def _self_check(self) -> None:
-        """Refuse rather than mis-read: the walker must see what ``sys._getframe`` sees, here and now."""
+        """Refuse rather than misread: the walker must see the same as ``sys._getframe`` at this point."""
         seen: tuple[CodeType, ...] = ()
         here = sys._getframe()
         frame: FrameType | None = here
@@ -259,12 +260,12 @@ class NativeSampler:
             self.close()
             raise SamplerUnavailable(
                 f"this CPython {platform.python_version()} keeps its frames where pytest-flame does not expect them",
-                why="the sampler's start-up self-check read another stack than sys._getframe()",
+                why="the sampler's start-up self-check read a different stack than sys._getframe()",
                 fix=f"use a release build of CPython {PYTHONS[0]} to {PYTHONS[-1]} (debug builds are not supported)",
             )
 
     def _raw_frames(self, code: Any) -> tuple[RawFrame, ...]:
-        """One; more where functions are inlined, outermost first; none for what is not the program's."""
+        """One frame; more if functions are inlined, outermost first; none for code that is not the program's."""
         if code.kind == self._lib.FLAME_KIND_KERNEL:
             frame = self._kernel.frame(code.address)
             return (RawFrame(frame.qualname, "", 0, library=frame.module),)
@@ -281,7 +282,7 @@ class NativeSampler:
             decode(code.filename, code.filename_bytes, code.filename_kind),
             code.firstlineno,
         )
-        # What a program calls in place of signal.signal is its caller's cost.
+        # The cost of our replacement of signal.signal belongs to its caller.
         return () if python.filename == dispositions.__file__ else (python,)
 
     def _raw_lines(self, frames: list[tuple[RawFrame, ...]]) -> tuple[RawLine, ...]:
@@ -336,9 +337,9 @@ def _dispositions(lib: Any) -> Dispositions:
 
 @atexit.register
 def _close_all() -> None:
-    """Before the interpreter takes its threads' states away, which the handler of a daemon thread would still read.
+    """Before the interpreter destroys its threads' states, which the handler of a daemon thread would still read.
 
-    Registered when this module is imported, so whoever starts a sampler can still stop it in an ``atexit`` function.
+    Registered when this module is imported, so code that starts a sampler can still stop it in an ``atexit`` function.
     """
     for sampler in list(_open):
         sampler.close()

@@ -1,4 +1,4 @@
-"""From a native function's address, as the handler kept it, to the library and symbol it is shown as."""
+"""From a native function's address, as recorded by the handler, to its library and symbol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_flame.sampling.symbols import Mapping, Mappings, NativeName, Symboli
 from pytest_flame.sampling.symbols.symbolizer import UNKNOWN, library_name
 
 GUESSED = "_[g]"
-"""Behind the name of a function that has no unwind information: its caller was guessed, and proved possible."""
+"""Suffix of a function without unwind information: its caller was guessed, and verified as possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class NativeNamer:
         self._frames: dict[tuple[int, NativeModule | None, bool], tuple[RawFrame, ...]] = {}
 
     def refresh(self) -> None:
-        """What is mapped is looked at again: libraries come and go, and addresses are used again."""
+        """Reads the mappings again: libraries come and go, and addresses are reused."""
         self._mappings = read_mappings()
         self._frames = {key: found for key, found in self._frames.items() if key[1] is not None}
 
     def frames(self, address: int, module: NativeModule | None, guessed: bool) -> tuple[RawFrame, ...]:
-        """The function at ``address`` and, where asked for, those inlined there, outermost first. ``module`` is None
-        for code in no library; what was unloaded is known by its place in its file."""
+        """The function at ``address`` and, if requested, those inlined there, outermost first. ``module`` is None for
+        code in no library; unloaded code is identified by its place in its file."""
         key = (address, module, guessed)
         found = self._frames.get(key)
         if found is None:
@@ -59,7 +59,7 @@ class NativeNamer:
         return (NativeName(library_name(""), UNKNOWN, 0),)
 
     def _mapping(self, address: int, module: NativeModule | None) -> Mapping | None:
-        """None for what is not loaded any more, and for a library whose code was moved to memory without a file."""
+        """None for code that is no longer loaded, and for a library whose code was moved to memory without a file."""
         if module is not None and not module.loaded:
             return None
         mapping = self._mappings.find(address)

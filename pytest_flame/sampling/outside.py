@@ -1,6 +1,6 @@
-"""What the machine did to a process while it was measured, and to a loop whose cost is known.
+"""How the machine affected a process while it was measured, and a loop whose cost is known.
 
-Nothing here looks at what is measured: these are the facts that may explain a slow process without excusing one.
+Nothing here depends on what is measured: these facts may explain a slow process without excusing it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _STEAL_COLUMN: Final = 8
 
 
 def spin_ns() -> int:
-    """CPU time of a fixed loop that touches no memory of its own: what the processor gives for the same work now.
+    """CPU time of a fixed loop that uses no memory: how long the processor takes for the same work now.
 
-    The smallest of a few: the first run finds the caches as the program under test left them.
+    The smallest of a few: the first run depends on the caches that the program under test left.
     """
     return min(_spin() for _ in range(_SPINS))
 
@@ -44,7 +44,7 @@ def _spin() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Counters since boot or since the process began; only differences mean something. None is unknown."""
+    """Counters since boot or since the process began; only differences are meaningful. None is unknown."""
 
     wall_ns: int
     steal_ns: int | None
@@ -64,7 +64,7 @@ class Counters:
 
 
 def read() -> Counters:
-    """The counters as they stand. Never raises: what the kernel does not say is None."""
+    """The current counters. Never raises: what the kernel does not report is None."""
     return Counters(
         wall_ns=clocks.monotonic_ns(),
         steal_ns=_steal_ns(),
@@ -84,12 +84,12 @@ def queued_ns() -> int | None:
 
 
 def _steal_ns() -> int | None:
-    """CPU time the hypervisor gave to others, all CPUs together, in steps of a clock tick. Source: proc_stat(5)."""
+    """CPU time the hypervisor gave to others, all CPUs together, in clock ticks. Source: proc_stat(5)."""
     words = _words("stat")[: _STEAL_COLUMN + 1]
     if len(words) <= _STEAL_COLUMN or words[0] != "cpu" or not all(w.isdigit() for w in words[1:]):
         return None
     if not any(int(w) for w in words[1:]):
-        return None  # a sandbox that shows the file and fills in nothing
+        return None  # a sandbox that shows the file without values
     return int(words[_STEAL_COLUMN]) * (NS_PER_S // os.sysconf("SC_CLK_TCK"))
 
 
@@ -103,9 +103,9 @@ def _pressure_ns() -> int | None:
 
 
 def _words(name: str) -> list[str]:
-    """The first line of a file of ``/proc``; nothing where it cannot be read."""
+    """The first line of a file of ``/proc``; empty if it cannot be read."""
     try:
-        # As bytes: a codec may not be loaded yet, and out of reach once the body has given up its privileges.
+        # As bytes: a codec may not be loaded yet, and not be accessible once the body has dropped its privileges.
         with (PROC / name).open("rb") as file:
             return file.readline().decode().split()
     except (OSError, ValueError):
@@ -113,5 +113,5 @@ def _words(name: str) -> list[str]:
 
 
 def _grown(now: int | None, earlier: int | None) -> int | None:
-    """None where either is unknown, or where the counter ran backwards (a machine that was moved)."""
+    """None if either is unknown, or the counter ran backwards (a migrated virtual machine)."""
     return None if now is None or earlier is None or now < earlier else now - earlier

@@ -1,7 +1,7 @@
-"""From the sampler's tree of stacks to the stacks: of very deep ones the middle is left out.
+"""From the sampler's tree of stacks to the stacks: the middle of very deep ones is left out.
 
-A recursion of depth n that is sampled at every depth holds n²/2 frames, written out: without a limit a profile of a few
-megabytes becomes gigabytes of stacks. What is left out of one is the middle of a recursion, in all but contrived cases.
+A recursion of depth n that is sampled at every depth has n²/2 frames when written out: without a limit a profile of a
+few megabytes becomes gigabytes of stacks. In all but contrived cases the part left out is the middle of a recursion.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MOST: Final = 1024
 """Frames; Python's own limit of recursion is 1,000."""
 AT_ROOT: Final = 256
 LEFT_OUT: Final = -1
-"""In a path: the frames between."""
+"""Stands in a path for the frames left out."""
 _ROOTS: Final = 2
 
 

@@ -1,4 +1,4 @@
-"""What measuring needs of a source of profiles, whatever it counts, and the form in which it gives them."""
+"""What measuring needs from a source of profiles, and the form in which it delivers them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RawFrame:
     filename: str
     firstlineno: int
     library: str = ""
-    """Of a native function, whose symbol then is ``qualname``; ``kernel`` for a function of the kernel."""
+    """The library of a native function, whose symbol is ``qualname``; ``kernel`` for a kernel function."""
 
 
 NATIVE_THREAD = RawFrame("[native thread]", "", 0)
@@ -26,8 +26,8 @@ IN_KERNEL = RawFrame("[still in the kernel]", "", 0)
 
 @dataclass(frozen=True, slots=True)
 class RawStack:
-    """Samples of one stack, root first. ``cut`` says it ended at a stop; others are whole threads. No frames: the
-    source knows no place, and the body is meant."""
+    """Samples of one stack, root first. ``cut``: it ended at a stop; others are whole threads. Without frames the
+    place is unknown, and the cost is the body's."""
 
     frames: tuple[RawFrame, ...]
     cut: bool
@@ -51,7 +51,7 @@ class RawSamples:
     counts: SampleCounts
     weight_ns: int
     lines: tuple[RawLine, ...] = ()
-    """Of the same samples, as far as the sampler knows lines; those of no Python function have none."""
+    """For the same samples, as far as the sampler knows lines; samples without a Python function have none."""
 
 
 class ProfileSource(Protocol):
@@ -71,8 +71,8 @@ class ProfileSource(Protocol):
         """Cut stacks below the first frame that runs one of these code objects (at most 4)."""
 
     def start(self, period_ns: int, seed: int = 0) -> None:
-        """``seed`` decides how much of the first period passes before the first tick (0: all of it), so that ticks
-        fall on no fixed place of what is measured."""
+        """``seed`` determines how much of the first period passes before the first tick (0: all of it), so that ticks
+        do not always hit the same place."""
 
     def resume(self) -> None: ...
 

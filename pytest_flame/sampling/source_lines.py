@@ -19,8 +19,8 @@ _ANY: Final[CodeType] = compile("", "", "exec")
 
 
 class LineTable:
-    """One function's lines. Instructions without a line of their own (clean-up the compiler adds) belong to the one
-    before them, and to the function's first where there is none."""
+    """One function's lines. Instructions without a line (clean-up code from the compiler) belong to the line before
+    them, or to the function's first line if there is none."""
 
     def __init__(self, linetable: bytes, firstlineno: int) -> None:
         self._starts: list[int] = []
@@ -38,8 +38,8 @@ class LineTable:
 
 
 def line_weights(raw: RawSamples, namer: FrameNamer) -> dict[Frame, dict[int, int]]:
-    """Own CPU of each Python function by source line, nanoseconds, with that of the C code its lines call. Functions
-    of the same name and file (a decorator's wrappers) share an entry."""
+    """Self CPU of each Python function by source line, nanoseconds, including that of the C code its lines call.
+    Functions of the same name and file (a decorator's wrappers) share an entry."""
     found: dict[Frame, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for sampled in raw.lines:
         found[namer.frame(sampled.frame)][sampled.line] += sampled.weight_ns

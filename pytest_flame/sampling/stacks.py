@@ -1,4 +1,4 @@
-"""From raw samples to the stacks of one process: named, cut at the test body, kernel time put where it belongs."""
+"""From raw samples to the stacks of one process: named, cut at the test body, kernel time assigned."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from pytest_flame.sampling.profile_source import RawFrame, RawSamples
 from pytest_flame.sampling.source_lines import line_weights
 
 CHILDREN_NOT_SAMPLED: Final = Frame("[children]", "[not sampled]")
-"""CPU of child processes: those the body waited for, and those that live on."""
+"""CPU of child processes: those the body waited for, and those still running."""
 
 _OWN: Final = ("pytest_flame.measure.", "pytest_flame.sampling.")
 _PLUMBING: Final = (*_OWN, "_pytest.", "pluggy.", "pytest_asyncio.", "anyio.", "unittest.")
 _TICK_NS: Final = 4_000_000
-"""The kernel splits CPU time into user and system by its own tick, at worst 250 Hz."""
+"""The kernel splits CPU time into user and system by its own tick, 250 Hz at worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class FoldedSamples:
 def fold_samples(
     raw: RawSamples, namer: FrameNamer, body: RawFrame, clocks: Clocks, sampler: SamplerInfo
 ) -> FoldedSamples:
-    """Stacks root first, the root always ``body``. What the samples cannot see becomes frames of its own."""
+    """Stacks root first, the root always ``body``. What samples cannot see becomes separate frames."""
     root = namer.frame(body)
     lines: dict[Frame, SourceLine] = {}
     names: dict[RawFrame, Frame] = {}
@@ -97,7 +97,7 @@ def fold_samples(
     elif kind is Accounting.COUNTER:
         stacks = _by_counter(stacks, root, clocks)
     if clocks.child_ns > 0 and kind is not Accounting.EXACT:
-        # As many samples as it would have had: the clock's figure is better than that, never worse.
+        # As many samples as it would have had: the clock's figure is at least that accurate.
         period_ns = clocks.cpu_ns / clocks.ticks_due if clocks.ticks_due > 0 else _TICK_NS
         stacks[(root, CHILDREN_NOT_SAMPLED)] = StackSample(max(1, round(clocks.child_ns / period_ns)), clocks.child_ns)
     return FoldedSamples(stacks, counts, lines, _line_weights(raw, namer, stacks))
@@ -114,13 +114,13 @@ def _line_weights(raw: RawSamples, namer: FrameNamer, stacks: Mapping[Stack, obj
 
 
 def _is_own(stack: Stack) -> bool:
-    """Whether the sampler's own Python code was running, or what it called."""
+    """Whether the sampler's own Python code, or something it called, was running."""
     innermost = next((frame for frame in reversed(stack) if frame.kind is FrameKind.PYTHON), None)
     return innermost is not None and innermost.module.startswith(_OWN)
 
 
 def _without_plumbing(stack: Stack, root: Frame) -> Stack:
-    """What the test runner puts between its hook and the body (an event loop's own work has no body above it)."""
+    """Frames of the test runner between its hook and the body (an event loop's own work has no body above it)."""
     for depth, frame in enumerate(stack):
         if frame == root or not (frame.kind is FrameKind.NATIVE or frame.module.startswith(_PLUMBING)):
             return stack[depth:]
@@ -132,7 +132,7 @@ def _arrived(counts: SampleCounts) -> int:
 
 
 def _beyond_chance(missing: float, due: float) -> int:
-    """Ticks that should have come and did not, where they are more than the rounds' random phases explain."""
+    """Ticks that were due and did not come, if they are more than the rounds' random phases explain."""
     return round(missing) if missing > 4 * math.sqrt(max(due, 1)) + 0.02 * due else 0
 
 
@@ -140,7 +140,7 @@ def _add_kernel(
     stacks: dict[Stack, StackSample], counts: SampleCounts, root: Frame, clocks: Clocks
 ) -> tuple[dict[Stack, StackSample], SampleCounts]:
     """Samples see user time only: the shortfall against the exact clock is kernel time, as far as the kernel's own
-    split of user and system CPU bears it out; what goes beyond is missing samples and says so."""
+    split of user and system CPU confirms it; the rest is counted as missing samples."""
     if clocks.ticks_due <= 0:
         return stacks, counts
     period_ns = clocks.cpu_ns / clocks.ticks_due
@@ -154,8 +154,8 @@ def _add_kernel(
 
 
 def _by_counter(stacks: dict[Stack, StackSample], root: Frame, clocks: Clocks) -> dict[Stack, StackSample]:
-    """A hardware counter of user mode splits the user time among its samples; how much that was, and how much time the
-    kernel took, the kernel's own split of CPU tells."""
+    """A user-mode hardware counter splits the user time among its samples; the kernel's own split of CPU gives the user
+    and kernel time."""
     sampled = sum(s.weight_ns for s in stacks.values())
     user_ns = max(0, clocks.cpu_ns - clocks.system_ns)
     if not sampled or not user_ns:

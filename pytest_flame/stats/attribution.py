@@ -1,9 +1,9 @@
-"""Which frame did it: from frames that grew to the few that are to blame.
+"""Attribution: from the frames that grew to the few culprits.
 
-A frame that grew drags all its callers along. So the deepest frame over its threshold is taken first, the stacks it
-accounts for are set aside, and its callers are tested again on what is left. Then one question per culprit: is it
-slower, or is it called more often (then everything around the call grew by the same factor, and the topmost frame of
-that kind is to blame)? And one last: is the cost new, or did it only move?
+When a frame grows, so do all its callers. So the deepest frame over its threshold is taken first, the stacks it
+accounts for are set aside, and its callers are tested again on what is left. Then, for each culprit: is it slower, or
+is it called more often (then everything around the call grew by the same factor, and the topmost such frame is the
+culprit)? Finally: is the cost new, or did it only move?
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pytest_flame.stats.moves import MOST, Move, find_inlining, find_move
 from pytest_flame.stats.stack_table import Mask
 
 DOUBT = 0.05
-"""Family-wise level at which one frame that kept another pace refutes "everything is slower alike"."""
+"""Family-wise level at which one frame that grew by a different factor refutes "everything is slower alike"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,26 @@ class Blame:
     own_delta: float
     under: Under = Under.UNKNOWN
     relative: float | None = None
-    """Growth over the base cost where it grew; None where that was nothing."""
+    """Growth relative to the base cost where it grew; None if that was zero."""
     called_from: int | None = None
-    """Of a library's frame, the project's frame that it grew under."""
+    """For a library's frame, the project's frame under which it grew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Each largest own growth first. ``unclear``: cost may have moved, but that the sum stayed is not shown."""
+    """Each with the largest growth of self cost first. ``unclear``: cost may have moved, but an unchanged sum is not
+    shown."""
 
     culprits: tuple[Blame, ...] = ()
     moved: tuple[Blame, ...] = ()
     unclear: tuple[Blame, ...] = ()
     alike: bool = False
-    """Everything is slower by one factor, and nobody is to blame for it."""
+    """Everything is slower by one factor, and there is no culprit."""
 
 
 @dataclass(frozen=True)
 class Grown:
-    """A frame and the sets of stacks whose growth put it over its threshold."""
+    """A frame and the sets of stacks whose growth exceeds its threshold."""
 
     frame: int
     stakes: tuple[Mask, ...]
@@ -69,8 +70,8 @@ class _Aside:
 def attribute(tests: FrameTests, project: Mask) -> Attribution:
     """Name the culprits among the frames over their thresholds.
 
-    ``project`` says of each frame whether its code is the sides' own (shape ``(frames,)``): the project's, and that of
-    libraries which the sides have in different releases.
+    ``project`` marks the frames whose code is the sides' own (shape ``(frames,)``): the project's, and that of
+    libraries that the sides have in different releases.
     """
     if everything_alike(tests):
         return Attribution(alike=True)
@@ -81,9 +82,10 @@ def attribute(tests: FrameTests, project: Mask) -> Attribution:
 
 
 def everything_alike(tests: FrameTests) -> bool:
-    """Whether the whole test is slower, and no frame is shown to have kept another pace.
+    """Whether the whole test is slower, and no frame is shown to have grown by a different factor.
 
-    The most expensive frame and the rest must each be shown to have grown, and by one factor: silence is no evidence.
+    The most expensive frame and the rest must each be shown to have grown, by one factor: absence of evidence does not
+    count.
     """
     gauge, table = tests.gauge, tests.gauge.table
     if not tests.slower or not table.paths:
@@ -99,7 +101,7 @@ def everything_alike(tests: FrameTests) -> bool:
 
 
 def over_threshold(tests: FrameTests) -> list[Grown]:
-    """Every frame over its threshold, by its own cost, by its inclusive cost, or both."""
+    """Every frame over its threshold, by its self cost, by its inclusive cost, or both."""
     table = tests.gauge.table
     suspects = []
     for frame in map(int, np.flatnonzero(tests.inclusive_over | tests.own_over)):
@@ -112,8 +114,8 @@ def over_threshold(tests: FrameTests) -> list[Grown]:
 def blame_project(tests: FrameTests, suspects: Iterable[Grown], project: Mask) -> list[Grown]:
     """Pass growth in library code on to the project's functions that call it.
 
-    The test body is not one of them: it holds everything, and the library function says more. Growth that several
-    project functions share too thinly for any of them to be named stays with the library.
+    The test body is not one of them: it contains everything, and the library function says more. Growth that is shared
+    by too many project functions to name one of them stays with the library.
     """
     owners = project.copy()
     owners[tests.gauge.table.root] = False
@@ -127,7 +129,7 @@ def blame_project(tests: FrameTests, suspects: Iterable[Grown], project: Mask) -
 
 
 def project_caller(tests: FrameTests, frame: int, project: Mask) -> int | None:
-    """The project's function, or the test body, nearest above a library's frame where most of its growth is."""
+    """The nearest project function, or the test body, above a library's frame with most of its growth."""
     table = tests.gauge.table
     if project[frame]:
         return None
@@ -154,7 +156,7 @@ def _owners(tests: FrameTests, frame: int, stake: Mask, owners: Mask) -> dict[in
 
 
 def deepest_first(tests: FrameTests, suspects: Sequence[Grown]) -> list[Grown]:
-    """Order so that a frame comes after those it mostly calls; the larger depth first where frames call each other."""
+    """Order so that a frame comes after those it mostly calls; the larger depth first if frames call each other."""
     table = tests.gauge.table
     cost = table.base.weights_ns.sum(axis=0) / max(1.0, table.base.weights_ns.sum())
     cost = cost + table.head.weights_ns.sum(axis=0) / max(1.0, table.head.weights_ns.sum())
@@ -183,7 +185,7 @@ def _calls_not(s: Grown, t: Grown, calls: dict[tuple[int, int], float]) -> bool:
 
 
 def explain(tests: FrameTests, suspects: Iterable[Grown], project: Mask) -> Attribution:
-    """Go through the suspects, each on what the ones before it leave."""
+    """Test the suspects in order, each on what the ones before it leave."""
     gauge, table = tests.gauge, tests.gauge.table
     aside: list[_Aside] = []
     found: dict[Move, list[Blame]] = {move: [] for move in Move}
@@ -207,7 +209,7 @@ def explain(tests: FrameTests, suspects: Iterable[Grown], project: Mask) -> Attr
 
 
 def _renamed(tests: FrameTests, told: set[int]) -> list[Blame]:
-    """The functions of some cost that have another name now, and of which nothing else is to be said."""
+    """The renamed functions of some cost that are otherwise unchanged."""
     size = np.maximum(tests.inclusive.base, tests.inclusive.head)
     quiet = (size > tests.bound) & ~tests.significant
     renamed = [f for f in tests.gauge.table.before if f not in told and quiet[f]]
@@ -215,11 +217,11 @@ def _renamed(tests: FrameTests, told: set[int]) -> list[Blame]:
 
 
 def _blame(tests: FrameTests, calls: Calls, everything: Mask, growing: Mask) -> Blame:
-    """With the sizes: over its base cost, where it grew."""
+    """With the sizes: relative to its base cost, where it grew."""
     gauge, table = tests.gauge, tests.gauge.table
     all_of_it, part = gauge.of(everything), gauge.of(growing)
     own = max(float(all_of_it.delta[0]), float(part.delta[0]))
-    # Growth that a faster callee hides is told of the part that grew.
+    # Growth hidden by a faster callee is reported for the part that grew.
     where = all_of_it if all_of_it.delta[0] >= own / 2 else part
     if calls.under is Under.ONE and calls.caller is not None:
         where = gauge.of(everything & (table.callers(calls.frame) == calls.caller))

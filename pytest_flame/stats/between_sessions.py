@@ -1,8 +1,8 @@
-"""How much recordings of the same code differ from session to session, and a base made of several of them.
+"""How much recordings of the same code differ from session to session, and a base of several recordings.
 
-A recording's centre is the code's cost, plus a shift its session gives to all of its processes, plus what the
-processes scatter: the two-level model of Kalibera & Jones (ISMM 2013). Processes say nothing about the shift,
-however many there are; only further recordings do.
+A recording's centre is the code's cost, plus a shift its session gives to all of its processes, plus the scatter of the
+processes: the two-level model of Kalibera & Jones (ISMM 2013). Processes say nothing about the shift, however many
+there are; only further recordings do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MIN_SESSIONS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """By how much a session shifts all of its processes: ``sd`` on the log scale, 0 where none is to be seen."""
+    """By how much a session shifts all of its processes: ``sd`` on the log scale, 0 if none is seen."""
 
     sd: float
     df: float
@@ -34,7 +34,7 @@ class Between:
 class Difference:
     """log(head/base), its standard error ``se`` on ``df`` degrees of freedom, and the base it was taken against.
 
-    ``base.se`` is only what processes scatter; the sessions' part is in ``se``. ``between`` is None where unknown.
+    ``base.se`` is only the scatter of processes; the sessions' part is in ``se``. ``between`` is None if unknown.
     """
 
     base: Centre
@@ -45,9 +45,10 @@ class Difference:
     between: Between | None
 
     def equivalent_sd(self, alpha: float) -> float:
-        """The session sd that, taken as exactly known and added to both sides' ``se`` in quadrature, reaches as far.
+        """The session sd that, taken as exactly known and added to both sides' ``se`` in quadrature, gives the same
+        bound.
 
-        For tests that know no degrees of freedom of it (``growth.Gauge``), at the one-sided level ``alpha``.
+        For tests without degrees of freedom for it (``growth.Gauge``), at the one-sided level ``alpha``.
         """
         reach = float(student.quantile(1 - alpha, self.df)) * self.se
         known = reach / float(student.quantile(1 - alpha, math.inf))
@@ -57,7 +58,7 @@ class Difference:
 def between(recordings: Sequence[Centre]) -> Between | None:
     """The session sd from the centres of recordings of the same code; None from fewer than ``MIN_SESSIONS``.
 
-    The centres' variance less what their processes explain (``se``², on average), never below 0.
+    The centres' variance minus what their processes explain (``se``², on average), never below 0.
     """
     if len(recordings) < MIN_SESSIONS or not math.isfinite(_within(recordings)):
         return None
@@ -72,14 +73,14 @@ def difference(recordings: Sequence[Centre], head: Centre, *, assumed_sd: float,
 
         se² = sd²·(1 + 1/S) + max(h, w) + w/S + shift²
 
-    A prediction interval: head's session is one more of the same kind, and its processes are not believed to be
-    calmer than the base's, which the sd was found beside. Degrees of freedom by Satterthwaite, where all of the
-    recordings' variance is given S − 1, also what w was subtracted from: an sd that came out as 0 by chance is no
-    certainty. With fewer than ``MIN_SESSIONS``, ``assumed_sd`` (by which one recording differs from another, so √2
-    times a session's sd) takes the place of the estimate as if exactly known, and h is head's alone.
+    A prediction interval: head's session is one more of the same kind, and its processes are assumed to be no less
+    noisy than the base's, with which the sd was estimated. Degrees of freedom by Satterthwaite, where all of the
+    recordings' variance gets S − 1, including the part that w was subtracted from: an sd that happens to be estimated
+    as 0 is not certain. With fewer than ``MIN_SESSIONS``, ``assumed_sd`` (by which one recording differs from another,
+    so √2 times a session's sd) takes the place of the estimate as if exactly known, and h is head's alone.
 
-    ``shift`` (log scale) is by how much the machine itself is seen to have changed. How much of it a program feels is
-    not known, so that nothing is corrected: it is one more sd.
+    ``shift`` (log scale) is the observed change of the machine itself. How much of it affects a program is not known,
+    so nothing is corrected: it is one more sd.
     """
     count = len(recordings)
     spread, within, own = 1 + 1 / count, _within(recordings), head.se**2

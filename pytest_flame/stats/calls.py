@@ -1,7 +1,7 @@
 """Slower, or called more often? Without call counts, by proportion.
 
-Ten times the calls of a function means ten times its own cost and ten times that of everything it calls. So from a
-frame that grew one climbs to its caller for as long as the rest of the caller grew by the same factor.
+Ten times as many calls of a function cost ten times its self cost and ten times the cost of everything it calls. So
+from a frame that grew, climb to its caller as long as the rest of the caller grew by the same factor.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from pytest_flame.stats.growth import Gauge, Growth
 from pytest_flame.stats.stack_table import Mask
 
 CARRIES = 0.9
-"""Part of a growth that one caller has to account for to be the one it comes from."""
+"""Share of a growth that one caller has to account for to be its source."""
 ALIKE = 0.2
-"""Two factors within this part of their logarithm are the same: more calls never cost exactly in proportion."""
+"""Two factors within this fraction of their logarithm count as equal: more calls never cost exactly in proportion."""
 PLAUSIBLE = 0.4
-"""Farther off than this a factor is no evidence of being the same, however wide its error."""
+"""Beyond this a factor does not count as equal, however wide its error."""
 DENIALS = 10
-"""A climb asks about so many callers at most, as a rule; one wrong "no" among them would end it too early."""
+"""A climb usually tests at most this many callers; one wrong "no" among them would end it too early."""
 NOTICED = 0.1
-"""A caller of less than this part of a function's cost is not asked whether it grew there too."""
+"""A caller with less than this share of a function's cost is not tested for growth."""
 WEIGHTY = 0.05
-"""A caller's rest below this part of what it calls says nothing: a loop, too, takes longer with more turns."""
+"""A caller's rest below this share of what it calls says nothing: a loop also takes longer with more iterations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The frame to blame (index), what happened to it, and the caller under which it happened, where it is one."""
+    """The frame to blame (index), what happened to it, and the caller under which it happened, if it is a single
+    one."""
 
     frame: int
     change: Change
@@ -40,7 +41,7 @@ class Calls:
 
 
 class Rest(enum.Enum):
-    """What the rest of a caller says about "the caller, too, was called more often"."""
+    """What the rest of a caller says about "the caller was also called more often"."""
 
     CONFIRMS = enum.auto()
     SILENT = enum.auto()
@@ -76,9 +77,9 @@ def _describe(gauge: Gauge, frame: int, context: Mask, free: Mask, alpha: float,
     if caller is not None and _only_under(gauge, frame, caller, free, alpha):
         return Calls(frame, Change.MORE_CALLS, caller, Under.ONE)
     own = (table.leaf == frame) & free
-    # A function that grew in all its parts by one factor is called more often, wherever the search began …
+    # A function that grew by one factor in all its parts is called more often, wherever the search began …
     in_all_parts = climbed or _compare_rest(gauge, own, everything & ~own & free, alpha) is Rest.CONFIRMS
-    # … unless everything else in the test grew by that factor too.
+    # … unless everything else in the test grew by that factor, too.
     if in_all_parts and grew_along(gauge.of(~everything), gauge.of(everything), alpha) is Rest.DENIES:
         return Calls(frame, Change.MORE_CALLS, caller)
     every = _under_every(gauge, frame, free, alpha)
@@ -100,7 +101,7 @@ def _carrier(gauge: Gauge, frame: int, stacks: Mask, alpha: float) -> int | None
 
 
 def _only_under(gauge: Gauge, frame: int, caller: int, free: Mask, alpha: float) -> bool:
-    """Whether the frame's cost under its other callers, which it had before too, did not grow along."""
+    """Whether the frame's cost under its other callers, which it already had before, did not grow as well."""
     callers = gauge.table.callers(frame)
     under, elsewhere = gauge.of(free & (callers == caller)), gauge.of(free & (callers >= 0) & (callers != caller))
     if elsewhere.base[0] <= 0:
@@ -135,7 +136,8 @@ def _compare_rest(gauge: Gauge, rest: Mask, called: Mask, alpha: float) -> Rest:
 
 
 def grew_along(part: Growth, whole: Growth, alpha: float) -> Rest:
-    """Did ``part`` grow by the factor ``whole`` grew by? Its costs' proportional errors are common and cancel."""
+    """Did ``part`` grow by the same factor as ``whole``? The proportional errors of their costs are common and
+    cancel."""
     b, h = float(part.base[0]), float(part.head[0])
     factor = float(whole.head[0] / whole.base[0])
     if factor <= 1:

@@ -1,4 +1,4 @@
-"""Why a test stayed INCONCLUSIVE: the dominating reason, and what would help."""
+"""Why a test stayed INCONCLUSIVE: the dominant reason, and what would help."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pytest_flame.stats.noise import (
 from pytest_flame.stats.student import Floats
 
 EXPLAINS: Final = 0.25
-"""Share of the variance from which one cause is called the dominating one."""
+"""Share of the variance from which one cause is called dominant."""
 MUCH_STEAL: Final = 0.02
 MUCH_QUEUED: Final = 0.10
 
@@ -41,13 +41,13 @@ class Cause(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The dominating reason, in words, and what would help."""
+    """The dominant reason, in words, and what would help."""
 
     cause: Cause
     reason: str
     help: str
     explained: float | None = None
-    """Share of the variance between processes (or pairs) that goes with the cause; None where it is a level alone."""
+    """Share of the variance between processes (or pairs) that the cause explains; None if it is only a level."""
 
     @property
     def words(self) -> str:
@@ -55,15 +55,15 @@ class Diagnosis:
 
 
 _HELP: Final = {
-    Cause.STEAL: "the machine is shared: a quieter one, or another hour",
-    Cause.SPEED: "another hour, or a machine with a steady clock",
+    Cause.STEAL: "the machine is shared: use a quieter one, or another time",
+    Cause.SPEED: "another time, or a machine with a steady clock",
     Cause.NEIGHBOUR: "pin to a quiet CPU with --flame-cpu, or measure while nothing else runs",
     Cause.MODES: "look for what the processes do differently (hash order, cache, temporary files)",
-    Cause.TREND: "another hour: the machine was changing",
-    Cause.BURSTS: "another hour, or a machine with less to do",
+    Cause.TREND: "another time: the machine was changing",
+    Cause.BURSTS: "another time, or a less busy machine",
     Cause.SPREAD: "",
 }
-"""Of an ordinary spread, how much more to measure is all that helps, and the verdict's own reason says that."""
+"""With an ordinary spread only more measuring helps, and the verdict's reason already says how much."""
 _HELP_PINNED: Final = "another CPU for --flame-cpu, or measure while nothing else runs"
 
 
@@ -79,9 +79,9 @@ def diagnose(
 ) -> Diagnosis:
     """Why a test stayed INCONCLUSIVE. ``base_costs[i]`` (any unit, > 0) is the cost of ``base[i]``.
 
-    ``paired`` says that the sides ran as pairs: what disturbs both of a pair alike then counts for nothing. Otherwise
-    only ``head`` is looked at, the side that was measured just now. A cause is named by the share of the variance that
-    goes with it; where none stands out by what the machine did at all; else it is the test's own spread.
+    ``paired`` means that the sides ran as pairs: what disturbs both of a pair alike then does not count. Otherwise only
+    ``head`` is examined, the side that was just measured. The cause is the one that explains most of the variance; if
+    none stands out, what the machine did at all; otherwise the test's own spread.
     """
     logs = np.log(np.maximum(head_costs, 1e-12))
     if paired:
@@ -124,7 +124,7 @@ def _shown_by_costs(seen: Warnings) -> list[tuple[float, Cause, str]]:
 def _shown_by_machine(
     sides: tuple[Sequence[Process] | None, Sequence[Process]], processes: Sequence[Process], logs: Floats
 ) -> list[tuple[float, Cause, str]]:
-    """Causes that go with the costs: correlated at ``ALPHA``, in the direction that makes sense."""
+    """Causes that explain the costs: correlated at ``ALPHA``, in the plausible direction."""
     looks = (
         (Cause.STEAL, steal_share, "{:.1%} of the CPU time stolen by other machines"),
         (Cause.NEIGHBOUR, queued_share, "a neighbour on the CPU: {:.0%} of the time spent waiting for it"),

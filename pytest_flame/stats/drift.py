@@ -1,7 +1,7 @@
 """Does the cost of an iteration depend on how many went before it?
 
 A list that grows, or a cache that misses only once, makes the body not repeatable: its cost per iteration then
-depends on how many iterations a round was given, and no comparison means what it says.
+depends on how many iterations a round was given, and comparisons are meaningless.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pytest_flame.stats.whole import MIN_PROCESSES
 
 MIN_ROUNDS = 6
 MIN_CHANGE = 0.05
-"""From the first to the last third of the rounds; smaller drifts are real often and matter never."""
+"""From the first to the last third of the rounds; smaller drifts are often real and never matter."""
 ALPHA = 0.001
 
 
@@ -34,14 +34,14 @@ class Drift:
 
 
 def find_drift(processes: Sequence[Process]) -> Drift | None:
-    """The drift all processes share, or None where there is none to speak of or too little to tell."""
+    """The drift that all processes share, or None if it is negligible or there are too few data."""
     changes = [_change(costs) for p in processes if len(costs := _round_costs(p)) >= MIN_ROUNDS and costs.min() > 0]
     n = len(changes)
     if n < MIN_PROCESSES:
         return None
     logs = np.asarray(changes)
     mean = float(logs.mean())
-    # A spread of zero would make any mean certain: one part in a thousand is as equal as processes get.
+    # A spread of zero would make any mean certain: processes never agree better than to one part in a thousand.
     se = max(float(logs.std(ddof=1)), 1e-3) / math.sqrt(n)
     p = 2 * float(student.upper_tail(abs(mean) / se, n - 1))
     if p > ALPHA or abs(mean) < math.log1p(MIN_CHANGE):

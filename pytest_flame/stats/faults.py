@@ -1,8 +1,8 @@
-"""Do the two sides differ in the pages the kernel maps for them in every iteration?
+"""Do the sides differ in the pages the kernel maps for them in every iteration?
 
-Memory that is given back to the system and taken again in each iteration costs page faults: a chunk of the
-interpreter's stack, an arena of its allocator, the top of the C library's heap, a large array. Whether an iteration
-crosses such a border is often decided by where the heap happens to end, and can be a large part of its cost.
+Memory that is returned to the system and taken again in each iteration costs page faults: a chunk of the interpreter's
+stack, an arena of its allocator, the top of the C library's heap, a large array. Whether an iteration does that often
+depends on where the heap happens to end, and it can be a large part of its cost.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy as np
 from pytest_flame.model import FAULT_NS, PS_PER_NS, Process
 
 MATTERS: Final = 0.01
-"""Share of base's cost from which a difference in faults is said."""
+"""Share of base's cost from which a difference in faults is reported."""
 ALPHA: Final = 0.05
-"""Nothing is decided by it: one note in twenty, of tests with so many faults, may come of chance."""
+"""It decides nothing: in tests with that many faults one note in twenty may be due to chance."""
 _MOST: Final = 30
-"""Processes of each side that are ranked; more say nothing new."""
+"""The most processes per side that are ranked; more add nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultsDiffer:
-    """Minor faults an iteration (median of the processes), and the least that the difference costs."""
+    """Minor faults per iteration (median of the processes), and a lower bound of what the difference costs."""
 
     base: float
     head: float
@@ -47,7 +47,7 @@ def _faults(processes: Sequence[Process]) -> list[float]:
 
 
 def find_difference(base: Sequence[Process], head: Sequence[Process], base_cost: int) -> FaultsDiffer | None:
-    """A difference beyond chance that matters beside ``base``, the cost of an iteration on base."""
+    """A significant difference that matters relative to ``base``, the cost of an iteration on base."""
     here, there = median_faults(base), median_faults(head)
     if here is None or there is None or base_cost <= 0:
         return None
@@ -58,7 +58,8 @@ def find_difference(base: Sequence[Process], head: Sequence[Process], base_cost:
 
 def rank_sum_p(x: Sequence[float], y: Sequence[float]) -> float:
     """Two-sided exact p of the Wilcoxon rank sum, ties included: among all ways to choose which values are ``x``, how
-    many have a rank sum as far from the middle. Holds for pairs too, whose sides vary together, which widens it.
+    many have a rank sum as far from the middle. Valid for pairs, too: their sides vary together, which makes it
+    conservative.
 
     The distribution is built up value by value (Streitberg and Röhmel, Statistical Software Newsletter 12, 1986).
     """

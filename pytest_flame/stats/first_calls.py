@@ -1,7 +1,7 @@
 """Is the body's first call in a process slower on head, by more than its later calls are?
 
-The cost of a body is that of calls that follow each other, by which time caches are filled, patterns compiled and
-modules imported. What filling them costs shows in the first call alone.
+The cost of a body is that of consecutive calls, when caches are already filled, patterns compiled and modules imported.
+What filling them costs shows only in the first call.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pytest_flame.stats.student import Floats
 from pytest_flame.stats.whole import Whole, centre, compare_pairs, decide
 
 ALPHA: Final = 0.001
-"""Of each of the two intervals that are asked: no verdict, but said of every test that is measured."""
+"""Level of each of the two intervals: it gives no verdict, but a note on any measured test."""
 SESSION_SD: Final = 0.05
-"""Assumed of first calls in two recordings of the same code: they meet the machine's caches as the hour left them."""
+"""Assumed for first calls in two recordings of the same code: they depend on the state of the machine's caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def find_difference(
     (first_base, later_base), (first_head, later_head) = (side for side in sides if side is not None)
     compare = _compare_pairs if paired else _compare_apart
     whole = compare(first_base, first_head, threshold)
-    unit = float(np.exp(np.log(later_base).mean()))  # keeps the size that the smallest meaningful cost refers to
+    unit = float(np.exp(np.log(later_base).mean()))  # keeps the scale that the smallest meaningful cost refers to
     beyond = compare(first_base / later_base * unit, first_head / later_head * unit, threshold)
     if whole.low <= 1 + threshold or beyond.low <= 1:
         return None
@@ -59,7 +59,7 @@ def find_difference(
 
 
 def _costs(processes: Sequence[Process]) -> tuple[Floats, Floats] | None:
-    """First and later calls, picoseconds; None where not all first calls are known."""
+    """First and later calls, picoseconds; None if not all first calls are known."""
     first = [p.first_call_ns for p in processes if p.first_call_ns is not None]
     if len(first) < len(processes):
         return None

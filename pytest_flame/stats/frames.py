@@ -1,11 +1,11 @@
-"""Which frames of one test changed: impact on the test, family-wise over its frames.
+"""Which frames of a test changed: impact on the test, family-wise over its frames.
 
-For every frame two hypotheses: its own cost, and its cost with everything below it, each "did not grow by more than
-the frame threshold, a part of the test's base cost". Rows that are equal in every process (a leaf's own and
-inclusive cost, a chain of calls) are one hypothesis, counted once.
+There are two hypotheses for every frame: its self cost, and its inclusive cost, "did not grow by more than the frame
+threshold, a share of the test's base cost". Rows that are equal in every process (a leaf's self and inclusive cost, a
+chain of calls) are one hypothesis, counted once.
 
-Each hypothesis is tested at its part of the level (Bonferroni), not step-down: of hundreds a handful grew, so steps
-would gain next to nothing, and this way the simultaneous intervals and the decisions are the same statement.
+Each hypothesis is tested at its part of the level (Bonferroni), not step-down: a handful of hundreds grew, so steps
+would gain next to nothing, and this way the decisions agree with the simultaneous intervals.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from pytest_flame.stats.student import Floats
 from pytest_flame.stats.whole import Whole
 
 _MIN_SAMPLES = 8.0
-"""A frame seen less often on both sides together is not tested against zero: no change of it could be told."""
+"""A frame seen less often on both sides together is not tested against zero: no change could be detected."""
 _SURE = 0.99
-"""Of a growth's absence, at each of several looks: together they lose less than 5 %."""
+"""Level for the absence of a growth, at each of several looks: together they lose less than 5 %."""
 _MOST = 100.0
-"""A growth to more than this many times the test is not looked for."""
+"""Growth to more than this many times the test is not searched for."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameTests:
-    """One entry per frame of ``gauge.table.frames``, unless said otherwise."""
+    """One entry per frame of ``gauge.table.frames``, unless stated otherwise."""
 
     gauge: Gauge
     bound: float
     """Tolerated growth of any frame, picoseconds."""
     tolerated: float
-    """Tolerated growth of a frame relative to its own base cost: the test's threshold. What slows everything down
-    alike, as another hour on the same machine does, is the whole test's to judge and fails no frame before it."""
+    """Tolerated growth of a frame relative to its own base cost: the test's threshold. A slowdown of everything alike,
+    such as a different time on the same machine, is judged by the whole test and must not fail a frame first."""
     alpha: float
     size: int
     """Hypotheses in the family, at least 1."""
     inclusive: Growth
     own: Growth
     is_total: Mask
-    """Holds all of the cost: the inclusive hypothesis is the whole test's."""
+    """Contains all of the cost: the inclusive hypothesis is the whole test's."""
     p_adjusted: Floats
     inclusive_over: Mask
     own_over: Mask
@@ -53,13 +53,13 @@ class FrameTests:
     low: Floats
     high: Floats
     """Simultaneous bounds of the inclusive growth at level 1 − 2·alpha: over exactly where ``low`` is above the
-    bound. The whole test's interval where the frame holds all of the cost."""
+    bound. The whole test's interval if the frame contains all of the cost."""
     own_low: Floats
     own_high: Floats
-    """The same of the own growth."""
+    """The same for the growth of self cost."""
     blind: Floats
-    """Smallest growth of this frame, own or inclusive, that would be named with 95 % probability, picoseconds; inf
-    where none would."""
+    """Smallest growth of this frame, self or inclusive, that would be named with 95 % probability, picoseconds; inf if
+    none would."""
     blind_below: float
     """Smallest cost of a new frame that would be named with 95 % probability, picoseconds."""
     slower: bool
@@ -67,11 +67,11 @@ class FrameTests:
 
     @property
     def critical_p(self) -> float:
-        """What a further raw p of this family must not exceed."""
+        """The limit for another raw p of this family."""
         return self.alpha / self.size
 
     def bounds(self, growth: Growth) -> Floats:
-        """What each of these costs may have grown by, picoseconds."""
+        """How much each of these costs may have grown, picoseconds."""
         return np.maximum(self.bound, self.tolerated * growth.base)
 
 
@@ -86,8 +86,8 @@ def compare_frames(
 ) -> FrameTests:
     """Test every frame, or only the ``suspects`` (a mask over frames or their indexes): the family is theirs alone.
 
-    A frame that holds all of the cost *is* the test: ``whole`` decides about it, not the frame threshold. Intervals
-    of frames that are not suspected are as wide as the suspects' and not simultaneous with them.
+    A frame that contains all of the cost *is* the test: ``whole`` decides about it, not the frame threshold. Intervals
+    of other frames are as wide as the suspects' and not simultaneous with them.
     """
     table = gauge.table
     suspected = _suspected(suspects, len(table.frames))
@@ -99,7 +99,7 @@ def compare_frames(
     in_family = np.zeros(len(rows.base), dtype=np.bool_)
     in_family[inclusive_row[suspected]] = in_family[own_row[suspected]] = True
     is_total = (base == gauge.base.totals).all(axis=1) & (head == gauge.head.totals).all(axis=1)
-    # Below the bound on both sides together nothing could exceed it; the sum does not favour either side.
+    # A frame below the bound on both sides together cannot exceed it; the sum favours neither side.
     testable = in_family & ~is_total & (rows.base + rows.head >= bound)
     size = max(1, int(testable.sum()))
     adjusted = np.where(testable, np.minimum(1.0, size * rows.p_above(bounds)), 1.0)
@@ -139,12 +139,12 @@ def compare_frames(
 
 
 def resolved(tests: FrameTests, pairs_now: int, pairs_max: int, alpha_final: float) -> Mask:
-    """Which frames more pairs need not be measured for; shape ``(frames,)``.
+    """Which frames need no more pairs; shape ``(frames,)``.
 
-    Those already named, and those whose growth is surely less than what ``pairs_max`` pairs judged at
-    ``alpha_final`` would name with 95 % probability. Of a frame that holds all of the cost only its own cost counts.
-    What is to come is reckoned with the error of the samples alone: disturbed processes, of which few pairs can't
-    be cleared, would else promise a noisy end and excuse an early one.
+    Those already named, and those whose growth is surely less than what ``pairs_max`` pairs judged at ``alpha_final``
+    would name with 95 % probability. For a frame that contains all of the cost only its self cost counts. The
+    projection uses the sampling error alone: disturbed processes, which cannot be removed from few pairs, would
+    otherwise predict a noisy end and justify an early stop.
     """
     done = pairs_now / pairs_max
     excluded = np.ones(len(tests.own.base), dtype=np.bool_)
@@ -171,7 +171,7 @@ def _intervals(rows: Growth, alpha: float) -> tuple[Floats, Floats]:
 
 
 def _blind(gauge: Gauge, rows: Growth, bounds: Floats, alpha: float) -> Floats:
-    """Where ``growth = bounds + distance · error`` of a row that grew by that much; the error grows along."""
+    """The ``growth = bounds + distance · error`` of a row that grew by that much; the error grows with it."""
     distance = power.distance(alpha, rows.df)
     growth = bounds.copy()
     most = _MOST * gauge.base.centre.cost
@@ -181,7 +181,7 @@ def _blind(gauge: Gauge, rows: Growth, bounds: Floats, alpha: float) -> Floats:
 
 
 def _rows(gauge: Gauge) -> tuple[Floats, Floats, Ints, Ints]:
-    """Distinct rows of both sides' sums, and which of them is each frame's inclusive and own cost."""
+    """Distinct rows of both sides' sums, and which of them is each frame's inclusive and self cost."""
     table = gauge.table
     own, frames = table.topmost
     sums = []
@@ -201,7 +201,7 @@ def _take(growth: Growth, rows: Ints) -> Growth:
 
 
 def _samples(gauge: Gauge, rows: Growth) -> Floats:
-    """About how many samples each row stands for, both sides together."""
+    """Approximate number of samples of each row, both sides together."""
     sides = ((gauge.base, rows.base), (gauge.head, rows.head))
     return np.asarray(sum(costs / side.centre.cost * side.samples.sum() for side, costs in sides))
 

@@ -1,7 +1,7 @@
-"""How much a set of stacks grew, and how sure that is.
+"""How much a set of stacks grew, and how certain that is.
 
-What a side spends in a set of stacks is its share of the side's samples times the side's exact cost. Shares do not
-notice a process that is slower as a whole; what the cost itself is uncertain by enters as a proportional error.
+A side's cost in a set of stacks is the set's share of the side's samples times the side's exact cost. Shares are not
+affected by a process that is slower as a whole; the uncertainty of the cost itself enters as a proportional error.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pytest_flame.stats.student import Floats
 from pytest_flame.stats.whole import Centre
 
 _MIN_ROWS = 5
-"""Fewer frames say nothing about how their variances scatter."""
+"""Fewer frames say nothing about the scatter of their variances."""
 _MAX_PRIOR_DF = 50.0
-"""However alike the variances look, frames are relatives and not independent."""
+"""However similar the variances look, frames are not independent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class Dispersion:
-    """By how much frames scatter between processes beyond chance, and how alike they are in that.
+    """How much frames scatter between processes beyond sampling error, and how similar they are in that.
 
-    Expected variance of a share p per sample: p(1−p) + ``cv2``·n·p²(1−p)², n samples a process. ``df`` is the
-    weight of that expectation against a frame's own variance (empirical Bayes, Smyth, SAGMB 3, 2004).
+    Expected variance of a share p per sample: p(1−p) + ``cv2``·n·p²(1−p)², n samples per process. ``df`` is the weight
+    of that expectation against a frame's own variance (empirical Bayes, Smyth, SAGMB 3, 2004).
     """
 
     cv2: float
@@ -83,12 +83,12 @@ class SideSamples:
 
     @property
     def used(self) -> Mask:
-        """Processes with samples: the others say how much, but not where."""
+        """Processes with samples: the others show how much, but not where."""
         return self.totals > 0
 
     @property
     def samples(self) -> Floats:
-        """Per used process. A process whose time was all measured and not sampled counts as one sample."""
+        """Per used process. A process whose time was measured but not sampled counts as one sample."""
         return np.maximum(self.counts.samples[self.used], 1.0)
 
     @property
@@ -110,9 +110,9 @@ class SideSamples:
         return chance + cv2 * (self.samples.mean() if len(self.samples) else 1.0) * chance**2
 
     def share_variance(self, shares: Shares, dispersion: Dispersion) -> Floats:
-        """Variance of the pooled shares: shrunk towards what is expected, never below pure chance.
+        """Variance of the pooled shares: shrunk towards the expectation, never below sampling error.
 
-        A share of none or all is taken to be one sample away from it: unseen is not impossible.
+        A share of 0 or 1 is treated as one sample away from it: unseen is not impossible.
         """
         n = self.samples
         total = max(float(n.sum()), 1.0)
@@ -120,7 +120,7 @@ class SideSamples:
         weight = dispersion.df + self.df
         expected = self.expected(possible, dispersion.cv2)
         moderated = (dispersion.df * expected + self.df * shares.variance) / weight if weight else expected
-        # Processes of unequal length: the longest ones' own scatter does not average out.
+        # Processes of unequal length: the scatter of the longest does not average out.
         uneven = len(n) * float(((n / total) ** 2).sum()) if len(n) else 1.0
         return np.maximum(moderated, possible * (1 - possible)) / total * uneven
 
@@ -128,7 +128,7 @@ class SideSamples:
 class Gauge:
     """Measures growth of sets of stacks between two sides, with one common model of the noise.
 
-    ``session_sd`` (log scale) is by how much a recording differs from another of the same code; 0 for pairs.
+    ``session_sd`` (log scale) is how much recordings of the same code differ; 0 for pairs.
     """
 
     def __init__(self, table: StackTable, base: Centre, head: Centre, session_sd: float) -> None:
@@ -142,7 +142,7 @@ class Gauge:
         )
 
     def growth(self, base_sums: Floats, head_sums: Floats) -> Growth:
-        """Of sets given by their nanoseconds per process, each of shape ``(sets, processes of the side)``."""
+        """For sets given by their nanoseconds per process, each of shape ``(sets, processes of the side)``."""
         costs, sampling, whole = [], [], []
         for side, sums in ((self.base, base_sums), (self.head, head_sums)):
             shares = side.shares(sums)
@@ -166,7 +166,7 @@ class Gauge:
         )
 
     def error_at(self, growth: Growth, head: Floats) -> Floats:
-        """What the error of ``growth`` would be if head's costs were ``head`` and the rest of the test as it is."""
+        """The error of ``growth`` if head's costs were ``head`` and the rest of the test unchanged."""
         side, total = self.head, self.head.centre.cost
         scale = 1.0 / max(float(side.samples.sum()), 1.0)
 
@@ -179,12 +179,12 @@ class Gauge:
         return np.asarray(np.sqrt(growth.base_se**2 + grown + whole + (self.session_sd * head) ** 2))
 
     def of(self, mask: Mask) -> Growth:
-        """Of one set of stacks; arrays of shape ``(1,)``."""
+        """For one set of stacks; arrays of shape ``(1,)``."""
         base, head = (side.counts.weights_ns[:, mask].sum(axis=1)[None, :] for side in (self.base, self.head))
         return self.growth(base, head)
 
     def by(self, keys: Ints, mask: Mask) -> tuple[list[int], Growth]:
-        """Of the stacks in ``mask`` grouped by their key, ascending."""
+        """For the stacks in ``mask`` grouped by key, ascending."""
         names, group = np.unique(keys[mask], return_inverse=True)
         sums = [np.zeros((len(names), len(side.counts.weights_ns))) for side in (self.base, self.head)]
         for side, total in zip((self.base, self.head), sums, strict=True):
@@ -193,7 +193,7 @@ class Gauge:
 
 
 def fit_dispersion(sides: list[tuple[SideSamples, Shares]]) -> Dispersion:
-    """From the frames' own costs, which do not overlap. Frames seen less than once a process are left out."""
+    """From the frames' self costs, which do not overlap. Frames seen less than once per process are left out."""
     chance, slope, variance, df = (
         np.concatenate(parts) if parts else np.zeros(0) for parts in zip(*map(_scatter, sides), strict=True)
     )

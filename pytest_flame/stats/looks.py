@@ -1,8 +1,8 @@
 """Looking at a comparison more than once without paying for it in false alarms.
 
-Every look spends its own part of the error (Bonferroni). That is valid for whatever is looked at, total, frames and
-intervals alike, and however looks depend on each other. The parts are in proportion to the number of processes: most
-of the error is kept for when there is most to see.
+Every look spends its own part of the error (Bonferroni). That is valid for total, frames and intervals alike, however
+the looks depend on each other. The parts are in proportion to the number of processes: most of the error is kept for
+the looks with the most data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 FIRST: Final = 5
-"""Fewer processes a side say too little about their own spread for a look to be worth its part of the error."""
+"""Fewer processes per side say too little about their spread for a look to be worth its part of the error."""
 MOST: Final = 5
 STEP: Final = math.sqrt(2)
 """From one look to the next the standard error falls by a sixth."""
@@ -20,7 +20,7 @@ STEP: Final = math.sqrt(2)
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """After how many processes a side the data are looked at, and the one-sided error each of these looks spends."""
+    """After how many processes per side the data are looked at, and the one-sided error that each look spends."""
 
     counts: tuple[int, ...]
     alphas: tuple[float, ...]
@@ -30,7 +30,7 @@ class Looks:
         return self.counts[-1]
 
     def alpha(self, count: int) -> float:
-        """Of the look that is due with ``count`` processes: the last one not beyond them."""
+        """The alpha of the look due with ``count`` processes: the last one not beyond them."""
         return self.alphas[max(sum(c <= count for c in self.counts), 1) - 1]
 
     def due(self, before: int, now: int) -> bool:
@@ -39,9 +39,9 @@ class Looks:
 
 
 def plan_looks(most: int, alpha: float, *, reserve: int = 0) -> Looks:
-    """Looks at up to ``most`` processes a side, in equal steps of precision.
+    """Looks at up to ``most`` processes per side, in equal steps of precision.
 
-    ``reserve`` more looks, each worth as much as the last one, keep their part of the error for later.
+    ``reserve`` additional looks, each with the error of the last one, are kept for later.
     """
     counts = {most}
     for step in range(1, MOST):

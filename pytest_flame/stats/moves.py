@@ -1,8 +1,8 @@
 """Did cost only move? Extracting, inlining, renaming and regrouping functions is not a regression.
 
 Under a common caller one callee (or the caller's own code) gained what others lost, *and* the calls between them
-changed. The gain and the losses together must be equivalent. Two frames that exist on both sides with the same
-callers never explain each other: one slower and one faster is a regression that hides.
+changed. The gain and the losses together must be equivalent. Two frames that exist on both sides with the same callers
+never offset each other: one slower and one faster is a masked regression.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from pytest_flame.stats.growth import Growth
 from pytest_flame.stats.stack_table import Mask
 
 MARGIN = 1 / 3
-"""Equivalent: what is left of the growth is surely below the frame threshold, or, not being shown to be above it,
-surely below this part of what moved."""
+"""Equivalent: the remaining growth is surely below the frame threshold or, if not shown to be above it, surely below
+this share of what moved."""
 MOST = 0.5
-"""Part of a growth that lies below a call that was handed over, for that call to explain it."""
+"""Share of a growth below a call that changed its caller, for that call to explain it."""
 
 
 class Move(enum.Enum):
     NONE = enum.auto()
     MOVED = enum.auto()
     UNCLEAR = enum.auto()
-    """Cost moved, but neither is the sum shown to be equivalent nor its growth shown to be over the threshold."""
+    """Cost moved, but the sum is neither shown to be equivalent nor to have grown beyond the threshold."""
 
 
 def find_move(tests: FrameTests, frame: int, growing: Mask, project: Mask) -> tuple[Move, int | None]:
@@ -53,7 +53,7 @@ def find_move(tests: FrameTests, frame: int, growing: Mask, project: Mask) -> tu
 def _main_caller(tests: FrameTests, frame: int, growing: Mask, seen: Collection[int]) -> int | None:
     """Of the callers not ``seen`` the one under which most of the growth lies.
 
-    Stacks the frame is not in have no say: a function with many callers is left by way of one of them.
+    Stacks without the frame do not count: the search leaves a function with many callers through one of them.
     """
     callers = tests.gauge.table.callers(frame)
     names, growth = tests.gauge.by(callers, growing & (callers >= 0))
@@ -62,7 +62,7 @@ def _main_caller(tests: FrameTests, frame: int, growing: Mask, seen: Collection[
 
 
 def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Move:
-    """Is the growth made up for by what other callees of ``ancestor``, or its own code, lost?"""
+    """Is the growth offset by what other callees of ``ancestor``, or its own code, lost?"""
     gauge = tests.gauge
     callees = gauge.table.callees(ancestor)
     names, growth = gauge.by(callees, callees >= 0)
@@ -73,7 +73,7 @@ def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Mo
     called_anew = {n for i, n in enumerate(names) if n != ancestor and growth.base[i] == 0}
     gain = float(gained.delta.max())
     lost = _losers(tests, names, growth, gainer)
-    # What a dispatcher of a library calls is unrelated: there only a callee that is gone can have been replaced.
+    # The callees of a library's dispatcher are unrelated: there only a callee that is gone can have been replaced.
     split = gainer in called_anew and (project[ancestor] or not project.any())
     if split:
         lost |= _seeming_losers(names, growth, gainer, gain)
@@ -81,32 +81,32 @@ def _under(tests: FrameTests, ancestor: int, growing: Mask, project: Mask) -> Mo
         lost = {n: left for n, left in lost.items() if _call_changed(tests, callees == n, left, n == ancestor, growing)}
     if not lost:
         return Move.NONE
-    # Callees called for the first time have the better claim on what was lost, so they come off it.
+    # Callees called for the first time take precedence for what was lost, so they are subtracted from it.
     return _equivalent(tests, growing | np.isin(callees, [gainer, *called_anew, *lost]), growing)
 
 
 def _losers(tests: FrameTests, names: list[int], growth: Growth, gainer: int) -> dict[int, float]:
-    """Callees that surely lost cost beside the one that gained, with what they have left."""
+    """Callees that surely lost cost, apart from the one that gained, with their remaining cost."""
     loss = growth.base - growth.head
     sure = loss > student.quantile(1 - tests.alpha, growth.df) * growth.sampling_se
     return {n: float(growth.head[i]) for i, n in enumerate(names) if sure[i] and n != gainer}
 
 
 def _seeming_losers(names: list[int], growth: Growth, gainer: int, gain: float) -> dict[int, float]:
-    """Callees that would explain ``gain`` by what they lost, sure or not: a function taken out of an expensive one must
-    not be blamed because its loss drowns in its own noise. Whether the sum grew is tested all the same."""
+    """Callees whose loss would explain ``gain``, significant or not: a function extracted from an expensive one must
+    not be blamed because the loss is lost in that function's noise. Whether the sum grew is still tested."""
     loss = growth.base - growth.head
     return {n: float(growth.head[i]) for i, n in enumerate(names) if loss[i] >= MOST * gain and n != gainer}
 
 
 def _call_changed(tests: FrameTests, loser: Mask, left: float, is_own: bool, growing: Mask) -> bool:
-    """Whether the loser is called no more, or handed a call over to where the growth is."""
+    """Whether the loser is no longer called, or one of its calls moved to where the growth is."""
     gone = left == 0 and not is_own
     return gone or _handed_over(tests, loser, growing)
 
 
 def _handed_over(tests: FrameTests, loser: Mask, growing: Mask) -> bool:
-    """Whether a call vanished below the loser whose callee now is called, for the first time, below the gainer."""
+    """Whether a call vanished below the loser and its callee is now called, for the first time, below the gainer."""
     gauge, table = tests.gauge, tests.gauge.table
     vanished, appeared = _edges(tests, loser, of_base=True), _edges(tests, growing, of_base=False)
     common = {callee for _, callee in vanished} & {callee for _, callee in appeared}
@@ -118,7 +118,7 @@ def _handed_over(tests: FrameTests, loser: Mask, growing: Mask) -> bool:
 
 
 def _edges(tests: FrameTests, stacks: Mask, *, of_base: bool) -> set[tuple[int, int]]:
-    """Calls (caller, callee) in these stacks that one side has and the other, anywhere, has not."""
+    """Calls (caller, callee) in these stacks that one side has and the other does not have anywhere."""
     table = tests.gauge.table
     here, there = (table.base, table.head) if of_base else (table.head, table.base)
     calls: set[tuple[int, int]] = set()
@@ -130,9 +130,9 @@ def _edges(tests: FrameTests, stacks: Mask, *, of_base: bool) -> set[tuple[int, 
 
 
 def find_inlining(tests: FrameTests, frame: int, everything: Mask) -> Move:
-    """Whether a frame that itself costs more costs no more with all it calls, as when it took a callee's work over.
+    """Whether a frame whose self cost grew has an unchanged inclusive cost, as when it took over a callee's work.
 
-    ``everything`` is what other culprits leave of the frame's stacks; without them too, the frame has to have grown.
+    ``everything`` is what other culprits leave of the frame's stacks; the frame has to have grown without them, too.
     """
     gauge = tests.gauge
     rest = gauge.of(everything)
@@ -146,7 +146,7 @@ def _equivalent(tests: FrameTests, involved: Mask, growing: Mask) -> Move:
     net, moved = tests.gauge.of(involved), float(tests.gauge.of(growing).delta[0])
     left, bound = float(net.delta[0]), float(tests.bounds(net)[0])
     errors = float(student.quantile(1 - tests.alpha, net.df)[0])
-    # Errors of the totals move gain and loss alike: they can excuse a growth, never make one.
+    # Errors of the totals affect gain and loss alike: they can hide a growth, never create one.
     reach, with_totals = errors * float(net.sampling_se[0]), errors * float(net.se[0])
     above = left - reach > bound
     if above and left - with_totals > tests.bound:

@@ -1,8 +1,8 @@
-"""Noise is seen, not guessed: which pairs of processes the machine disturbed, and what keeps a test from a verdict.
+"""Noise is measured, not guessed: which pairs of processes the machine disturbed, and what prevents a verdict.
 
-Discarding looks at the machine only. No function that discards is given a cost, and base and head are treated alike:
-where both run the same code, what is left of the pairs is distributed as if nothing had been looked at.
-Trend, autocorrelation and two modes are warnings; they change no verdict.
+Discarding depends on the machine only. No function that discards gets a cost, and base and head are treated alike: if
+both run the same code, the remaining pairs are distributed as without discarding. Trend, autocorrelation and bimodality
+are warnings; they change no verdict.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from pytest_flame.model import Process
 from pytest_flame.stats.student import Floats
 
 STEAL_LIMIT: Final = 0.05
-"""Share of the machine's CPU time given to other machines while the process was measured."""
+"""Share of the machine's CPU time stolen for other machines while the process was measured."""
 LEAST_STEAL_NS: Final = 30_000_000
-"""The kernel counts steal in ticks of 10 ms: one or two of them are no share to speak of."""
+"""The kernel counts steal in ticks of 10 ms: one or two of them do not count as a share."""
 SPIN_LIMIT: Final = 0.10
-"""The fixed loop, faster or slower than in its side's median process. Four sd of what is usual on a shared machine."""
+"""Deviation of the fixed loop from its side's median process: four sd of what is usual on a shared machine."""
 MAX_DISCARDED: Final = 0.25
-"""More than this is no accident but the machine's usual state: then every pair stays."""
+"""More than this is the machine's usual state: then every pair is kept."""
 
 MIN_VALUES: Final = 8
 """Fewer show neither trend nor modes."""
 ALPHA: Final = 0.005
-"""Of each warning, for a run in which there is nothing to warn of."""
+"""The error of each warning, in a run without anything to warn about."""
 SHUFFLES: Final = 2000
 LEAST_MODE: Final = 0.2
-"""Share of the values that makes a mode; less are outliers."""
+"""The smallest share of the values that makes a mode; fewer are outliers."""
 
 
 # --- what the machine did ----------------------------------------------------------------------------------
 
 
 def steal_share(process: Process) -> float | None:
-    """Of the machine's CPU time while the process was measured; None where unknown."""
+    """Share of the machine's CPU time while the process was measured; None if unknown."""
     seen = process.outside
     if seen is None or seen.steal_ns is None or not seen.cpus or not seen.wall_ns:
         return None
@@ -48,13 +48,13 @@ def steal_share(process: Process) -> float | None:
 
 
 def queued_share(process: Process) -> float | None:
-    """Of the wall time, how much the process was ready to run and had no CPU."""
+    """Share of the wall time in which the process was ready to run and had no CPU."""
     seen = process.outside
     return None if seen is None or seen.queued_ns is None or not seen.wall_ns else seen.queued_ns / seen.wall_ns
 
 
 def switch_rate(process: Process) -> float | None:
-    """Involuntary switches a second of wall time."""
+    """Involuntary switches per second of wall time."""
     seen = process.outside
     if seen is None or seen.involuntary_switches is None or not seen.wall_ns:
         return None
@@ -62,16 +62,16 @@ def switch_rate(process: Process) -> float | None:
 
 
 def pressure_share(process: Process) -> float | None:
-    """Of the wall time, how much some task of the machine waited for a CPU."""
+    """Share of the wall time in which some task on the machine waited for a CPU."""
     seen = process.outside
     return None if seen is None or seen.pressure_ns is None or not seen.wall_ns else seen.pressure_ns / seen.wall_ns
 
 
 def machine_shift(base: Sequence[Process], head: Sequence[Process]) -> float | None:
-    """log(head/base) of the fixed loop: by how much the machine itself is slower. None where either doesn't know.
+    """log(head/base) of the fixed loop: by how much the machine itself is slower. None if unknown on either side.
 
-    Of a baseline of several sessions ``base`` is the last one, while its centre is the mean of all: that the machine
-    has changed between them too is in the spread of the sessions already, so this can only widen.
+    For a baseline of several sessions ``base`` is the last one, while its centre is the mean of all: changes of the
+    machine between them are already in the spread of the sessions, so this can only widen the interval.
     """
     usual = _usual_spin(base), _usual_spin(head)
     return None if usual[0] is None or usual[1] is None else math.log(usual[1] / usual[0])
@@ -82,7 +82,7 @@ def machine_shift(base: Sequence[Process], head: Sequence[Process]) -> float | N
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """One pair left out, both sides of it. ``index`` counts from 0 in the order the pairs ran."""
+    """One discarded pair, both sides. ``index`` counts from 0 in the order the pairs ran."""
 
     index: int
     reason: str
@@ -92,10 +92,10 @@ class Discarded:
 class Discards:
     pairs: tuple[Discarded, ...] = ()
     note: str = ""
-    """Set where so many pairs were disturbed that none is left out."""
+    """Set if so many pairs were disturbed that none is discarded."""
 
     def keep(self, count: int) -> list[int]:
-        """Indexes of the pairs that stay."""
+        """Indexes of the pairs that are kept."""
         gone = {d.index for d in self.pairs}
         return [i for i in range(count) if i not in gone]
 
@@ -103,10 +103,10 @@ class Discards:
 def discards(base: Sequence[Process], head: Sequence[Process]) -> Discards:
     """Pairs (``base[i]``, ``head[i]``) that the machine disturbed, each with its reason.
 
-    Decided from steal time and the fixed loop alone; never from a cost, a clock of the rounds or a sample. The loop
-    is compared within its own side, so that what a side's code does to it is the same for all of that side. Swapping
-    the sides discards the same pairs. Waiting for a CPU is no reason: it is not in CPU time, threads of the test wait
-    for each other too, and leaving such pairs out costs as many as it gains. Raises ``ValueError`` where the sides
+    Decided from steal time and the fixed loop alone; never from a cost, a clock of the rounds or a sample. The loop is
+    compared within its own side, so that the effect of a side's code on it is the same for all of that side. Swapping
+    the sides discards the same pairs. Waiting for a CPU is not a reason: it is not in CPU time, threads of the test
+    also wait for each other, and discarding such pairs loses as much as it gains. Raises ``ValueError`` if the sides
     differ in length.
     """
     usual = _usual_spin(base), _usual_spin(head)
@@ -117,7 +117,7 @@ def discards(base: Sequence[Process], head: Sequence[Process]) -> Discards:
             found.append(Discarded(index, reasons[0][1]))
     allowed = math.floor(MAX_DISCARDED * len(base))
     if len(found) > allowed:
-        usually = f"{len(found)} of {len(base)} pairs disturbed (first: {found[0].reason}); none left out"
+        usually = f"{len(found)} of {len(base)} pairs disturbed (first: {found[0].reason}); none discarded"
         return Discards(note=usually)
     return Discards(tuple(found))
 
@@ -128,7 +128,7 @@ def _usual_spin(processes: Sequence[Process]) -> float | None:
 
 
 def _disturbances(process: Process, usual: float | None) -> list[tuple[float, str]]:
-    """How many times over its limit each thing is, and the words for it."""
+    """By which factor each disturbance exceeds its limit, with its description."""
     found = []
     steal, spin = steal_share(process), process.timing.spin_ns
     stolen_ns = (process.outside and process.outside.steal_ns) or 0
@@ -158,7 +158,7 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Autocorrelation:
-    """Of neighbours in the order they ran."""
+    """Between consecutive processes."""
 
     lag1: float
     p: float
@@ -166,7 +166,8 @@ class Autocorrelation:
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """Two groups with a gap between them. ``apart`` is relative: 0.12 is 12 %; ``share`` is the costlier group's."""
+    """Two groups with a gap between them. ``apart`` is relative: 0.12 is 12 %; ``share`` is that of the more expensive
+    group."""
 
     apart: float
     share: float
@@ -194,17 +195,17 @@ class Warnings:
 
 
 def warnings(logs: Floats, seed: int = 0) -> Warnings:
-    """What is odd about values that ought to be exchangeable: natural-log costs, shape ``(n,)``, in running order.
+    """What is unusual about values that should be exchangeable: natural-log costs, shape ``(n,)``, in running order.
 
-    Give it one side's costs, or the pairs' differences: a trend both sides share cancels in these. Each warning comes
-    by chance in at most ``ALPHA`` of runs; below ``MIN_VALUES`` there are none. ``seed`` is for the shuffling test.
+    Pass one side's costs, or the pairs' differences, in which a common trend cancels. Each warning occurs by chance in
+    at most ``ALPHA`` of runs; below ``MIN_VALUES`` there are none. ``seed`` is for the permutation test.
     """
     x = np.asarray(logs, dtype=np.float64)
     if len(x) < MIN_VALUES or float(np.ptp(x)) <= 1e-9:
         return Warnings()
     shuffled = _shuffled(x, seed)
     trend = _trend(x, shuffled)
-    # What a trend makes neighbours alike is no second warning.
+    # Correlation that is due to a trend is not a second warning.
     auto = _autocorrelation(x, shuffled) if trend is None else None
     return Warnings(trend, auto, _modes(x))
 
@@ -223,7 +224,7 @@ def _trend(x: Floats, shuffled: Floats) -> Trend | None:
         return None
     rho = seen / math.sqrt(float(order @ order) * float((ranks**2).sum()))
     third = len(x) // 3
-    # The thirds' middles lie this part of the run apart.
+    # The distance between the thirds' middles, as a share of the run.
     span = (len(x) - third) / (len(x) - 1)
     change = float(np.median(x[-third:]) - np.median(x[:third])) / span
     return Trend(math.expm1(change), rho**2, p)
@@ -235,7 +236,7 @@ def _ranks(rows: Floats) -> Floats:
 
 
 def _autocorrelation(x: Floats, shuffled: Floats) -> Autocorrelation | None:
-    """Positive only: what makes neighbours unlike each other does no harm."""
+    """Positive correlation only: negative correlation does no harm."""
 
     def lag1(ranks: Floats) -> Floats:
         return np.asarray((ranks[:, 1:] * ranks[:, :-1]).sum(axis=1) / (ranks**2).sum(axis=1))

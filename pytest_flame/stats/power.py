@@ -1,4 +1,4 @@
-"""What a run could have seen: the smallest effects its own noise lets through."""
+"""What a run could have detected: the smallest effects given its noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Z = 1.6448536269514722  # standard normal quantile of POWER
 
 
 def distance(alpha: float, df: float | Floats) -> Floats:
-    """How far, in standard errors, the truth must lie beyond a bound for a one-sided t test to see it.
+    """How far, in standard errors, the truth must lie beyond a bound for a one-sided t test to detect it.
 
     With probability ``POWER`` at level ``alpha``: the noncentrality of t, by the normal approximation
     t_α + z·√(1 + t_α²/2·df) (Johnson & Welch, Biometrika 31, 1940), at most 3 % too far for df ≥ 4.
@@ -37,10 +37,10 @@ def smallest_ratio(threshold: float, se: float, df: float, alpha: float) -> floa
 def smallest_share(
     bound: float, samples: float, *, dispersion: float, prop_sd: float, df: float, alpha: float
 ) -> float:
-    """Smallest share of a new frame that is seen to exceed ``bound`` (a share too) with ``POWER``.
+    """Smallest share of a new frame that is detected to exceed ``bound`` (also a share) with ``POWER``.
 
     ``samples`` is the whole side's, ``dispersion`` its variance over a binomial's, ``prop_sd`` the relative
-    error of the side's cost. At most 1: where nothing smaller can be seen, nothing can.
+    error of the side's cost. At most 1: if nothing smaller can be detected, nothing can.
     """
     d = float(distance(alpha, df))
     low, high = bound, 1.0

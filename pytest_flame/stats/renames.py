@@ -1,11 +1,10 @@
 """Which new function is an old one under another name.
 
-A function that vanished and one that appeared under the same caller are taken for one where their names say so, or
-their work does. Names: the function is still called the same, and the class or the module around it is called something
-else; of several functions of one class or module that is as good as proved, whatever they cost now, a single one has to
-do the same work too.
-Work: they call the same functions for like parts of their cost and cost about the same. What is paired is compared as
-one function, so that a new name is no growth and hides none; that it has a new name is said in words.
+A function that vanished and one that appeared under the same caller count as one if their names or their work match.
+Names: the function has the same name, and the class or the module around it a new one; for several functions of one
+class or module that is practically certain, whatever they cost now, while a single one has to do the same work, too.
+Work: they call the same functions for similar parts of their cost and cost about the same. Pairs are compared as one
+function, so that a new name is not growth and does not hide growth; the report mentions the new name.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from pytest_flame.stats.stack_table import SideCounts, StackTable
 from pytest_flame.stats.student import Floats
 
 ALIKE = 0.6
-"""Part of both profiles of callees that has to agree."""
+"""Share of both profiles of callees that has to agree."""
 FACTOR = 3.0
-"""Farther apart in cost than this, no name is worth guessing."""
+"""If the costs differ by more than this, no name is guessed."""
 SEVERAL = 2
-"""So many functions of one class or module, found under the same names in another, are no accident."""
+"""This many functions of one class or module, found under the same names in another, are not a coincidence."""
 _SEEN = 8.0
-"""With fewer samples than this on its own side, a function may be missing on the other by chance."""
+"""With fewer samples on its own side, a function may be missing on the other by chance."""
 _CANDIDATES = 50
-"""A side's most expensive that are paired by their work; who renames more functions at once reads no single pair."""
+"""How many of a side's most expensive functions are paired by their work."""
 _ITSELF, _OTHER = -1, -2
 
 _Place = tuple[str, str]
@@ -38,7 +37,7 @@ _Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """Ordered by what speaks for it: several functions of one class, then the name, then the work."""
+    """Ordered by strength of evidence: several functions of one class, then the name, then the work."""
 
     several: bool
     named: bool
@@ -55,7 +54,7 @@ class _Pair:
 
 @dataclass(frozen=True)
 class _Costs:
-    """Inclusive cost per frame on either side, picoseconds, and what the frames do with it."""
+    """Inclusive cost per frame on each side, picoseconds, and how the frames spend it."""
 
     table: StackTable
     base: Floats
@@ -71,7 +70,7 @@ class _Costs:
         return np.where(self.base == 0, self.head, 0.0)
 
     def profile(self, frame: int) -> dict[int, float]:
-        """Of a frame of one side only."""
+        """For a frame of one side only."""
         if frame not in self._profiles:
             counts = self.table.base if self.base[frame] > 0 else self.table.head
             kept = (self.base > 0) & (self.head > 0)
@@ -79,7 +78,7 @@ class _Costs:
         return self._profiles[frame]
 
     def work(self, new: int, old: int) -> float:
-        """How alike two frames are in what they call and cost; 0 where they are not."""
+        """How similar two frames are in what they call and cost; 0 if they are not."""
         alike = sum(min(part, self.profile(new).get(callee, 0.0)) for callee, part in self.profile(old).items())
         near = _nearness(self.base[old], self.head[new])
         same_kind = self.table.frames[old].kind is self.table.frames[new].kind
@@ -87,10 +86,10 @@ class _Costs:
 
 
 def pair_renames(table: StackTable, base_cost: float, head_cost: float, least_cost: float) -> dict[int, int]:
-    """New frames that seem renamed, with the frame each was before.
+    """New frames that seem renamed, with their previous frame.
 
-    ``base`` and ``head`` are what an iteration costs; of frames that cost less than ``least`` only the name is
-    evidence.
+    ``base`` and ``head`` are the costs of an iteration; for frames that cost less than ``least`` only the name
+    is evidence.
     """
     if not table.paths:
         return {}
@@ -144,7 +143,7 @@ def _by_name(costs: _Costs, base_sample: float, head_sample: float) -> Iterator[
 
 
 def _moves(old: Frame, new: Frame) -> frozenset[tuple[_Place, _Place]]:
-    """Of its class within the module or along with it; of the module where the rest of the name stayed."""
+    """Of its class, within the module or with it; of the module if the rest of the name is unchanged."""
     moves = {((old.module, _scope(old)), (new.module, _scope(new)))}
     if old.qualname == new.qualname:
         moves.add(((old.module, "*"), (new.module, "*")))
@@ -164,7 +163,7 @@ def _nearness(a: float, b: float) -> float:
 
 
 def _one(counts: SideCounts, whole_cost: float) -> float:
-    """What one sample of this side stands for, picoseconds."""
+    """The weight of one sample of this side, picoseconds."""
     return whole_cost / max(float(counts.samples.sum()), 1.0)
 
 
@@ -179,7 +178,7 @@ def _most_expensive(costs: Floats, least: float) -> list[int]:
 
 
 def _profile(table: StackTable, counts: SideCounts, frame: int, kept: np.ndarray) -> dict[int, float]:
-    """Parts of a frame's cost by callee; callees of one side only are all the same."""
+    """Shares of a frame's cost by callee; callees of one side only are treated as the same."""
     profile: dict[int, float] = {}
     weights = counts.weights_ns.sum(axis=0)
     callees = table.callees(frame)

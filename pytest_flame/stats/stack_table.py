@@ -1,4 +1,4 @@
-"""Two recordings as arrays: every stack of either side a column, every process a row."""
+"""Two recordings as arrays: one column per stack of either side, one row per process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Path: TypeAlias = tuple[int, ...]
 class SideCounts:
     """Samples of one side: ``weights_ns`` of shape ``(processes, stacks)``, ``samples`` of shape ``(processes,)``.
 
-    Weights are whole numbers held as floats, so that sums over the same stacks are equal to the last bit.
+    Weights are whole numbers stored as floats, so that sums over the same stacks are equal to the last bit.
     """
 
     weights_ns: Floats
@@ -53,16 +53,16 @@ class Groups:
 
 
 class StackTable:
-    """The union of both sides' stacks, with who occurs where.
+    """The union of both sides' stacks, and which frames occur where.
 
-    Frames are interned by identity first and by value second: a stack may be a thousand frames deep, and hashing
-    a frame costs more than everything else done to it.
+    Frames are interned by identity first and by value second: a stack may be a thousand frames deep, and hashing a
+    frame costs more than everything else done with it.
     """
 
     def __init__(self, base: Sequence[Process], head: Sequence[Process]) -> None:
         self.frames: list[Frame] = []
         self.before: dict[int, Frame] = {}
-        """What renamed frames were called on the base side."""
+        """Names of renamed frames on the base side."""
         self.paths: list[Path] = []
         intern = _interner(self.frames)
         columns: dict[Path, int] = {}
@@ -71,7 +71,8 @@ class StackTable:
         self.base, self.head = (self._counts(side) for side in cells)
 
     def renamed(self, before: Mapping[int, int]) -> StackTable:
-        """The same stacks with these frames (new → old) under their new names on both sides; equal stacks are one."""
+        """The same stacks with these frames (new → old) under their new names on both sides; equal stacks are
+        merged."""
         if not before:
             return self
         gone = set(before.values())
@@ -93,12 +94,12 @@ class StackTable:
 
     @cached_property
     def leaf(self) -> Ints:
-        """Last frame of each stack: who the cost is the own cost of."""
+        """Last frame of each stack: the cost is its self cost."""
         return np.array([path[-1] for path in self.paths], dtype=np.intp)
 
     @cached_property
     def root(self) -> int:
-        """The test body: the first frame of most of the cost. −1 where there are no stacks."""
+        """The test body: the first frame of most of the cost. −1 if there are no stacks."""
         if not self.paths:
             return -1
         first = np.array([path[0] for path in self.paths], dtype=np.intp)
@@ -107,17 +108,17 @@ class StackTable:
 
     @cached_property
     def within(self) -> Groups:
-        """For each frame the stacks it occurs in, however often."""
+        """For each frame, the stacks it occurs in, however often."""
         return _groups(len(self.frames), ((frame, s) for s, path in enumerate(self.paths) for frame in set(path)))
 
     @cached_property
     def topmost(self) -> tuple[Groups, Ints]:
-        """For each frame that is the last of some stack those stacks; and which frames they are."""
+        """For each frame that is the last of some stack, those stacks; and which frames they are."""
         frames, leaf = np.unique(self.leaf, return_inverse=True)
         return _groups(len(frames), ((int(f), s) for s, f in enumerate(leaf))), frames
 
     def indexes(self, frames: Iterable[Frame]) -> set[int]:
-        """Where these frames are, those that occur."""
+        """The positions of these frames, as far as they occur."""
         wanted = set(frames)
         return {i for i, frame in enumerate(self.frames) if frame in wanted}
 
@@ -137,7 +138,7 @@ class StackTable:
         return depths
 
     def callers(self, frame: int) -> Ints:
-        """Who calls the frame's first occurrence, per stack; −1 where nobody does or it does not occur."""
+        """The caller of the frame's first occurrence, per stack; −1 if there is none or it does not occur."""
         callers = np.full(len(self.paths), -1, dtype=np.intp)
         for s in self.within[frame]:
             depth = self.paths[s].index(frame)
@@ -146,7 +147,7 @@ class StackTable:
         return callers
 
     def callees(self, frame: int) -> Ints:
-        """Whom the frame's last occurrence calls, per stack; the frame itself for its own cost, −1 where absent."""
+        """The callee of the frame's last occurrence, per stack; the frame itself for its self cost, −1 if absent."""
         callees = np.full(len(self.paths), -1, dtype=np.intp)
         for s in self.within[frame]:
             below = _after_last(self.paths[s], frame)

@@ -1,4 +1,4 @@
-"""Student's t and the few special functions the tests need: typed, vectorised, the only importer of scipy here."""
+"""Student's t and the few special functions that the tests need: typed, vectorised, the only importer of scipy here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def upper_tail(t: float | Floats, df: float | Floats) -> Floats:
 def effective_df(variances: list[Floats], dfs: list[float | Floats]) -> Floats:
     """Degrees of freedom of a sum of independent variance estimates (Satterthwaite, Biometrics 2, 1946).
 
-    An exactly known variance has ``df`` inf. Where all are zero the result is 1.
+    An exactly known variance has ``df`` inf. If all are zero the result is 1.
     """
     total = np.sum(variances, axis=0)
     scatter = np.sum([v**2 / d for v, d in zip(variances, dfs, strict=True)], axis=0)

@@ -1,4 +1,4 @@
-"""Is the whole test slower? One process is one replicate; noise only ever adds time.
+"""Is the whole test slower? One process is one replicate; noise only adds time.
 
 Each side's centre is a mean of the log costs without the top 30 %, with a Winsorised variance (Yuen, Biometrika
 61, 1974; trimmed on one side because disturbed processes are more expensive, never cheaper). Under 8 % of processes
@@ -17,11 +17,11 @@ from pytest_flame.stats.student import Floats
 
 TRIM = 0.3
 MIN_PROCESSES = 3
-"""Below this a side's spread is unknown and nothing is decided."""
+"""With fewer, a side's spread is unknown and nothing is decided."""
 SD_FLOOR = 1e-3
 """Between-process sd of the log cost is never taken below 0.1 %: identical values are luck, not certainty."""
 RESOLUTION = 1000.0
-"""A nanosecond an iteration is what remains of an empty body; cheaper costs are raised to it."""
+"""A nanosecond per iteration is what remains of an empty body; smaller costs are raised to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Centre:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Head over base for the whole test. Where nothing can be decided the interval is (0, inf)."""
+    """Head over base for the whole test. If nothing can be decided the interval is (0, inf)."""
 
     base: Centre
     head: Centre
@@ -87,12 +87,12 @@ def decide(base: Centre, head: Centre, se: float, df: float, *, threshold: float
 
 
 def compare_pairs(base: Floats, head: Floats, *, threshold: float, alpha: float, most: int) -> Whole:
-    """Compare process costs (picoseconds) of pairs measured together: ``base[i]`` beside ``head[i]``.
+    """Compare process costs (picoseconds) of pairs measured together: ``base[i]`` with ``head[i]``.
 
-    The interval is what two intervals agree on, each at half of ``alpha``, so that it holds whatever the weather: one
-    of the differences within pairs, narrow where both sides of a pair drift together; one of the trimmed means,
-    narrow where single processes are disturbed. Base's centre is taken as exact and head's carries the error of the
-    ratio: it is the ratio that pairs measure. The MDE is that of ``most`` pairs with the noise of these.
+    The interval is the intersection of two intervals, each at half of ``alpha``, so that it holds under any kind of
+    noise: one of the differences within pairs, narrow where both sides of a pair drift together; one of the trimmed
+    means, narrow where single processes are disturbed. Base's centre is taken as exact and head's carries the error of
+    the ratio: it is the ratio that pairs measure. The MDE is that of ``most`` pairs with the noise of these.
     """
     b, h = centre(base), centre(head)
     if _unmeasurable(base, head) or not math.isfinite(b.se + h.se):
@@ -102,7 +102,7 @@ def compare_pairs(base: Floats, head: Floats, *, threshold: float, alpha: float,
     narrower, wider = sorted((within, apart), key=lambda e: e.reach(alpha / 2))
     low = max(e.log_ratio - e.reach(alpha / 2) for e in (within, apart))
     high = min(e.log_ratio + e.reach(alpha / 2) for e in (within, apart))
-    if low > high:  # one of them erred: the narrower one alone
+    if low > high:  # one of them is wrong: the narrower one alone
         low, high = (narrower.log_ratio + sign * narrower.reach(alpha / 2) for sign in (-1, 1))
     log_ratio = min(max(narrower.log_ratio, low), high)
     more = max(1.0, most / len(base))
@@ -140,7 +140,7 @@ def _within_pairs(base: Floats, head: Floats) -> _Estimate:
 
 
 def _apart(base: Centre, head: Centre) -> _Estimate:
-    """One spread for both sides, which run in the same weather: more degrees of freedom."""
+    """One spread for both sides, which run under the same conditions: more degrees of freedom."""
     return _Estimate(head.log_cost - base.log_cost, math.hypot(base.se, head.se), base.df + head.df)
 
 

@@ -1,4 +1,4 @@
-"""The gate as a commit had it: its own tests, marks and settings, collected in a tree of its own and never run."""
+"""The gate at a commit: its own tests, marks and settings, collected in a separate tree and never run."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _SHOWN_CHARACTERS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """How this run collects, and so how a commit's tests are to be collected. Paths are the user's."""
+    """How this run collects, and so how a commit's tests are collected. Paths are the user's."""
 
     root: Path
     directory: Path
     asked: tuple[str, ...]
-    """Beginnings of test ids the run was asked for: folders, files, tests; ``.`` is everything."""
+    """Beginnings of the test ids that the run selects: folders, files, tests; ``.`` is everything."""
     arguments: tuple[str, ...]
     """pytest's and the gate's options of the command line."""
     python: tuple[str, ...]
@@ -46,11 +46,11 @@ class Collection:
 
     @property
     def places(self) -> list[Path]:
-        """Files and folders the run was asked for."""
+        """The files and folders that the run selects."""
         return list(dict.fromkeys(Path(os.path.normpath(self.root / name.partition("::")[0])) for name in self.asked))
 
     def holds(self, test_id: str) -> bool:
-        """Whether the run was asked for a test of this id."""
+        """Whether the run selects a test with this id."""
         return any(
             name == "." or test_id == name or test_id.startswith((f"{name}/", f"{name}::", f"{name}["))
             for name in self.asked
@@ -71,7 +71,7 @@ def changed_gate_files(repository: Repository, commit: str, patterns: Sequence[s
 
 
 def changed_baselines(repository: Repository, changed: set[str], commit: str, baselines: Path) -> dict[str, str]:
-    """Of ``changed_gate_files``: each JSON file of a baseline that the commit has → ``changed`` or ``removed``."""
+    """From ``changed_gate_files``: each baseline's JSON file that the commit has → ``changed`` or ``removed``."""
     stored = _inside(repository, baselines)
     if stored is None:
         return {}
@@ -83,9 +83,9 @@ def changed_baselines(repository: Repository, changed: set[str], commit: str, ba
 def committed_state(
     repository: Repository, commit: str, changed: set[str], how: Collection, scratch: Scratch
 ) -> GateState:
-    """The state at ``commit`` of the test files among ``changed``, or of all where something else decides over them.
+    """The state at ``commit`` of the test files among ``changed``, or of all if anything else affects them.
 
-    Raises ``FlameError`` where it cannot be had.
+    Raises ``FlameError`` if it is not available.
     """
     outer = None if how.root.resolve().is_relative_to(repository.top) else how.root.resolve()
     tree = scratch.path / "gate" / ("" if outer is None else repository.top.relative_to(outer))

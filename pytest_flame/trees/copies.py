@@ -1,7 +1,7 @@
-"""The two trees of an interleaved measurement: a commit and the working tree, as copies that nothing else looks at.
+"""The two trees of an interleaved measurement: a commit and the working tree, as copies that nothing else uses.
 
-The user's checkout and everything below its ``.git`` stay byte for byte as they are: a commit is written with an index
-of its own into a work tree of its own.
+The user's checkout and everything below its ``.git`` stay unchanged, byte for byte: a commit is written with a separate
+index to a separate work tree.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _CACHES: Final = frozenset(
     | {"htmlcov", "site-packages", "flame-report"}
 )
 _OUTPUTS: Final = frozenset({"build", "_build", "dist", "target"})
-"""Folders nobody imports from, like ``_CACHES``; sources may be called like that as well, so what git does not ignore
-in them is copied. What git tracks is copied from anywhere."""
+"""Folders that nothing imports from, like ``_CACHES``; folders of sources may have these names, too, so files in them
+that git does not ignore are copied. Tracked files are copied from anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Trees:
     base: Path
     head: Path
     native_changed: tuple[str, ...]
-    """Native sources and build files that differ: compiled parts of one side are not the other's."""
+    """Native sources and build files that differ: the sides cannot share compiled modules."""
     shared: tuple[str, ...]
-    """Compiled parts that both sides got from the working tree."""
+    """Compiled modules that both sides got from the working tree."""
     notes: tuple[str, ...]
     generated: tuple[str, ...] = ()
     """Modules that both sides got from the working tree because git ignores them."""
@@ -48,7 +48,7 @@ class Trees:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What git knows of a working tree, submodules included."""
+    """What git knows about a working tree, including submodules."""
 
     tracked: frozenset[str]
     untracked: frozenset[str]
@@ -64,12 +64,12 @@ def build_trees(
     copied: Sequence[str] = (),
     inside: str = "",
 ) -> Trees:
-    """``scratch/base`` is the commit with head's tests, ``scratch/head`` the working tree as it is; each lies at
-    ``inside`` of these folders.
+    """``scratch/base`` is the commit with head's tests, ``scratch/head`` the working tree as it is; each is at
+    ``inside`` within these folders.
 
-    Generated and ignored files (a written ``_version.py``, data, compiled parts) are on both sides where the commit
-    tracks none of that name; much data of that kind is linked, unless a pattern of ``copied`` names it. Raises
-    ``GitError`` where compiled parts cannot be shared and ``share_compiled`` is on.
+    Generated and ignored files (a generated ``_version.py``, data, compiled modules) are on both sides unless the
+    commit tracks a file of that name; large data of that kind is linked, unless a pattern of ``copied`` matches it.
+    Raises ``GitError`` if compiled modules cannot be shared and ``share_compiled`` is on.
     """
     base, head = scratch / "base" / inside, scratch / "head" / inside
     notes: list[str] = []
@@ -115,7 +115,7 @@ def build_trees(
 
 
 def check_out(repository: Repository, commit: str, target: Path, scratch: Path, notes: list[str]) -> None:
-    """The commit with its submodules, filtered as git would (end of line, LFS), and as sparse as the checkout is."""
+    """The commit with its submodules, filtered as git would (end of line, LFS), and as sparse as the checkout."""
     target.mkdir(parents=True)
     index = scratch / "index"
     index.unlink(missing_ok=True)
@@ -143,7 +143,8 @@ def check_out(repository: Repository, commit: str, target: Path, scratch: Path, 
 
 
 def link_ignored(repository: Repository, tree: Path, avoid: Path) -> None:
-    """Leads to what git ignores in the checkout, where the commit in ``tree`` has nothing of that name: for looking."""
+    """Links what git ignores in the checkout, unless the commit in ``tree`` has something of that name: read-only
+    use."""
     listing = _listing(repository)
     for path in _working_files(repository.top, listing, avoid):
         place = tree / path
@@ -155,21 +156,21 @@ def link_ignored(repository: Repository, tree: Path, avoid: Path) -> None:
 
 
 def _submodule(repository: Repository, commit: str, path: str) -> Repository | None:
-    """The user's own clone of a submodule: in its folder, or, where head has dropped it, among git's modules."""
+    """The user's own clone of a submodule: in its folder or, if head has dropped it, among git's modules."""
     place = repository.top / path
     if (inside := _cloned_at(place)) is not None:
         return inside
     modules = repository.common_dir() / "modules"
     for name in (*_submodule_names(repository, commit, path), path):
         git_dir = (modules / name).resolve()
-        # The name is the commit's to choose, and a git directory's settings are commands.
+        # The commit chooses the name, and a git directory's settings can run commands.
         if git_dir.is_relative_to(modules) and git_dir != modules and (git_dir / "HEAD").is_file():
             return Repository(place, git_dir)
     return None
 
 
 def _cloned_at(place: Path) -> Repository | None:
-    """The repository whose work tree is ``place``, and not one that ``place`` merely lies in."""
+    """The repository whose work tree is ``place``, not one that merely contains ``place``."""
     if place.is_symlink() or not (place / ".git").exists():
         return None
     found = Repository.find(place)
@@ -180,7 +181,7 @@ def _submodule_names(repository: Repository, commit: str, path: str) -> list[str
     try:
         listed = repository.run("config", "--null", f"--blob={commit}:.gitmodules", "--get-regexp", r"^submodule\.")
     except GitError:
-        return []  # no .gitmodules at that commit: the folder's name is what git would have used
+        return []  # no .gitmodules at that commit: git would have used the folder's name
     settings = (os.fsdecode(line).partition("\n") for line in listed.split(b"\0")[:-1])
     return [
         key.removeprefix("submodule.").removesuffix(".path")
@@ -205,7 +206,7 @@ def _listing(repository: Repository, prefix: str = "") -> _Listing:
 
 
 def _working_files(top: Path, listing: _Listing, avoid: Path) -> list[str]:
-    """Files and links of the working tree: all git knows, and of the ignored ones those a program may need."""
+    """Files and links of the working tree: all that git knows, and those ignored ones that a program may need."""
     caches: dict[Path, bool] = {top: False}
 
     def in_cache(folder: Path) -> bool:
@@ -251,7 +252,7 @@ def files_below(tree: Path) -> list[str]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A file or link with its mode and times; what stands in the way goes."""
+    """Copies a file or link with its mode and times; anything in its place is removed."""
     for parent in reversed(target.parents):
         if parent.is_symlink() or parent.is_file():
             parent.unlink()
@@ -273,7 +274,7 @@ def _remove(tree: Path, path: str) -> None:
 
 
 def _relink(tree: Path, top: Path) -> None:
-    """Links that left the checkout still lead there; absolute ones into it lead into the tree."""
+    """Links out of the checkout keep their target; absolute ones into it point into the tree."""
     for path in files_below(tree):
         link = tree / path
         if not link.is_symlink():

@@ -1,4 +1,4 @@
-"""Interpreters and environments that a side has to itself: ``--flame-base-python`` and ``--flame-base-install``."""
+"""Interpreters and environments of a single side: ``--flame-base-python`` and ``--flame-base-install``."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _SHOWN_CHARACTERS: Final = 4000
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a side's workers run under. ``variables`` are set for them."""
+    """The interpreter of a side's workers. ``variables`` are set for them."""
 
     python: str
     variables: Mapping[str, str]
     prefix: str | None = None
-    """The folder of an installation that is this side's alone."""
+    """The folder of an installation for this side alone."""
 
 
 def checked_interpreter(python: Path) -> Environment:
@@ -63,16 +63,16 @@ def checked_interpreter(python: Path) -> Environment:
     there, here = json.loads(done.stdout), _here()
     if there["python"] != here["python"]:
         raise FlameError(
-            f"--flame-base-python={python} is another Python",
-            why=f"{there['python']} there, {here['python']} here: the difference would be measured too",
+            f"--flame-base-python={python} is a different Python",
+            why=f"{there['python']} there, {here['python']} here: the difference would be measured, too",
             fix=f"{sys.executable} -m venv BASE-ENVIRONMENT, and install the base there",
         )
     if any(there[name] != here[name] for name in ("pytest", "flame", "digest")):
         raise FlameError(
-            f"--flame-base-python={python} measures with other tools",
+            f"--flame-base-python={python} has different tools",
             why=f"pytest {there['pytest']}, pytest-flame {there['flame']} there; "
             f"pytest {here['pytest']}, pytest-flame {here['flame']} here"
-            + (", of the same version and with other content" if there["flame"] == here["flame"] else ""),
+            + (", same version but different content" if there["flame"] == here["flame"] else ""),
             fix=f"{python} -m pip install pytest=={here['pytest']} pytest-flame=={here['flame']}",
         )
     return Environment(str(python), {}, os.path.realpath(there["prefix"]))
@@ -98,8 +98,8 @@ def installed_environment(
 ) -> Environment:
     """``--flame-base-install``: a virtual environment in ``folder``, with ``command`` run in ``root`` inside it.
 
-    It sees what is installed outside, but for editable installs of the checkout. ``version`` is for build backends
-    that ask git, which does not know the tree. Raises ``FlameError`` with the command's output where it fails.
+    It sees what is installed outside, except editable installs of the checkout. ``version`` is for build backends that
+    use git, which does not know the tree. Raises ``FlameError`` with the command's output if it fails.
     """
     venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
     python = folder / "bin" / "python"
@@ -144,26 +144,26 @@ def installed_environment(
         raise FlameError(
             f"--flame-base-install={command!r} failed for {folder.name} with status {process.returncode}",
             why=output.decode(errors="replace").strip()[-_SHOWN_CHARACTERS:],
-            fix=f"make the command work in a clean checkout of {checkout}: it runs in each side's copy of it",
+            fix=f"make the command work in a clean checkout of {checkout}: it runs in each side's copy",
         )
     return Environment(str(python), variables, str(folder))
 
 
 def refuse_rebuilding(checkout: Path) -> None:
-    """Raises ``FlameError`` where the project is installed editable by meson-python.
+    """Raises ``FlameError`` if the project is installed editable by meson-python.
 
-    Its loader compiles the checkout on import and leads to files of it by a map of its own, so that no side's sources
-    would ever be looked at.
+    Its loader compiles the checkout on import and maps imports to the checkout's files itself, so neither side's
+    sources would ever be used.
     """
     for site in _outer_sites():
         for loader in sorted(site.glob("_*editable_loader.py")):
             text = loader.read_text(encoding="utf-8", errors="replace")
             if "MesonpyMetaFinder" in text and str(checkout) in text:
                 raise FlameError(
-                    "the project is installed editable by meson-python, which neither side can be measured with",
+                    "the project is installed editable by meson-python, which works for neither side",
                     why=f"its loader ({loader}) builds and imports {checkout}, whichever side asks",
-                    fix="give each side an installation of its own: --flame-base-install='pip install "
-                    "--no-build-isolation .' (it lies on top of the present environment, which keeps the build "
+                    fix="give each side its own installation: --flame-base-install='pip install "
+                    "--no-build-isolation .' (on top of the current environment, which provides the build "
                     "requirements)",
                 )
 
@@ -173,7 +173,8 @@ def _outer_sites() -> list[Path]:
 
 
 def _outer_lines(site: Path, checkout: Path) -> Iterable[str]:
-    """What makes ``site`` visible: itself, and each of its .pth files but those that lead into the checkout."""
+    """Lines that make ``site`` visible: itself, and each of its .pth files except those that point into the
+    checkout."""
     yield str(site)
     for pth in sorted(site.glob("*.pth")):
         text = pth.read_text(encoding="utf-8", errors="replace")
@@ -184,7 +185,7 @@ def _outer_lines(site: Path, checkout: Path) -> Iterable[str]:
 def _leads_into(text: str, site: Path, checkout: Path) -> bool:
     own = Path(pytest_flame.__file__).resolve().parent
     if own.is_relative_to(checkout) and "pytest_flame" in text:
-        return False  # the instrument is installed from the same repository
+        return False  # this package itself may be installed from the same repository
     for line in text.splitlines():
         if not line.startswith(("import ", "import\t")):
             if line.strip() and (site / line.strip()).resolve().is_relative_to(checkout):

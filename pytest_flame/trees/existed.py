@@ -1,4 +1,4 @@
-"""Whether a test was already there at a commit; renamed test files are followed the way git follows them."""
+"""Whether a test already existed at a commit; renamed test files are followed the way git does."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pytest_flame.temporary import owned_folder
 
 
 def test_existed(repository: Repository, commit: str, file: Path, node_id: str) -> bool:
-    """``file`` is the test's file in the checkout; of ``node_id`` only the names after ``::`` count.
+    """``file`` is the test's file in the checkout; only the names after ``::`` in ``node_id`` count.
 
-    A file that cannot be parsed counts as holding the test: measuring tells more than guessing.
+    A file that cannot be parsed counts as containing the test: measuring is better than guessing.
     """
     path = file.resolve().relative_to(repository.top).as_posix()
     content = repository.blob(commit, path)
@@ -33,12 +33,12 @@ test_existed.__test__ = False  # type: ignore[attr-defined]
 
 
 def renamed_from(repository: Repository, commit: str, path: str) -> str | None:
-    """The path that ``path`` of the working tree had at ``commit``, by git's similarity of contents."""
+    """The path that ``path`` of the working tree had at ``commit``, by git's content similarity."""
     gone = [p for p in repository.files(commit) if p.endswith(".py") and not (repository.top / p).exists()]
     if not gone or not (repository.top / path).is_file():
         return None
     with owned_folder() as folder:
-        # An index and an object store of its own: the user's stay as they are.
+        # A separate index and object store: the user's stay unchanged.
         (folder / "objects").mkdir()
         variables = {
             "GIT_INDEX_FILE": str(folder / "index"),
@@ -46,11 +46,11 @@ def renamed_from(repository: Repository, commit: str, path: str) -> str | None:
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repository.common_dir() / "objects"),
         }
         repository.run("read-tree", commit, variables=variables)
-        # Without the user's filters: line ends are all they could change in Python sources.
+        # Without the user's filters: they could only change line endings in Python sources.
         content = (repository.top / path).read_bytes().replace(b"\r\n", b"\n")
         hashing = ("hash-object", "--stdin", "--no-filters")
         oid = repository.run(*hashing, stdin=content).decode("ascii").strip()
-        if repository.kind(oid) is None:  # writing what is there would touch the user's object
+        if repository.kind(oid) is None:  # rewriting an existing object would touch the user's
             repository.run(*hashing, "-w", stdin=content, variables=variables)
         removed = [f"0 {'0' * len(oid)}\t{p}\0" for p in gone]
         changes = os.fsencode("".join([*removed, f"100644 {oid}\t{path}\0"]))
@@ -68,7 +68,7 @@ def _defines(module: ast.Module, names: list[str]) -> bool:
     for name in names:
         found = _find(body, name)
         if found is None:
-            # Inherited from a class elsewhere, or made by a decorator or an assignment: only running it could tell.
+            # Inherited from a class elsewhere, or made by a decorator or an assignment: only running it could show.
             return name != names[0]
         body = found.body if isinstance(found, ast.ClassDef) else []
     return True

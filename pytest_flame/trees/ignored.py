@@ -1,4 +1,4 @@
-"""What git ignores in a working tree: a program may need it, but gigabytes of data are not copied twice."""
+"""Ignored files of a working tree: a program may need them, but gigabytes of data are not copied twice."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Final
 from pytest_flame.trees.compiled import COMPILED
 
 LARGEST_COPIED: Final = 50_000_000
-"""Bytes of ignored data in one place, a folder or a file, that are still copied."""
+"""The most bytes of ignored data in one place, a folder or a file, that are copied."""
 MOST_COPIED: Final = 5_000
-"""Files, likewise."""
+"""The most files, likewise."""
 _CODE: Final = (".py", ".pyi", ".pth", *COMPILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A file, or a folder of nothing but ignored data, that both trees lead to instead of holding a copy."""
+    """A file, or a folder of only ignored data, that both trees link to instead of containing a copy."""
 
     path: str
     bytes: int
@@ -30,16 +30,16 @@ class Linked:
         size = f"{self.bytes / 1e9:.1f} GB" if self.bytes >= 1e9 else f"{self.bytes / 1e6:.0f} MB"
         files = f" in {self.files:,} files" if self.files > 1 else ""
         return (
-            f"{self.path}, which git ignores ({size}{files}), is linked and not copied: what a test writes there is "
-            f"written in the checkout, and seen by both sides; flame_copy_ignored = {self.path} copies it"
+            f"{self.path}, which git ignores ({size}{files}), is linked, not copied: a test that writes there writes "
+            f"to the checkout, and both sides see it; flame_copy_ignored = {self.path} copies it"
         )
 
 
 def linked(ignored: Mapping[str, int], others: Iterable[str], copied: Sequence[str]) -> tuple[Linked, ...]:
-    """Which of the ``ignored`` files (path → bytes) are linked, as few places as possible.
+    """Which of the ``ignored`` files (path → bytes) are linked, as few links as possible.
 
-    ``others`` are the files that git knows, at either side: a folder with one of them, or with code, is no folder of
-    data. What matches one of the patterns ``copied``, itself or by a folder above it, is copied whatever its size.
+    ``others`` are the files that git knows on either side: a folder with one of them, or with code, is not a folder of
+    data. A path that matches a pattern of ``copied``, itself or through a folder above it, is copied whatever its size.
     """
     data = {p: size for p, size in ignored.items() if not p.endswith(_CODE) and not _is_asked_for(p, copied)}
     own = {place for p in {*others, *ignored.keys() - data.keys()} for place in (*_folders(p), p)}
@@ -56,5 +56,5 @@ def _is_asked_for(path: str, patterns: Sequence[str]) -> bool:
 
 
 def _folders(path: str) -> list[str]:
-    """Those above a path, the outermost first."""
+    """The folders above a path, the outermost first."""
     return [str(p) for p in reversed(PurePosixPath(path).parents)][1:]

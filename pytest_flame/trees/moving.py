@@ -22,7 +22,7 @@ def moved_paths(text: str, aliases: Sequence[str], places: PathMap) -> str:
 
 
 def from_outside(path: str, directory: Path, places: PathMap) -> str:
-    """A relative path that leaves the checkout, as it is meant in the user's ``directory``; any other as it is."""
+    """A relative path that leaves the checkout, resolved from the user's ``directory``; any other unchanged."""
     if path.startswith(".."):
         meant = Path(os.path.normpath(directory / path))
         if meant.exists() and places.mapped(str(meant)) is None:
@@ -31,8 +31,8 @@ def from_outside(path: str, directory: Path, places: PathMap) -> str:
 
 
 def moved_command(command: str, aliases: Sequence[str], places: PathMap, directory: Path) -> str:
-    """A shell command that was written for ``directory``, for its copy: it means the copy's files, and the same ones
-    outside of the checkout."""
+    """A shell command written for ``directory``, adapted to its copy: it refers to the copy's files, and to the same
+    files outside the checkout."""
     return re.sub(
         r"(?<![\w./-])\.\.(?:/[^\s;&|<>()'\"]*)?(?![\w.-])",
         lambda found: from_outside(found[0], directory, places),

@@ -1,8 +1,8 @@
-"""Whose code the processes of a worker ran, by the files they opened: no file of the wrong side may be among them.
+"""Whose code the processes of a worker ran, shown by the files they opened: none may be from the wrong side.
 
-An import that is not redirected (a child started with an environment of its own, with ``-I``, by another interpreter
-or by a shell that knows nothing of all this) has to open a file. inotify(7) tells of it without any permission,
-whatever program it was, and costs those nothing that open other files. Which process it was it does not tell.
+An import that is not redirected (in a child started with its own environment, with ``-I``, by another interpreter or by
+a shell without the variables) has to open a file. inotify(7) reports that without special permission, for any program,
+at no cost for opening other files. It does not report which process it was.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _EVENT: Final = struct.Struct("iIII")
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """``folders``: each with the names (up to the first dot) that matter there; None: all code."""
+    """``folders``: each with the names (up to the first dot) to watch there; None: all code."""
 
     folders: dict[str, tuple[str, ...] | None]
     scripts: frozenset[str] = frozenset()
-    """Programs in Python whose names do not say so."""
+    """Python programs whose names do not show it."""
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps([self.folders, sorted(self.scripts)]), encoding="utf-8")
@@ -53,7 +53,8 @@ class Watched:
 
 
 def watched(provenance: Provenance, paths: Sequence[str], search_path: Iterable[str]) -> Watched:
-    """Where code of the other side lies, of the checkout, and installed copies of the project in ``search_path``.
+    """Where the code of the other side and of the checkout lies, and installed copies of the project in
+    ``search_path``.
 
     ``paths`` are the files of both trees.
     """
@@ -78,7 +79,7 @@ def watched(provenance: Provenance, paths: Sequence[str], search_path: Iterable[
     for folder in list(folders):
         cache = f"{prefix}{folder}" if prefix else f"{folder}/{_CACHE}"
         folders.setdefault(cache, folders[folder])
-        folders.setdefault(f"{folder}/{_CACHE}", folders[folder])  # of a process that does not know the prefix
+        folders.setdefault(f"{folder}/{_CACHE}", folders[folder])  # of a process without the prefix
     return Watched(folders, frozenset(scripts))
 
 
@@ -106,7 +107,7 @@ def _is_python(path: Path) -> bool:
 
 
 def source_of(file: str) -> str:
-    """The module's source behind a file of bytecode."""
+    """The source of a bytecode file's module."""
     if not file.endswith(".pyc"):
         return file
     prefix = os.environ.get("PYTHONPYCACHEPREFIX")
@@ -120,12 +121,12 @@ def source_of(file: str) -> str:
 
 
 class Reads:
-    """What is opened in watched folders from now on, by anybody."""
+    """Records what any process opens in watched folders from now on."""
 
     def __init__(self, where: Watched) -> None:
         self._where = where
         self.unknown: str | None = None
-        """Why some of it is not noticed."""
+        """Why some of it may be missed."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._folders: dict[int, str] = {}
         self.descriptor = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -153,7 +154,7 @@ class Reads:
                 name = os.fsdecode(data[at + _EVENT.size : at + _EVENT.size + size].rstrip(b"\0"))
                 at += _EVENT.size + size
                 if mask & _IN_Q_OVERFLOW:
-                    self.unknown = "more files were opened than could be noted"
+                    self.unknown = "more files were opened than could be recorded"
                 folder = self._folders.get(number)
                 if folder is not None and name and not mask & _IN_ISDIR and self._where.matters(folder, name):
                     found[os.path.join(folder, name)] = None  # noqa: PTH118
@@ -162,7 +163,7 @@ class Reads:
 
 def _why(number: int) -> str:
     if number == errno.ENOSPC:
-        return "the project has more folders than may be watched (sudo sysctl fs.inotify.max_user_watches=1048576)"
+        return "the project has more folders than can be watched (sudo sysctl fs.inotify.max_user_watches=1048576)"
     if number == errno.EMFILE:
         return "too many programs watch files (sudo sysctl fs.inotify.max_user_instances=1024)"
     return f"files cannot be watched here: {os.strerror(number)}"

@@ -1,4 +1,4 @@
-"""Which files of a project are its tests: what head lends to base. Pure functions of paths, all with ``/``."""
+"""Which files of a project are its tests: what base gets from head. Pure functions of paths, all with ``/``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def test_parts(paths: Iterable[str], patterns: Sequence[str] = DEFAULT_PATTERNS)
     """The tests among all ``paths`` of a repository: test modules, conftest files, whole test folders with their data,
     and pytest's own settings files.
 
-    A folder is one of tests where it is named test, tests or testing, or where its modules are only tests and their
-    helpers. Inside a package, ``pkg/testing`` is what the package offers, and ``pkg/test`` or ``pkg/tests`` are tests
-    only where they hold a test module. Folders of benchmarks count where they hold a test module and are not what the
-    project offers. A pattern that ends in ``/`` is a folder of tests, by its name or the end of its path. Other code
-    beside tests never belongs to them.
+    A folder is a test folder if it is named test, tests or testing, or if its modules are only tests and their helpers.
+    Inside a package, ``pkg/testing`` is part of the package, and ``pkg/test`` or ``pkg/tests`` are tests only if they
+    contain a test module. Benchmark folders count if they contain a test module and are not the project itself. A
+    pattern that ends in ``/`` is a test folder, by its name or the end of its path. Other code next to tests never
+    belongs to them.
     """
     everything = set(paths)
     modules = {p for p in everything if is_test_module(p, patterns)}
@@ -40,7 +40,7 @@ test_parts.__test__ = False  # type: ignore[attr-defined]
 
 
 def is_test_module(path: str, patterns: Sequence[str] = DEFAULT_PATTERNS) -> bool:
-    """A conftest file or one that matches the ini value ``python_files``, the way pytest matches it."""
+    """Whether it is a conftest file or matches the ini value ``python_files``, the way pytest matches it."""
     name = PurePosixPath(path).name
     if name == "conftest.py":
         return True
@@ -69,15 +69,15 @@ def _test_folders(everything: set[str], modules: set[str]) -> set[str]:
     for folder, inside in direct.items():
         if any(p in modules for p in inside) and all(p in modules or _goes_with_tests(p, everything) for p in inside):
             deeper = {f for f in direct if f.startswith(f"{folder}/")}
-            # Folders of code below it stay out: only what holds no modules of its own is data.
+            # Folders of code below it are excluded: only folders without modules are data.
             if not deeper or all(any(p in modules for p in direct[f]) for f in deeper):
                 found.add(folder)
     return found
 
 
 def _is_beside(package: PurePosixPath, everything: set[str], modules: set[str]) -> bool:
-    """A package of benchmarks and not a project of that name: test modules lie in it and not only in its own folder of
-    tests, and there is other code than it."""
+    """Whether it is a package of benchmarks and not a project of that name: it contains test modules outside its own
+    test folder, and there is other code as well."""
     if package.parent.name in _SOURCE_FOLDERS or not any(PurePosixPath(p).parent == package for p in modules):
         return False
     return any(

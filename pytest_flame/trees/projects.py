@@ -1,4 +1,4 @@
-"""The projects of a repository: what they are called, where their modules lie, which release they are."""
+"""The projects of a repository: their names, where their modules lie, their release."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_flame.trees.proof import normalised
 
 
 def import_roots(paths: Sequence[str]) -> tuple[str, ...]:
-    """Folders that a build could take packages from: of each project in the repository, itself and its sources."""
+    """Folders that a build could take packages from: each project's folder in the repository, and its sources."""
     projects = {""} | {
         path.rpartition("/")[0]
         for path in paths
@@ -32,7 +32,7 @@ def _folders(path: str) -> list[str]:
 
 
 def distributions(tree: Path, roots: Sequence[str]) -> tuple[str, ...]:
-    """Names of the repository's projects; none where one of them is only known to a setup.py."""
+    """Names of the repository's projects; none if one of them is only in a setup.py."""
     names = set()
     for root in roots:
         folder = tree / root
@@ -51,7 +51,7 @@ def _declared_name(folder: Path) -> str | None:
         if name:
             return str(name)
     except (OSError, ValueError):
-        pass  # unreadable for us is undeclared
+        pass  # if we cannot read it, it counts as undeclared
     parser = ConfigParser(interpolation=None)
     try:
         parser.read(folder / "setup.cfg", encoding="utf-8")
@@ -61,7 +61,7 @@ def _declared_name(folder: Path) -> str | None:
 
 
 def release_before(repository: Repository, commit: str) -> str:
-    """The last release before a commit, for build backends that ask git."""
+    """The last release before a commit, for build backends that use git."""
     try:
         tag = repository.run("describe", "--tags", "--abbrev=0", commit).decode().strip()
     except GitError:

@@ -1,4 +1,4 @@
-"""Which files a worker really imported: the project's must be its own side's."""
+"""Which files a worker really imported: the project's must be from its own side."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Stray:
 
 
 def imported_files() -> Iterator[tuple[str, str]]:
-    """Name and file of every module imported so far, compiled ones included; this package's own measure, and are not
-    measured."""
+    """Name and file of every module imported so far, including compiled ones; without this package's own modules, which
+    measure and are not measured."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "pytest_flame":
             continue
@@ -44,8 +44,8 @@ def imported_files() -> Iterator[tuple[str, str]]:
 def strays(provenance: Provenance, imported: Iterator[tuple[str, str]] | None = None) -> list[Stray]:
     """What was imported from the wrong place, sorted by file.
 
-    Wrong is a file of the other side's tree or of the user's checkout, and an installed copy of one of the project's
-    modules whose content is not this side's. Raises ``OSError`` where a file cannot be read.
+    Wrong are files of the other side's tree or of the user's checkout, and an installed copy of one of the project's
+    modules whose content is not this side's. Raises ``OSError`` if a file cannot be read.
     """
     places = PathMap(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
     found = {}
@@ -71,7 +71,7 @@ def _wrong(module: str, file: str, provenance: Provenance, places: PathMap) -> s
 
 
 def _wrong_copy(module: str, file: Path, provenance: Provenance) -> str:
-    """For a file outside of all trees: installed, or from another checkout."""
+    """For a file outside all trees: installed, or from another checkout."""
     top, *rest = module.split(".")
     for root in provenance.roots:
         here = [Path(tree, root) for tree in (provenance.tree, provenance.other)]
@@ -86,7 +86,7 @@ def _wrong_copy(module: str, file: Path, provenance: Provenance) -> str:
         if (Path(root) / inside).as_posix() in provenance.generated:
             return ""
         if not own.is_file():
-            return "an installed copy of what this side does not have" if other.is_file() else ""
+            return "an installed copy of a file that this side does not have" if other.is_file() else ""
         if file.suffix == ".py" and own.read_bytes() != file.read_bytes():
             return "an installed copy that differs from this side's file"
         return ""
@@ -97,13 +97,13 @@ def _wrong_compiled(module: str, file: Path, provenance: Provenance) -> str:
     if any(file.is_relative_to(own) for own in provenance.own):
         return ""
     if not provenance.shares_compiled:
-        return "sources that are not this side's, compiled"
+        return "a module compiled from sources that are not this side's"
     if provenance.side == "head":
         return ""
-    # mypyc and Cython compile Python modules: what was built from head's is not base's where the module differs.
+    # mypyc and Cython compile Python modules: if the module differs, what was built from head's is not base's.
     modules = [Path(root, *module.split(".")).with_suffix(".py") for root in provenance.roots]
     differ = any(_content(Path(provenance.tree) / m) != _content(Path(provenance.other) / m) for m in modules)
-    return "head's module, compiled" if differ else ""
+    return "a compiled form of head's module" if differ else ""
 
 
 def _content(file: Path) -> bytes | None:
@@ -111,19 +111,19 @@ def _content(file: Path) -> bytes | None:
 
 
 def _is_another_distribution(top: str, provenance: Provenance) -> bool:
-    """The project holds a copy of somebody else's package, and the installed one was imported."""
+    """Whether the project vendors a third-party package, and the installed one was imported."""
     owners: Mapping[str, list[str]] = importlib.metadata.packages_distributions()
     names = {normalised(name) for name in owners.get(top, ())}
     return bool(names and provenance.distributions) and names.isdisjoint(provenance.distributions)
 
 
 def normalised(distribution: str) -> str:
-    """A distribution's name as the packaging specifications compare it."""
+    """A distribution's name, normalised as in the packaging specifications."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def misread(provenance: Provenance, files: Iterable[str]) -> list[Stray]:
-    """Which of the ``files`` that somebody opened while this side was measured its processes must not run."""
+    """Which of the ``files`` opened while this side was measured its processes must not run."""
     places = PathMap(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
     found = {}
     for file in files:
@@ -164,7 +164,7 @@ def misread_details(found: list[Stray], commands: Sequence[str], provenance: Pro
     lines.append(f"expected: files below {provenance.tree}")
     lines.append(
         "fix: start Python with the environment of the test (env=os.environ | {...}) and without -I and -E, so that "
-        "its imports are led to its side's copy; name files by their place beside the test, not by the checkout's path"
+        "its imports are redirected to its side's copy; name files relative to the test, not by the checkout's path"
     )
     return "\n".join(lines)
 
@@ -180,6 +180,6 @@ def details(found: list[Stray], provenance: Provenance) -> str:
     lines.append(f"expected: files below {provenance.tree}")
     lines.append(
         "fix: install the project editable (python -m pip install -e .), so that each side can read its own files, or "
-        "give each side an installation of its own: --flame-base-install='pip install .'"
+        "give each side its own installation: --flame-base-install='pip install .'"
     )
     return "\n".join(lines)

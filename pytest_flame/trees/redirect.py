@@ -1,11 +1,11 @@
-"""Imports that would read the user's checkout read a tree beside it instead, whatever way they are installed.
+"""Redirects imports from the user's checkout to a side's tree, however the project is installed.
 
-Loaded by a generated ``sitecustomize`` in every Python process of a side, before any of the project's modules, by its
-file and with nothing else of this package but ``installed.py``. Both need the standard library only and import as
-little as they can.
+Loaded from its file by a generated ``sitecustomize`` in every Python process of a side, before any of the project's
+modules, with only ``installed.py`` of this package. Both need only the standard library and import as little as
+possible.
 """
 
-# pathlib would double what every process of a side spends on starting.
+# pathlib would double the start-up time of every process of a side.
 # ruff: noqa: PTH110, PTH112, PTH118, PTH119, PTH120, PTH122
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from types import ModuleType
 
 
 def _load_beside(path: str) -> ModuleType:
-    """Another file of the package that needs nothing else of it."""
+    """Loads another file of the package that needs nothing else from it."""
     spec = spec_from_file_location("_pytest_flame_" + os.path.splitext(os.path.basename(path))[0], path)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
@@ -37,12 +37,12 @@ class PathMap:
         self.tree = tree
         folders = (*kept, os.path.realpath(sys.prefix), os.path.realpath(sys.base_prefix))
         self.kept = tuple(folder for folder in folders if folder != checkout and _inside(folder, checkout))
-        """Folders inside the checkout that are no part of the project: environments, this package."""
+        """Folders inside the checkout that are not part of the project: environments, this package."""
         self.shares_compiled = shares_compiled
         self._environments: dict[str, bool] = {}
 
     def mapped(self, path: str) -> str | None:
-        """``path`` in the tree, existing or not; None where it is not the checkout's."""
+        """``path`` in the tree, existing or not; None if it is not in the checkout."""
         real = os.path.realpath(path)
         if not _inside(real, self.checkout) or _inside(real, self.tree):
             return None
@@ -54,7 +54,7 @@ class PathMap:
         return bool(_installed.lies_in_environment(path, self.checkout, self._environments))
 
     def is_shared(self, path: str) -> bool:
-        """A compiled part that only the checkout has, built from sources that are the same on both sides."""
+        """A compiled module that only the checkout has, built from sources that are the same on both sides."""
         mapped = self.mapped(path)
         return (
             self.shares_compiled
@@ -65,7 +65,7 @@ class PathMap:
 
 
 class RedirectingFinder:
-    """Asks the finders behind it and moves what they found in the checkout to the tree.
+    """Calls the finders after it and redirects what they found in the checkout to the tree.
 
     A module that the tree does not have raises ``ModuleNotFoundError``: it must not come from the checkout.
     """
@@ -81,7 +81,7 @@ class RedirectingFinder:
         spec = self._found(name, path, target)
         if spec is None:
             return self._only_in_tree(name) if path is None else None
-        # Built-in and frozen modules have an origin that is no path.
+        # Built-in and frozen modules have an origin that is not a path.
         origin = spec.origin if spec.has_location else None
         moved = self.places.mapped(origin) if origin else None
         if moved is None or origin is None or self.places.is_shared(origin):
@@ -94,7 +94,7 @@ class RedirectingFinder:
             if root not in self.roots:
                 self.roots.append(root)
         locations = spec.submodule_search_locations
-        # The loader is the one that belongs to the file's suffix: what the finder gave may know the old place.
+        # Use the loader for the file's suffix: the finder's loader may know the old path.
         there = None if locations is None else self._moved_all(locations)
         return spec_from_file_location(name, moved, submodule_search_locations=there) or spec
 
@@ -109,7 +109,7 @@ class RedirectingFinder:
         return None
 
     def _only_in_tree(self, name: str) -> ModuleSpec | None:
-        """A top-level module that the install, made from the checkout, cannot know of."""
+        """A top-level module that the installation, made from the checkout, cannot know."""
         spec = PathFinder.find_spec(name, self.roots) if self.roots else None
         if spec is None or spec.origin is None or not _inside(spec.origin, self.places.tree):
             return None

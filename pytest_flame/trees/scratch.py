@@ -1,4 +1,4 @@
-"""A scratch directory that is gone afterwards, however the run ends: normally, by a signal, even by SIGKILL."""
+"""A scratch directory that is removed however the run ends: normally, by a signal, even by SIGKILL."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ while [ -e "$1" ] && [ "$tries" -lt 100 ]; do
     tries=$((tries + 1))
 done
 """
-"""Waits for the end of its input, which comes when the writer dies. What it reads is the group to end then: the
-keeper of a worker ends what the worker has detached, too."""
+"""Waits for the end of its input, which comes when the writer dies. What it reads is the group to kill then: the keeper
+of a worker also kills what the worker has detached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +46,19 @@ class Scratch:
         self._tell(group)
 
     def release(self) -> None:
-        """The group has ended; its number may be somebody else's from now on."""
+        """The group has ended; its number may be reused from now on."""
         self._tell(0)
 
     def _tell(self, group: int) -> None:
         if self.reaper is not None and self.reaper.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # killed by hand: then only SIGKILL leaves something behind
+            with contextlib.suppress(BrokenPipeError):  # killed manually: then only SIGKILL leaves something behind
                 self.reaper.stdin.write(b"%d\n" % group)
 
 
 @contextlib.contextmanager
 def scratch_directory() -> Iterator[Scratch]:
-    """A fresh directory; a small shell beside it removes it, and ends the guarded group, should this process die.
-    What runs left behind whose shell was killed as well is removed now."""
+    """A fresh directory; a small shell process removes it, and kills the guarded group, if this process dies.
+    Directories of runs whose shell was killed, too, are removed now."""
     remove_abandoned()
     with owned_folder() as path:
         reaper = _start_reaper(path)
@@ -79,7 +79,7 @@ def _start_reaper(path: Path) -> subprocess.Popen[bytes] | None:
             stderr=subprocess.DEVNULL,
             cwd="/",
             bufsize=0,
-            start_new_session=True,  # Ctrl-C and a closed terminal reach whole groups
+            start_new_session=True,  # Ctrl-C and a closed terminal signal whole groups
         )
-    except FileNotFoundError:  # images without a shell
+    except FileNotFoundError:  # container images without a shell
         return None

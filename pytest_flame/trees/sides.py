@@ -1,4 +1,4 @@
-"""Base and head of an interleaved measurement, ready to be measured."""
+"""Base and head of an interleaved measurement, ready to measure."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ class Side:
     """One of the two trees and how its workers are started."""
 
     name: str
-    """``base`` or ``head``: of the same length, and so are all paths."""
+    """``base`` or ``head``: names, and so all paths, have the same length."""
     tree: Path
     root: Path
     """pytest's root directory in the tree."""
     directory: Path
-    """Working directory; in the tree where the run was started inside the checkout."""
+    """Working directory; in the tree if the run was started inside the checkout."""
     python: str
     environment: Mapping[str, str]
     """Set for the workers."""
@@ -79,14 +79,14 @@ class Side:
     """None: the working tree."""
     provenance: Provenance
     aliases: tuple[str, ...]
-    """How the checkout is spelled, symbolic links included."""
+    """Spellings of the checkout's path, including symbolic links."""
     outer: Path | None = None
-    """pytest's root directory of the user, where it lies above the checkout: then ``root`` stands for it."""
+    """The user's pytest root directory, if it lies above the checkout; ``root`` then replaces it."""
     watched: Path | None = None
-    """A file: which code no process of this side may open (``Watched``)."""
+    """A file with the code that no process of this side may open (``Watched``)."""
 
     def place(self, path: Path) -> Path:
-        """The same file or folder on this side; what is not the checkout's stays where it is."""
+        """The same file or folder on this side; paths outside the checkout are unchanged."""
         mapped = self._places().mapped(str(path))
         if mapped is None and self.outer is not None and path.is_relative_to(self.outer):
             return self.root / path.relative_to(self.outer)
@@ -112,7 +112,7 @@ class Side:
         return f"{option}{separator}{from_outside(value, directory, places)}"
 
     def _settings(self, ini: Path) -> Path:
-        """pytest's settings file as head has it: it belongs to the tests, whatever else stands in it."""
+        """pytest's settings file from head: it belongs to the tests, whatever else it contains."""
         here = self.place(ini)
         if here == ini or here.name in _OVERLAID_SETTINGS or not here.is_relative_to(self.tree):
             return here
@@ -129,17 +129,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both, and what is worth saying about them."""
+    """Both sides, with notes about them."""
 
     base: Side
     head: Side
     commit: str
-    """The base's, in full."""
+    """The base's commit, in full."""
     notes: tuple[str, ...]
     repository: Repository
 
     def test_existed(self, file: Path, node_id: str) -> bool:
-        """Whether the test was there at the base; ``file`` is its file in the checkout."""
+        """Whether the test existed on base; ``file`` is its file in the checkout."""
         return test_existed(self.repository, self.commit, file, node_id)
 
 
@@ -157,11 +157,11 @@ def open_sides(
     tests: Sequence[Path] = (),
     copied: Sequence[str] = (),
 ) -> Iterator[Sides]:
-    """Makes both trees; they vanish with ``scratch``.
+    """Makes both trees; they are removed with ``scratch``.
 
     ``ref`` is a commit, or ``REF...`` for the merge base with HEAD; ``root`` is pytest's root directory, ``directory``
-    the working directory, ``tests`` the files of the tests: they say which repository is meant where ``root`` lies
-    above it. Raises ``FlameError`` before anything is measured.
+    the working directory, ``tests`` the files of the tests: they determine the repository if ``root`` lies above it.
+    Raises ``FlameError`` before anything is measured.
     """
     repository = Repository.holding(root, *dict.fromkeys(tests))
     commit = repository.resolve(ref)
@@ -237,7 +237,7 @@ def open_sides(
 
 
 def link_surroundings(outer: Path, top: Path, copy: Path) -> None:
-    """What lies beside the checkout, from pytest's root directory down: its settings, conftest files and data."""
+    """What lies outside the checkout below pytest's root directory: its settings, conftest files and data."""
     here = outer
     for part in top.relative_to(outer).parts:
         for entry in here.iterdir():

@@ -149,7 +149,7 @@ def test_a_difference_in_words():
 
 
 def test_another_machine_of_the_same_model():
-    assert differences(RECORDED, {**RECORDED, "machine": "11" * 8}) == ["machine: recorded on another one"]
+    assert differences(RECORDED, {**RECORDED, "machine": "11" * 8}) == ["machine: recorded on a different one"]
 
 
 def test_a_machine_that_cannot_be_identified_is_another_one():

@@ -28,9 +28,9 @@ def test_reformatting_is_not_an_edit() -> None:
     [
         ("", "line 1: Expecting value"),
         ('{\n"a": 1,\n', "line 3: Expecting property name"),
-        ("[]", "the file does not hold an object"),
+        ("[]", "the file is not a JSON object"),
         ('{"a": NaN}', "NaN is not a number"),
-        ('{"a": {"b": 1, "b": 2}}', "the name 'b' stands twice in one object"),
+        ('{"a": {"b": 1, "b": 2}}', "the name 'b' appears twice in one object"),
         ("[" * 100_000, "maximum recursion depth exceeded"),
         ("9" * 10_000, "Exceeds the limit"),
     ],

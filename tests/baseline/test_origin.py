@@ -80,7 +80,7 @@ def test_sources_and_baseline_in_one_commit(project):
     project.commit()
     found = project.find(recorded)
     assert (found.commit, found.how, found.unverified) == (first, Evidence.BROUGHT_IN, ())
-    assert found.line == f"base {first[:7]}: the commit that brought the baseline in"
+    assert found.line == f"base {first[:7]}: the commit that added the baseline"
 
 
 def test_a_baseline_committed_some_time_after_its_sources(project):
@@ -149,7 +149,7 @@ def test_a_squash_merge_whose_sources_were_changed_after_recording(project):
     project.commit()
     assert project.find(recorded).commit == on_branch
     project.git("branch", "-q", "-D", "topic")
-    with pytest.raises(BaselineError, match="no commit has the sources recorded"):
+    with pytest.raises(BaselineError, match="no commit has the recorded sources"):
         project.find(recorded)
 
 
@@ -201,17 +201,17 @@ def test_sources_that_were_never_committed(project):
     recorded = project.record()
     with pytest.raises(BaselineError) as caught:
         project.find(recorded)
-    assert "as they lie here" in caught.value.why
+    assert "from the current sources" in caught.value.why
     project.write(orders="x = 3\n")
     project.commit()
     with pytest.raises(BaselineError) as caught:
         project.find(recorded)
-    assert caught.value.why == "no commit has the sources recorded"
+    assert caught.value.why == "no commit has the recorded sources"
     assert "pytest --flame-update=all" in caught.value.fix
 
 
 def test_a_repository_without_commits(project):
-    with pytest.raises(BaselineError, match="as they lie here"):
+    with pytest.raises(BaselineError, match="from the current sources"):
         project.find(project.record())
 
 
@@ -343,7 +343,7 @@ def test_the_search_is_bounded(project, monkeypatch):
         project.commit()
         if number == 2:
             assert project.find(recorded).commit == first
-    with pytest.raises(BaselineError, match="no commit has the sources"):
+    with pytest.raises(BaselineError, match="no commit has the recorded sources"):
         project.find(recorded)
 
 

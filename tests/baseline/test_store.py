@@ -162,7 +162,7 @@ def test_json_edited_by_hand(stored, recording):
     store, json_path = stored
     json_path.write_text(json_path.read_text().replace("20500000", "30500000"))
     error = load_error(store, recording.test_id)
-    assert "is not as it was recorded" in error.what
+    assert "was changed after it was recorded" in error.what
     assert str(json_path) in error.what
 
 
@@ -183,7 +183,7 @@ def test_an_unknown_schema(stored, recording, stated):
     store, json_path = stored
     rewrite(json_path, lambda d: d.update(schema=stated))
     error = load_error(store, recording.test_id)
-    assert "not in a format this version knows" in error.what
+    assert "not in a format that this version reads" in error.what
     assert "pytest-flame/baseline/2 and earlier ones" in error.why
 
 
@@ -198,9 +198,9 @@ def test_a_file_copied_from_another_test(stored, recording):
     other = "tests/test_orders.py::test_render"
     shutil.copy(path, store.path(other))
     error = load_error(store, other)
-    assert "belongs to another test" in error.what
+    assert "belongs to a different test" in error.what
     assert recording.test_id in error.why
-    with pytest.raises(BaselineError, match="two files state"):
+    with pytest.raises(BaselineError, match="two files claim"):
         store.test_ids()
 
 
@@ -385,7 +385,7 @@ def test_moving_replaces_no_file(stored, recording, suffix):
     store, *_ = stored
     store.path("new").with_suffix(suffix).write_text("precious")
     before = contents(store.directory)
-    with pytest.raises(BaselineError, match="new has one already"):
+    with pytest.raises(BaselineError, match="new already has one"):
         store.move(recording.test_id, "new")
     assert contents(store.directory) == before
 

@@ -28,7 +28,7 @@ def test_one_a_side_is_drawn_and_not_tested(flame, two, tmp_path):
     said = flame("diff", *two, "-o", "d.svg", "-o", "d.html", "-o", "d.md")
     assert said.status == 0
     assert "NOT TESTED  100 samples → 120 samples, +20.0 %, not tested" in said.out
-    assert "one profile a side" in said.out
+    assert "one profile per side" in said.out
     for name in ("d.svg", "d.html"):
         assert "NOT TESTED" in (tmp_path / name).read_text("utf-8")
     assert "not tested" in (tmp_path / "d.md").read_text("utf-8")
@@ -108,7 +108,7 @@ def test_two_checkouts_are_found_and_compared_function_by_function(flame, tmp_pa
     said = flame("diff", "a", "b", "-o", "-", "--format", "folded")
     assert said.out == "/opt/shared/x:g 2 2\norders:main;lib.x:f 10 10\n"
     said = flame("diff", "a", "b")
-    assert "paths are taken relative to /ci/base (before) and /w/head (after)" in said.out
+    assert "paths are relative to /ci/base (before) and /w/head (after)" in said.out
     assert "nothing changed" in said.out
 
 
@@ -234,15 +234,15 @@ def test_files_of_each_side(flame, sampled):
     ("arguments", "what"),
     [
         ([], "name two sides"),
-        (["old.folded"], "1 profile given, two are compared"),
-        (["old.folded", "new.folded", "x"], "3 profiles given, two are compared"),
-        (["old.folded", "new.folded", "--before", "x"], "name the two sides in one way"),
+        (["old.folded"], "1 profile given, but two are compared"),
+        (["old.folded", "new.folded", "x"], "3 profiles given, but two are compared"),
+        (["old.folded", "new.folded", "--before", "x"], "name the two sides in only one way"),
         (["old.folded", "new.folded", "--strict"], "add --fail-on-regression"),
         (["--before", "old.folded"], "--before and --after belong together"),
-        (["-", "-"], "standard input, which can be read once"),
+        (["-", "-"], "standard input, which can be read only once"),
         (["old.folded", "gone.folded"], "gone.folded can't be read"),
         (["--before", "old.folded", "--after", "new.folded", "old.folded", "--paired"], "1 profiles before and 2"),
-        (["--two-counts", "old.folded"], "old.folded, line 1 has one count, and two were asked for"),
+        (["--two-counts", "old.folded"], "old.folded, line 1 has one count, but two were requested"),
     ],
 )
 def test_errors_say_what_and_why(flame, two, arguments, what):

@@ -116,7 +116,7 @@ def test_a_broken_baseline_says_so(flame, tmp_path):
     (tmp_path / "b.json").write_text('{"schema": "pytest-flame/baseline/2"}')
     said = flame("draw", "b.json", "-o", "p.svg")
     assert said.status == 2
-    assert "b.json" in said.err and "not as it was recorded" in said.err
+    assert "b.json" in said.err and "changed after it was recorded" in said.err
 
 
 def test_folded_stacks_of_an_earlier_release_are_known_by_the_json_beside_them(flame, tmp_path):
@@ -223,7 +223,8 @@ def test_bounds_can_be_raised(flame, tmp_path):
     assert "p.gz is larger than 1M when decompressed" in said.err
     assert flame("draw", "p.gz", "-o", "p.svg", "--max-size", "4M").status == 0
     assert (
-        "'much' is no size; expected one such as 512M" in flame("draw", "p.gz", "-o", "x.svg", "--max-size", "much").err
+        "'much' is not a size; expected one such as 512M"
+        in flame("draw", "p.gz", "-o", "x.svg", "--max-size", "much").err
     )
 
 
@@ -269,9 +270,9 @@ def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tm
         (["missing.folded", "-o", "a.svg"], "missing.folded can't be read\n  why: No such file or directory"),
         (["bad.folded", "-o", "a.svg"], "bad.folded, line 2 does not end in a count: 'main;f'"),
         (["zeros.folded", "-o", "a.svg"], "zeros.folded counts nothing\n  why: all 2 stacks in it count 0"),
-        (["nothing.folded", "-o", "a.svg"], "nothing.folded holds no stacks\n  why: it is empty"),
-        (["empty", "-o", "a.svg"], "the folder empty holds no profiles"),
-        (["p.folded", "-o", "a.png"], "-o a.png: no format belongs to that name"),
+        (["nothing.folded", "-o", "a.svg"], "nothing.folded contains no stacks\n  why: it is empty"),
+        (["empty", "-o", "a.svg"], "the folder empty contains no profiles"),
+        (["p.folded", "-o", "a.png"], "-o a.png: no format has that suffix"),
         (["p.folded", "-o", "a.json"], "name it ….speedscope.json"),
         (["p.folded", "-o", "-"], "add --format svg|html|speedscope|folded"),
         (
@@ -279,9 +280,9 @@ def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tm
             "nowhere/a.svg can't be written\n  why: No such file or directory\n  fix: make",
         ),
         (["p.folded", "-o", "a.svg", "--metric", "cycles"], "p.folded has no metric to choose"),
-        (["-", "-", "-o", "a.svg"], "standard input, which can be read once"),
-        (["p.folded", "-o", "-", "-o", "-", "--format", "svg"], "standard output, which takes one result"),
-        (["p.folded", "-o", "a.md"], "no format belongs to that name"),
+        (["-", "-", "-o", "a.svg"], "standard input, which can be read only once"),
+        (["p.folded", "-o", "-", "-o", "-", "--format", "svg"], "standard output, which takes only one result"),
+        (["p.folded", "-o", "a.md"], "no format has that suffix"),
         (["p.folded", "-o", "x", "--format", "markdown"], "--format markdown is not for this command"),
     ],
 )

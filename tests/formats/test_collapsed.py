@@ -160,11 +160,11 @@ def test_what_may_have_two_counts_is_noticed(text, maybe):
     ("text", "line", "problem", "why"),
     [
         ("a;b 1\n\na;b\n", 3, "does not end in a count", "a line is frames joined by ';'"),
-        ("a;b 1\n12\n", 2, "has a count and no stack", ""),
+        ("a;b 1\n12\n", 2, "has a count but no stack", ""),
         ("a;b -3\n", 1, "has a negative count, -3", ""),
-        ("a;b 1,200\n", 1, "ends in 1,200, which is no whole or decimal number", ""),
-        ("a;b 1e555\n", 1, "ends in 1e555, which is no whole or decimal number", ""),
-        ("a;b 1.0.0\n", 1, "ends in 1.0.0, which is no whole or decimal number", ""),
+        ("a;b 1,200\n", 1, "ends in 1,200, which is not a whole or decimal number", ""),
+        ("a;b 1e555\n", 1, "ends in 1e555, which is not a whole or decimal number", ""),
+        ("a;b 1.0.0\n", 1, "ends in 1.0.0, which is not a whole or decimal number", ""),
         ("a;b nan\n", 1, "does not end in a count", ""),
         ("a;b ٣\n", 1, "does not end in a count", ""),
         (f"a {'9' * 40}\n", 1, "ends in 99", ""),
@@ -179,19 +179,19 @@ def test_errors_name_file_line_and_what_was_expected(text, line, problem, why):
 
 
 def test_one_count_where_two_were_asked_for():
-    with pytest.raises(FormatError, match="p, line 2 has one count, and two were asked for: 'a;c 3'"):
+    with pytest.raises(FormatError, match="p, line 2 has one count, but two were requested: 'a;c 3'"):
         loads_pair(b"a;b 1 2\na;c 3\n", "p")
 
 
 @pytest.mark.parametrize(
     ("data", "what", "why"),
     [
-        (b"", "holds no stacks", "it is empty"),
-        (b"\n# austin: 4.0.0\n", "holds no stacks", "only blank lines and comments"),
+        (b"", "contains no stacks", "it is empty"),
+        (b"\n# austin: 4.0.0\n", "contains no stacks", "only blank lines and comments"),
         (b"a;b\0c 3\n", "is a binary file", "zero bytes"),
-        (b"\x1f\x8b\x08\x00 not gzip at all", "can't be decompressed", "it begins as a gzip file"),
+        (b"\x1f\x8b\x08\x00 not gzip at all", "can't be decompressed", "it begins like a gzip file"),
         (gzip.compress(b"a 1\n" * 10**5)[:-9], "can't be decompressed", "end-of-stream"),
-        (b"\xff\xfea\x00 ", "is not text in UTF-16-LE", "truncated"),
+        (b"\xff\xfea\x00 ", "is not UTF-16-LE text", "truncated"),
     ],
 )
 def test_what_cannot_be_folded_stacks(data, what, why):

@@ -112,19 +112,19 @@ def test_of_what_counts_different_things_one_is_chosen():
         (sampled([[0, -1]], [1]), "it names the frame -1 of 3"),
         (sampled([[0], [1]], [1]), "2 samples and 1 weights"),
         (sampled([[0]], [-1]), "the weight -1 is negative"),
-        (sampled([[0]], ["1"]), "'1' is no number"),
-        (sampled([[0]], [1e300]), "no number that anything measures"),
-        (sampled([[0]], [1e-300]), "no number that anything measures"),
+        (sampled([[0]], ["1"]), "'1' is not a number"),
+        (sampled([[0]], [1e300]), "not a possible measurement"),
+        (sampled([[0]], [1e-300]), "not a possible measurement"),
         (sampled([[0]], [1], "hours"), "it counts 'hours'"),
-        (evented(("O", 0, 0), ("C", 1, 1)), "ends at 1, and it is not the one that runs"),
+        (evented(("O", 0, 0), ("C", 1, 1)), "ends at 1, but it is not the current one"),
         (evented(("O", 2, 0), ("C", 1, 0)), "its events go back, from 2 to 1"),
         ({"type": "evented", "unit": "none"}, "is missing"),
         ({"unit": "none"}, "'type' is missing"),
-        ({"type": "sampled", "unit": "none", "samples": 3}, "is not what the format says"),
+        ({"type": "sampled", "unit": "none", "samples": 3}, "does not match the format"),
     ],
 )
 def test_what_does_not_hold_together_is_refused(profile, why):
-    with pytest.raises(FormatError, match="p is no whole speedscope file") as caught:
+    with pytest.raises(FormatError, match="p is not a valid speedscope file") as caught:
         read(document(profile))
     assert why in caught.value.why
 

@@ -191,8 +191,8 @@ def test_base_that_cannot_be_set_up(bench: Bench) -> None:
 
 
 def test_base_without_the_test(bench: Bench) -> None:
-    bench.again["t"] = new("t", "there is no work.brand_new at the base")
-    unconfirmed(bench.confirm(suspect("t")), "there is no work.brand_new at the base")
+    bench.again["t"] = new("t", "there is no work.brand_new")
+    unconfirmed(bench.confirm(suspect("t")), "there is no work.brand_new")
 
 
 def test_interruption_while_the_base_is_set_up_keeps_what_was_screened(bench: Bench) -> None:

@@ -21,7 +21,7 @@ from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.schedule import Measured, Target
 from pytest_flame.model import CPU, Judgement, Limits, Recording, Verdict
 
-GONE = "the test is not there at base 1a2b3c4, and does not pass on its code"
+GONE = "the test does not exist at base 1a2b3c4, and does not pass on its code"
 COMMIT = "1a2b3c4" + "0" * 33
 LIMITS = Limits(0.05, 0.05, 0.01)
 TEST = Selected("tests/test_app.py::test", Path("tests/test_app.py"), TestSettings(LIMITS, 5, True, 5.0, False, CPU))
@@ -123,7 +123,7 @@ def test_head_that_skips_itself_has_no_verdict(monkeypatch: pytest.MonkeyPatch, 
     assert judged.unmeasured is failure
 
 
-@pytest.mark.parametrize(("interrupted", "why"), [(True, "interrupted"), (False, "the time of the run was spent")])
+@pytest.mark.parametrize(("interrupted", "why"), [(True, "interrupted"), (False, "the run's time limit was reached")])
 def test_too_few_pairs_are_inconclusive(monkeypatch: pytest.MonkeyPatch, interrupted: bool, why: str) -> None:
     failure = None if interrupted else WorkerResult(Status.OUT_OF_TIME, "spent")
     one = measured(*recordings(SHOP, 2), failure=failure, complete=False)

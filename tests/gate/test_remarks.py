@@ -20,7 +20,7 @@ def recording(faults: int | None) -> Recording:
     ("plain", "words"),
     [
         pytest.param(2, "The cost is that of the rounds without samples", id="half"),
-        pytest.param(1, "The cost contains it on both sides", id="earlier-release"),
+        pytest.param(1, "The cost includes it on both sides", id="earlier-release"),
     ],
 )
 def test_much_overhead_is_said_and_whether_the_cost_contains_it(plain: int, words: str) -> None:
@@ -34,8 +34,8 @@ def test_much_overhead_is_said_and_whether_the_cost_contains_it(plain: int, word
 @pytest.mark.parametrize(
     ("base", "head", "words"),
     [
-        (0, 12, "head meets more page faults: 12 an iteration, base 0; that is at least 3.00 µs of CPU"),
-        (40, 4, "head meets fewer page faults: 4.0 an iteration, base 40; that is at least 9.00 µs of CPU"),
+        (0, 12, "head has more page faults: 12 per iteration, base 0; that is at least 3.00 µs of CPU"),
+        (40, 4, "head has fewer page faults: 4.0 per iteration, base 40; that is at least 9.00 µs of CPU"),
     ],
 )
 def test_more_page_faults_are_said(base: int, head: int, words: str) -> None:
@@ -85,5 +85,5 @@ def test_nothing_is_said_of_equal_faster_or_unknown_first_calls(base: int | None
 def test_first_calls_without_samples_say_that_functions_were_not_judged() -> None:
     judged = first_calls(2_100_000, metric=FIRST_CALL)
     assert comparison_warnings(judged, judged, 0.05, together=True) == [
-        "first calls are too short to judge any function (0 samples): their total is, by the clock"
+        "first calls are too short to judge any function (0 samples): only the total is judged, by the clock"
     ]

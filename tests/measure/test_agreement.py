@@ -22,14 +22,14 @@ def test_the_same_test() -> None:
     [
         ({"skipped": "need --runslow"}, "skipped there: need --runslow"),
         ({"expected_to_fail": True}, "expected to fail there"),
-        ({"function": "test_it (test_it.py:9)"}, "another function: test_it (test_it.py:9), here test_it (test_it.py"),
-        ({"fixtures": ("shop",)}, "other fixtures: tmp_path only here"),
+        ({"function": "test_it (test_it.py:9)"}, "a different function: test_it (test_it.py:9) there, test_it ("),
+        ({"fixtures": ("shop",)}, "different fixtures: tmp_path only here"),
         (
             {"marks": ("flame", "flame", "parametrize")},
-            "other marks: flame, flame, parametrize there, flame, parametrize here",
+            "different marks: flame, flame, parametrize there, flame, parametrize here",
         ),
-        ({"parameters": ("n=4",)}, "other parameters: n=3 only here; n=4 only there"),
-        ({"marks": ("flame", "parametrize", "slow")}, "other marks: slow only there"),
+        ({"parameters": ("n=4",)}, "different parameters: n=3 only here; n=4 only there"),
+        ({"marks": ("flame", "parametrize", "slow")}, "different marks: slow only there"),
     ],
 )
 def test_each_difference_is_named(changed: dict[str, object], words: str) -> None:

@@ -75,7 +75,7 @@ def test_arguments_of_a_file(parser: argparse.ArgumentParser, tmp_path: Path) ->
 
 
 def test_a_file_that_is_gone_is_an_error(parser: argparse.ArgumentParser, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot be read again(.|\n)*gone"):
+    with pytest.raises(UsageError, match=r"cannot be parsed again(.|\n)*gone"):
         read([f"@{tmp_path / 'gone'}"], parser)
 
 

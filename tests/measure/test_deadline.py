@@ -72,7 +72,7 @@ def test_base_tells_how_long_head_may_take(known_s: float | None, allowed: float
         (Hang(Phase.CALLING, 9.0, 1, 1, 2.0), "did not return in 9 s; its own timeout is 2 s"),
         (Hang(Phase.CALLING, 200.0, 41, 41), "did not return from call 41 in 3 min 20 s"),
         (Hang(Phase.CALLING, 1.5, 41, 80), "did not return from calls 41 to 80 in 1.5 s"),
-        (Hang(Phase.ENDING, 30.0), "had made its calls and did not end in 30 s"),
+        (Hang(Phase.ENDING, 30.0), "made its calls but did not exit in 30 s"),
     ],
 )
 def test_words_say_what_did_not_return(hang: Hang, words: str) -> None:

@@ -125,8 +125,8 @@ def test_same_code_passes(compared: Compared) -> None:
 def test_what_base_does_not_have_is_new(compared: Compared) -> None:
     something, mended = (compared.ran.test(name) for name in ("test_of_something_new", "test_new_of_something_mended"))
     assert something["verdict"] == mended["verdict"] == "NEW", compared.ran.out
-    assert "there is no work.brand_new at the base" in something["reason"]
-    assert "the test is not there" in mended["reason"]
+    assert "there is no work.brand_new" in something["reason"]
+    assert "the test does not exist" in mended["reason"]
     assert compared.base[:7] in mended["reason"]
 
 
@@ -210,11 +210,11 @@ def test_outside_a_repository_is_a_usage_error(project: Project) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--flame-update",), "--flame-against and --flame-update exclude each other"),
+        (("--flame-update",), "--flame-against and --flame-update cannot be combined"),
         (("--flame-base-python=/nowhere/python",), "/nowhere/python"),
         (
             ("--flame-base-python=python3", "--flame-base-install=true"),
-            "--flame-base-python and --flame-base-install exclude each other",
+            "--flame-base-python and --flame-base-install cannot be combined",
         ),
     ],
 )

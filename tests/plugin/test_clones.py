@@ -49,7 +49,7 @@ def test_ids_with_the_checkouts_path(project: Project) -> None:
     assert verdicts == {shown.replace("/project/", "/another-clone/"): False}, again.out
     assert "stale" not in again.out
     moved = project.run("--flame-move", f"{shown}={shown.replace('test_it[', 'test_at[')}")
-    assert "stale baseline: there is no test tests/test_it.py::test_at[{rootdir}/" in moved.out
+    assert "stale baseline: there is no longer a test tests/test_it.py::test_at[{rootdir}/" in moved.out
 
 
 def test_several_roots_in_one_command(project: Project) -> None:

@@ -120,4 +120,4 @@ def test_memory_taken_and_given_back_in_every_iteration_is_said(project: Project
     ran = project.flame("--flame-remeasure=never", time=quick)
     test = ran.test("test_it")
     assert 2 <= test["base_minor_faults"] < 4 and 40 <= test["head_minor_faults"] < 42
-    assert any(note.startswith("head meets more page faults: 40 an iteration, base 2") for note in test["notes"]), test
+    assert any(note.startswith("head has more page faults: 40 per iteration, base 2") for note in test["notes"]), test

@@ -145,7 +145,7 @@ def test_time_of_the_run_ends_a_body_that_hangs(recorded: Project) -> None:
     ran = recorded.flame("test_hanging.py", "--flame-max-time=1.5", time=SHORTEST)
     assert ran.ret == 0, ran.out
     assert ran.verdict("test_it") == "INCONCLUSIVE"
-    assert "the time of the run was spent (--flame-max-time) after 0 of 3 processes" in ran.out
+    assert "the run's time limit was reached (--flame-max-time) after 0 of 3 processes" in ran.out
     assert ran.outcomes == {"skipped": 1}
 
 

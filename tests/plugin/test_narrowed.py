@@ -102,11 +102,11 @@ def pytest_configure(config):
     slow = reasons["test_skipped.py::test_it"]
     assert "skipped there: need --runslow" in slow
     assert "(what differs: --runslow: True here, False there; --sizes: '2,3' here, '1' there; --maxfail: 9" in slow
-    assert "it has other parameters there: [1] (what differs:" in reasons["test_sizes.py::test_it[2]"]
+    assert "it has different parameters there: [1] (what differs:" in reasons["test_sizes.py::test_it[2]"]
     assert "--sizes: '2,3' here, '1' there" in reasons["test_sizes.py::test_it[2]"]
     assert "its file is skipped there: not in workers" in reasons["test_gone.py::test_it"]
     only_there = reasons["test_running.py::test_only_there"]
-    assert only_there == "skipped in its worker process and not in the run: not in workers"
+    assert only_there == "skipped in its worker process but not in the run: not in workers"
 
     project.replace("test_gone.py", "in_worker()", "in_worker() and False")
     ran = project.flame("--bare", "test_gone.py", time=SHORTEST)

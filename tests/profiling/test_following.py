@@ -145,7 +145,7 @@ def test_a_child_that_is_killed_is_said(run: Run, costs: Costs) -> None:
         """,
         **FOLLOW,
     )
-    assert "1 of the followed processes handed in no samples" in done.stderr
+    assert "1 of the followed processes delivered no samples" in done.stderr
     assert total(costs(), CHILDREN) >= 25 * MS, "its CPU is still accounted for"
 
 

@@ -156,9 +156,9 @@ def test_many_threads_leave_no_descriptors(temporary: Path) -> None:
 
 
 def test_two_at_a_time_are_refused(temporary: Path) -> None:
-    with Profiler(), pytest.raises(UsageError, match="running in this process already"):
+    with Profiler(), pytest.raises(UsageError, match="already running in this process"):
         Profiler().start()
-    with Profiler() as p, pytest.raises(UsageError, match="running in this process already"):
+    with Profiler() as p, pytest.raises(UsageError, match="already running in this process"):
         p.start()
     with Profiler() as p:
         busy(20 * MS)
@@ -293,7 +293,7 @@ def test_a_child_that_outlives_the_block_is_counted_as_unfinished(temporary: Pat
         os.close(descriptor)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert p.profile.unfinished == 1
-    assert any("handed in no samples" in note for note in p.profile.notes())
+    assert any("delivered no samples" in note for note in p.profile.notes())
 
 
 def test_stacks_of_a_followed_fork_stand_on_the_parents(temporary: Path) -> None:

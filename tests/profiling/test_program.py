@@ -77,7 +77,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_profile(run: Run, tmp_path: P
 
 def test_a_drawing_that_fails_leaves_the_profile(run: Run, tmp_path: Path) -> None:
     done = run(WORK + "sys.executable = '/bin/false'", FLAME_PROFILE="out.svg")
-    assert "what draws it ended with status 1" in done.stderr
+    assert "the drawing process ended with status 1" in done.stderr
     assert (tmp_path / "out.svg.folded").exists()
 
 

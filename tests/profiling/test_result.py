@@ -85,7 +85,7 @@ def test_a_good_profile_has_no_notes() -> None:
         (profile(counts=SampleCounts(taken=100, unwindable=5)), "5 samples had no readable stack"),
         (profile(counts=SampleCounts(taken=100, overflowed=5)), "5 samples did not fit"),
         (profile(counts=SampleCounts(taken=100, truncated=5)), "5 samples were so deep"),
-        (profile(unfinished=2), "2 of the followed processes handed in no samples"),
+        (profile(unfinished=2), "2 of the followed processes delivered no samples"),
     ],
 )
 def test_what_is_odd_is_said(odd: ProfileResult, said: str) -> None:

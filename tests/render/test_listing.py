@@ -61,7 +61,7 @@ def test_both_sides_line_by_line(measured: Judgement) -> None:
 
 def test_a_missing_side_is_said_and_nothing_looks_new(measured: Judgement) -> None:
     (listing,) = listings(measured, Files(before=None))
-    assert "source before is not to be had" in listing.note
+    assert "source before is not available" in listing.note
     assert {line.tag for line in listing.lines} == {" "}
 
 
@@ -77,7 +77,7 @@ def test_text_without_the_function_is_no_source(measured: Judgement, text: str) 
 def test_baselines_without_lines_say_so(measured: Judgement) -> None:
     assert measured.base is not None
     (listing,) = listings(replace(measured, base=replace(measured.base, line_weights={})), Files())
-    assert "baseline does not know lines" in listing.note
+    assert "baseline has no lines" in listing.note
     assert sum(line.base for line in listing.lines) == 0
 
 

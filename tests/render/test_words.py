@@ -38,7 +38,7 @@ CALLER, OLD = Frame("m", "g"), Frame("m", "old")
         ({"change": Change.SLOWER, "caller": CALLER}, "38 % slower, or called more often, by m:g"),
         (
             {"change": Change.MORE_CALLS, "caller": CALLER, "under": Under.ONE},
-            "38 % slower under m:g only: called more often there, or given more to do",
+            "38 % slower under m:g only: called more often there, or with more work",
         ),
         (
             {"change": Change.MORE_CALLS, "caller": CALLER},
@@ -99,7 +99,7 @@ def test_a_baseline_written_over_a_change_says_what_was_accepted(regressed: Judg
         "baseline written: flame-baselines/tests-test_orders-test_parse-1.json; commit it"
     )
     other = Judgement("t", Verdict.INCOMPATIBLE, "CPU model: a → b", baseline_written="flame-baselines/t.json")
-    assert words.verdict_words(other) == "accepted: not comparable with the baseline before (CPU model: a → b)"
+    assert words.verdict_words(other) == "accepted: not comparable with the previous baseline (CPU model: a → b)"
     first = replace(other, verdict=Verdict.NEW, reason="no baseline; baseline written")
     assert words.verdict_words(first) == "not compared: no baseline; baseline written"
     assert words.written(regressed) == ""

@@ -193,7 +193,7 @@ def test_work_that_goes_on_behind_the_body(mine: Descendants) -> None:
     with serving() as server:
         mine.cpu_ns()
         server.ask(10**12)
-        assert "go on working" in (mine.unseen(100_000_000) or "")
+        assert "keep working" in (mine.unseen(100_000_000) or "")
 
 
 def test_ignoring_sigchld_drops_what_children_cost(mine: Descendants) -> None:

@@ -129,7 +129,7 @@ def test_where_kernel_frames_are_refused_nothing_else_takes_their_place(machine:
 
 @pytest.mark.parametrize("choice", ["cycles", "instructions", "timer"])
 def test_kernel_frames_come_with_the_task_clock_only(choice: str) -> None:
-    with pytest.raises(UsageError, match=f"--flame-kernel and --flame-sampler={choice} exclude each other"):
+    with pytest.raises(UsageError, match=f"--flame-kernel and --flame-sampler={choice} cannot be combined"):
         open_sampler(choice, 997, kernel_frames=True)
 
 

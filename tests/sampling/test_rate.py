@@ -49,5 +49,5 @@ def test_a_dear_tick_lowers_the_rate(perf_required: object, monkeypatch: pytest.
 
 
 def test_what_cannot_be_sampled_is_refused() -> None:
-    with pytest.raises(UsageError, match="exclude each other"):
+    with pytest.raises(UsageError, match="cannot be combined"):
         choose_rate("timer", kernel_frames=True, native_frames=False)

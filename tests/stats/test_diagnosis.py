@@ -74,7 +74,7 @@ def test_two_modes() -> None:
 def test_a_trend() -> None:
     said = why(*sides(), np.linspace(0, 0.08, N) + spread(11), paired=False)
     assert said.cause is Cause.TREND
-    assert said.reason.startswith("cost rose ") and "another hour" in said.help
+    assert said.reason.startswith("cost rose ") and "another time" in said.help
 
 
 def test_a_trend_of_both_sides_cancels_in_pairs() -> None:

@@ -88,7 +88,7 @@ def test_a_machine_that_is_always_disturbed_loses_nothing_and_says_so() -> None:
     found = discards([process()] * 7 + [stolen(0.2)] * 3, [process()] * 10)
     assert found.pairs == ()
     assert found.note == (
-        "3 of 10 pairs disturbed (first: 20% of the CPU time stolen by other machines); none left out"
+        "3 of 10 pairs disturbed (first: 20% of the CPU time stolen by other machines); none discarded"
     )
 
 

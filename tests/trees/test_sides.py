@@ -503,7 +503,7 @@ def test_a_cython_project_installed_editable(checkout: Checkout, tmp_path: Path)
     with opened(checkout) as pair:
         pair.measured("test_a.py::test_it")
     checkout.write("fast.pyx", "def total(long n):\n    return sum(range(n))\n")
-    with pytest.raises(FlameError, match="compiled parts") as e, opened(checkout):
+    with pytest.raises(FlameError, match="compiled modules") as e, opened(checkout):
         pass
     assert e.value.why.endswith(": fast.pyx")
 
@@ -523,7 +523,7 @@ def test_an_interpreter_for_the_base(checkout: Checkout, tmp_path: Path) -> None
         assert pair.sides.base.python == sys.executable
     bare = tmp_path / "bare"
     venv.EnvBuilder(symlinks=True).create(bare)
-    with pytest.raises(FlameError, match="other tools") as e, opened(checkout, base_python=bare / "bin/python"):
+    with pytest.raises(FlameError, match="different tools") as e, opened(checkout, base_python=bare / "bin/python"):
         pass
     assert e.value.fix.startswith(f"{bare}/bin/python -m pip install pytest==")
     with pytest.raises(FlameError, match="does not run"), opened(checkout, base_python=tmp_path / "nothing"):

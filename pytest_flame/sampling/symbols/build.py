@@ -1,4 +1,4 @@
-"""Symbol tables from ELF files: pyelftools finds the sections, what is in them is read in bulk."""
+"""Symbol tables from ELF files: pyelftools finds the sections, their content is read in bulk."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NamedRange = tuple[int, int, bytes]
 
 
 def build_table(source: MappedFile) -> SymbolTable:
-    """The functions of a library, named by its own symbols and, where they are exported ones only, by those of its
-    debug file. Raises ``NotElf`` for what is not a sound ELF file."""
+    """The functions of a library, named by its own symbols and, if it has only exported ones, by those of its debug
+    file. Raises ``NotElf`` for anything but a valid ELF file."""
     try:
         own = ELFFile(source.stream)
         functions = function_extents(own)
@@ -51,7 +51,7 @@ def build_table(source: MappedFile) -> SymbolTable:
 def _symbols_kept_apart(
     source: MappedFile, own: ELFFile, link: DebugLink | None, functions: Extents
 ) -> tuple[list[NamedRange], str]:
-    """Symbols of local functions and where they were: in a debug file; else compressed in the library itself."""
+    """Symbols of local functions and their source: a debug file, otherwise compressed in the library itself."""
     for place in debug_candidates(source, link.name if link else ""):
         debug = open_debug_file(place, source.image.build_id, link)
         if debug is not None:
@@ -64,7 +64,7 @@ def _symbols_kept_apart(
 
 
 def _symbols(elf: ELFFile, name: str, functions: Extents) -> list[NamedRange]:
-    """Functions, and labels in executable sections (assembly), one for each address; none without the section."""
+    """Functions, and labels in executable sections (assembly), one per address; none without the section."""
     section = elf.get_section_by_name(name)
     if not isinstance(section, SymbolTableSection):
         return []
@@ -110,8 +110,8 @@ def _dynamic_symbols(elf: ELFFile) -> list[NamedRange]:
 
 
 def _rank(name: bytes, size: int, info: int) -> tuple[object, ...]:
-    """Which of several names of one address is shown: the smallest. An exported one first, so that a function is
-    called the same whether local symbols are there or not; then in the order perf uses, made total."""
+    """Sort key of the names of one address; the smallest is shown. Exported ones come first, so that a function has the
+    same name with and without local symbols; then in perf's order, made total."""
     bind = info >> 4
     underscores = len(name) - len(name.lstrip(b"_"))
     return size == 0, bind == _LOCAL, bind == _WEAK, underscores, -len(name), name
@@ -156,7 +156,7 @@ def _table(found: list[NamedRange], functions: Extents) -> SymbolTable:
 
 
 def _parents(ends: list[int]) -> list[int]:
-    """Of each symbol, sorted by start, the nearest before it that ends after it."""
+    """For each symbol, sorted by start, the nearest earlier one that ends after it."""
     parents: list[int] = []
     for i, end in enumerate(ends):
         parent = i - 1

@@ -1,8 +1,8 @@
 """Symbol tables kept from one process to the next, under the user's cache folder, by build-id.
 
-Each entry is one file that is written beside its place and renamed, so a reader sees all of it or none, whoever writes
-at the same time. Its checksum is verified when it is read; what is damaged is built again and replaced. Without a
-place to write, nothing is kept.
+Each entry is one file that is written under a temporary name and renamed, so a reader sees all of it or none, even with
+concurrent writers. Its checksum is verified on reading; a damaged entry is rebuilt and replaced. If there is no place
+to write, nothing is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 from pytest_flame.sampling.symbols.symbol_table import SymbolTable
 
 FORMAT: Final = 1
-"""Part of every entry's name: older versions of this package never read what they don't understand."""
+"""Part of every entry's name: other versions of this package never read what they don't understand."""
 MAX_ENTRIES: Final = 512
 _MAGIC: Final = b"FLAMESYM"
 _HEADER: Final = struct.Struct("<8sIIQ")
@@ -48,7 +48,7 @@ class SymbolCache:
         return cls(None if root is None else root / "pytest-flame" / "symbols")
 
     def read(self, key: str) -> SymbolTable | None:
-        """None for what is not there, damaged, or somebody else's."""
+        """None if it is missing, damaged, or owned by another user."""
         if self._folder is None:
             return None
         path = self._path(key)
@@ -59,21 +59,21 @@ class SymbolCache:
             table = _unpack(key, data)
         except (OSError, ValueError):
             return None
-        if age_s > _DAY_S:  # in use: not the next to be thrown away
+        if age_s > _DAY_S:  # in use: not the next to be removed
             with contextlib.suppress(OSError):
                 os.utime(path)
         return table
 
     def write(self, key: str, table: SymbolTable) -> None:
-        """Nothing is written where the folder can't be: a cache is no reason to fail."""
+        """Writes nothing if the folder is not writable: a cache must not cause a failure."""
         if self._folder is None:
             return
-        from pytest_flame.atomic import write_bytes  # not for those who only read
+        from pytest_flame.atomic import write_bytes  # not for readers
 
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_room()
-            write_bytes(self._path(key), _pack(key, table), durable=False)  # damage is noticed
+            write_bytes(self._path(key), _pack(key, table), durable=False)  # damage is detected
         except OSError:
             return
 
@@ -82,11 +82,11 @@ class SymbolCache:
         return self._folder / f"{key}.{FORMAT}"
 
     def _make_room(self) -> None:
-        """Away with the entries that were not used for longest."""
+        """Removes the least recently used entries."""
         assert self._folder is not None
         entries = []
         for entry in os.scandir(self._folder):
-            with contextlib.suppress(OSError):  # another process may have removed it by now
+            with contextlib.suppress(OSError):  # another process may have removed it
                 entries.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
         for _, path in sorted(entries)[: max(0, len(entries) - MAX_ENTRIES + 1)]:
             with contextlib.suppress(OSError):
@@ -94,7 +94,7 @@ class SymbolCache:
 
 
 def key_of(build_id: bytes | None, status: os.stat_result) -> str:
-    """The build-id; for a file without one (some linkers write none) what changes when it is replaced."""
+    """The build-id; for a file without one (some linkers write none), properties that change when it is replaced."""
     if build_id is not None:
         return build_id.hex()
     what = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -102,14 +102,14 @@ def key_of(build_id: bytes | None, status: os.stat_result) -> str:
 
 
 def _pack(key: str, table: SymbolTable) -> bytes:
-    """The key is part of what is summed: a renamed entry is a damaged one."""
+    """The checksum includes the key: a renamed entry is a damaged one."""
     content = table.to_bytes()
     return _HEADER.pack(_MAGIC, FORMAT, zlib.crc32(content, zlib.crc32(key.encode())), len(content)) + content
 
 
 def _unpack(key: str, data: bytes) -> SymbolTable:
     if len(data) < _HEADER.size:
-        raise ValueError("the entry is cut off")
+        raise ValueError("the entry is truncated")
     magic, version, crc, size = _HEADER.unpack_from(data)
     content = memoryview(data)[_HEADER.size :]
     if (magic, version, size) != (_MAGIC, FORMAT, len(content)):

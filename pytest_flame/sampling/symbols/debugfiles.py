@@ -1,4 +1,4 @@
-"""The file that holds a stripped library's symbols, believed only after verification."""
+"""The file that contains a stripped library's symbols, used only after verification."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DAMAGE: Final = (
     *(ELFError, DWARFError, OSError, ValueError, IndexError, KeyError, AttributeError, TypeError, AssertionError),
     *(OverflowError, MemoryError, struct.error),
 )
-"""What pyelftools raises for a damaged file, by experiment."""
+"""What pyelftools raises for damaged files, found by experiment."""
 _CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class DebugLink:
-    """What a stripped file says of its debug file (section ``.gnu_debuglink``)."""
+    """A stripped file's reference to its debug file (section ``.gnu_debuglink``)."""
 
     name: str
     crc: int
@@ -43,8 +43,8 @@ def debug_link(elf: ELFFile) -> DebugLink | None:
 
 
 def open_debug_file(place: Path, build_id: bytes | None, link: DebugLink | None) -> BinaryIO | None:
-    """The file at ``place`` if it belongs to the library: their build-ids are equal, or, where one has none, the
-    checksum of ``link`` is right. None for any other."""
+    """The file at ``place`` if it belongs to the library: their build-ids are equal or, if one has none, the checksum
+    of ``link`` matches. Otherwise None."""
     try:
         stream = place.open("rb")
     except OSError:
@@ -64,8 +64,7 @@ def open_debug_file(place: Path, build_id: bytes | None, link: DebugLink | None)
 
 
 def embedded(elf: ELFFile) -> BinaryIO | None:
-    """The symbols of local functions that some distributions leave compressed in the library
-    (``.gnu_debugdata``)."""
+    """The symbols of local functions that some distributions keep compressed in the library (``.gnu_debugdata``)."""
     section = elf.get_section_by_name(".gnu_debugdata")
     if section is None or section["sh_type"] == "SHT_NOBITS":
         return None
@@ -78,7 +77,7 @@ def embedded(elf: ELFFile) -> BinaryIO | None:
 
 
 def _noted_build_id(elf: ELFFile) -> bytes | None:
-    """From the section: the program headers of debug files point to what was left out."""
+    """From the section: the program headers of debug files point to content that was left out."""
     section = elf.get_section_by_name(".note.gnu.build-id")
     if isinstance(section, NoteSection) and section["sh_type"] == "SHT_NOTE":
         for note in section.iter_notes():
@@ -88,7 +87,7 @@ def _noted_build_id(elf: ELFFile) -> bytes | None:
 
 
 def _crc(stream: BinaryIO) -> int:
-    """The CRC-32 of the whole file, which is what zlib computes, too."""
+    """The CRC-32 of the whole file, the same as zlib's."""
     stream.seek(0)
     crc = 0
     while chunk := stream.read(_CHUNK):

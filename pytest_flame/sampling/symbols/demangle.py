@@ -1,4 +1,4 @@
-"""From the linker's name of a function to the programmer's: LLVM's demanglers for C++ and Rust."""
+"""Demangles C++ and Rust names with LLVM's demanglers."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ STUB: Final = "@plt"
 _CLONE: Final = re.compile(
     r"(?:\.(?:cold|part|isra|constprop|lto_priv|localalias|llvm|__uniq|clone|hot|split)(?:\.\d+)*)+$"
 )
-"""What compilers append to the copies and pieces they make of one function."""
+"""Suffixes of the copies and pieces that compilers make of a function."""
 
 
 def without_clone(symbol: str) -> str:
     """The function that ``symbol`` is a copy or a piece of: ``f`` for ``f.constprop.0``, ``f.part.0`` and ``f.cold``.
-    Which of them exist is the compiler's choice from one build to the next."""
+    The compiler chooses which of them exist, from build to build."""
     return _CLONE.sub("", symbol)
 
 
 @lru_cache(maxsize=16384)
 def demangle(symbol: str) -> str:
-    """``symbol`` as its source calls it: with the types of its parameters (C++), without the hash of its crate
-    (Rust). Names that are not mangled come back as they are."""
+    """``symbol`` as in the source: with the types of its parameters (C++), without the hash of its crate (Rust). Names
+    that are not mangled are returned unchanged."""
     if symbol.endswith(STUB):
         return demangle(symbol.removesuffix(STUB)) + STUB
     symbol = without_clone(symbol)
     if not symbol.startswith(("_Z", "_R", "__Z", "___Z")):
         return symbol
-    from pydemumble import demangle as llvm_demangle  # only where a library has such names
+    from pydemumble import demangle as llvm_demangle  # only if a library has such names
 
     name: str = llvm_demangle(symbol)
-    if _RUST_HASH.search(symbol):  # some versions leave it
+    if _RUST_HASH.search(symbol):  # some versions keep it
         name = _SHOWN_RUST_HASH.sub("", name)
     return _of_bearable_length(name or symbol)
 
 
 def _of_bearable_length(name: str) -> str:
-    """Templates of templates have names of a hundred thousand letters. The same for the same name in every process."""
+    """Nested templates have names of a hundred thousand characters. Gives the same result in every process."""
     if len(name) <= MAX_LENGTH:
         return name
     return f"{name[:MAX_LENGTH]}…{zlib.crc32(name.encode()):08x}"

@@ -1,4 +1,4 @@
-"""Entries of symbol and relocation sections, unpacked in bulk: pyelftools finds the section and takes some 20 µs an
+"""Entries of symbol and relocation sections, unpacked in bulk: pyelftools finds the section and takes some 20 µs per
 entry, and libraries have tens of thousands (gABI, chapters 4 and 5: Elf64_Sym, Elf64_Rela).
 """
 
@@ -17,12 +17,12 @@ _RELOCATION: Final = struct.Struct("<QIIq")
 
 
 def symbol_entries(section: Section) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """Name (an offset into the string table), info, other, section, value and size of each."""
+    """Name (an offset into the string table), info, other, section, value and size of each entry."""
     return _entries(section, _SYMBOL)  # type: ignore[return-value]
 
 
 def relocation_entries(section: Section) -> Iterator[tuple[int, int, int, int]]:
-    """Offset, type, symbol (an index) and addend of each."""
+    """Offset, type, symbol (an index) and addend of each entry."""
     return _entries(section, _RELOCATION)  # type: ignore[return-value]
 
 

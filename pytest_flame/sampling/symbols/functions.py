@@ -1,6 +1,6 @@
-"""Where functions start and end without their names: the call frame information of ``.eh_frame``.
+"""Where functions start and end, without their names: the call frame information of ``.eh_frame``.
 
-Stripped libraries keep it. Only extents are read here, in bulk, by way of the sorted table in ``.eh_frame_hdr``
+Stripped libraries keep it. Only extents are read here, in bulk, through the sorted table in ``.eh_frame_hdr``
 (Linux Standard Base Core 5.0, 10.6 Exception Frames).
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 from elftools.elf.elffile import ELFFile
 
 Extents = tuple[list[int], list[int]]
-"""Starts, ascending, each once, and the ends that belong to them."""
+"""Unique starts, ascending, and the corresponding ends."""
 
 _PAIR: Final = struct.Struct("<ii")
 _MAX_FUNCTION: Final = 1 << 32
@@ -52,7 +52,7 @@ def function_extents(elf: ELFFile) -> Extents:
 
 
 Placed = tuple[bytes, int]
-"""Content, and the address it is loaded at."""
+"""Content and load address."""
 
 
 def _by_sections(elf: ELFFile) -> tuple[Placed, Placed] | None:
@@ -64,7 +64,7 @@ def _by_sections(elf: ELFFile) -> tuple[Placed, Placed] | None:
 
 
 def _by_segments(elf: ELFFile) -> tuple[Placed, Placed] | None:
-    """Without section headers. How far the frames reach is not said: at most to the end of their segment."""
+    """Without section headers. The size of the frames is not given: at most to the end of their segment."""
     for index in elf.iter_segments("PT_GNU_EH_FRAME"):
         raw, address = index.data(), index["p_vaddr"]
         if len(raw) < 8 or raw[1] != _PCREL_SDATA4:
@@ -77,7 +77,7 @@ def _by_segments(elf: ELFFile) -> tuple[Placed, Placed] | None:
 
 
 def _pointer_size(data: bytes, cie: int) -> int:
-    """Bytes of the addresses in a CIE's records; 0 for a damaged CIE or one that is no CIE."""
+    """Bytes of the addresses in a CIE's records; 0 if it is damaged or not a CIE."""
     if cie < 0 or cie + 9 > len(data) or data[cie + 4 : cie + 8] != b"\0\0\0\0":
         return 0
     end = data.find(b"\0", cie + 9)

@@ -1,7 +1,7 @@
-"""The few bytes of an ELF image that say what it is and where it is loaded: segments and build-id.
+"""The few bytes of an ELF image that identify it and say where it is loaded: segments and build-id.
 
-Read without pyelftools, whose import takes longer than everything that is done with a cached symbol table. The same
-code reads a file and an image in memory (elf(5); the build-id is the note ``NT_GNU_BUILD_ID`` of ld(1) --build-id).
+Read without pyelftools, whose import takes longer than everything done with a cached symbol table. The same code reads
+a file and an image in memory (elf(5); the build-id is the note ``NT_GNU_BUILD_ID`` of ld(1) --build-id).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_NOTES: Final = 1 << 16
 
 
 class NotElf(ValueError):
-    """Not a 64-bit little-endian ELF image, or one that is cut off."""
+    """Not a 64-bit little-endian ELF image, or a truncated one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an ELF image says of itself. ``build_id`` is None where it was linked without one."""
+    """What an ELF image says about itself. ``build_id`` is None if it was linked without one."""
 
     machine: int
     segments: tuple[Segment, ...]
@@ -57,7 +57,7 @@ class Image:
     def address(self, file_offset: int) -> int | None:
         """The address, as the image counts them, at which the byte at ``file_offset`` is loaded."""
         found = [s for s in self.segments if s.file_offset <= file_offset < s.file_offset + s.file_size]
-        # Two segments may share a page of the file; code is what is asked for.
+        # Two segments may share a page of the file; the one with code is meant.
         found.sort(key=lambda s: not s.executable)
         return found[0].address + file_offset - found[0].file_offset if found else None
 
@@ -72,7 +72,7 @@ def read_image(read: Read, *, loaded: bool = False) -> Image:
         raise NotElf(f"{count} program headers of {entry_size} bytes")
     data = b"" if table >> 63 else read(table, entry_size * count)
     if len(data) < entry_size * count:
-        raise NotElf("the program headers are cut off")
+        raise NotElf("the program headers are truncated")
     segments: list[Segment] = []
     notes: list[tuple[int, int, int]] = []
     dynamic: list[tuple[int, int]] = []

@@ -27,15 +27,15 @@ _SCOPES: Final = frozenset(
     {"DW_TAG_namespace", "DW_TAG_module", "DW_TAG_class_type", "DW_TAG_structure_type", "DW_TAG_union_type"}
 )
 _LANGUAGES_WITHOUT_SCOPES: Final = (0x1, 0x2, 0xC, 0x1D, 0x2C, 0x8001)
-"""C of all years, and assembly."""
+"""All versions of C, and assembly."""
 _NESTING: Final = _SCOPES | _TRANSPARENT | {"DW_TAG_subprogram"}
-"""Fortran and Rust define functions inside functions: looked through last, since it takes longest."""
+"""Fortran and Rust define functions inside functions: searched last, since it takes longest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inlined:
-    """A function whose code is part of another's: ``function``, called in line ``call_line`` of the function around
-    it (None where the compiler does not say)."""
+    """A function whose code is part of another's: ``function``, called in line ``call_line`` of the surrounding
+    function (None if the compiler does not say)."""
 
     function: str
     call_line: int | None
@@ -43,10 +43,10 @@ class Inlined:
 
 class InlineReader:
     """``at(address)``: the functions inlined at an address of one library, outermost first. Units of the debug
-    information are found once; what is asked again is remembered."""
+    information are found once; results are cached."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        """``stream``: the library, or its debug file. Raises ``NotElf`` for what is none, or without DWARF."""
+        """``stream``: the library or its debug file. Raises ``NotElf`` if it is not ELF, or has no DWARF."""
         try:
             elf = ELFFile(stream)
             if not elf.has_dwarf_info(strict=True):
@@ -60,7 +60,7 @@ class InlineReader:
         self._known: dict[int, tuple[Inlined, ...]] = {}
 
     def at(self, address: int) -> tuple[Inlined, ...]:
-        """Empty where nothing is inlined, and where the debug information does not cover ``address``."""
+        """Empty if nothing is inlined, or the debug information does not cover ``address``."""
         if address not in self._known:
             try:
                 self._known[address] = tuple(self._inlined(address))
@@ -81,7 +81,7 @@ class InlineReader:
                 yield Inlined(self._name(around), None if line is None else int(line.value))
 
     def _unit(self, address: int) -> CompileUnit | None:
-        """By the index, where the compiler wrote one; else all units are looked at, once."""
+        """By the index, if the compiler wrote one; otherwise all units are searched, once."""
         offset = self._index.cu_offset_at_addr(address) if self._index is not None else None
         if offset is not None:
             unit: CompileUnit = self._dwarf.get_CU_at(offset)
@@ -102,7 +102,7 @@ class InlineReader:
         return None
 
     def _inner(self, die: DIE, address: int) -> DIE | None:
-        """The next inlined function on the way to ``address``; blocks between are passed through."""
+        """The next inlined function towards ``address``; blocks in between are skipped."""
         for child in die.iter_children():
             if child.tag == "DW_TAG_inlined_subroutine" and self._holds(child, address):
                 return child
@@ -113,7 +113,7 @@ class InlineReader:
         return None
 
     def _name(self, die: DIE) -> str:
-        """The linkage name where there is one: it knows the namespace. Functions that exist only inline have none."""
+        """The linkage name if there is one: it includes the namespace. Functions that exist only inline have none."""
         named = None
         while True:
             for attribute in ("DW_AT_linkage_name", "DW_AT_MIPS_linkage_name"):
@@ -170,8 +170,8 @@ def _text(value: bytes | str) -> str:
 
 
 def open_inlines(source: MappedFile, link: str) -> InlineReader | None:
-    """From the library itself, else from its debug file; None where neither has debug information. ``link`` is the
-    debug file's name as the library says it."""
+    """From the library itself, otherwise from its debug file; None if neither has debug information. ``link`` is the
+    debug file's name according to the library."""
     with contextlib.suppress(NotElf):
         return InlineReader(source.stream)
     try:

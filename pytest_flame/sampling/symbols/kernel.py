@@ -22,7 +22,7 @@ _SETTINGS: Final = Path("/proc/sys/kernel")
 
 
 class KernelSymbols:
-    """Functions of the running kernel and its modules. ``reason`` says why there are none, ``fix`` what gives them."""
+    """Functions of the running kernel and its modules. ``reason`` says why there are none, ``fix`` how to get them."""
 
     def __init__(self, starts: Sequence[int], names: Sequence[str], reason: str = "", fix: str = "") -> None:
         self.starts = starts
@@ -32,7 +32,7 @@ class KernelSymbols:
 
     @classmethod
     def open(cls, path: Path = Path("/proc/kallsyms"), settings: Path = _SETTINGS) -> KernelSymbols:
-        """Those of the running kernel, as far as it shows them to this user."""
+        """The symbols of the running kernel, as far as it shows them to this user."""
         try:
             text = path.read_bytes()
         except OSError as e:
@@ -47,8 +47,8 @@ class KernelSymbols:
         return cls(starts, [without_clone(found[start].decode("utf-8", "replace")) for start in starts])
 
     def name(self, address: int) -> str:
-        """The function that ``address`` lies in; ``[unknown]`` where the kernel does not say: its addresses are others
-        at each boot, and no identity."""
+        """The function that contains ``address``; ``[unknown]`` if the kernel does not show it: its addresses change at
+        each boot and identify nothing."""
         i = bisect_right(self.starts, address) - 1
         return self._names[i] if i >= 0 else UNKNOWN
 

@@ -1,6 +1,6 @@
-"""A library as it lies in memory, put together as its file was: for one that was removed or replaced since.
+"""A library reconstructed from memory in the layout of its file: for one that has been removed or replaced.
 
-Loaded are its exported symbols and its call frame information, but no section headers: both are found by way of the
+Its exported symbols and its call frame information are loaded, but no section headers: both are found through the
 segments. The dynamic linker has made some of the addresses in them absolute (gABI, chapter 5: Dynamic Section).
 """
 
@@ -12,16 +12,16 @@ from typing import Final
 from pytest_flame.sampling.symbols.image import Image, NotElf, Read
 
 _SECTION_HEADERS: Final = ((0x28, 8), (0x3C, 4))
-"""Where the file header speaks of them: offset and size of e_shoff; e_shnum and e_shstrndx."""
+"""Where the file header refers to them: offset and size of e_shoff; e_shnum and e_shstrndx."""
 _ADDRESSES: Final = frozenset({3, 4, 5, 6, 7, 23, 0x6FFFFEF5, 0x6FFFFFF0})
-"""Dynamic tags that hold an address: PLTGOT, HASH, STRTAB, SYMTAB, RELA, JMPREL, GNU_HASH, VERSYM."""
+"""Dynamic tags that contain an address: PLTGOT, HASH, STRTAB, SYMTAB, RELA, JMPREL, GNU_HASH, VERSYM."""
 _TAG: Final = struct.Struct("<QQ")
 _MAX_BYTES: Final = 1 << 30
 
 
 def loaded_file(read: Read, base: int, image: Image) -> bytes:
     """``read`` reads memory at absolute addresses; ``base`` is where the file's first byte is mapped. Raises ``NotElf``
-    for what is too large, ``OSError`` where the memory is gone."""
+    if it is too large, ``OSError`` if the memory is gone."""
     size = max((s.file_offset + s.file_size for s in image.segments), default=0)
     if not 0 < size <= _MAX_BYTES:
         raise NotElf(f"{size} bytes of it are loaded")

@@ -1,4 +1,4 @@
-"""The file a library was really mapped from, and what there is to name its functions by.
+"""The file a library was really mapped from, and the sources of names for its functions.
 
 A path is only a claim: the file may have been replaced since, or belong to another container. The build-id in the
 process's memory decides; without one, the inode.
@@ -24,7 +24,7 @@ _VDSO_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class MappedFile:
-    """An open, verified ELF file (or the copy of one from memory). ``status`` is None for what is no file."""
+    """An open, verified ELF file (or the copy of one from memory). ``status`` is None if it is not a file."""
 
     stream: BinaryIO
     image: Image
@@ -33,7 +33,7 @@ class MappedFile:
 
 
 def open_mapped(mapping: Mapping, pid: int | str = "self") -> MappedFile:
-    """What is mapped there. Raises ``OSError`` or ``NotElf`` where it is gone, replaced, or no ELF file."""
+    """The mapped file. Raises ``OSError`` or ``NotElf`` if it is gone, replaced, or not an ELF file."""
     if mapping.path == "[vdso]":
         with Memory(pid) as memory:
             content = memory.read(mapping.start, min(mapping.end - mapping.start, _VDSO_BYTES))
@@ -44,7 +44,7 @@ def open_mapped(mapping: Mapping, pid: int | str = "self") -> MappedFile:
     mapped = mapped_image(mapping, pid)
     root = "" if pid == "self" else f"/proc/{pid}/root"
     reasons = []
-    # The second is the mapped file whatever has become of its name, for those who may follow it.
+    # The second is the mapped file whatever happened to its name, for those who may open it.
     for path in (f"{root}{mapping.path}", f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}"):
         try:
             source = open_file(Path(path))
@@ -63,7 +63,7 @@ def open_mapped(mapping: Mapping, pid: int | str = "self") -> MappedFile:
 
 
 def open_file(path: Path) -> MappedFile:
-    """The ELF file at ``path``, on trust. Raises ``OSError`` or ``NotElf``."""
+    """The ELF file at ``path``, unverified. Raises ``OSError`` or ``NotElf``."""
     stream = path.open("rb")
     try:
         image = read_image(lambda offset, size: os.pread(stream.fileno(), size, offset))
@@ -74,7 +74,7 @@ def open_file(path: Path) -> MappedFile:
 
 
 def mapped_image(mapping: Mapping, pid: int | str = "self") -> Image | None:
-    """What the image in memory says of itself; None where its header is not mapped or not readable."""
+    """What the image in memory says about itself; None if its header is not mapped or not readable."""
     base = mapping.base
     if base is None:
         return None
@@ -88,14 +88,14 @@ def mapped_image(mapping: Mapping, pid: int | str = "self") -> Image | None:
 def _same(source: MappedFile, mapping: Mapping, mapped: Image | None) -> bool:
     if mapped is not None and mapped.build_id is not None:
         return source.image.build_id == mapped.build_id
-    # No device: overlay file systems show another one in the maps than stat(2) does.
+    # Not the device: overlay file systems show a different one in the maps than stat(2) does.
     same_inode = source.status is not None and source.status.st_ino == mapping.inode
     return same_inode and (mapped is None or source.image == mapped)
 
 
 def describe(source: MappedFile, link: str) -> str:
-    """What an incomplete table was built from: the library's size (a stripped copy is smaller) and the debug files
-    there are, so that one that is installed later is noticed."""
+    """What an incomplete table was built from: the library's size (a stripped copy is smaller) and the existing debug
+    files, so that one installed later is noticed."""
     assert source.status is not None
     lines = [f"{source.status.st_size}"]
     for place in debug_candidates(source, link):
@@ -105,9 +105,9 @@ def describe(source: MappedFile, link: str) -> str:
 
 
 def debug_candidates(source: MappedFile, link: str) -> list[Path]:
-    """Existing files that may hold the symbols of the library, the most likely first. Unverified. ``link`` is the
-    name the library gives (GDB manual, "Debugging Information in Separate Files"). Nothing is downloaded; what
-    debuginfod has left in its cache is used."""
+    """Existing files that may contain the symbols of the library, the most likely first. Unverified. ``link`` is the
+    name the library gives (GDB manual, "Debugging Information in Separate Files"). Nothing is downloaded; debuginfod's
+    cache is used."""
     places: list[Path] = []
     build_id = source.image.build_id
     if build_id is not None and len(build_id) > 1:

@@ -28,7 +28,7 @@ class Mapping:
     deleted: bool = False
     """The file has been removed or replaced since it was mapped."""
     base: int | None = None
-    """Where the beginning of the file, its ELF header, is mapped by the same loading; None where it is not."""
+    """Where the beginning of the file, its ELF header, is mapped by the same loading; None if it is not."""
 
     @property
     def executable(self) -> bool:
@@ -43,7 +43,7 @@ class Mappings:
         self._starts = [m.start for m in self._all]
 
     def find(self, address: int) -> Mapping | None:
-        """The mapping that holds ``address``."""
+        """The mapping that contains ``address``."""
         i = bisect_right(self._starts, address) - 1
         return self._all[i] if i >= 0 and address < self._all[i].end else None
 
@@ -55,14 +55,14 @@ class Mappings:
 
 
 def read_mappings(pid: int | str = "self") -> Mappings:
-    """The mappings of a process as they are now. Raises ``OSError`` where the kernel does not show them."""
+    """The current mappings of a process. Raises ``OSError`` if the kernel does not show them."""
     return parse_mappings(os.fsdecode(Path(f"/proc/{pid}/maps").read_bytes()))
 
 
 def parse_mappings(text: str) -> Mappings:
     """``text`` as in ``/proc/PID/maps``."""
     mappings: list[Mapping] = []
-    # Of each file: where its header is mapped, and whether all since then began at the header, too.
+    # For each file: where its header is mapped, and whether all mappings since then began at the header, too.
     bases: dict[tuple[str, int, str], tuple[int, bool]] = {}
     for line in text.split("\n"):
         fields = line.split(maxsplit=5)

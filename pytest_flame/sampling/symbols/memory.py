@@ -1,4 +1,4 @@
-"""Bytes of a process's memory, of this one or another that may be read (``/proc/PID/mem``)."""
+"""Bytes of a process's memory, this one's or that of another readable process (``/proc/PID/mem``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 
 
 class Memory:
-    """Reads fail as ``OSError``, not as a fault, where nothing is mapped."""
+    """Reads fail with ``OSError``, not with a fault, where nothing is mapped."""
 
     def __init__(self, pid: int | str = "self") -> None:
         self._descriptor = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)

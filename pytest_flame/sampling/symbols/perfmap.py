@@ -1,4 +1,4 @@
-"""Names that just-in-time compilers write for their code: ``/tmp/perf-PID.map``, one function a line, ``START SIZE
+"""Names that just-in-time compilers write for their code: ``/tmp/perf-PID.map``, one function per line, ``START SIZE
 name`` in hexadecimal (Linux, tools/perf/Documentation/jit-interface.txt)."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pytest_flame.sampling.symbols.symbol_table import Symbol
 FOLDER: Final = Path("/tmp")
 _LINE: Final = re.compile(rb"^([0-9a-fA-F]{1,16})[ \t]+([0-9a-fA-F]{1,16})[ \t]+([^\n]+)$", re.MULTILINE)
 _PYTHON: Final = re.compile(r"(py::.+?):[^:]*")
-"""What CPython's own trampolines are called: the file is no part of a function's name."""
+"""Names of CPython's own trampolines: the file is not part of a function's name."""
 _MAX_BYTES: Final = 1 << 28
 
 
@@ -32,7 +32,7 @@ class PerfMap:
         self._starts: list[int] = []
 
     def find(self, address: int) -> Symbol | None:
-        """The newest function at ``address``: memory is used again. The file is read again when it has grown."""
+        """The newest function at ``address``, since memory is reused. The file is read again if it has grown."""
         found = self._find(address)
         if found is None and self._read():
             found = self._find(address)
@@ -43,7 +43,7 @@ class PerfMap:
         return self._symbols[i] if i >= 0 and address < self._symbols[i].end else None
 
     def _read(self) -> bool:
-        """Whether there was anything new. Anybody may write into /tmp: only the user's own file is believed."""
+        """Whether there was anything new. Anyone may write to /tmp: only the user's own file is trusted."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:

@@ -1,7 +1,7 @@
 """Names of the stubs through which one library calls another: ``memcpy@plt``.
 
 No symbol names them. A stub jumps to the address in a slot of the global offset table, and the relocation of that slot
-names the function; so the instructions are read, whatever linker wrote them and whatever section they are in.
+names the function; so the instructions are read, whichever linker wrote them and whichever section they are in.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LDR_MASK, _LDR_X17_X16 = 0xFFC003FF, 0xF9400211
 
 
 def stubs(elf: ELFFile) -> list[tuple[int, int, bytes]]:
-    """Start, end and name of each stub. Empty for other machines than x86-64 and aarch64."""
+    """Start, end and name of each stub. Empty for machines other than x86-64 and aarch64."""
     slots: dict[int, bytes] = {}
     found: list[tuple[int, int, bytes]] = []
     for name in SECTIONS:

@@ -40,16 +40,16 @@ class SymbolTable:
     function_starts: Sequence[int]
     function_ends: Sequence[int]
     origin: str
-    """Where the symbols are from: ``.symtab``, ``.dynsym``, ``.gnu_debugdata`` or the debug file's path."""
+    """The source of the symbols: ``.symtab``, ``.dynsym``, ``.gnu_debugdata`` or the debug file's path."""
     complete: bool
-    """Local functions are in it; otherwise it holds exported ones only, and a debug file may know more."""
+    """Whether it contains local functions; otherwise it has only exported ones, and a debug file may have more."""
     link: str = ""
-    """The debug file's name, as the library says it."""
+    """The debug file's name according to the library."""
     looked_at: str = ""
-    """What there was to build the table from, see ``mapped_files.describe``: where that changes, it is built again."""
+    """The sources of the table, see ``mapped_files.describe``: if they change, it is rebuilt."""
 
     def find(self, address: int) -> Symbol | None:
-        """The innermost symbol that holds ``address``. Never one that ended before it."""
+        """The innermost symbol that contains ``address``, never one that ended before it."""
         i = bisect_right(self.starts, address) - 1
         while i >= 0 and address >= self.ends[i]:
             i = self.parents[i] if self.parents[i] != NO_PARENT else -1
@@ -60,8 +60,8 @@ class SymbolTable:
         return Symbol(self.starts[i], self.ends[i], name.decode("utf-8", "replace"))
 
     def function_start(self, address: int) -> int:
-        """Where the nameless function around ``address`` starts; without call frame information, where the known
-        functions and symbols before it have ended. The same for all addresses of one nameless region."""
+        """The start of the unnamed function around ``address``; without call frame information, the end of the known
+        functions and symbols before it. The same for all addresses of one unnamed region."""
         i = bisect_right(self.function_starts, address) - 1
         if i < 0:
             before = 0

@@ -49,7 +49,7 @@ class _Module:
 
 
 class Symbolizer:
-    """Names addresses of the process ``pid``. Libraries are opened when their first address is asked for."""
+    """Names addresses of the process ``pid``. Libraries are opened when their first address is named."""
 
     def __init__(self, pid: int | str = "self", cache: SymbolCache | None = None) -> None:
         self._pid = pid
@@ -60,8 +60,8 @@ class Symbolizer:
         self._perf_map = PerfMap(pid)
 
     def name(self, mapping: Mapping, address: int) -> NativeName:
-        """The function that ``address`` lies in, an address inside ``mapping``. For a return address give one less:
-        the call may be its function's last instruction. What has no name is called by where it starts in its library,
+        """The function that contains ``address``, an address inside ``mapping``. For a return address pass one less:
+        the call may be its function's last instruction. A function without a name is named by its start in its library,
         ``[0x1f2e0]``: the same in every process that loads the same build."""
         key = mapping, address
         found = self._names.get(key)
@@ -70,8 +70,7 @@ class Symbolizer:
         return found
 
     def name_in_file(self, path: str, linked: int) -> NativeName:
-        """As ``name``, for a library that is not mapped any more, by the address its file counts: its file is taken on
-        trust."""
+        """As ``name``, for a library that is no longer mapped, by its file's address: the file is not verified."""
         library, key = library_name(path), (path, "", 0, None)
         if key not in self._modules:
             try:
@@ -84,8 +83,8 @@ class Symbolizer:
         return _in_table(library, table, linked) if table is not None else NativeName(library, f"[{linked:#x}]", 0)
 
     def frames(self, mapping: Mapping, address: int) -> tuple[NativeName, ...]:
-        """As ``name``, followed by the functions the compiler copied to that place, outermost first, where the library
-        or its debug file says so. Takes seconds for the first address in a large library."""
+        """As ``name``, followed by the functions inlined at that place, outermost first, if the library or its debug
+        file has that information. Takes seconds for the first address in a large library."""
         outer, linked = self.name(mapping, address), self.linked_address(mapping, address)
         reader = None if linked is None else self._inline_reader(mapping)
         if reader is None or linked is None:
@@ -93,12 +92,12 @@ class Symbolizer:
         return (outer, *(NativeName(outer.library, found.function, outer.offset) for found in reader.at(linked)))
 
     def table(self, mapping: Mapping) -> SymbolTable | None:
-        """All symbols of the library that is mapped there; None where there are none."""
+        """All symbols of the library that is mapped there; None if there are none."""
         return self._module(mapping).table
 
     def linked_address(self, mapping: Mapping, address: int) -> int | None:
-        """``address`` as the library's file counts it: what readelf, addr2line and a debugger show for the file. None
-        for memory that belongs to no library."""
+        """The address in the library's file: what readelf, addr2line and a debugger show for the file. None for memory
+        that belongs to no library."""
         image = self._module(mapping).image
         return None if image is None else image.address(mapping.file_offset + address - mapping.start)
 
@@ -149,8 +148,8 @@ class Symbolizer:
 def _in_table(library: str, table: SymbolTable, linked: int) -> NativeName:
     symbol, start = table.find(linked), table.function_start(linked)
     if symbol is None and linked == start:
-        # Unwinders look one byte before a return address; where a signal handler returns to has no call before it, so
-        # its call frame information starts one byte early.
+        # Unwinders look up the byte before a return address; a signal handler's return address has no call before it,
+        # so its call frame information starts one byte early.
         symbol = table.find(linked + 1)
     if symbol is not None:
         return NativeName(library, demangle(symbol.name), max(0, linked - symbol.start))
@@ -162,8 +161,8 @@ def _loading(mapping: Mapping) -> _Loading:
 
 
 def library_name(path: str) -> str:
-    """The file's name, as it stands before the colon. What is no shared library (the interpreter itself) is put in
-    brackets, so that nobody takes it for a Python module."""
+    """The file's name, as before the colon. Anything but a shared library (the interpreter itself) is put in brackets,
+    so that it cannot be mistaken for a Python module."""
     if not path:
         return "[anonymous]"
     name = PurePosixPath(path).name.replace(":", ".")

@@ -1,4 +1,4 @@
-"""The functions of a mapped file: from the cache, or built and put there."""
+"""The functions of a mapped file: from the cache, or built and cached."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_flame.sampling.symbols.symbol_table import SymbolTable
 
 
 def read_table(source: MappedFile, cache: SymbolCache) -> SymbolTable:
-    """The functions of ``source``: from the cache, or built and put there. Raises ``NotElf``."""
+    """The functions of ``source``: from the cache, or built and cached. Raises ``NotElf``."""
     if source.status is None or source.path is None:
         return _built(source)
     key = key_of(source.image.build_id, source.status)
@@ -20,8 +20,8 @@ def read_table(source: MappedFile, cache: SymbolCache) -> SymbolTable:
 
 
 def _built(source: MappedFile) -> SymbolTable:
-    # Here, and not above: importing pyelftools takes longer than everything that is done with cached tables. No numpy:
-    # the process that is named may be the measured one, and OpenBLAS starts threads.
+    # Imported here: importing pyelftools takes longer than everything done with cached tables. No numpy: this may be
+    # the measured process, and OpenBLAS starts threads.
     from pytest_flame.sampling.symbols.build import build_table
 
     return build_table(source)
