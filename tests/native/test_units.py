@@ -14,7 +14,7 @@ import pytest
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "native"
-PROGRAMS = sorted(HERE.glob("*.c"))
+PROGRAMS = sorted(HERE.glob("*/*.c"))
 SANITIZERS = "-fsanitize=address,undefined"
 FLAGS = ["-std=gnu17", "-g", "-O1", "-pthread", "-Wall", "-Wextra", SANITIZERS, "-fno-sanitize-recover=all"]
 
@@ -37,13 +37,13 @@ def compiler(tmp_path_factory: pytest.TempPathFactory) -> str:
     pytest.skip(reason)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_unit(program: Path, compiler: str, tmp_path: Path) -> None:
-    named = re.search(r"Built with: ([\w. ]+?) *\*/", program.read_text(encoding="utf-8"))
+    named = re.search(r"Built with: ([\w./ ]+?) *\*/", program.read_text(encoding="utf-8"))
     assert named, f"{program} does not say which sources it is built with"
     sources = [str(NATIVE / name) for name in named[1].split()]
     built = tmp_path / program.stem
-    headers = [f"-I{NATIVE}", f"-I{sysconfig.get_path('include')}"]
+    headers = [f"-I{NATIVE}", f"-I{HERE}", f"-I{sysconfig.get_path('include')}"]
     subprocess.run([compiler, *FLAGS, *headers, str(program), *sources, "-o", str(built)], check=True)
     clean = {name: value for name, value in os.environ.items() if not name.endswith("SAN_OPTIONS")}
     clean.pop("LD_PRELOAD", None)
