@@ -13,7 +13,7 @@
 #include "events/timer.h"
 #include "flame_sampler.h"
 #include "python/frames.h"
-#include "stacks/merge.h"
+#include "sampler/merge.h"
 #include "stacks/stack_table.h"
 
 enum { ERROR_BYTES = 512 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stacks/merge.h"
+#include "sampler/merge.h"
 #include "unwind/unwind.h"
 
 enum { CACHE_LINE = 64, CODE_STEP = 16 }; /* functions and linkage stubs start at multiples of it */
