@@ -77,8 +77,8 @@ enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
  * threads that never came back from the kernel. */
 enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1, FLAME_CODE_IN_KERNEL = 2 };
 
-/* The layout of an interpreter of this version (PY_VERSION_HEX), 0 for the running one. `table` is the interpreter's own
- * table of offsets, which from 3.13 on is at its `_PyRuntime`; NULL where it has none, and for the running one's.
+/* The layout of an interpreter of this version (PY_VERSION_HEX), 0 for the running one. `table` is the interpreter's
+ * own table of offsets, which from 3.13 on is at its `_PyRuntime`; NULL where it has none, and for the running one's.
  * -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
 int flame_read_layout(uint32_t version, const uint64_t *table, flame_layout *layout, char *error, uint32_t error_bytes);
 
