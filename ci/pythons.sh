@@ -15,7 +15,7 @@ VERSIONS="3.13 3.14 3.15"
 # The mirror that apt uses here; another system has to name one.
 MIRROR=${FLAME_DEBIAN:-$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -v security | head -n 1)}
 CHROOT=${FLAME_PYTHONS:-${XDG_CACHE_HOME:-$HOME/.cache}/pytest-flame/debian-$SUITE}
-TESTS=tests/sampling
+TESTS="tests/native tests/sampling"
 PACKAGES=ca-certificates,gcc,git,libc6-dev,libffi-dev
 for version in $VERSIONS; do
     PACKAGES=$PACKAGES,python$version,python$version-dev,python$version-venv

@@ -1,6 +1,7 @@
 /* The sampler's whole interface: included by the C sources and read by cffi as its declarations, so there is
- * one copy. No preprocessor lines here; <stdint.h> comes first. Functions that can fail return 0 or -errno and
- * leave a sentence in flame_error(). */
+ * one copy. No preprocessor lines here but this one; <stdint.h> comes first. Functions that can fail return 0 or
+ * -errno and leave a sentence in flame_error(). */
+#pragma once
 
 /* Where one CPython minor version keeps what the walker reads: byte offsets into the named structure. Up to 3.12 the
  * runs of the eval loop are chained by C structures, `cframe`; from 3.12 on each begins with a frame of the loop's own,
@@ -13,6 +14,7 @@ typedef struct {
     uint32_t frame_code, frame_previous, frame_instr, frame_is_entry, frame_owner;
     uint32_t code_qualname, code_filename, code_linetable, code_firstlineno, code_adaptive, code_firsttraceable;
     uint32_t chunk_previous, chunk_size;
+    uint32_t object_type;
     uint32_t bytes_size, bytes_data;
     uint32_t str_length, str_state, str_ascii_data, str_compact_data;
     uint32_t fault; /* 0; 1 makes the walk name each leaf's caller wrongly, to show that the truth check notices */
@@ -75,9 +77,10 @@ enum { FLAME_ROOT_CUT = 0, FLAME_ROOT_UNCUT = 1 };
  * threads that never came back from the kernel. */
 enum { FLAME_CODE_NATIVE_THREAD = 0, FLAME_CODE_TRUNCATED = 1, FLAME_CODE_IN_KERNEL = 2 };
 
-/* The layout of the running interpreter; `table` is its own table of offsets (from 3.13 on), NULL for where that is.
+/* The layout of an interpreter of this version (PY_VERSION_HEX), 0 for the running one. `table` is the interpreter's
+ * own table of offsets, which from 3.13 on is at its `_PyRuntime`; NULL where it has none, and for the running one's.
  * -ENOTSUP: none that can be trusted; `error` then holds a sentence. */
-int flame_read_layout(const uint64_t *table, flame_layout *layout, char *error, uint32_t error_bytes);
+int flame_read_layout(uint32_t version, const uint64_t *table, flame_layout *layout, char *error, uint32_t error_bytes);
 
 /* NULL when memory or safe reading of the own process is refused; `error` then holds a sentence. */
 flame_sampler *flame_new(const flame_layout *layout, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes,

@@ -28,14 +28,15 @@ from cffi import FFI
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "native"
 SOURCES = (
-    "memory.c",
-    "modules.c",
-    "eh_frame.c",
-    "call_frames.c",
-    "unwind_table.c",
-    "dwarf_expression.c",
-    "unwind.c",
-    "process.c",
+    "process/memory.c",
+    "process/process.c",
+    "unwind/call_frames.c",
+    "unwind/dwarf_expression.c",
+    "unwind/eh_frame.c",
+    "unwind/modules.c",
+    "unwind/stack_view.c",
+    "unwind/unwind.c",
+    "unwind/unwind_table.c",
 )
 LIKE_A_LIBRARY = 0.999
 AT_THE_ROOT = 0.98
@@ -75,8 +76,8 @@ class Witness:
     def __init__(self, folder: Path, *options: str) -> None:
         library = folder / "unwind_witness.so"
         compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")[:1]
-        command = [*compiler, "-std=gnu17", "-O2", "-shared", "-fPIC", "-pthread", *options, "-o", str(library)]
-        command += [str(HERE / "unwind_witness.c"), *(str(NATIVE / name) for name in SOURCES)]
+        command = [*compiler, "-std=gnu17", "-O2", "-shared", "-fPIC", "-pthread", f"-I{NATIVE}", *options]
+        command += ["-o", str(library), str(HERE / "unwind_witness.c"), *(str(NATIVE / name) for name in SOURCES)]
         with_libunwind = subprocess.run([*command, "-DWITH_LIBUNWIND", "-lunwind"], capture_output=True, check=False)
         self.has_libunwind = with_libunwind.returncode == 0
         if not self.has_libunwind:

@@ -1,8 +1,7 @@
 /* Interrupts the program many times a second and walks its native stack three ways at the same instruction: with the
  * sampler's tables, with libgcc's _Unwind_Backtrace() and, where it is installed, with libunwind. Counts what agrees.
  * A guessed caller is put to the proof: the word that was taken for the return address is replaced by a stub's address,
- * and the function has to return there. Built by unwind_truth.py together with
- * native/{memory,modules,eh_frame,dwarf_expression,unwind}.c. */
+ * and the function has to return there. Built by unwind_truth.py together with native/unwind/. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -19,8 +18,8 @@
 #include <libunwind.h>
 #endif
 
-#include "../../native/flame_sampler.h"
-#include "../../native/native_frames.h"
+#include "flame_sampler.h"
+#include "unwind/unwind.h"
 
 enum { MAX_SAMPLES = 200000, KEPT_DIFFERENCES = 16, KEPT_FRAMES = 256 };
 
@@ -160,7 +159,7 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     registers r = registers_of(context);
     if (counts.samples < MAX_SAMPLES && map && !follow_proof(&r)) {
         uint64_t start = now_ns();
-        walk_end end = walk_native(&ours, map, &r, NULL, 0, false);
+        walk_end end = walk_native(&ours, map, &r, own_stack_view(r.value[SP]), NULL, 0, false);
         uint64_t between = now_ns();
         bool guessed = false;
         for (uint32_t i = 0; i < ours.depth; i++) guessed |= ours.frames[i].guessed;

@@ -224,7 +224,7 @@ class NativeSampler:
 
     def _layout(self) -> Any:
         layout, error = self._ffi.new("flame_layout *"), self._ffi.new("char[512]")
-        if self._lib.flame_read_layout(self._ffi.NULL, layout, error, 512):
+        if self._lib.flame_read_layout(0, self._ffi.NULL, layout, error, 512):
             raise SamplerUnavailable(
                 f"pytest-flame cannot read the frames of this CPython {platform.python_version()}",
                 why=self._ffi.string(error).decode(),

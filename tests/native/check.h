@@ -1,10 +1,13 @@
-/* What the unit tests of the C sources share. A test is a program: it ends with status 0, or says what did not hold. */
+/* What the unit tests of the C sources share. A test is a program: it ends with status 0, or says what did not hold;
+ * or with SKIPPED, and says why. */
 #ifndef FLAME_CHECK_H
 #define FLAME_CHECK_H
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { SKIPPED = 77 };
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \

@@ -1,4 +1,5 @@
-"""Where the interpreter keeps its frames: read from its own table, and refused whenever anything does not fit."""
+"""Where an interpreter keeps its frames: from its version's row and its own table, refused whenever anything does not
+fit."""
 
 from __future__ import annotations
 
@@ -10,19 +11,23 @@ import pytest
 from sampled import TIMER
 
 from pytest_flame.errors import SamplerUnavailable
-from pytest_flame.sampling.native import NativeSampler, c_module
+from pytest_flame.sampling.native import PYTHONS, NativeSampler, c_module
 
 FREE_THREADED_WORD, VERSION_WORD, WORDS = 2, 1, 128
 own_table = pytest.mark.skipif(sys.version_info < (3, 13), reason="CPython has a table of offsets from 3.13 on")
 
 
-def read_layout(table: Any = None) -> Any:
-    """The layout, or the sentence that refuses it."""
+def read_layout(table: Any = None, version: int = 0) -> Any:
+    """The layout, or the sentence that refuses it; without a version that of this interpreter."""
     module = c_module()
     layout, error = module.ffi.new("flame_layout *"), module.ffi.new("char[512]")
-    if module.lib.flame_read_layout(module.ffi.NULL if table is None else table, layout, error, 512):
+    if module.lib.flame_read_layout(version, module.ffi.NULL if table is None else table, layout, error, 512):
         return module.ffi.string(error).decode()
     return layout
+
+
+def of_minor(minor: int) -> int:
+    return 3 << 24 | minor << 16 | 0xF0
 
 
 def copied_table() -> Any:
@@ -33,6 +38,19 @@ def copied_table() -> Any:
 
 def test_the_layout_is_that_of_the_running_version() -> None:
     assert read_layout().version == sys.hexversion >> 16
+
+
+def test_there_is_a_row_for_each_supported_version_and_for_no_other() -> None:
+    refusals = {minor: str(read_layout(version=of_minor(minor))) for minor in range(8, 20)}
+    assert tuple(f"3.{minor}" for minor, refused in refusals.items() if "is not known" not in refused) == PYTHONS
+    assert refusals[19] == "where CPython 3.19 keeps its frames is not known"
+
+
+def test_a_version_that_has_a_table_is_refused_without_one() -> None:
+    for minor in (11, 12):
+        assert read_layout(version=of_minor(minor)).version == of_minor(minor) >> 16
+    for minor in (13, 14, 15):
+        assert read_layout(version=of_minor(minor)) == "the interpreter has no table of debugging offsets"
 
 
 SHIFTED = (
@@ -69,18 +87,12 @@ def test_a_free_threaded_interpreter_is_refused() -> None:
 
 
 @own_table
-@pytest.mark.parametrize("version", [0x030C00F0, 0x031000F0])
-def test_a_version_without_a_decoder_is_refused(version: int) -> None:
+@pytest.mark.parametrize("minor", [12, 13, 14, 15, 16])
+def test_a_table_of_another_minor_version_is_refused(minor: int) -> None:
     table = copied_table()
-    table[VERSION_WORD] = version
-    assert "no decoder" in read_layout(table)
-
-
-@own_table
-def test_a_table_of_another_minor_version_is_refused() -> None:
-    table = copied_table()
-    table[VERSION_WORD] = 0x030D00F0 if sys.version_info[:2] != (3, 13) else 0x030E00F0
-    assert "built for another CPython" in read_layout(table)
+    table[VERSION_WORD] = of_minor(minor)
+    refused = read_layout(table)
+    assert minor == sys.version_info.minor or "is that of another version" in refused
 
 
 @own_table
