@@ -85,8 +85,8 @@ def change(base_cost: float, head_cost: float) -> str:
 def duration_interval(low_cost: float, high_cost: float) -> str:
     """``[+1.50, +1.74] ms``, both ends in one unit."""
     larger = max(abs(low_cost), abs(high_cost))
-    if not math.isfinite(larger):
-        return _UNKNOWN
+    if not (math.isfinite(low_cost) and math.isfinite(high_cost)):
+        return "interval unknown"
     scale, unit = _unit(larger)
     low, high = (_signed(end / scale, _decimals(larger, scale)) for end in (low_cost, high_cost))
     return f"[{low}, {high}] {unit}"
@@ -144,15 +144,22 @@ def ticks(total: int, most: int = 8) -> list[tuple[float, str]]:
     if total <= 0:
         return []
     scale, unit = _unit(total)
+    counted = amount().noun
     least = total / scale / most
     power = 10.0 ** math.floor(math.log10(least))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
     marks = [i * step for i in range(int(total / scale / step * (1 + 1e-9)) + 1)]
-    return [(mark * scale, f"{_trimmed(mark)} {unit}" if mark else "0") for mark in marks]
+    return [
+        (mark * scale, f"{_trimmed(mark)} {_unit(mark * scale)[1] if counted else unit}" if mark else "0")
+        for mark in marks
+    ]
 
 
 def _trimmed(value: float) -> str:
-    return f"{value:,.6g}" if amount().noun else f"{value:.6g}"
+    """At most six digits, without zeros behind the point and without an exponent."""
+    value = float(f"{value:.6g}")
+    text = f"{value:,.6f}" if amount().noun else f"{value:.6f}"
+    return text.rstrip("0").removesuffix(".")
 
 
 def _unit(ps: float) -> tuple[int, str]:
