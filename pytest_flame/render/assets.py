@@ -1,4 +1,4 @@
-"""The report page's style and script, and the hashes that allow them."""
+"""Styles and scripts of pages and pictures, and the hashes that allow them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any, Final
@@ -17,18 +18,19 @@ from pytest_flame.render import homes
 from pytest_flame.render.colour import DARK, LIGHT, SATURATION, Colour, Palette
 
 STYLES: Final = ("report.css", "viewer.css")
+CORE: Final = ("core/tree.js", "core/units.js", "core/names.js", "core/changes.js", "core/search.js")
+"""What page and interactive SVG share: the rules of ``layout``, ``units``, ``names`` and ``picture`` as scripts."""
 SCRIPTS: Final = (
     "overview.js",
+    *CORE,
     "viewer/inflate.js",
-    "viewer/tree.js",
+    "viewer/reshaped.js",
     "viewer/data.js",
-    "viewer/words.js",
     "viewer/paint.js",
     "viewer/facts.js",
     "viewer/dom.js",
     "viewer/graph.js",
     "viewer/pane.js",
-    "viewer/search.js",
     "viewer/address.js",
     "viewer/functions.js",
     "viewer/source.js",
@@ -37,34 +39,47 @@ SCRIPTS: Final = (
     "viewer/page.js",
 )
 """In order of concatenation: one script, so that one hash allows it."""
+_COMMENT: Final = re.compile(r"^[ ]*(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)\n", re.MULTILINE)
+"""On separate lines. No text in the scripts spans lines."""
+_MARGIN: Final = re.compile(r"^[ ]+", re.MULTILINE)
 
 
 def script() -> Markup:
-    """In its own scope."""
-    return Markup('"use strict";\n(() => {\n') + _bundle(SCRIPTS) + Markup("})();\n")
+    return scoped(SCRIPTS)
+
+
+def scoped(names: Iterable[str]) -> Markup:
+    """These files as one script in its own scope, without comments and indentation."""
+    lean = _MARGIN.sub("", _COMMENT.sub("", bundle(names)))
+    return Markup(f'"use strict";\n(() => {{\n{lean}}})();\n')
 
 
 def style() -> Markup:
-    return _bundle(STYLES)
+    return bundle(STYLES)
 
 
 def settings(links: Links) -> dict[str, Any]:
     """What the script needs to know of how the pictures are drawn."""
     return {
         "saturation": SATURATION,
-        "palettes": {"light": _palette("light", LIGHT), "dark": _palette("dark", DARK)},
+        "palettes": {"light": _with_homes("light", LIGHT), "dark": _with_homes("dark", DARK)},
         "links": dataclasses.asdict(links),
     }
 
 
-def _palette(name: str, palette: Palette) -> dict[str, Any]:
+def _with_homes(name: str, colours: Palette) -> dict[str, Any]:
+    return {**palette(colours), "homes": {home.value: _hex(fill) for home, fill in homes.COLOURS[name].items()}}
+
+
+def palette(colours: Palette) -> dict[str, Any]:
+    """A palette's fields as scripts mix them, ``#rrggbb``."""
+
     def plain(value: Colour | tuple[Colour, ...]) -> str | list[str]:
         if isinstance(value, tuple):
             return [_hex(one) for one in value]
         return _hex(value)
 
-    fields = {field: plain(getattr(palette, field)) for field in Palette.__slots__}
-    return {**fields, "homes": {home.value: _hex(fill) for home, fill in homes.COLOURS[name].items()}}
+    return {field: plain(getattr(colours, field)) for field in Palette.__slots__}
 
 
 def _hex(colour: Colour) -> str:
@@ -76,7 +91,8 @@ def inert_json(value: Any) -> Markup:
     return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _bundle(names: Iterable[str]) -> Markup:
+def bundle(names: Iterable[str]) -> Markup:
+    """These files of ``templates``, one after the other."""
     folder = files("pytest_flame.render").joinpath("templates")
     return Markup("".join(folder.joinpath(*name.split("/")).read_text(encoding="utf-8") for name in names))
 

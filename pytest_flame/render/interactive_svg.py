@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
 from typing import Any, Final
 
 from pytest_flame.model import Frame, FrameKind
-from pytest_flame.render import colour, svg, units
-from pytest_flame.render.colour import DARK, LIGHT, Colour, Palette
+from pytest_flame.render import assets, colour, svg, units
+from pytest_flame.render.colour import DARK, LIGHT, Palette
 from pytest_flame.render.layout import Layout, Width, lay_out
 from pytest_flame.render.legend import FONT as SMALL
 from pytest_flame.render.legend import legend
@@ -26,7 +25,14 @@ MAX_BOXES: Final = 20_000
 
 _THINNEST: Final = 1e-5
 _TOOLBAR: Final = 34
-_SCRIPTS: Final = ("model.js", "draw.js", "act.js")
+_STYLES: Final = ("interactive_svg/style.css",)
+SCRIPTS: Final = (
+    *assets.CORE,
+    "interactive_svg/ruler.js",
+    "interactive_svg/model.js",
+    "interactive_svg/draw.js",
+    "interactive_svg/act.js",
+)
 _EXACT: Final = 2**53
 """Largest exact integer in a script."""
 
@@ -45,7 +51,7 @@ def interactive_svg(picture: Picture) -> str:
         LIGHT,
         below + drawing.footer_height,
         [
-            f"<style>{_asset('style.css')}</style>",
+            f"<style>{assets.bundle(_STYLES)}</style>",
             drawing.definitions,
             drawing.header,
             f'<g id="toolbar" transform="translate({svg.MARGIN} {drawing.header_height})">'
@@ -54,7 +60,7 @@ def interactive_svg(picture: Picture) -> str:
             f'<g id="footer" transform="translate({svg.MARGIN} {below})" font-size="{SMALL}">'
             f'<g class="light">{drawing.legend}</g><g class="dark" display="none">{dark}</g>{drawing.captions}</g>',
             f'<script type="application/json" id="data">{_inert(data)}</script>',
-            f"<script><![CDATA[\n(() => {{\n{''.join(map(_asset, _SCRIPTS))}}})();\n]]></script>",
+            f"<script><![CDATA[\n{assets.scoped(SCRIPTS)}]]></script>",
         ],
     )
 
@@ -80,14 +86,13 @@ def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
         "view": picture.width.name.lower() if picture.differential else "max",
         "amount": units.plain(picture.metric),
         "step": step,
-        "whole": picture.whole / step,
+        "whole": picture.whole,
         "wholeName": picture.whole_name,
         "saturation": colour.SATURATION,
         "names": [frame_name(frame) for frame in frames],
         "tail": [_tail(frame) for frame in frames],
         **_known(picture, frames),
         **_columns(picture, layout, used, step),
-        "levels": layout.levels,
         "calls": folded.repeats,
         "notes": svg.captions(picture, folded)[1:],
         "width": svg.WIDTH,
@@ -97,8 +102,8 @@ def _data(picture: Picture, top: int, footer_height: int) -> Mapping[str, Any]:
         "top": top,
         "footerHeight": footer_height,
         "toolbarHeight": _TOOLBAR,
-        "light": _palette(LIGHT),
-        "dark": _palette(DARK),
+        "light": _colours(LIGHT),
+        "dark": _colours(DARK),
     }
 
 
@@ -144,31 +149,12 @@ def _steps(cost: int, step: int) -> int:
     return -(-cost // step)
 
 
-def _palette(palette: Palette) -> dict[str, Any]:
-    def rgb(shade: Colour) -> list[int]:
-        return [shade.red, shade.green, shade.blue]
-
-    return {
-        "paper": rgb(palette.paper),
-        "ink": rgb(palette.ink),
-        "quiet": rgb(palette.quiet),
-        "grey": rgb(palette.grey),
-        "paleRed": rgb(palette.pale_red),
-        "red": rgb(palette.red),
-        "ownRed": rgb(palette.own_red),
-        "paleBlue": rgb(palette.pale_blue),
-        "blue": rgb(palette.blue),
-        "ownBlue": rgb(palette.own_blue),
-        "tones": [rgb(shade) for shade in (*palette.modules, palette.native, palette.kernel)],
-        "match": rgb(palette.match),
-    }
+def _colours(palette: Palette) -> dict[str, Any]:
+    colours = assets.palette(palette)
+    return {**colours, "tones": [*colours["modules"], colours["native"], colours["kernel"]]}
 
 
 def _inert(data: Mapping[str, Any]) -> str:
     """JSON without markup, whatever its (printable) strings contain."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _asset(name: str) -> str:
-    return files("pytest_flame.render").joinpath("templates", "interactive_svg", name).read_text(encoding="utf-8")

@@ -17,7 +17,8 @@ from pytest_flame.render import colour, units, words
 from pytest_flame.render.colour import LIGHT, Colour, Palette
 from pytest_flame.render.drawn import tree_of_both
 from pytest_flame.render.layout import Box, Tree, Width, build_tree
-from pytest_flame.render.text import fit, frame_name, printable
+from pytest_flame.render.names import fit
+from pytest_flame.render.text import frame_name, printable
 
 CULPRIT: Final = "◆"
 _CULPRITS_NAMED: Final = 3

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from pytest_flame.model import Judgement, Metric, Profile
+from pytest_flame.model import Frame, Judgement, Metric, Profile
 from pytest_flame.render import units
 from pytest_flame.render.colour import LIGHT, WHITE, Palette
 from pytest_flame.render.layout import MAX_BOXES, Box, Layout, Width, lay_out
 from pytest_flame.render.legend import FONT as SMALL
 from pytest_flame.render.legend import legend
+from pytest_flame.render.names import fit, fit_complete
 from pytest_flame.render.picture import (
     CULPRIT,
     Face,
@@ -29,7 +30,7 @@ from pytest_flame.render.picture import (
     tooltip,
 )
 from pytest_flame.render.recursion import FoldedLayout, fold_recursion
-from pytest_flame.render.text import cells, fit, fit_start, fit_tail, frame_name, printable
+from pytest_flame.render.text import cells, fit_start, fit_tail, printable
 
 WIDTH: Final = 1000
 MARGIN: Final = 12
@@ -46,6 +47,8 @@ _TALLEST: Final = 1600
 _THINNEST_ROW: Final = 2
 _TEXT_ROW: Final = 14
 _THINNEST: Final = 0.3 / INNER
+_FEWEST_COLUMNS: Final = 3
+"""Of a box that bears a name."""
 
 
 def static_svg(picture: Picture, *, palette: Palette = LIGHT, header: bool = True, prefix: str = "") -> str:
@@ -256,7 +259,7 @@ def _over(box: Box, look: Face, palette: Palette, hatch: str, row: int, total: i
         )
     if row < _TEXT_ROW:
         return
-    text = label(box, look, int((width - 2 * PADDING) / COLUMN))
+    text = label(box.frame, look, int((width - 2 * PADDING) / COLUMN))
     if text:
         weight = ' font-weight="bold"' if look.culprit else ""
         yield f'<text x="{px(x + PADDING)}" y="13"{weight}>{content(text)}</text>'
@@ -264,18 +267,28 @@ def _over(box: Box, look: Face, palette: Palette, hatch: str, row: int, total: i
         yield f'<text x="{px(x + 1)}" y="12" font-size="9">{look.mark}</text>'
 
 
-def label(box: Box, look: Face, room: int) -> str:
-    """The label of a box of ``room`` columns: marks, name, the change in figures, as far as they fit."""
+def label(frame: Frame, look: Face, room: int) -> str:
+    """The label of a box of ``room`` columns: marks, the change in figures, the name, nested calls.
+
+    The figures are dropped before any part of the qualified name; if no name fits, only the marks are left.
+    """
     times = f"×{look.calls}" if look.calls > 1 else ""
-    if not look.mark and not look.culprit and not times:
-        return fit(box.frame, room) if room >= 3 else ""
-    sign = "" if look.change.startswith(look.mark) else look.mark
-    whole = _spaced(CULPRIT if look.culprit else "", sign, look.change, frame_name(box.frame), times)
-    if cells(whole) <= room:
-        return whole
-    mark = _spaced(CULPRIT if look.culprit else "", look.mark, times)
-    name = fit(box.frame, room - cells(mark) - 1)
-    return f"{mark} {name}" if name else mark if cells(mark) <= room else ""
+    culprit = CULPRIT if look.culprit else ""
+    marks = _spaced(culprit, look.mark)
+    if not marks and not times:
+        return fit(frame, room) if room >= _FEWEST_COLUMNS else ""
+    figures = _spaced(culprit, "" if look.change.startswith(look.mark) else look.mark, look.change)
+    if name := fit_complete(frame, room - _beside(figures, times)):
+        return _spaced(figures, name, times)
+    if name := fit(frame, room - _beside(marks, times)):
+        return _spaced(marks, name, times)
+    alone = _spaced(marks, times)
+    return alone if cells(alone) <= room else ""
+
+
+def _beside(*parts: str) -> int:
+    """Columns that they and the blanks between them and a name take."""
+    return sum(cells(part) + 1 for part in parts if part)
 
 
 def _spaced(*parts: str) -> str:

@@ -13,8 +13,9 @@ from pytest_flame.model import Judgement
 from pytest_flame.render import units
 from pytest_flame.render.layout import Tree
 from pytest_flame.render.lines import Line, Markup
+from pytest_flame.render.names import fit
 from pytest_flame.render.picture import CULPRIT, Picture, culprit_nodes, differential_picture
-from pytest_flame.render.text import cells, fit
+from pytest_flame.render.text import cells
 
 WIDTH: Final = 80
 MOST: Final = 12

@@ -16,6 +16,7 @@ ELLIPSIS: Final = "…"
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]"
 )
+_MARKS: Final = frozenset(("Mn", "Me"))
 _WIDE: Final = frozenset("WF")
 _SHORTEST_CUT: Final = 4
 
@@ -48,22 +49,6 @@ def frame_name(frame: Frame) -> str:
     return printable(frame.name if frame.qualname else frame.module)
 
 
-def fit(frame: Frame, room: int) -> str:
-    """The frame's name in at most ``room`` columns, keeping its tail: the function distinguishes frames.
-
-    Empty if no readable piece would be left.
-    """
-    name, qualname = frame_name(frame), printable(frame.qualname or frame.module)
-    if cells(name) <= room:
-        return name
-    parts = qualname.split(".")
-    for start in range(len(parts)):
-        tail = ELLIPSIS + ".".join(parts[start:])
-        if cells(tail) <= room:
-            return tail
-    return fit_tail(qualname, room)
-
-
 def fit_tail(text: str, room: int) -> str:
     """The end of ``text`` in at most ``room`` columns, with an ellipsis if it was cut."""
     if cells(text) <= room:
@@ -93,7 +78,7 @@ def fit_start(text: str, room: int) -> str:
 
 
 def _cell(character: str) -> int:
-    if unicodedata.combining(character):
+    if unicodedata.category(character) in _MARKS:
         return 0
     return 2 if unicodedata.east_asian_width(character) in _WIDE else 1
 

@@ -53,14 +53,14 @@ def cost_interval(metric: Metric, low: float, high: float) -> str:
     """``[+1.50, +1.74] ms``, both ends in one unit."""
     larger = max(abs(low), abs(high))
     if not math.isfinite(larger):
-        return _UNKNOWN
+        return "interval unknown"
     scale, unit = _unit(metric, larger)
     ends = [_signed(metric, end / scale, _decimals(metric, larger, scale)) for end in (low, high)]
     return f"[{ends[0]}, {ends[1]}] {unit}"
 
 
 def plain(metric: Metric) -> dict[str, str | int]:
-    """What a script needs to know to write costs; of times, which are picoseconds there, no noun."""
+    """What a script needs to write costs; for times, which are picoseconds there, no noun."""
     if metric.timed:
         return {"axis": metric.noun, "noun": "", "per": 1}
     return {"axis": metric.noun, "noun": metric.unit, "per": metric.scale}
@@ -122,11 +122,16 @@ def ticks(metric: Metric, total: int, most: int = 8) -> list[tuple[float, str]]:
     power = 10.0 ** math.floor(math.log10(least))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
     marks = [i * step for i in range(int(total / scale / step * (1 + 1e-9)) + 1)]
-    return [(mark * scale, f"{_trimmed(metric, mark)} {unit}" if mark else "0") for mark in marks]
+    names = [unit if metric.timed else _unit(metric, mark * scale)[1] for mark in marks]
+    texts = [f"{_trimmed(metric, mark)} {name}" if mark else "0" for mark, name in zip(marks, names, strict=True)]
+    return [(mark * scale, text) for mark, text in zip(marks, texts, strict=True)]
 
 
 def _trimmed(metric: Metric, value: float) -> str:
-    return f"{value:.6g}" if metric.timed else f"{value:,.6g}"
+    """At most six digits, without zeros behind the point and without an exponent."""
+    value = float(f"{value:.6g}")
+    text = f"{value:.6f}" if metric.timed else f"{value:,.6f}"
+    return text.rstrip("0").removesuffix(".")
 
 
 def _unit(metric: Metric, cost: float) -> tuple[float, str]:

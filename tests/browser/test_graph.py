@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,7 +13,9 @@ from chromium import Visit, expect
 from drawn import SHAPES, VIEWS, Graph
 
 from pytest_flame.model import Judgement
-from pytest_flame.render.layout import Width
+from pytest_flame.render.layout import Width, lay_out
+from pytest_flame.render.picture import culprit_nodes, differential_picture, face
+from pytest_flame.render.svg import label
 
 TOKENIZE = "orders.parse:tokenize"
 
@@ -31,6 +34,40 @@ def test_every_box_is_where_the_tree_says(graph: Graph, view: str, shape: str) -
     assert graph.names([box.middle for box in wide.values()]) == [graph.name(node) for node in wide]
     graph.hover(graph.node("re:Pattern.match"))
     expect(graph.tooltip.locator("b")).to_have_text("re:Pattern.match")
+
+
+WRITTEN = """canvas => {
+    globalThis.written = [];
+    const type = CanvasRenderingContext2D.prototype, write = type.fillText;
+    type.fillText = function (text, x, y, ...most) {
+        if (this.canvas === canvas) written.push([text, x, y]);
+        write.call(this, text, x, y, ...most);
+    };
+    return canvas.getContext("2d").measureText("0".repeat(50)).width / 50;
+}"""
+
+
+def test_boxes_bear_the_labels_of_the_pictures(graph: Graph, regressed: Judgement) -> None:
+    picture = differential_picture(regressed)
+    culprits = culprit_nodes(picture)
+    drawn = {box.node: face(picture, box, culprit=box.node in culprits) for box in lay_out(picture.tree).boxes}
+    graph.look("After")
+    column = graph.canvas.evaluate(WRITTEN)
+    graph.look("Difference")
+    bounds, written = graph.bounds(), graph.page.evaluate("written")
+    found = {(round(x), round(y)): text for text, x, y in written}
+    assert len(found) == len(written) > 20
+    for node, box in enumerate(graph.boxes()):
+        x, y = box.x - bounds["x"], box.y - bounds["y"]
+        room = ((box.width - 0.6 if box.width > 2 else box.width) - 8) / column
+        # What is carried in whole units may be a hair wider or narrower.
+        allowed = {
+            label(picture.tree.frames[picture.tree.frame[node]], drawn[node], math.floor(room + hair))
+            for hair in (-0.01, 0.01)
+        }
+        if 0 <= y < bounds["height"]:
+            assert found.pop((round(x + 4), round(y + 14)), "") in allowed
+    assert not [place for place in found if 0 <= place[1] - 14 < bounds["height"]]
 
 
 def test_beside_the_boxes_there_is_nothing(graph: Graph) -> None:

@@ -82,7 +82,7 @@ def test_samples_stay_samples() -> None:
     svg = interactive_svg(profile_picture(profile, "perf", of="the profile"))
     assert "12 samples, 100 % of the profile, self 5 samples" in svg
     assert data(svg)["amount"] == {"axis": "samples", "noun": "sample", "per": 1000}
-    assert not re.search(r"\d (s|ms|µs|ns|ps)\b", svg)
+    assert not re.search(r"\d (s|ms|µs|ns|ps)\b", svg.partition("<script><![CDATA[")[0])
 
 
 def test_the_script_ends_only_where_it_ends(regressed: Judgement) -> None:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared_cases import CASES, face_of, frame_of
 
 from pytest_flame.fold import recording_profile
 from pytest_flame.model import CPU, Change, Frame, FrameDelta, Judgement, Profile, Stack, Verdict
@@ -16,7 +18,7 @@ from pytest_flame.render import colour
 from pytest_flame.render.colour import Colour
 from pytest_flame.render.layout import Width
 from pytest_flame.render.picture import differential_picture
-from pytest_flame.render.svg import differential_svg, profile_svg, static_svg
+from pytest_flame.render.svg import differential_svg, label, profile_svg, static_svg
 
 Golden = Callable[[str, str], None]
 Judge = Callable[..., Judgement]
@@ -324,3 +326,9 @@ def test_boxes_are_as_wide_as_they_cost(regressed: Judgement) -> None:
     assert [name for name, _ in shown] == [name for name, _ in widths]
     for (_, width), (_, there) in zip(widths, shown, strict=True):
         assert there == pytest.approx(width - 0.6, abs=0.11)
+
+
+@pytest.mark.parametrize("case", CASES["labels"], ids=lambda case: f"{case['mark']} {case['qualname']}")
+def test_labels_as_the_scripts_write_them(case: Mapping[str, Any]) -> None:
+    shown = [[room, label(frame_of(case), face_of(case), room)] for room, _ in case["fits"]]
+    assert shown == case["fits"]

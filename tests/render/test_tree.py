@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared_cases import CASES, path_of, tree_of
 
 from pytest_flame.errors import IntegrityError
 from pytest_flame.fold import inclusive
@@ -183,3 +185,12 @@ def test_check_notices_sums_that_are_off() -> None:
     tree.base[0] += 1
     with pytest.raises(IntegrityError, match="not its own and its children's"):
         tree.check()
+
+
+@pytest.mark.parametrize("case", CASES["trees"], ids=lambda case: case["says"])
+def test_trees_as_the_scripts_grow_them(case: Mapping[str, Any]) -> None:
+    tree = tree_of(case)
+    columns = zip(tree.base_self, tree.head_self, tree.base, tree.head, tree.widest, strict=True)
+    assert [[path_of(tree, node), *map(int, costs)] for node, costs in enumerate(columns)] == case["nodes"]
+    assert [tree.total(width) for width in (Width.BASE, Width.HEAD, Width.MAX)] == case["totals"]
+    assert tree.left(Width.MAX).tolist() == case["left"]

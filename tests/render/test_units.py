@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared_cases import CASES
+from shared_cases import metric_of as metric_of_case
 
 from pytest_flame.model import CPU, SAMPLES, TIMES, metric_of
 from pytest_flame.render import units
@@ -30,6 +34,26 @@ from pytest_flame.render import units
 )
 def test_duration(ps: float, text: str) -> None:
     assert units.duration(ps) == text
+
+
+@pytest.mark.parametrize("say", ["cost", "signed_cost", "change", "cost_interval"])
+@pytest.mark.parametrize("case", CASES["amounts"], ids=lambda case: case["noun"] or "time")
+def test_amounts_read_as_the_scripts_say_them(case: Mapping[str, Any], say: str) -> None:
+    metric = metric_of_case(case)
+    assert [[*costs, getattr(units, say)(metric, *costs)] for *costs, _ in case[say]] == case[say]
+
+
+@pytest.mark.parametrize("case", CASES["amounts"], ids=lambda case: case["noun"] or "time")
+def test_rulers_read_as_the_scripts_say_them(case: Mapping[str, Any]) -> None:
+    for total, marks in case["ticks"]:
+        found = units.ticks(metric_of_case(case), total)
+        assert [text for _, text in found] == [text for _, text in marks]
+        assert [cost for cost, _ in found] == pytest.approx([cost for cost, _ in marks])
+
+
+@pytest.mark.parametrize("say", ["percent", "signed_percent", "p_value", "count"])
+def test_numbers_read_as_the_scripts_say_them(say: str) -> None:
+    assert [[number, getattr(units, say)(number)] for number, _ in CASES[say]] == CASES[say]
 
 
 def test_both_sides_share_unit_and_digits() -> None:
@@ -65,6 +89,7 @@ def test_signed_percent(fraction: float, text: str) -> None:
 def test_intervals() -> None:
     assert units.percent_interval(-0.011, 0.016) == "[−1.1, 1.6]"
     assert units.cost_interval(CPU, 1_500_000_000, 1_740_000_000) == "[+1.50, +1.74] ms"
+    assert units.cost_interval(CPU, -math.inf, 1_740_000_000) == "interval unknown"
 
 
 @pytest.mark.parametrize(

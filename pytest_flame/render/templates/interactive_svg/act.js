@@ -33,8 +33,7 @@ if (data.differential) {
   ]) views[view] = button(text, title, () => { state.view = view; draw(); remember(); }, group);
 }
 const flip = button("Icicle", "Root at the top", () => { state.icicle = !state.icicle; draw(); remember(); }, bar);
-const culprits = [...Array(count).keys()].filter(i => culprit[i]);
-if (culprits.length) button("◆ Culprit", "Show the next culprit", () => step(culprits, 1), bar);
+if (culprits.size) button("◆ Culprit", "Show the next culprit", () => step([...culprits], 1), bar);
 const box = html("input", {
   type: "search", "aria-label": "Search frames (regular expression)", placeholder: "Search: regular expression",
   spellcheck: "false", autocomplete: "off",
@@ -49,7 +48,7 @@ function update() {
   reset.disabled = state.root < 0;
   for (const view in views) views[view].setAttribute("aria-pressed", String(view === state.view));
   flip.setAttribute("aria-pressed", String(state.icicle));
-  previous.disabled = next.disabled = !state.matched || !state.matched.includes(true);
+  previous.disabled = next.disabled = !state.found || !state.found.functions;
 }
 
 // --- zoom, search, and the address that remembers both
@@ -63,16 +62,14 @@ function zoom(i) {
 
 function search(expression) {
   state.search = expression;
-  state.matched = null;
+  state.found = null;
   said.textContent = "";
   box.removeAttribute("aria-invalid");
   if (expression) {
     try {
-      state.matched = matching(expression);
-      const shares = data.differential ? [base, head] : [head];
-      const frames = state.matched.filter(Boolean).length;
-      const share = shares.map(weight => percent(matchedShare(state.matched, weight))).join(" → ");
-      said.textContent = `matched ${share}, ${frames} function${frames === 1 ? "" : "s"}`;
+      const found = state.found = new Search(expression, data.names);
+      const shares = (data.differential ? ["base", "head"] : ["head"]).map(side => percent(found.over(tree, side).share));
+      said.textContent = `matched ${shares.join(" → ")}, ${countText(found.functions)} function${found.functions === 1 ? "" : "s"}`;
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       said.textContent = "not a regular expression";
@@ -82,17 +79,15 @@ function search(expression) {
   update();
 }
 
-const hits = () => state.matched
-  ? [...Array(count).keys()].filter(i => state.matched[data.frame[i]] && weights[state.view][i])
-  : [];
+const hits = () => state.found ? state.found.over(tree, COLUMNS[state.view]).nodes : [];
 
 /** Go to the node of the list after, or before, the focused one. */
 function step(nodes, by) {
   if (!nodes.length) return;
   const after = nodes.findIndex(i => i > state.focus), before = nodes.findLastIndex(i => i < state.focus);
   const target = by > 0 ? nodes[after < 0 ? 0 : after] : nodes[before < 0 ? nodes.length - 1 : before];
-  if (!weights[state.view][target]) state.view = "max";
-  if (!places.has(target) || places.get(target).width < 3) zoom(parent[target] < 0 ? target : parent[target]);
+  if (!tree[COLUMNS[state.view]][target]) state.view = "max";
+  if (!places.has(target) || places.get(target).width < 3) zoom(tree.parent[target] < 0 ? target : tree.parent[target]);
   graph.focus({preventScroll: true});
   focus(target);
 }
@@ -102,8 +97,8 @@ let remembered = location.hash;
 function remember(push) {
   const parts = new URLSearchParams();
   if (state.view !== data.view) parts.append("view", state.view);
-  if (state.icicle !== data.levels > 60) parts.append("icicle", String(state.icicle));
-  if (state.root >= 0) for (const i of path(state.root)) parts.append("zoom", name(i));
+  if (state.icicle !== tree.levels > 60) parts.append("icicle", String(state.icicle));
+  if (state.root >= 0) for (const i of tree.line(state.root)) parts.append("zoom", name(i));
   if (state.search) parts.append("search", state.search);
   const hash = `#${parts}`;
   update();
@@ -117,8 +112,8 @@ function recall() {
   const parts = new URLSearchParams(location.hash.slice(1));
   remembered = location.hash;
   const view = parts.get("view");
-  state.view = data.differential && Object.hasOwn(weights, view) ? view : data.view;
-  state.icicle = parts.has("icicle") ? parts.get("icicle") === "true" : data.levels > 60;
+  state.view = data.differential && Object.hasOwn(COLUMNS, view) ? view : data.view;
+  state.icicle = parts.has("icicle") ? parts.get("icicle") === "true" : tree.levels > 60;
   state.root = follow(parts.getAll("zoom"));
   box.value = parts.get("search") || "";
   search(box.value);
@@ -159,7 +154,7 @@ graph.addEventListener("click", event => {
   if (i === undefined) return;
   state.focus = i;
   tell(-1);
-  zoom(i === state.root && parent[i] < 0 ? -1 : i);
+  zoom(i === state.root && tree.parent[i] < 0 ? -1 : i);
 });
 function find(expression) {
   box.value = expression;
@@ -177,13 +172,13 @@ box.addEventListener("keydown", event => {
 
 /** The next box on the same level, as it lies on the screen. */
 function beside(by) {
-  const level = shown.filter(([i]) => data.depth[i] === data.depth[state.focus]).sort((a, b) => a[1] - b[1]);
+  const level = shown.filter(([i]) => tree.depth[i] === tree.depth[state.focus]).sort((a, b) => a[1] - b[1]);
   const at = level.findIndex(([i]) => i === state.focus) + by;
   return level[at] ? level[at][0] : state.focus;
 }
 
 function inward() {
-  const inner_ = shown.filter(([i]) => parent[i] === state.focus).sort((a, b) => b[2] - a[2]);
+  const inner_ = shown.filter(([i]) => tree.parent[i] === state.focus).sort((a, b) => b[2] - a[2]);
   return inner_.length ? inner_[0][0] : state.focus;
 }
 
@@ -195,7 +190,7 @@ graph.addEventListener("blur", () => { showFocus(); tell(-1); });
 document.addEventListener("keydown", event => {
   if (event.altKey || event.metaKey) return;
   const key = event.ctrlKey ? `Ctrl+${event.key}` : event.key;
-  const up = state.icicle ? () => parent[state.focus] : inward, down = state.icicle ? inward : () => parent[state.focus];
+  const up = state.icicle ? () => tree.parent[state.focus] : inward, down = state.icicle ? inward : () => tree.parent[state.focus];
   const moves = {ArrowLeft: () => beside(-1), ArrowRight: () => beside(1), ArrowUp: up, ArrowDown: down};
   if (key in moves && document.activeElement === graph) {
     const i = moves[key]();
@@ -218,4 +213,4 @@ dark.addEventListener("change", draw);
 svg.setAttribute("role", "group");
 tell(-1);
 recall();
-if (!state.icicle && top_ + data.levels * ROW > innerHeight) scrollTo({top: document.documentElement.scrollHeight});
+if (!state.icicle && top_ + tree.levels * ROW > innerHeight) scrollTo({top: document.documentElement.scrollHeight});

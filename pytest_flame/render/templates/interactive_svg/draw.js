@@ -8,7 +8,7 @@ const top_ = data.top, margin = data.margin;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /** What is looked at. ``root`` is the zoomed node, -1 for all of them. */
-const state = {view: data.view, icicle: data.levels > 60, root: -1, search: "", matched: null, focus: -1};
+const state = {view: data.view, icicle: tree.levels > 60, root: -1, search: "", found: null, focus: -1};
 /** What is on the screen: the nodes in drawing order and where they are. */
 let shown = [], places = new Map(), inner = 0;
 
@@ -21,69 +21,55 @@ function element(tag, attributes, parent_) {
 
 const px = value => String(Math.round(value * 10) / 10);
 
-function mix(pale, full, share) {
-  const channels = [0, 1, 2].map(k => Math.round(pale[k] + (full[k] - pale[k]) * share));
-  return `rgb(${channels.join(",")})`;
-}
-
 function faceOf(i, palette) {
-  const matched = state.matched && state.matched[data.frame[i]];
-  const match = matched && mix(palette.match, palette.match, 0);
-  if (!data.differential) {
-    const fill = palette.tones[data.tone[data.frame[i]]];
-    return {fill: match || mix(fill, fill, 0), mark: "", change: "", own: 0};
-  }
-  if (!isReal(i)) return {fill: match || mix(palette.grey, palette.grey, 0), mark: "", change: "", own: 0};
-  const delta = head[i] - base[i], own = headSelf[i] - baseSelf[i];
-  const share = data.whole > 0 ? delta / data.whole : Math.sign(delta);
-  const [pale, full] = share > 0 ? [palette.paleRed, palette.red] : [palette.paleBlue, palette.blue];
-  const fill = share ? mix(pale, full, Math.min(Math.abs(share) / data.saturation, 1)) : mix(palette.grey, palette.grey, 0);
+  const matched = state.found && state.found.frames[tree.frame[i]] ? palette.match : "";
+  if (!data.differential) return {fill: matched || palette.tones[data.tone[tree.frame[i]]], own: 0};
+  if (!isReal(i)) return {fill: matched || palette.grey, own: 0};
+  const change = tree.head[i] - tree.base[i];
   return {
-    fill: match || fill,
-    mark: markOf(i),
-    change: delta ? signed(delta) : "",
-    gone: !head[i],
-    culprit: culprit[i],
-    own,
+    fill: matched || ofChange(changeShare(change, data.whole), palette, data.saturation),
+    mark: markOf(tree, i, known(i).moved),
+    change: change ? amount.signed(change) : "",
+    gone: !tree.head[i],
+    culprit: culprits.has(i),
+    own: tree.headSelf[i] - tree.baseSelf[i],
   };
 }
 
-/** Nodes worth drawing with their left edge and width, in pixels. */
-function arrange(weight) {
-  const found = [], whole = total(weight, state.root), unit = whole ? inner / whole : 0;
-  if (state.root >= 0) for (const i of path(state.root).slice(0, -1)) found.push([i, 0, inner, true]);
-  const place = (at, x) => {
-    for (const i of children(at)) {
-      const width = weight[i] * unit;
-      if (width >= THINNEST || (width > 0 && culprit[i])) waiting.push([i, x]);
-      x += width;
+/** What the full width stands for. */
+const wholeOf = () => state.root < 0 ? tree.totals[COLUMNS[state.view]] : tree[COLUMNS[state.view]][state.root];
+
+/** Nodes worth drawing with their left edge and width, in pixels; callers of what is zoomed to are as wide as it. */
+function arrange() {
+  const {root} = state, weight = tree[COLUMNS[state.view]], left = tree.places(COLUMNS[state.view]);
+  const found = tree.line(root < 0 ? root : tree.parent[root]).map(i => [i, 0, inner, true]);
+  const whole = wholeOf(), unit = whole ? inner / whole : 0, start = root < 0 ? 0 : left[root];
+  for (let i = Math.max(root, 0), stop = root < 0 ? tree.size : tree.end[root]; i < stop;) {
+    const width = weight[i] * unit;
+    if (width >= THINNEST || (width > 0 && culprits.has(i)) || i === root) found.push([i, (left[i] - start) * unit, width, false]);
+    else {
+      i = tree.end[i];
+      continue;
     }
-  };
-  const waiting = [];
-  if (state.root >= 0) waiting.push([state.root, 0]);
-  else place(-1, 0);
-  while (waiting.length) {
-    const [i, x] = waiting.pop();
-    found.push([i, x, weight[i] * unit, false]);
-    place(i, x);
+    i += 1;
   }
   return found;
 }
 
 function draw() {
-  while (state.root >= 0 && !weights[state.view][state.root]) state.root = parent[state.root];
+  while (state.root >= 0 && !tree[COLUMNS[state.view]][state.root]) state.root = tree.parent[state.root];
   const width = Math.max(data.width, innerWidth), palette = dark.matches ? data.dark : data.light;
-  const ink = mix(palette.ink, palette.ink, 0), paper = mix(palette.paper, palette.paper, 0);
+  const {ink, paper} = palette;
   inner = width - 2 * margin;
-  shown = arrange(weights[state.view]);
+  shown = arrange();
   places = new Map();
-  const levels = shown.reduce((most, [i]) => Math.max(most, data.depth[i] + 1), 1), bottom = levels * ROW;
-  const whole = total(weights[state.view], state.root);
+  const levels = shown.reduce((most, [i]) => Math.max(most, tree.depth[i] + 1), 1), bottom = levels * ROW;
+  const whole = wholeOf();
   const boxes = element("g", {}), over = element("g", {"pointer-events": "none"}), outlines = element("g", {
     fill: "none", stroke: ink, "stroke-width": 2.5, "pointer-events": "none",
   });
   for (const [i, x, full, above] of shown) {
-    const face = faceOf(i, palette), depth = data.depth[i];
+    const face = faceOf(i, palette), depth = tree.depth[i];
     const y = state.icicle ? depth * ROW : bottom - (depth + 1) * ROW;
     const broad = Math.max(full - (full > 2 ? GAP : 0), face.culprit ? 2 : 0.3);
     const box = element("rect", {x: px(x), y, width: px(broad), height: ROW - 1, fill: face.fill}, boxes);
@@ -96,10 +82,8 @@ function draw() {
     }
     const own = whole && !above ? Math.min(Math.abs(face.own) / whole * inner, broad) : 0;
     if (own >= 1) {
-      const fill = face.own > 0 ? palette.ownRed : palette.ownBlue;
-      element("rect", {
-        x: px(x + broad - own), y: y + ROW - 4, width: px(own), height: 3, fill: mix(fill, fill, 0),
-      }, over);
+      const fill = face.own > 0 ? palette.own_red : palette.own_blue;
+      element("rect", {x: px(x + broad - own), y: y + ROW - 4, width: px(own), height: 3, fill}, over);
     }
     const text = label(i, face, Math.floor((broad - 2 * data.padding) / data.column));
     if (text) {
@@ -149,19 +133,19 @@ function drawn() {
   svg.dataset.drawn = Number(svg.dataset.drawn || 0) + 1;
 }
 
-/** Round amounts below the graph, as far as they do not run into each other. */
+/** Below the graph, as far as its texts do not run into each other. */
 function ruler(whole, bottom, palette) {
-  const made = element("g", {transform: `translate(0 ${bottom})`, "font-size": 9, fill: mix(palette.ink, palette.ink, 0)});
+  const made = element("g", {transform: `translate(0 ${bottom})`, "font-size": 9, fill: palette.ink});
   let lines = `M0 .5h${px(inner)}`, free = 0;
-  for (const [amount, text] of ticks(whole)) {
-    const x = amount / whole * inner, half = cells(text) * data.column * 0.75 / 2;
+  for (const [cost, text] of ticks(amount, whole)) {
+    const x = cost / whole * inner, half = cells(text) * data.column * 0.75 / 2;
     lines += `M${px(x)} 0v4`;
     const left = Math.min(Math.max(x - half, 0), inner - 2 * half);
     if (left < free) continue;
     element("text", {x: px(left), y: 14}, made).textContent = text;
     free = left + 2 * half + 6;
   }
-  element("path", {d: lines, fill: "none", stroke: mix(palette.quiet, palette.quiet, 0)}, made);
+  element("path", {d: lines, fill: "none", stroke: palette.quiet}, made);
   return made;
 }
 
@@ -169,7 +153,7 @@ function captions(whole) {
   const side = {max: ", the larger of base and head for every stack", base: " in base", head: " in head"}[state.view];
   const [first, ...others] = footer.querySelectorAll("text.caption");
   if (!first) return;
-  first.textContent = `width: ${data.amount.axis}${data.differential ? side : ""}; the full width is ${duration(whole)}`;
+  first.textContent = `width: ${data.amount.axis}${data.differential ? side : ""}; the full width is ${amount.of(whole)}`;
   for (const other of others) other.remove();
   data.notes.forEach((note, k) => {
     element("text", {class: "ink caption", y: 50 + 16 * k}, footer).textContent = note;

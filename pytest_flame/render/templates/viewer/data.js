@@ -99,14 +99,11 @@ function readFunctions(columns, frames) {
 
 function readTree(reader, nodes, unit) {
   const up = reader.numbers(nodes), frame = reader.numbers(nodes, new Int32Array(nodes));
-  const base = reader.numbers(nodes), head = reader.numbers(nodes);
-  const parent = new Int32Array(nodes), path = [-1];
-  for (let i = 0, depth = 0; i < nodes; i += 1) {
-    depth = i ? depth + 1 - up[i] : 0;
-    parent[i] = path[depth];
-    path[depth + 1] = i;
+  const base = reader.numbers(nodes), head = reader.numbers(nodes), depth = new Int32Array(nodes);
+  for (let i = 0; i < nodes; i += 1) {
+    if (i) depth[i] = depth[i - 1] + 1 - up[i];
     base[i] *= unit;
     head[i] *= unit;
   }
-  return new Tree(frame, parent, base, head);
+  return Tree.summed(frame, parentsOf(depth), base, head);
 }

@@ -6,7 +6,8 @@ const HOME_WORDS = {
 class Facts {
   constructor(profile) {
     this.profile = profile;
-    this.amount = profile.amount.noun ? counts(profile.amount) : TIME;
+    this.amount = new Amount(profile.amount);
+    this.forms = new Map(); // by frame, of those that were drawn
     this.boxes = []; // of folded library code: their frames follow those of the pool
     this.boxOf = new Map();
     this.boxReal = [];
@@ -30,7 +31,7 @@ class Facts {
       const name = profile.modules[profile.module[frame]].split(".")[0], key = `${home} ${name}`;
       if (!this.boxOf.has(key)) {
         this.boxOf.set(key, profile.pool + this.boxes.length);
-        this.boxes.push({ name: `${name} …`, home });
+        this.boxes.push({ name: `${name} …`, library: name, home });
         this.boxReal.push(false);
       }
       const box = this.boxOf.get(key);
@@ -47,8 +48,23 @@ class Facts {
     return this.box(frame)?.name ?? this.profile.names[frame];
   }
 
-  qualname(frame) {
-    return this.box(frame)?.name ?? this.profile.qualnames[frame];
+  names() {
+    return [...this.profile.names, ...this.boxes.map(box => box.name)];
+  }
+
+  /** The frame's name in at most ``room`` columns. */
+  fit(frame, room) {
+    return fit(this.formsOf(frame), room);
+  }
+
+  formsOf(frame) {
+    let forms = this.forms.get(frame);
+    if (!forms) {
+      const box = this.box(frame), name = this.name(frame);
+      forms = box ? written([box.name, box.library], 2) : formsOf(name, this.profile.qualnames[frame] || name);
+      this.forms.set(frame, forms);
+    }
+    return forms;
   }
 
   home(frame) {
@@ -77,19 +93,9 @@ class Facts {
     return (this.of(frame)?.flags & 2) === 2;
   }
 
-  /** Nodes that are pointed at: culprits where they grew, a recursive one at its outermost call. */
+  /** Nodes that are pointed at. */
   blamed(tree) {
-    if (!tree.blamed) {
-      tree.blamed = [];
-      const until = new Map();
-      for (let i = 0; this.profile.culprits.length && i < tree.size; i += 1) {
-        const frame = tree.frame[i];
-        if (!this.culprit(frame) || tree.head[i] <= tree.base[i] || i < (until.get(frame) ?? 0)) continue;
-        until.set(frame, tree.end[i]);
-        tree.blamed.push(i);
-      }
-    }
-    return tree.blamed;
+    return (tree.blamed ||= new Set(this.profile.culprits.length ? culpritNodes(tree, frame => this.culprit(frame)) : []));
   }
 
   /** Whether its own code changed for certain: only its own interval can tell. */
@@ -105,8 +111,7 @@ class Facts {
 
   /** Of the test's base cost, by which changes are coloured. */
   share(change) {
-    const whole = this.profile.base;
-    return whole > 0 ? change / whole : Math.sign(change);
+    return changeShare(change, this.profile.base);
   }
 
   happened(frame) {

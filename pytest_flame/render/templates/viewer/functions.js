@@ -60,7 +60,7 @@ class FunctionTable {
     }
     this.body.replaceChildren(...shown.slice(0, this.limit).map(row => this.row(row)));
     const left = shown.length - this.limit;
-    this.summary.textContent = `${shown.length.toLocaleString("en")} ${shown.length === 1 ? "function" : "functions"}${this.matched ? " match" : ""}${left > 0 ? `, ${left.toLocaleString("en")} not shown` : ""}`;
+    this.summary.textContent = `${countText(shown.length)} ${shown.length === 1 ? "function" : "functions"}${this.matched ? " match" : ""}${left > 0 ? `, ${countText(left)} not shown` : ""}`;
     this.more.hidden = left <= 0;
   }
 

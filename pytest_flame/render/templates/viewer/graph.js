@@ -1,5 +1,6 @@
 // A flame graph on a canvas no larger than its window, whatever the size of the tree.
 const ROW = 20, BOX = 19, PADDING = 4, FONT = 12, THIN = 0.5;
+const REGULAR = /^[\0-\u02ff…−◆]*$/; // characters of other scripts may be wider than their columns
 const FACE = '12px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 class Graph {
@@ -181,28 +182,15 @@ class Graph {
         context.fillRect(at + shown - own, y + BOX - 3, own, 3);
       }
     }
-    const culprit = painter.by === "change" && painter.facts.culprit(frame) && tree.head[node] > tree.base[node];
-    if (shown < 3 * this.advance + 2 * PADDING) return;
+    const { facts } = painter, culprit = painter.by === "change" && facts.blamed(tree).has(node);
     const start = Math.max(at, 0), room = Math.floor((Math.min(at + shown, this.width) - start - 2 * PADDING) / this.advance);
-    // Where there is room, the sign has its figure.
-    const figure = mark === "+" || mark === MINUS ? painter.facts.amount.signed(tree.head[node] - tree.base[node]) : mark;
-    const text = this.text(frame, room >= figure.length + 12 ? figure : mark, culprit, room);
+    if (room < (mark || culprit ? 1 : FEWEST_COLUMNS)) return;
+    const change = tree.head[node] - tree.base[node];
+    const text = labelOf(facts.formsOf(frame), { mark, change: mark && change ? facts.amount.signed(change) : "", culprit }, room);
     if (!text) return;
     context.fillStyle = colours.ink;
-    context.fillText(text, start + PADDING, y + 14);
-  }
-
-  text(frame, mark, culprit, room) {
-    const signs = [culprit ? "◆" : "", mark].filter(Boolean).join(" ");
-    const left = signs ? room - signs.length - 1 : room, facts = this.painter.facts;
-    const whole = facts.name(frame);
-    let name = left < 3 ? "" : facts.box(frame) && whole.length > left ? `${whole.slice(0, left - 1)}…` : fitName(whole, facts.qualname(frame), left);
-    // Other scripts' characters may be wider than a column.
-    if (/[^\0-\u02ff…]/.test(name)) {
-      while (name && this.context.measureText(name).width > left * this.advance) name = name.length > 3 ? `…${name.slice(2)}` : "";
-    }
-    if (name) return signs ? `${signs} ${name}` : name;
-    return signs.length <= room ? signs : "";
+    if (REGULAR.test(text)) context.fillText(text, start + PADDING, y + 14);
+    else context.fillText(text, start + PADDING, y + 14, room * this.advance);
   }
 
   hatch(at, y, wide, colours) {

@@ -14,7 +14,7 @@ function legendOf(facts, by, column, total) {
   const { profile } = facts, colours = palette(), parts = [];
   if (by === "change") {
     const ramp = make("i", { class: "ramp" }), most = percent(SETTINGS.saturation).replace(".0", "");
-    ramp.style.background = steps([-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5].map(step => ofChange(step / 5 * SETTINGS.saturation, colours)));
+    ramp.style.background = steps([-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5].map(step => ofChange(step / 5, colours, 1)));
     parts.push(
       make("span", {}, `${MINUS}${most}`, ramp, `+${most} of ${profile.amount.noun ? "all" : "the test"} before`),
       profile.tested ? sample(colours.grey, "no significant change") : make("span", {}, "not tested"),

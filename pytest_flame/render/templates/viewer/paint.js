@@ -7,17 +7,6 @@ function palette() {
   return SETTINGS.palettes[DARK.matches && !printing ? "dark" : "light"];
 }
 
-function mixed(from, to, share) {
-  const part = at => Math.round(parseInt(from.slice(at, at + 2), 16) * (1 - share) + parseInt(to.slice(at, at + 2), 16) * share);
-  return `rgb(${part(1)},${part(3)},${part(5)})`;
-}
-
-function ofChange(share, colours) {
-  if (share === 0) return colours.grey;
-  const [pale, full] = share > 0 ? [colours.pale_red, colours.red] : [colours.pale_blue, colours.blue];
-  return mixed(pale, full, Math.min(Math.round(Math.abs(share) / SETTINGS.saturation * 20) / 20, 1));
-}
-
 /** What a box looks like. ``by`` is ``change``, ``module`` or ``kind``. */
 class Painter {
   constructor(profile, by, facts) {
@@ -32,9 +21,10 @@ class Painter {
     const frame = tree.frame[node];
     if (this.by === "change") {
       if (!this.facts.real(frame)) return this.colours.grey;
-      const share = Math.round(this.facts.share(tree.head[node] - tree.base[node]) / SETTINGS.saturation * 20) / 20;
-      let fill = this.fills.get(share);
-      if (fill === undefined) this.fills.set(share, (fill = ofChange(share * SETTINGS.saturation, this.colours)));
+      // In steps, so that few colours are mixed.
+      const step = Math.round(this.facts.share(tree.head[node] - tree.base[node]) / SETTINGS.saturation * 20) / 20;
+      let fill = this.fills.get(step);
+      if (fill === undefined) this.fills.set(step, (fill = ofChange(step, this.colours, 1)));
       return fill;
     }
     const home = this.facts.home(frame);
@@ -47,10 +37,6 @@ class Painter {
   mark(tree, node) {
     const frame = tree.frame[node];
     if (this.by !== "change" || !this.facts.real(frame)) return "";
-    if (this.facts.moved(frame)) return "MOVED";
-    const base = tree.base[node], head = tree.head[node];
-    if (!head) return "GONE";
-    if (!base) return "NEW";
-    return head > base ? "+" : head < base ? MINUS : "";
+    return markOf(tree, node, this.facts.moved(frame));
   }
 }

@@ -247,7 +247,7 @@ class Viewer {
       this.found = null;
       this.problem = "";
       try {
-        if (text) this.found = new Search(text, this.facts);
+        if (text) this.found = new Search(text, this.facts.names());
       } catch (error) {
         if (!(error instanceof SyntaxError)) throw error;
         this.problem = `Not a regular expression: ${error.message.replace(/^Invalid regular expression: (.*: )?/s, "")}.`;
@@ -289,16 +289,13 @@ class Viewer {
   }
 
   crumbs() {
-    const { tree, graph, facts } = this, nodes = [];
-    for (let i = graph.zoom; i >= 0; i = tree.parent[i]) nodes.push(i);
-    nodes.push(-1);
-    nodes.reverse();
+    const { tree, graph, facts } = this, nodes = [-1, ...tree.line(graph.zoom)];
     // Of deep paths the beginning and the end.
     const hidden = nodes.length > 12 ? nodes.length - 11 : 0;
     const items = nodes.filter((_, at) => !hidden || at < 4 || at >= 4 + hidden).map(node => {
       const name = node < 0 ? "all" : facts.name(tree.frame[node]);
       const current = node === graph.zoom;
-      return make("li", {}, make("button", { type: "button", class: "link", title: name, ...(current ? { "aria-current": "true" } : {}), on: { click: () => this.zoomTo(node) } }, node < 0 ? "all" : fitName(name, facts.qualname(tree.frame[node]), 40)));
+      return make("li", {}, make("button", { type: "button", class: "link", title: name, ...(current ? { "aria-current": "true" } : {}), on: { click: () => this.zoomTo(node) } }, node < 0 ? "all" : facts.fit(tree.frame[node], 40)));
     });
     if (hidden) items.splice(4, 0, make("li", {}, `… ${hidden} more …`));
     this.one("nav ol").replaceChildren(...items);

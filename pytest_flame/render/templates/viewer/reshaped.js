@@ -1,107 +1,4 @@
-// Trees of calls as columns: callers before callees, so that a subtree is a range, siblings in the order of the pool.
-class Tree {
-  constructor(frame, parent, baseSelf, headSelf) {
-    const n = frame.length, depth = new Int32Array(n), end = new Int32Array(n);
-    const base = Float64Array.from(baseSelf), head = Float64Array.from(headSelf), widest = new Float64Array(n);
-    const totals = { base: 0, head: 0, widest: 0 };
-    let levels = 0;
-    for (let i = 0; i < n; i += 1) {
-      depth[i] = parent[i] < 0 ? 0 : depth[parent[i]] + 1;
-      if (depth[i] >= levels) levels = depth[i] + 1;
-      widest[i] = baseSelf[i] > headSelf[i] ? baseSelf[i] : headSelf[i];
-      end[i] = i + 1;
-    }
-    for (let i = n - 1; i >= 0; i -= 1) {
-      const p = parent[i];
-      if (p < 0) {
-        totals.base += base[i];
-        totals.head += head[i];
-        totals.widest += widest[i];
-        continue;
-      }
-      base[p] += base[i];
-      head[p] += head[i];
-      widest[p] += widest[i];
-      if (end[p] < end[i]) end[p] = end[i];
-    }
-    Object.assign(this, { size: n, frame, parent, depth, end, levels, baseSelf, headSelf, base, head, widest, totals, placed: {} });
-  }
-
-  /** Left edge of each node where widths are ``base``, ``head`` or ``widest``. */
-  places(column) {
-    if (this.placed[column]) return this.placed[column];
-    const x = new Float64Array(this.size), next = new Float64Array(this.size), width = this[column];
-    let root = 0;
-    for (let i = 0; i < this.size; i += 1) {
-      const p = this.parent[i];
-      x[i] = next[i] = p < 0 ? root : next[p];
-      if (p < 0) root += width[i];
-      else next[p] += width[i];
-    }
-    return (this.placed[column] = x);
-  }
-
-  /** Nodes of each depth, left to right. */
-  rows() {
-    if (this.byDepth) return this.byDepth;
-    const count = new Int32Array(this.levels);
-    for (let i = 0; i < this.size; i += 1) count[this.depth[i]] += 1;
-    const rows = [...count].map(length => new Int32Array(length)), next = new Int32Array(this.levels);
-    for (let i = 0; i < this.size; i += 1) rows[this.depth[i]][next[this.depth[i]]++] = i;
-    return (this.byDepth = rows);
-  }
-
-  /** Frames from the root to a node. */
-  path(node) {
-    const found = [];
-    for (let i = node; i >= 0; i = this.parent[i]) found.push(this.frame[i]);
-    return found.reverse();
-  }
-
-  *children(node) {
-    for (let i = node < 0 ? 0 : node + 1, stop = node < 0 ? this.size : this.end[node]; i < stop; i = this.end[i]) yield i;
-  }
-
-  /** The node a path of frames leads to; -1 where there is none. */
-  find(path) {
-    let at = -1;
-    for (const frame of path) {
-      let next = -1;
-      for (const child of this.children(at)) if (this.frame[child] === frame) { next = child; break; }
-      if (next < 0) return -1;
-      at = next;
-    }
-    return at;
-  }
-
-  /** Self and inclusive cost by frame; of a recursive function the outermost call counts. */
-  functions(pool) {
-    const [baseSelf, headSelf, base, head] = [0, 0, 0, 0].map(() => new Float64Array(pool)), until = new Int32Array(pool);
-    for (let i = 0; i < this.size; i += 1) {
-      const f = this.frame[i];
-      baseSelf[f] += this.baseSelf[i];
-      headSelf[f] += this.headSelf[i];
-      if (i < until[f]) continue;
-      until[f] = this.end[i];
-      base[f] += this.base[i];
-      head[f] += this.head[i];
-    }
-    return { baseSelf, headSelf, base, head };
-  }
-
-  /** Calls of ``frame`` that lie in no other call of it. */
-  outermost(frame) {
-    const found = [];
-    for (let i = 0; i < this.size;) {
-      if (this.frame[i] === frame) {
-        found.push(i);
-        i = this.end[i];
-      } else i += 1;
-    }
-    return found;
-  }
-}
-
+// Other trees of the same costs: library code folded, callers below callees, one function's callers and callees.
 /** Grows a tree whose nodes are found again by caller and frame, and puts it in order at the end. */
 class Grower {
   constructor(frames) {
@@ -149,7 +46,7 @@ class Grower {
       wait(node);
     }
     const parent = Int32Array.from(order, node => (this.parent[node] < 0 ? -1 : place[this.parent[node]]));
-    return new Tree(
+    return Tree.summed(
       Int32Array.from(order, node => this.frame[node]), parent,
       Float64Array.from(order, node => this.base[node]), Float64Array.from(order, node => this.head[node]),
     );
