@@ -56,7 +56,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture(scope="session", autouse=True)
 def other_plugins_stay_out() -> Iterator[None]:
-    """Keeps other plugins out of the pytest processes that tests start: they add options and warnings, and import slowly.
+    """Keeps other plugins out of the pytest processes that tests start: they add options and warnings, and are slow.
     Those processes are also not part of a distributed run."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
