@@ -56,8 +56,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture(scope="session", autouse=True)
 def other_plugins_stay_out() -> Iterator[None]:
-    """Of the pytest processes that tests start: they have options and warnings of their own, and are slow to import.
-    Nor do those processes belong to a run that is distributed."""
+    """Keeps other plugins out of the pytest processes that tests start: they add options and warnings, and are slow.
+    Those processes are also not part of a distributed run."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         monkeypatch.setenv("PYTEST_PLUGINS", "pytest_flame.plugin")

@@ -165,7 +165,7 @@ def _description(comparison: Comparison) -> str:
     return (
         f"Differential flame graph, base against head: {words.times(comparison)}, {words.effect(comparison)}."
         f"{culprits} A box is a function, its width is its inclusive cost, and it sits on its caller; "
-        "red grew, blue shrank, grey did not change significantly."
+        "red grew, blue shrank, grey did not clearly change."
     )
 
 

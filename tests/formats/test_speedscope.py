@@ -131,7 +131,7 @@ def test_what_does_not_hold_together_is_refused(profile, why):
 
 @pytest.mark.parametrize("empty", [document(), document(sampled([], []))])
 def test_what_is_empty_says_so(empty):
-    with pytest.raises(FormatError, match=r"holds no (profile|stacks)"):
+    with pytest.raises(FormatError, match=r"contains no (profile|stacks)"):
         read(empty)
 
 

@@ -105,7 +105,7 @@ def test_renamed_test_takes_its_baseline_along_by_the_command_given(recorded: Pr
 
     ran = recorded.run("--flame-move=test_work.py::test_both=test_work.py::test_spun", "-m", "not flame")
     assert ran.ret == pytest.ExitCode.USAGE_ERROR
-    assert "has one already" in ran.out
+    assert "already has one" in ran.out
 
 
 HOSTILE = """

@@ -111,7 +111,7 @@ def pytest_configure(config):
     project.replace("test_gone.py", "in_worker()", "in_worker() and False")
     ran = project.flame("--bare", "test_gone.py", time=SHORTEST)
     reason = str(ran.test("test_it")["reason"])
-    assert "other fixtures: bare only here" in reason
+    assert "different fixtures: bare only here" in reason
     assert "plugin bareness: only here" in reason
 
 

@@ -77,7 +77,7 @@ def test_what_was_not_tested_shows_differences_and_says_so(make_judgement: Judge
 def test_callers_that_pass_a_change_on_are_left_out_and_counted(make_judgement: Judge) -> None:
     levels = "".join(f"{'  ' * i}m:f{i:02} 5 {5 + (i == 20) * 900}\n" for i in range(21))
     judgement = make_judgement("t", Verdict.REGRESSED, levels, "", culprits={"m:f20": 900})
-    assert names(tree_lines(judgement)) == ["m:f00", "⋮ 19 callers alike", "◆ m:f20"]
+    assert names(tree_lines(judgement)) == ["m:f00", "⋮ 19 callers omitted", "◆ m:f20"]
 
 
 def test_a_recursive_culprit_is_pointed_at_once(make_judgement: Judge) -> None:
