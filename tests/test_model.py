@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.errors import IntegrityError
-from pytest_flame.model import Comparison, Frame, FrameKind, Limits, Process, Profile, Round, SampleCounts, StackSample
+from pytest_flame.model import (
+    Comparison,
+    Frame,
+    FrameKind,
+    Limits,
+    Process,
+    Profile,
+    Round,
+    SampleCounts,
+    Stack,
+    StackSample,
+)
 
 MODULES = st.text(st.characters(exclude_characters=":"), min_size=1)
 
@@ -42,7 +53,7 @@ def test_sample_counts_add_up() -> None:
 
 
 @pytest.mark.parametrize("costs", [{(): 1}, {(Frame("m", "f"),): -1}, {(Frame("m", "f"),): 0.5}])
-def test_impossible_profiles_are_refused(costs: dict) -> None:
+def test_impossible_profiles_are_refused(costs: dict[Stack, int]) -> None:
     with pytest.raises(IntegrityError):
         Profile(costs).check()
 
