@@ -15,7 +15,7 @@ import pytest
 try:
     from playwright.sync_api import expect, sync_playwright
 except ImportError:
-    expect = sync_playwright = None
+    expect = sync_playwright = None  # type: ignore[assignment]  # what there is without it
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from chromium import expect
 
 from pytest_flame.fold import recording_profile
-from pytest_flame.model import Judgement
+from pytest_flame.model import Frame, Judgement
 from pytest_flame.render.layout import Tree, Width, build_tree
 
 if TYPE_CHECKING:
@@ -91,12 +91,13 @@ class Graph:
         return max(found, key=lambda n: int(self.tree.widest[n]))
 
     def name(self, node: int) -> str:
-        return self.tree.frames[self.tree.frame[node]].name
+        frame: Frame = self.tree.frames[self.tree.frame[node]]
+        return frame.name
 
     def look(self, view: str | None = None, shape: str | None = None) -> None:
         for wanted, group in ((view, "view"), (shape, "shape")):
             if wanted and wanted != getattr(self, group):
-                self.redrawn(lambda name=wanted: self.section.get_by_role("radio", name=name, exact=True).check())
+                self.redrawn(self.section.get_by_role("radio", name=wanted, exact=True).check)
                 setattr(self, group, wanted)
 
     def redrawn(self, act: Callable[[], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -47,7 +48,7 @@ class FakeClocks:
         return self.wall_ns
 
     def getrusage(self, who: int) -> SimpleNamespace:
-        assert who == meter_module.resource.RUSAGE_SELF
+        assert who == resource.RUSAGE_SELF
         user_ns = self.cpu_ns - self.system_ns
         return SimpleNamespace(ru_utime=user_ns / 1e9, ru_stime=self.system_ns / 1e9, ru_minflt=self.faults)
 
@@ -126,8 +127,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> FakeClocks:
     fake = FakeClocks()
     monkeypatch.setattr(meter_module, "clocks", fake)
     monkeypatch.setattr(rounds_module, "clocks", fake)
-    real = meter_module.resource
-    rusage = {"RUSAGE_SELF": real.RUSAGE_SELF, "getrusage": fake.getrusage}
+    rusage = {"RUSAGE_SELF": resource.RUSAGE_SELF, "getrusage": fake.getrusage}
     monkeypatch.setattr(meter_module, "resource", SimpleNamespace(**rusage))
     monkeypatch.setattr(outside, "queued_ns", lambda: 0)
     monkeypatch.setattr(outside, "spin_ns", lambda: SPIN_NS)

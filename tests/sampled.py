@@ -102,12 +102,12 @@ def caught_signals() -> set[int]:
     return {bit + 1 for bit in range(64) if mask >> bit & 1} - {32, 33}
 
 
-def held() -> dict[str, object]:
+def held() -> dict[str, set[object]]:
     """What a test could leave behind."""
     tasks = Path("/proc/self/task")
     return {
-        "file descriptors": descriptors(),
+        "file descriptors": set(descriptors()),
         "threads": {task.name for task in tasks.iterdir()},
-        "signal handlers": caught_signals(),
+        "signal handlers": set(caught_signals()),
         "children": {child for task in tasks.glob("*/children") for child in task.read_text().split()},
     }

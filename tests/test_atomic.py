@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,19 @@ import pytest
 from pytest_flame import atomic
 
 
-def names(folder):
+def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture
-def failing_rename(monkeypatch):
+def failing_rename(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """``failing_rename(n)``: the n-th rename from now on fails as on a full disk."""
     replace = Path.replace
 
-    def arm(number):
+    def arm(number: int) -> None:
         calls = iter(range(1, 1000))
 
-        def fail(self, target):
+        def fail(self: Path, target: Path) -> Path:
             if next(calls) == number:
                 raise OSError(errno.ENOSPC, "No space left on device", str(target))
             return replace(self, target)
@@ -34,19 +35,19 @@ def failing_rename(monkeypatch):
     return arm
 
 
-def test_text_is_written_as_it_is(tmp_path):
+def test_text_is_written_as_it_is(tmp_path: Path) -> None:
     atomic.write_text(tmp_path / "a", "é\r\n\n")
     assert (tmp_path / "a").read_bytes() == b"\xc3\xa9\r\n\n"
     assert names(tmp_path) == ["a"]
 
 
-def test_a_new_file_has_the_permissions_of_any_other(tmp_path):
+def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
     atomic.write_bytes(tmp_path / "a", b"")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-def test_a_replaced_file_keeps_its_permissions(tmp_path):
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.touch()
     path.chmod(0o640)
@@ -54,7 +55,7 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_a_symbolic_link_stays_one(tmp_path):
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")
     atomic.write_text(tmp_path / "link", "new")
@@ -62,7 +63,7 @@ def test_a_symbolic_link_stays_one(tmp_path):
     assert (tmp_path / "real").read_text() == "new"
 
 
-def test_a_device_is_written_to_and_not_replaced(tmp_path):
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     received = []
@@ -75,20 +76,20 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     assert names(tmp_path) == ["pipe"]
 
 
-def test_a_folder_is_not_replaced(tmp_path):
+def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
         atomic.write_text(tmp_path / "a", "x")
     assert names(tmp_path) == ["a"]
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         atomic.write_text(tmp_path / "no" / "a", "x")
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_failing_rename_changes_no_file(tmp_path, failing_rename, number):
+def test_a_failing_rename_changes_no_file(tmp_path: Path, failing_rename: Callable[[int], None], number: int) -> None:
     files = [tmp_path / name for name in "abc"]
     for path in files:
         path.write_text("old")
@@ -99,15 +100,15 @@ def test_a_failing_rename_changes_no_file(tmp_path, failing_rename, number):
     assert names(tmp_path) == ["a", "b", "c"]
 
 
-def test_a_failing_rename_leaves_no_new_file(tmp_path, failing_rename):
+def test_a_failing_rename_leaves_no_new_file(tmp_path: Path, failing_rename: Callable[[int], None]) -> None:
     failing_rename(2)
     with pytest.raises(OSError, match="No space left"):
         atomic.write_files([(tmp_path / "a", b"new"), (tmp_path / "b", b"new")])
     assert names(tmp_path) == []
 
 
-def test_a_failing_flush_changes_no_file(tmp_path, monkeypatch):
-    def fail(descriptor):
+def test_a_failing_flush_changes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     (tmp_path / "a").write_text("old")
@@ -118,16 +119,25 @@ def test_a_failing_flush_changes_no_file(tmp_path, monkeypatch):
     assert names(tmp_path) == ["a"]
 
 
-def test_content_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
-    events = []
+def test_content_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
     fsync, replace = os.fsync, Path.replace
-    monkeypatch.setattr(os, "fsync", lambda fd: (events.append("flush"), fsync(fd))[1])
-    monkeypatch.setattr(Path, "replace", lambda self, to: (events.append(Path(to).name), replace(self, to))[1])
+
+    def flushed(descriptor: int) -> None:
+        events.append("flush")
+        fsync(descriptor)
+
+    def replaced(self: Path, to: Path) -> Path:
+        events.append(to.name)
+        return replace(self, to)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", replaced)
     atomic.write_files([(tmp_path / "a", b"1"), (tmp_path / "b", b"2")])
     assert events == ["flush", "flush", "a", "b", "flush"]
 
 
-def test_leftovers_are_those_of_this_file(tmp_path):
+def test_leftovers_are_those_of_this_file(tmp_path: Path) -> None:
     for name in (".a.json.01234567.tmp", ".a.json.89abcdef.tmp", ".b.json.01234567.tmp", "a.json", ".a.json"):
         (tmp_path / name).touch()
     assert [path.name for path in atomic.leftovers(tmp_path / "a.json")] == [
@@ -138,7 +148,7 @@ def test_leftovers_are_those_of_this_file(tmp_path):
 
 
 @pytest.fixture
-def full_disk(tmp_path):
+def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with 64 kB, where this user may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -152,7 +162,7 @@ def full_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_changes_no_file(full_disk):
+def test_a_full_disk_changes_no_file(full_disk: Path) -> None:
     a, b = full_disk / "a", full_disk / "b"
     atomic.write_files([(a, b"old" * 1000), (b, b"old" * 1000)])
     with pytest.raises(OSError) as caught:

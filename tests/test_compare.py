@@ -256,7 +256,9 @@ COSTS = st.dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(COSTS, COSTS, st.integers(1, 4), st.integers(1, 60), st.integers(0, 100))
-def test_any_two_recordings_compare(base: dict, head: dict, processes: int, samples: int, seed: int) -> None:
+def test_any_two_recordings_compare(
+    base: dict[str, float], head: dict[str, float], processes: int, samples: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     noise = Noise(processes=processes, samples=samples)
     c = compare(record(base, rng, noise), record(head, rng, noise), Limits())

@@ -74,7 +74,7 @@ def test_a_refusal_comes_with_the_systems_words_and_the_fix(monkeypatch: pytest.
 
 
 def test_hidden_kernel_names_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.KernelSymbols, "open", lambda: KernelSymbols([], [], "hidden", "unhide"))
+    monkeypatch.setattr(KernelSymbols, "open", lambda: KernelSymbols([], [], "hidden", "unhide"))
     assert doctor._kernel_names() == Check("names of kernel functions", False, "hidden", "unhide")
 
 

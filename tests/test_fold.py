@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame import fold
-from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, StackSample
+from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, Stack, StackSample
 
 ROOT, F, G = Frame("t", "test"), Frame("m", "f"), Frame("m", "g")
 FRAMES = st.sampled_from([ROOT, F, G])
@@ -71,7 +71,7 @@ def test_overhead_is_sampled_over_unsampled() -> None:
 
 
 @given(WEIGHTS, st.integers(0, 10**15))
-def test_scaling_loses_and_invents_nothing(weights: dict, total: int) -> None:
+def test_scaling_loses_and_invents_nothing(weights: dict[Stack, int], total: int) -> None:
     scaled = fold.scale(weights, total)
     assert sum(scaled.values()) == (total if sum(weights.values()) else 0)
     assert all(cost > 0 for cost in scaled.values())
@@ -79,7 +79,9 @@ def test_scaling_loses_and_invents_nothing(weights: dict, total: int) -> None:
 
 
 @given(WEIGHTS, st.integers(0, 100))
-def test_what_is_left_over_goes_to_the_largest_remainders_and_then_by_name(weights: dict, total: int) -> None:
+def test_what_is_left_over_goes_to_the_largest_remainders_and_then_by_name(
+    weights: dict[Stack, int], total: int
+) -> None:
     whole = sum(weights.values())
     exact = {stack: divmod(weight * total, whole) for stack, weight in weights.items()} if whole else {}
     first = sorted(exact, key=lambda stack: (-exact[stack][1], stack))
@@ -89,7 +91,7 @@ def test_what_is_left_over_goes_to_the_largest_remainders_and_then_by_name(weigh
 
 
 @given(WEIGHTS)
-def test_inclusive_cost_of_the_roots_is_everything(weights: dict) -> None:
+def test_inclusive_cost_of_the_roots_is_everything(weights: dict[Stack, int]) -> None:
     totals = fold.inclusive(weights)
     assert sum(cost for stack, cost in totals.items() if len(stack) == 1) == sum(weights.values())
 

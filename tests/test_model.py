@@ -19,6 +19,7 @@ from pytest_flame.model import (
     Profile,
     Round,
     SampleCounts,
+    Stack,
     StackSample,
 )
 
@@ -53,7 +54,7 @@ def test_sample_counts_add_up() -> None:
 
 
 @pytest.mark.parametrize("costs", [{(): 1}, {(Frame("m", "f"),): -1}, {(Frame("m", "f"),): 0.5}])
-def test_impossible_profiles_are_refused(costs: dict) -> None:
+def test_impossible_profiles_are_refused(costs: dict[Stack, int]) -> None:
     with pytest.raises(IntegrityError):
         Profile.of(CPU, costs).check()
 

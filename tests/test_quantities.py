@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_flame.quantities import parse_duration, parse_percent, shown_seconds
 
-UNITS = {"": 1, "s": 1, "ms": Fraction(1, 1000), "min": 60, "m": 60, "h": 3600}
+UNITS: dict[str, int | Fraction] = {"": 1, "s": 1, "ms": Fraction(1, 1000), "min": 60, "m": 60, "h": 3600}
 
 decimals = st.tuples(st.integers(0, 10**9), st.integers(0, 999)).filter(any)
 spaces = st.sampled_from(["", " ", "\t", "  "])

@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from pytest_flame import temporary
 from pytest_flame.profiling.session import ProfileSession, ProfileSettings
 from pytest_flame.temporary import owned_folder, remove_abandoned
 from pytest_flame.trees.scratch import scratch_directory
@@ -41,7 +41,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(temporary.tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "tempdir", None)
     return folder
 
 
@@ -100,7 +100,7 @@ def test_somebody_elses_are_left_alone(place: Path, tmp_path: Path, monkeypatch:
     left.mkdir()
     (left / "owner").touch()
     with monkeypatch.context() as context:
-        context.setattr(temporary.os, "geteuid", lambda: os.getuid() + 1)
+        context.setattr(os, "geteuid", lambda: os.getuid() + 1)
         assert remove_abandoned() == []
     assert remove_abandoned() == [left]
     assert sorted(place.iterdir()) == before
@@ -119,5 +119,5 @@ def test_a_session_that_is_being_handed_over_is_not_abandoned(place: Path) -> No
 
 
 def test_a_place_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(temporary.tempfile, "tempdir", str(tmp_path / "none"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     assert remove_abandoned() == []

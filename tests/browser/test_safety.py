@@ -60,7 +60,7 @@ def judgement(make_judgement: Any) -> Judgement:
     def placed(recording: Recording) -> Recording:
         return replace(recording, lines=places)
 
-    return replace(
+    whole: Judgement = replace(
         made,
         base=placed(made.base),
         head=placed(made.head),
@@ -68,6 +68,7 @@ def judgement(make_judgement: Any) -> Judgement:
         notes=(evil("note"),),
         base_commit=evil("1a2b3c4"),
     )
+    return whole
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +47,11 @@ class Kept:
         return os.waitstatus_to_exitcode(found["status"]), found["left"]
 
 
+Keep = Callable[[str], Kept]
+
+
 @pytest.fixture
-def keep(tmp_path: Path) -> Iterator[object]:
+def keep(tmp_path: Path) -> Iterator[Keep]:
     """Runs Python code as a worker."""
     started: list[subprocess.Popen[str]] = []
 
@@ -79,11 +82,11 @@ def gone(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("code", "ending"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 11)", -11), ("", 0)]
 )
-def test_the_worker_ends_as_it_ended(keep, code: str, ending: int) -> None:
+def test_the_worker_ends_as_it_ended(keep: Keep, code: str, ending: int) -> None:
     assert keep(code).ended() == (ending, [])
 
 
-def test_the_worker_is_on_its_own(keep) -> None:
+def test_the_worker_is_on_its_own(keep: Keep) -> None:
     """A session, no input, no ignored signals, and no child that it did not start."""
     code = """
 import os, signal, sys
@@ -106,7 +109,7 @@ except ChildProcessError:
     assert kept.ended() == (0, [])
 
 
-def test_what_was_detached_is_ended_and_named(keep) -> None:
+def test_what_was_detached_is_ended_and_named(keep: Keep) -> None:
     code = DETACHED + "print(detach('import time; time.sleep(1000)'), flush=True)"
     kept = keep(code)
     pid = int(kept.line())
@@ -116,7 +119,7 @@ def test_what_was_detached_is_ended_and_named(keep) -> None:
     assert gone(pid)
 
 
-def test_what_does_not_want_to_end(keep) -> None:
+def test_what_does_not_want_to_end(keep: Keep) -> None:
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(1000)"
     kept = keep(DETACHED + f"print(detach({stubborn!r}), flush=True)")
     pid = max(int(kept.line()), int(kept.line()))
@@ -124,7 +127,7 @@ def test_what_does_not_want_to_end(keep) -> None:
     assert gone(pid)
 
 
-def test_what_ends_with_the_worker_is_not_named(keep) -> None:
+def test_what_ends_with_the_worker_is_not_named(keep: Keep) -> None:
     code = """
 import os, sys
 end, mine = os.pipe()
@@ -137,13 +140,13 @@ if not os.fork():
     assert keep(code).ended() == (0, [])
 
 
-def test_helpers_of_multiprocessing_are_let_finish(keep) -> None:
+def test_helpers_of_multiprocessing_are_let_finish(keep: Keep) -> None:
     code = DETACHED + "\nfrom multiprocessing import resource_tracker as r\nr.ensure_running()\n"
     assert keep(code + "detach('import time; time.sleep(1000)')").ended()[1] != []
     assert keep(code).ended() == (0, [])
 
 
-def test_all_ends_when_whoever_started_it_is_gone(keep) -> None:
+def test_all_ends_when_whoever_started_it_is_gone(keep: Keep) -> None:
     code = DETACHED + "print(detach('import time; time.sleep(1000)'), os.getpid(), flush=True); import time\n"
     kept = keep(code + "time.sleep(1000)")
     pids = [int(pid) for pid in kept.line().split()]
@@ -154,7 +157,7 @@ def test_all_ends_when_whoever_started_it_is_gone(keep) -> None:
 
 
 @pytest.mark.parametrize("number", [15, 9])
-def test_the_worker_does_not_outlive_its_keeper(keep, number: int) -> None:
+def test_the_worker_does_not_outlive_its_keeper(keep: Keep, number: int) -> None:
     kept = keep("import os, time; print(os.getpid(), flush=True); time.sleep(1000)")
     worker = int(kept.line())
     kept.process.send_signal(number)
@@ -171,7 +174,7 @@ def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     assert "none cannot be started: [Errno 2]" in said
 
 
-def test_orphans_are_charged_to_the_worker(keep) -> None:
+def test_orphans_are_charged_to_the_worker(keep: Keep) -> None:
     """Alive, and when the keeper has collected them."""
     package = str(Path(keeper.__file__).parents[2])
     spin = "import time\nwhile time.process_time() < 0.1: pass\n"

@@ -9,10 +9,10 @@ import pytest
 from pytest_flame.measure.job import Plan
 from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s, unbelievable
 from pytest_flame.measure.rounds import MAX_ITERATIONS, MAX_ROUNDS
-from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, StackSample
+from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, Stack, StackSample
 
 MS = 1_000_000
-STACKS = {(Frame("m", "f"),): StackSample(1, MS)}
+STACKS: dict[Stack, StackSample] = {(Frame("m", "f"),): StackSample(1, MS)}
 
 
 def recording(*rounds: Round) -> Recording:

@@ -112,7 +112,7 @@ def test_the_frames_of_another_process_are_those_it_sees_itself(
     for frame in frames:
         line, width, name, file_width, file = frame.split(" ")
         names = bytes.fromhex(name).decode(ENCODINGS[width]), bytes.fromhex(file).decode(ENCODINGS[file_width])
-        read.append([int(line), *names])
-    assert read == told["stack"]
+        read.append((int(line), *names))
+    assert [[*entry] for entry in read] == told["stack"]
     offset, table = leaf.split(" ")
     assert LineTable(bytes.fromhex(table), read[0][0]).line(int(offset)) == told["line"]

@@ -70,7 +70,7 @@ class Ran:
 
     def test(self, name: str) -> Mapping[str, Any]:
         assert self.document is not None, self.out
-        found = [test for test in self.document["tests"] if test["id"].endswith(name)]
+        found: list[Mapping[str, Any]] = [test for test in self.document["tests"] if test["id"].endswith(name)]
         assert len(found) == 1, f"{name} is not once in {self.document['tests']}\n{self.out}"
         return found[0]
 

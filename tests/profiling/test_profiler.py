@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from profiled import about, stacks_with, total
@@ -214,7 +215,7 @@ def child(ns: int) -> None:
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("follow", [False, True], ids=["alone", "followed"])
 def test_processes_started_in_the_block(method: str, follow: bool, temporary: Path) -> None:
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     with Profiler(follow=follow) as p:
         process = context.Process(target=child, args=(80 * MS,))
         process.start()

@@ -39,8 +39,8 @@ def part(
     stacks: dict[Stack, StackSample] | None = None,
 ) -> Part:
     found = {WORK: StackSample(cpu_ns // MS, cpu_ns)} if stacks is None else stacks
-    stacks = of_samples(found, {WORK[1]: SourceLine("app.py", 3)})
-    result = ProfileResult(stacks, SampleCounts(taken=5), INFO, cpu_ns, 20 * MS)
+    profile = of_samples(found, {WORK[1]: SourceLine("app.py", 3)})
+    result = ProfileResult(profile, SampleCounts(taken=5), INFO, cpu_ns, 20 * MS)
     return Part(result, pid, parent_pid, waited_ns, waited_ns)
 
 

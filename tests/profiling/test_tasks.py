@@ -120,7 +120,7 @@ def test_results_and_exceptions_come_through(stitched: bool) -> None:
         raise KeyError("here")
 
     async def both() -> list[Any]:
-        return await asyncio.gather(fetch(1), fails(), return_exceptions=True)
+        return list(await asyncio.gather(fetch(1), fails(), return_exceptions=True))
 
     result, error = asyncio.run(both())
     assert result == 1

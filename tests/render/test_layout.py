@@ -123,7 +123,12 @@ def test_what_is_left_out_is_counted_and_weighed(base: Profile, head: Profile, w
     tree = build_tree(base.costs, head.costs)
     layout = lay_out_tree(tree, width=width, max_boxes=most)
     assert len(layout.boxes) + layout.hidden == np.count_nonzero(tree.weight(width))
-    pick = {Width.MAX: max, Width.BASE: lambda base, _: base, Width.HEAD: lambda _, head: head}[width]
+    picks: dict[Width, Callable[[int, int], int]] = {
+        Width.MAX: max,
+        Width.BASE: lambda base, _: base,
+        Width.HEAD: lambda _, head: head,
+    }
+    pick = picks[width]
     shown = sum(pick(box.base_self, box.head_self) for box in layout.boxes)
     assert layout.hidden_share * layout.total == pytest.approx(layout.total - shown)
 

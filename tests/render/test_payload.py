@@ -125,8 +125,8 @@ def test_listings_of_functions_that_are_not_in_the_tree_are_left_out(regressed: 
 
 def test_counts_of_other_tools_are_exact(make_judgement: Callable[..., Judgement], regressed: Judgement) -> None:
     assert regressed.base and regressed.head and regressed.comparison
-    sides = {"base": replace(regressed.base, metric=SAMPLES), "head": replace(regressed.head, metric=SAMPLES)}
-    regressed = replace(regressed, **sides, comparison=replace(regressed.comparison, metric=SAMPLES))
+    base, head = (replace(side, metric=SAMPLES) for side in (regressed.base, regressed.head))
+    regressed = replace(regressed, base=base, head=head, comparison=replace(regressed.comparison, metric=SAMPLES))
     block = graph_block(regressed, Drawn.of(regressed))
     read = Read(block.text, block.size)
     drawn = Drawn.of(regressed)

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from shared_cases import CASES, path_of, tree_of
 
-from pytest_flame.model import Frame
-from pytest_flame.render import units
+from pytest_flame.model import CPU, Frame
 from pytest_flame.render.layout import lay_out
 from pytest_flame.render.picture import Known, Picture, culprit_nodes, face
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flame.atomic import write_text
 from pytest_flame.baseline.slug import slug
 from pytest_flame.errors import UsageError
 from pytest_flame.model import Judgement, RunResult, Verdict
@@ -83,7 +84,7 @@ def test_an_interrupted_write_is_repaired_by_the_next(
     from pytest_flame.render import report
 
     written: list[str] = []
-    write = report.write_text
+    write = write_text
 
     def failing(path: Path, text: str) -> None:
         if len(written) == 4:

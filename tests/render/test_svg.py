@@ -243,7 +243,7 @@ def test_header_cuts_long_ids_and_keeps_them_whole_in_the_tooltip(regressed: Jud
 
 
 def test_pruning_is_said_in_the_picture() -> None:
-    costs = {(Frame("m", "root"), Frame("m", f"f{i}")): 1000 + i for i in range(2000)}
+    costs: dict[Stack, int] = {(Frame("m", "root"), Frame("m", f"f{i}")): 1000 + i for i in range(2000)}
     svg = profile_svg(Profile.of(CPU, costs), "t")
     assert svg.count("<title>m:") == 1500
     assert "1,500 of 2,001 boxes drawn; the 501 smallest, left out, make up 15.7 % of the width" in svg

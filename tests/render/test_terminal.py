@@ -116,11 +116,12 @@ def test_a_slowdown_of_everything_is_not_called_spread_over_frames(regressed: Ju
 
 
 def test_a_failure_has_colours_where_pytest_wants_them(regressed: Judgement) -> None:
-    plain, coloured = TerminalWriter(io.StringIO()), TerminalWriter(io.StringIO())
+    plain_text, coloured_text = io.StringIO(), io.StringIO()
+    plain, coloured = TerminalWriter(plain_text), TerminalWriter(coloured_text)
     coloured.hasmarkup = True  # what pytest decides from the terminal, NO_COLOR and --color
     for writer in (plain, coloured):
         FlameFailure(failure_lines(regressed)).toterminal(writer)
-    shown, painted = (writer._file.getvalue() for writer in (plain, coloured))
+    shown, painted = (written.getvalue() for written in (plain_text, coloured_text))
     assert shown == failure_text(regressed) + "\n"
     assert "\x1b[31m\x1b[1m  2.62 ms   4.23 ms   +1.62 ms" in painted
     assert re.sub(r"\x1b\[\d+m", "", painted) == shown

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ CALLER, OLD = Frame("m", "g"), Frame("m", "old")
         ),
     ],
 )
-def test_what_happened_by_how_much(facts: dict, said: str) -> None:
+def test_what_happened_by_how_much(facts: dict[str, Any], said: str) -> None:
     assert words.what_happened(replace(DELTA, relative=0.38, **facts)) == said
 
 
@@ -130,8 +131,7 @@ def test_worst_comes_first(result: RunResult) -> None:
 def test_base_line_names_commit_and_source(result: RunResult) -> None:
     assert words.base_line(result) == "base 1a2b3c4 (main), measured here, interleaved with head"
     screened = tuple(replace(judgement, interleaved=False) for judgement in result.judgements)
-    source = {"base_commit": None, "base_source": "flame-baselines"}
-    stored = replace(result, mode="stored", judgements=screened, **source)
+    stored = replace(result, mode="stored", judgements=screened, base_commit=None, base_source="flame-baselines")
     assert words.base_line(stored) == "base flame-baselines, as stored"
 
 

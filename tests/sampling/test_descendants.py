@@ -230,7 +230,7 @@ def test_proc_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(path: str) -> list[str]:
         raise PermissionError(path)
 
-    monkeypatch.setattr(module.os, "listdir", refused)
+    monkeypatch.setattr(os, "listdir", refused)
     blind = Descendants(os.getpid())
     with monkeypatch.context() as context:
         context.setattr(module, "_has_children", lambda: False)

@@ -15,7 +15,6 @@ from sampled import MS, beyond_chance, collect, shares, spin, stands_for, weight
 
 from pytest_flame.errors import FlameError
 from pytest_flame.model import SamplerInfo
-from pytest_flame.sampling import native
 from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.profile_source import IN_KERNEL, RawFrame, RawSamples, RawStack
 from pytest_flame.sampling.symbols.kernel import KernelSymbols
@@ -177,6 +176,7 @@ def test_threads_keep_their_own_kernel_frames(kernel: SamplerInfo, zeros: Zeros)
 
 def test_ticks_that_were_held_back_lose_their_kernel_frames(kernel: SamplerInfo, zeros: Zeros) -> None:
     """A thread that blocks the signal gets it later, elsewhere: the time is counted, the place is not made up."""
+    used = 0
 
     def blocking() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTRAP})
@@ -195,7 +195,6 @@ def test_ticks_that_were_held_back_lose_their_kernel_frames(kernel: SamplerInfo,
         thread.start()
         thread.join()
 
-    used = 0
     with NativeSampler(kernel) as sampler:
         raw = collect(sampler, work)
     names = {name for s in raw.stacks for name in kernel_part(s)}
@@ -238,13 +237,14 @@ def test_what_is_still_in_the_kernel_at_the_end_has_no_caller(kernel: SamplerInf
 def test_a_ring_that_is_full_loses_ticks_and_says_so(kernel: SamplerInfo, zeros: Zeros) -> None:
     period = 20_000
 
+    used = 0
+
     def work() -> None:
         nonlocal used
         began = time.thread_time_ns()
         zeros.read(1000 * MS)
         used = time.thread_time_ns() - began
 
-    used = 0
     cpus = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cpus)})  # the ring of one CPU
     try:
@@ -268,7 +268,7 @@ def test_clearing_forgets_kernel_frames(kernel: SamplerInfo, zeros: Zeros) -> No
 
 def test_functions_without_names_are_one(kernel: SamplerInfo, zeros: Zeros, monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses change at every boot: no name is better than one of those."""
-    monkeypatch.setattr(native.KernelSymbols, "open", lambda: KernelSymbols([], [], "hidden"))
+    monkeypatch.setattr(KernelSymbols, "open", lambda: KernelSymbols([], [], "hidden"))
     with NativeSampler(kernel) as sampler:
         raw = collect(sampler, lambda: [zeros.read(2 * MS) for _ in range(30)])
     kernels = {tuple(kernel_part(s)) for s in raw.stacks if kernel_part(s)}
@@ -277,7 +277,7 @@ def test_functions_without_names_are_one(kernel: SamplerInfo, zeros: Zeros, monk
 
 
 def test_functions_out_of_order_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native.KernelSymbols, "open", lambda: KernelSymbols([2, 1], ["b", "a"]))
+    monkeypatch.setattr(KernelSymbols, "open", lambda: KernelSymbols([2, 1], ["b", "a"]))
     info = SamplerInfo("perf-sigtrap", "task-clock", True, 1000, kernel_frames=True)
     with pytest.raises(FlameError, match="cannot be used") as caught:
         NativeSampler(info)

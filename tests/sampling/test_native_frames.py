@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -263,7 +264,7 @@ def test_a_library_that_was_unloaded_keeps_its_name(native: SamplerInfo, tmp_pat
         assert any(m.path == path for m in sampler_modules(sampler))
 
 
-def sampler_modules(sampler: NativeSampler) -> list[object]:
+def sampler_modules(sampler: NativeSampler) -> list[Any]:
     sampler.samples()
     return list(sampler._modules)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_flame import clocks
 from pytest_flame.model import Outside
 from pytest_flame.sampling import outside
 from pytest_flame.sampling.outside import Counters
@@ -99,5 +100,5 @@ def test_the_loop_leaves_the_heap_alone() -> None:
 
 def test_the_smallest_run_of_the_loop_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([0, 90, 100, 131, 200, 230, 300, 333])
-    monkeypatch.setattr(outside.clocks, "thread_time_ns", lambda: next(readings))
+    monkeypatch.setattr(clocks, "thread_time_ns", lambda: next(readings))
     assert outside.spin_ns() == 30

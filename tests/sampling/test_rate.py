@@ -6,6 +6,7 @@ import pytest
 
 from pytest_flame.errors import UsageError
 from pytest_flame.sampling import rate
+from pytest_flame.sampling.ladder import open_sampler
 from pytest_flame.sampling.rate import BEARABLE, RATES, TickCost, choose_rate
 
 US = 1000
@@ -37,7 +38,7 @@ def test_the_share_is_of_the_programs_cpu() -> None:
 
 
 def test_a_tick_costs_something_here(perf_required: object) -> None:
-    with rate.open_sampler("perf", 997) as sampler:
+    with open_sampler("perf", 997) as sampler:
         cost = rate.tick_cost(sampler)
     assert US < cost.ns < 1000 * US
 

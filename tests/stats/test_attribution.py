@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from simulated import LIBRARY, SHOP, Noise, changed, record, renamed, times
 
 from pytest_flame import fold
 from pytest_flame.compare import compare, project_frames
-from pytest_flame.model import Change, Comparison, Frame, Limits, Under
+from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Under
 from pytest_flame.stats.attribution import attribute
 from pytest_flame.stats.frames import compare_frames
 from pytest_flame.stats.growth import Gauge
@@ -42,7 +42,7 @@ def blamed(comparison: Comparison) -> set[Blame]:
     return {(d.frame.qualname, d.change, d.caller.qualname if d.caller else None) for d in comparison.culprits}
 
 
-def names(deltas: tuple) -> list[str]:
+def names(deltas: Sequence[FrameDelta]) -> list[str]:
     return [d.frame.qualname for d in deltas]
 
 
@@ -286,11 +286,11 @@ def test_own_growth_leaves_out_what_other_culprits_account_for() -> None:
 def upgrade(head: Mapping[str, float], base: Mapping[str, float] = SHOP) -> Comparison:
     """The library ``json`` is another release in head."""
     rng = np.random.default_rng(8)
-    sides = (
+    was, now = (
         replace(record(costs, rng, CLEAR, library=LIBRARY), fingerprint={"dependencies": f"json=={release}"})
         for costs, release in ((base, 1), (head, 2))
     )
-    return compare(*sides, Limits())
+    return compare(was, now, Limits())
 
 
 def test_in_another_release_of_a_library_its_own_function_is_named_and_the_projects_that_calls_it() -> None:

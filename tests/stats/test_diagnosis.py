@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from pytest_flame.model import Outside, Process, Round
 from pytest_flame.stats.diagnosis import Cause, Diagnosis, diagnose
 from pytest_flame.stats.student import Floats
 
+Values = Sequence[float] | np.ndarray[Any, np.dtype[Any]]
 N = 20
 QUIET = Outside(wall_ns=500_000_000, cpus=2, steal_ns=0, pressure_ns=0, queued_ns=2_000_000, involuntary_switches=5)
 
 
-def sides(spins: Sequence[float] | None = None, **outside: Sequence[float]) -> tuple[list[Process], list[Process]]:
+def sides(spins: Values | None = None, **outside: Values) -> tuple[list[Process], list[Process]]:
     """A quiet base, and a head with these fixed loops (relative) and counters."""
     every = [{name: round(values[i]) for name, values in outside.items()} for i in range(N)]
     heads = [

@@ -57,7 +57,8 @@ def test_as_scipy_has_it_without_ties() -> None:
 def test_a_difference_that_matters_is_found_both_ways() -> None:
     found = find_difference(processes(*[0.1] * 5), processes(*[12.3] * 5), COST)
     assert found is not None
-    assert (found.base, found.head, found.ns) == (0.1, 12.3, pytest.approx(12.2 * FAULT_NS))
+    assert (found.base, found.head) == (0.1, 12.3)
+    assert found.ns == pytest.approx(12.2 * FAULT_NS)
     fewer = find_difference(processes(*[12.3] * 5), processes(*[0.1] * 5), COST)
     assert fewer is not None and fewer.head == 0.1
 

@@ -275,7 +275,8 @@ def test_a_hidden_regression_is_seldom_let_go_early(outliers: float) -> None:
     for _ in range(30):
         recordings = record(base, rng, noise), record(head, rng, noise)
         for pairs in (5, 7, 10, 14, 20):
-            t = run_pairs(*(first(r, pairs) for r in recordings), alpha=0.002)
+            b, h = (first(r, pairs) for r in recordings)
+            t = run_pairs(b, h, alpha=0.002)
             if "leaf" in over(t):
                 named += 1
                 break

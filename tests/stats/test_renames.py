@@ -17,8 +17,8 @@ CLEAR = Noise(between=0.002, per_stack=0.01, samples=5000)
 
 def run(head: Mapping[str, float], base: Mapping[str, float] = SHOP) -> Comparison:
     rng = np.random.default_rng(8)
-    sides = (record(costs, rng, CLEAR, library=LIBRARY) for costs in (base, head))
-    return compare(*sides, Limits(), session_sd=0.0)
+    was, now = (record(costs, rng, CLEAR, library=LIBRARY) for costs in (base, head))
+    return compare(was, now, Limits(), session_sd=0.0)
 
 
 def before(deltas: tuple[FrameDelta, ...]) -> dict[str, str | None]:
@@ -94,8 +94,8 @@ def classes(program: Mapping[str, float], factor: float = 1.0, **names: str) -> 
 
 def upgrade(head: Mapping[str, float], base: Mapping[str, float] = PARSER) -> Comparison:
     rng = np.random.default_rng(8)
-    sides = (record(costs, rng, CLEAR, library=("cli",)) for costs in (base, head))
-    return compare(*sides, Limits(), session_sd=0.0)
+    was, now = (record(costs, rng, CLEAR, library=("cli",)) for costs in (base, head))
+    return compare(was, now, Limits(), session_sd=0.0)
 
 
 def test_a_renamed_class_is_compared_method_by_method() -> None:
@@ -116,10 +116,10 @@ def test_a_renamed_class_is_compared_method_by_method() -> None:
 def test_what_became_twice_as_fast_under_another_name_is_improved_and_nobody_is_to_blame() -> None:
     base, head = PARSER, classes(PARSER, 0.5, Base="Command", Option="_Option")
     rng = np.random.default_rng(8)
-    sides = [record(costs, rng, CLEAR, library=("cli",)) for costs in (base, head)]
-    comparison = compare(*sides, Limits(), session_sd=0.0)
+    was, now = (record(costs, rng, CLEAR, library=("cli",)) for costs in (base, head))
+    comparison = compare(was, now, Limits(), session_sd=0.0)
     assert comparison.culprits == ()
-    assert judge(comparison, *sides).verdict is Verdict.IMPROVED
+    assert judge(comparison, was, now).verdict is Verdict.IMPROVED
     assert {d.change for d in comparison.frames if d.renamed_from} == {Change.FASTER}
 
 
@@ -133,7 +133,8 @@ def test_a_method_that_grew_while_its_class_was_renamed_is_named_with_its_old_na
 def compare_owned(head: Mapping[str, float]) -> Comparison:
     """As ``upgrade``, where the classes are the project's own."""
     rng = np.random.default_rng(8)
-    return compare(*(record(costs, rng, CLEAR) for costs in (PARSER, head)), Limits(), session_sd=0.0)
+    was, now = (record(costs, rng, CLEAR) for costs in (PARSER, head))
+    return compare(was, now, Limits(), session_sd=0.0)
 
 
 def test_what_moved_to_another_module_is_compared_with_what_it_was() -> None:

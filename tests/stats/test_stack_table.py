@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated import stack
 
-from pytest_flame.model import Frame, Process, Round, StackSample
+from pytest_flame.model import Frame, Process, Round, Stack, StackSample
 from pytest_flame.stats.stack_table import StackTable
 
 FRAMES = st.sampled_from("abcde").map(lambda name: Frame("m", name))
@@ -23,7 +23,7 @@ def table(base: list[dict[tuple[Frame, ...], int]], head: list[dict[tuple[Frame,
 
 
 @given(SIDES, SIDES)
-def test_every_weight_is_in_the_table_once(base: list[dict], head: list[dict]) -> None:
+def test_every_weight_is_in_the_table_once(base: list[dict[Stack, int]], head: list[dict[Stack, int]]) -> None:
     t = table(base, head)
     for side, counts in ((base, t.base), (head, t.head)):
         assert counts.weights_ns.sum(axis=1).tolist() == [1000 * sum(p.values()) for p in side]
@@ -31,7 +31,9 @@ def test_every_weight_is_in_the_table_once(base: list[dict], head: list[dict]) -
 
 
 @given(SIDES, SIDES)
-def test_inclusive_cost_counts_a_recursive_frame_once(base: list[dict], head: list[dict]) -> None:
+def test_inclusive_cost_counts_a_recursive_frame_once(
+    base: list[dict[Stack, int]], head: list[dict[Stack, int]]
+) -> None:
     t = table(base, head)
     sums = t.within.sums(t.head.weights_ns)
     for frame, row in zip(t.frames, sums, strict=True):
@@ -39,7 +41,7 @@ def test_inclusive_cost_counts_a_recursive_frame_once(base: list[dict], head: li
 
 
 @given(SIDES, SIDES)
-def test_own_costs_add_up_to_everything(base: list[dict], head: list[dict]) -> None:
+def test_own_costs_add_up_to_everything(base: list[dict[Stack, int]], head: list[dict[Stack, int]]) -> None:
     t = table(base, head)
     own, frames = t.topmost
     assert np.array_equal(own.sums(t.base.weights_ns).sum(axis=0), t.base.weights_ns.sum(axis=1))
@@ -47,7 +49,7 @@ def test_own_costs_add_up_to_everything(base: list[dict], head: list[dict]) -> N
 
 
 @given(SIDES)
-def test_callers_and_callees_are_neighbours_in_the_stack(side: list[dict]) -> None:
+def test_callers_and_callees_are_neighbours_in_the_stack(side: list[dict[Stack, int]]) -> None:
     t = table(side, side)
     for frame in range(len(t.frames)):
         for s, path in enumerate(t.paths):
@@ -80,7 +82,7 @@ def test_nearest_above_looks_from_the_last_occurrence() -> None:
 
 
 @given(SIDES, SIDES)
-def test_a_renamed_frame_keeps_every_weight(base: list[dict], head: list[dict]) -> None:
+def test_a_renamed_frame_keeps_every_weight(base: list[dict[Stack, int]], head: list[dict[Stack, int]]) -> None:
     before = Frame("m", "before")
     base = [{(before, *s[1:]) if s[1:] else s: n for s, n in p.items()} for p in base]
     t = table(base, head)

@@ -14,16 +14,16 @@ def test_df_of_log_variance_inverts_log_f_variance(variance: float) -> None:
 
 
 def test_effective_df_of_equal_parts_is_their_sum() -> None:
-    assert float(student.effective_df([np.float64(2.0), np.float64(2.0)], [9.0, 9.0])) == pytest.approx(18)
+    assert float(student.effective_df([np.array(2.0), np.array(2.0)], [9.0, 9.0])) == pytest.approx(18)
 
 
 def test_effective_df_with_a_known_variance_exceeds_that_of_the_estimate() -> None:
-    df = float(student.effective_df([np.float64(1.0), np.float64(3.0)], [5.0, math.inf]))
+    df = float(student.effective_df([np.array(1.0), np.array(3.0)], [5.0, math.inf]))
     assert df == pytest.approx(16 / (1 / 5))
 
 
 def test_effective_df_of_nothing_but_zeros_is_finite() -> None:
-    assert float(student.effective_df([np.float64(0.0)], [5.0])) == 1.0
+    assert float(student.effective_df([np.array(0.0)], [5.0])) == 1.0
 
 
 def test_quantile_and_upper_tail_agree() -> None:

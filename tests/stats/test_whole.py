@@ -15,14 +15,16 @@ def judge(base: np.ndarray, head: np.ndarray, session_sd: float = 0.0) -> Whole:
     return decide(d.base, d.head, d.se, d.df, threshold=0.05, alpha=0.01)
 
 
-def side(rng: np.random.Generator, n: int, ratio: float, *, sd: float, outliers: float, session: float = 0.0):
+def side(
+    rng: np.random.Generator, n: int, ratio: float, *, sd: float, outliers: float, session: float = 0.0
+) -> np.ndarray:
     costs = ratio * np.exp(sd * rng.standard_normal(n) + session * rng.standard_normal())
     return MS * np.where(rng.random(n) < outliers, costs * rng.uniform(1.3, 1.6, n), costs)
 
 
 def many(
     ratio: float, *, n: int = 10, sd: float = 0.01, outliers: float = 0.08, session: float = 0.0, runs: int = 1000
-):
+) -> list[Whole]:
     rng = np.random.default_rng(1)
     return [
         judge(

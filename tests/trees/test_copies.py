@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from pytest_flame.trees import ignored
 from pytest_flame.trees.copies import Trees, build_trees, files_below
 from pytest_flame.trees.existed import test_existed as existed
 
+Build = Callable[..., Trees]
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
@@ -20,7 +23,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 @pytest.fixture
-def build(checkout: Checkout, tmp_path: Path):  # type: ignore[no-untyped-def]
+def build(checkout: Checkout, tmp_path: Path) -> Build:
     """Builds both trees and checks that nothing of the user's changed."""
 
     def build(ref: str = "HEAD", **more: object) -> Trees:
@@ -40,7 +43,7 @@ def content(tree: Path) -> dict[str, str]:
     return {p: (tree / p).read_text() for p in files_below(tree)}
 
 
-def test_a_dirty_working_tree(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_a_dirty_working_tree(checkout: Checkout, build: Build) -> None:
     for name in ("kept.py", "changed.py", "deleted.py"):
         checkout.write(name, "old")
     checkout.commit()
@@ -59,7 +62,7 @@ def test_a_dirty_working_tree(checkout: Checkout, build) -> None:  # type: ignor
     }
 
 
-def test_heads_tests_and_their_data_go_to_base(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_heads_tests_and_their_data_go_to_base(checkout: Checkout, build: Build) -> None:
     for name in (
         "pkg/__init__.py",
         "pkg/x.py",
@@ -82,7 +85,7 @@ def test_heads_tests_and_their_data_go_to_base(checkout: Checkout, build) -> Non
     }
 
 
-def test_generated_files_are_on_both_sides_and_caches_on_none(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_generated_files_are_on_both_sides_and_caches_on_none(checkout: Checkout, build: Build) -> None:
     checkout.write(".gitignore", "*\n!.gitignore\n!*.txt\n")
     checkout.write("tracked.txt", "old")
     checkout.write("written.txt", "old")
@@ -103,7 +106,7 @@ def test_generated_files_are_on_both_sides_and_caches_on_none(checkout: Checkout
     assert (trees.base / "written.txt").read_text() == "old"
 
 
-def test_what_git_tracks_in_odd_folders_is_copied(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_what_git_tracks_in_odd_folders_is_copied(checkout: Checkout, build: Build) -> None:
     checkout.write("build/tool.py", "old")
     checkout.write("sub/.cache/x.txt", "old")
     checkout.commit()
@@ -113,7 +116,7 @@ def test_what_git_tracks_in_odd_folders_is_copied(checkout: Checkout, build) -> 
     assert set(files_below(trees.head)) == {"build/tool.py", "sub/.cache/x.txt", "build/fresh.py"}
 
 
-def test_attributes_are_those_of_the_commit(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_attributes_are_those_of_the_commit(checkout: Checkout, build: Build) -> None:
     checkout.write(".gitattributes", "*.txt eol=crlf\nsecret.py export-ignore\n")
     checkout.write("a.txt", "1\n2\n")
     checkout.write("secret.py", "old")
@@ -124,7 +127,7 @@ def test_attributes_are_those_of_the_commit(checkout: Checkout, build) -> None: 
     assert (trees.base / "secret.py").exists()
 
 
-def test_modes_and_links(checkout: Checkout, tmp_path: Path, build) -> None:  # type: ignore[no-untyped-def]
+def test_modes_and_links(checkout: Checkout, tmp_path: Path, build: Build) -> None:
     outside = tmp_path / "outside.txt"
     outside.write_text("outside")
     checkout.write("run.sh", "#!/bin/sh\n").chmod(0o755)
@@ -156,7 +159,7 @@ def library(tmp_path: Path) -> Checkout:
     return made
 
 
-def test_submodules(checkout: Checkout, library: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_submodules(checkout: Checkout, library: Checkout, build: Build) -> None:
     checkout.git("submodule", "--quiet", "add", str(library.path), "vendor/library")
     checkout.commit()
     library.commit(lib_py="2")
@@ -171,7 +174,7 @@ def test_submodules(checkout: Checkout, library: Checkout, build) -> None:  # ty
     assert (trees.head / "vendor/library/new.py").exists()
 
 
-def test_a_submodule_that_head_dropped(checkout: Checkout, library: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_a_submodule_that_head_dropped(checkout: Checkout, library: Checkout, build: Build) -> None:
     checkout.git("submodule", "--quiet", "add", str(library.path), "library")
     checkout.commit()
     checkout.git("rm", "-q", "library")
@@ -181,7 +184,7 @@ def test_a_submodule_that_head_dropped(checkout: Checkout, library: Checkout, bu
     assert not (trees.head / "library").exists()
 
 
-def test_a_submodule_commit_that_is_not_here(checkout: Checkout, library: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_a_submodule_commit_that_is_not_here(checkout: Checkout, library: Checkout, build: Build) -> None:
     checkout.git("submodule", "--quiet", "add", str(library.path), "library")
     checkout.commit()
     missing = "1" * 40
@@ -202,7 +205,7 @@ def test_a_submodule_that_is_not_initialised(checkout: Checkout, library: Checko
     assert "library is not initialised" in trees.notes[0]
 
 
-def test_compiled_parts_are_shared_while_their_sources_are_the_same(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_compiled_parts_are_shared_while_their_sources_are_the_same(checkout: Checkout, build: Build) -> None:
     checkout.write(".gitignore", "*.so\n")
     checkout.write("pkg/fast.c", "old")
     checkout.write("pyproject.toml", "[build-system]\nrequires = []\n[project]\nversion = '1'\n")
@@ -216,7 +219,7 @@ def test_compiled_parts_are_shared_while_their_sources_are_the_same(checkout: Ch
 
 
 @pytest.mark.parametrize("changed", ["pkg/fast.c", "pyproject.toml", "setup.py", "Cargo.toml"])
-def test_compiled_parts_of_other_sources_are_refused(checkout: Checkout, build, changed: str) -> None:  # type: ignore[no-untyped-def]
+def test_compiled_parts_of_other_sources_are_refused(checkout: Checkout, build: Build, changed: str) -> None:
     checkout.write(".gitignore", "*.so\n")
     checkout.write("pkg/fast.c", "old")
     checkout.commit()
@@ -242,7 +245,7 @@ def test_compiled_parts_of_other_sources_are_refused(checkout: Checkout, build, 
 @pytest.mark.parametrize("tracked_at_base", [False, True])
 def test_what_a_build_writes_is_no_source(
     checkout: Checkout,
-    build,  # type: ignore[no-untyped-def]
+    build: Build,
     written: str,
     text: str,
     generator: str,
@@ -264,7 +267,7 @@ def test_what_a_build_writes_is_no_source(
         assert build().shared == ("pkg/fast.so",)
 
 
-def test_a_cython_source_that_differs_is_no_less_refused(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_a_cython_source_that_differs_is_no_less_refused(checkout: Checkout, build: Build) -> None:
     checkout.write(".gitignore", "*.so\n*.c\n")
     checkout.write("pkg/fast.pyx", "old")
     checkout.commit()
@@ -276,7 +279,7 @@ def test_a_cython_source_that_differs_is_no_less_refused(checkout: Checkout, bui
     assert e.value.why.endswith(": pkg/fast.pyx")
 
 
-def test_a_python_module_beside_its_compiled_form_is_a_source(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_a_python_module_beside_its_compiled_form_is_a_source(checkout: Checkout, build: Build) -> None:
     checkout.write(".gitignore", "*.so\n")
     checkout.write("pkg/fast.py", "old")
     checkout.commit()
@@ -287,7 +290,7 @@ def test_a_python_module_beside_its_compiled_form_is_a_source(checkout: Checkout
     assert e.value.why.endswith(": pkg/fast.py")
 
 
-def test_ignored_data_is_linked_and_said(checkout: Checkout, build, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_ignored_data_is_linked_and_said(checkout: Checkout, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ignored, "LARGEST_COPIED", 100)
     checkout.write(".gitignore", "*.bin\n_version.py\n")
     checkout.write("tests/data/kept.txt", "tracked")
@@ -312,8 +315,8 @@ def test_ignored_data_is_linked_and_said(checkout: Checkout, build, monkeypatch:
 
 
 def test_ignored_data_is_copied_where_that_is_asked_for(
-    checkout: Checkout, build, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+    checkout: Checkout, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ignored, "MOST_COPIED", 1)
     checkout.write(".gitignore", "*.bin\n")
     checkout.commit()
@@ -323,7 +326,7 @@ def test_ignored_data_is_copied_where_that_is_asked_for(
     assert {p for p in files_below(trees.base) if (trees.base / p).is_symlink()} == {"left"}
 
 
-def test_a_sides_own_installation_brings_its_own_compiled_parts(checkout: Checkout, build) -> None:  # type: ignore[no-untyped-def]
+def test_a_sides_own_installation_brings_its_own_compiled_parts(checkout: Checkout, build: Build) -> None:
     checkout.write(".gitignore", "*.so\n")
     checkout.write("fast.c", "old")
     checkout.commit()

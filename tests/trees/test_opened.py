@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from pytest_flame.measure import keeper
-from pytest_flame.trees import opened
 from pytest_flame.trees.opened import Reads, Watched, watched
 from pytest_flame.trees.proof import misread, misread_details, misread_message
 from pytest_flame.trees.provenance import Provenance
@@ -178,8 +178,8 @@ def test_folders_that_cannot_be_watched(
         def inotify_init1(self, flags: int) -> int:
             return -1
 
-    monkeypatch.setattr(opened.ctypes, "CDLL", lambda *a, **k: Refusing())
-    monkeypatch.setattr(opened.ctypes, "get_errno", lambda: number)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *a, **k: Refusing())
+    monkeypatch.setattr(ctypes, "get_errno", lambda: number)
     reads = Reads(Watched({str(tmp_path): None}))
     assert words in (reads.unknown or "")
     assert reads.take() == []

@@ -379,9 +379,8 @@ def test_each_side_gets_an_installation_of_its_own(checkout: Checkout) -> None:
     before = checkout.state()
     with opened(checkout, root=checkout.path / "checks", base_install="cd .. && pip install .") as pair:
         for side in (pair.sides.base, pair.sides.head):
-            found = list(
-                side.python and Path(side.python).parents[1].glob("lib/python*/site-packages/orders/__init__.py")
-            )
+            assert side.python is not None
+            found = list(Path(side.python).parents[1].glob("lib/python*/site-packages/orders/__init__.py"))
             assert [f.read_text() for f in found] == [(side.tree / "orders/__init__.py").read_text()]
         pair.measured("test_a.py::test_it")
     assert checkout.state() == before

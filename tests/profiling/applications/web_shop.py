@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Flask, jsonify
+from flask import Flask, Response, jsonify
 from shop import samples
 from shop.export import to_json
 from shop.intake import parse_csv
@@ -69,7 +69,7 @@ def view_export() -> str:
 
 
 @app.get("/clock")
-def clock() -> object:
+def clock() -> Response:
     return jsonify(used)
 
 
