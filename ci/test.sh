@@ -1,10 +1,10 @@
 #!/bin/sh
 # Passes the project's tests on a fresh machine: own virtual environment, package built from this checkout.
 # Arguments go to pytest:  sh ci/test.sh tests/baseline -x
-# One process for each CPU; tests that measure wait until they are alone. -n 0 runs everything in one.
+# One process for each CPU, whole files at a time, those that take longest first. -n 0 runs everything in one.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/ci/env.sh"
 make_environment test -e "$ROOT[test]"
 cd "$ROOT"
-exec "$VENV/bin/python" -m pytest -n "$(nproc)" --dist loadfile "$@"
+exec "$VENV/bin/python" -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder "$@"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
+import gc
 import os
 import signal
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,10 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "leftovers"]
 
-SAMPLERS = Path(__file__).with_name("sampling")
-"""Its tests count ticks and compare shares of time."""
+LONGEST = [Path(__file__).with_name(name) for name in ("plugin", "browser", "sampling", "trees", "stats", "profiling")]
+"""Folders, by the time their tests take."""
 
 Golden = Callable[[str, str], None]
 
@@ -32,26 +31,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite the golden files with what the code gives now")
 
 
-@contextmanager
-def turn(*, alone: bool) -> Iterator[None]:
-    """Waits until no test of another process has to be alone; ``alone``: until no other test runs."""
-    with Path(__file__).open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        yield
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(SAMPLERS):
-            item.add_marker("alone")
+    """What takes longest comes first: processes that share the tests are done at about the same time."""
+
+    def place(item: pytest.Item) -> int:
+        return next((i for i, folder in enumerate(LONGEST) if folder in item.path.parents), len(LONGEST))
+
+    items.sort(key=place)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    if not hasattr(item.config, "workerinput"):
-        return (yield)
-    with turn(alone=item.get_closest_marker("alone") is not None):
-        return (yield)
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end: without them every collection of garbage is ten times as quick."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -160,8 +160,8 @@ class Graph:
         )
         return names
 
-    def everything(self, canvas: Locator | None = None, step: int = 3) -> set[str]:
-        """The names of all boxes of a canvas that are a few pixels wide."""
+    def everything(self, canvas: Locator | None = None, step: int = 6) -> set[str]:
+        """The names of all boxes of a canvas that are at least ``step`` pixels wide."""
         canvas = canvas or self.canvas
         canvas.scroll_into_view_if_needed()
         bounds = canvas.bounding_box()

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from procfs import descriptors
+
 from pytest_flame.model import SamplerInfo
 from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.profile_source import RawSamples
@@ -82,16 +84,6 @@ def shares(raw: RawSamples, *names: str) -> dict[str, float]:
 def beyond_chance(share: float, truth: float, samples: int) -> bool:
     """Whether a sampled share is outside the 99.99 % of a binomial draw."""
     return abs(share - truth) > UNLIKELY_SD * math.sqrt(truth * (1 - truth) / max(1, samples))
-
-
-def descriptors() -> set[str]:
-    found = set()
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            found.add(f"{link.name} {link.readlink()}")
-        except FileNotFoundError:
-            continue  # the listing's own
-    return found
 
 
 def caught_signals() -> set[int]:

@@ -61,8 +61,13 @@ class Profiler:
         return self._recorder.running
 
     def start(self) -> None:
-        self._recorder.start()
-        self._session = ProfileSession.create(self._settings)
+        session = ProfileSession.create(self._settings)  # not while sampling: its work is none of the program's
+        try:
+            self._recorder.start()
+        except BaseException:
+            session.remove()
+            raise
+        self._session = session
         following.enter(self._session, join)
         self._watch = ending.watch(self._pause, self._recorder.start)
 

@@ -7,19 +7,20 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special  # scipy.stats takes half a second to import
 
 Floats: TypeAlias = NDArray[np.float64]
 
 
 def quantile(probability: float, df: float | Floats) -> Floats:
-    """Value that Student's t with ``df`` degrees of freedom stays below with ``probability``; ``df`` may be inf."""
-    return np.asarray(stats.t.ppf(probability, df), dtype=np.float64)
+    """Value that Student's t with ``df`` degrees of freedom stays below with ``probability`` (above 0); ``df`` may be
+    inf."""
+    return np.asarray(special.stdtrit(df, probability), dtype=np.float64)
 
 
 def upper_tail(t: float | Floats, df: float | Floats) -> Floats:
     """P(T > t): the one-sided p-value."""
-    return np.asarray(stats.t.sf(t, df), dtype=np.float64)
+    return np.asarray(special.stdtr(df, -np.asarray(t)), dtype=np.float64)
 
 
 def effective_df(variances: list[Floats], dfs: list[float | Floats]) -> Floats:

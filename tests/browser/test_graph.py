@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import product
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,15 +26,15 @@ def graph(visit: Visit, report: Path, regressed: Judgement) -> Graph:
     return Graph.of(visit(report), regressed)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_box_is_where_the_tree_says(graph: Graph, view: str, shape: str) -> None:
-    graph.look(view, shape)
-    wide = {node: box for node, box in enumerate(graph.boxes()) if box.width >= 1}
-    assert len(wide) > 40
-    assert graph.names([box.middle for box in wide.values()]) == [graph.name(node) for node in wide]
-    graph.hover(graph.node("re:Pattern.match"))
-    expect(graph.tooltip.locator("b")).to_have_text("re:Pattern.match")
+def test_every_box_is_where_the_tree_says(graph: Graph, subtests: pytest.Subtests) -> None:
+    for view, shape in product(VIEWS, SHAPES):
+        with subtests.test(view=view, shape=shape):
+            graph.look(view, shape)
+            wide = {node: box for node, box in enumerate(graph.boxes()) if box.width >= 1}
+            assert len(wide) > 40
+            assert graph.names([box.middle for box in wide.values()]) == [graph.name(node) for node in wide]
+            graph.hover(graph.node("re:Pattern.match"))
+            expect(graph.tooltip.locator("b")).to_have_text("re:Pattern.match")
 
 
 WRITTEN = """canvas => {
@@ -180,14 +181,17 @@ def matched(graph: Graph, pattern: str) -> float:
     return 100 * found / graph.tree.total(VIEWS[graph.view])
 
 
-@pytest.mark.parametrize("pattern", ["orders", r"token", r"^re:|^decimal:", r"sqlite3_(step|prepare)", "no such frame"])
-@pytest.mark.parametrize("view", VIEWS)
-def test_search_says_the_matched_share(graph: Graph, view: str, pattern: str) -> None:
-    graph.look(view)
-    graph.search.fill(pattern)
-    share = matched(graph, pattern)
-    shown = "100 %" if share == 100 else f"{share:.1f} %"
-    expect(graph.section.locator("output")).to_have_text(re.compile(f"^{re.escape(shown)} matched, "))
+PATTERNS = ("orders", "token", "^re:|^decimal:", "sqlite3_(step|prepare)", "no such frame")
+
+
+def test_search_says_the_matched_share(graph: Graph, subtests: pytest.Subtests) -> None:
+    for view, pattern in product(VIEWS, PATTERNS):
+        with subtests.test(view=view, pattern=pattern):
+            graph.look(view)
+            graph.search.fill(pattern)
+            share = matched(graph, pattern)
+            shown = "100 %" if share == 100 else f"{share:.1f} %"
+            expect(graph.section.locator("output")).to_have_text(re.compile(f"^{re.escape(shown)} matched, "))
 
 
 def test_search_steps_through_the_matches(graph: Graph) -> None:

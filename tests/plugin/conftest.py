@@ -19,7 +19,7 @@ from pytest_flame.measure.job import Job, Plan, WorkerResult
 from pytest_flame.measure.launch import Launcher
 
 SHORT = ("--flame-time=0.6", "--flame-processes=3")
-"""Long enough to tell ×40 from ×1, on a busy machine too."""
+"""Long enough to tell ×16 from ×1, on a busy machine too."""
 SHORTEST = ("--flame-time=0.06", "--flame-processes=3")
 """Where no comparison is asserted."""
 SHORT_PLAN = Plan(iterations=3, rounds=5)

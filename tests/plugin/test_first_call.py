@@ -48,7 +48,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         project.write("test_work.py", TESTS)
         initialised(project).commit()
         project.replace("work.py", "range(3_000)", "range(300_000)")
-        yield project.flame("--flame-against=HEAD", "--flame-seed=1", time=("--flame-time=0.5", "--flame-processes=5"))
+        yield project.flame("--flame-against=HEAD", "--flame-seed=1", time=("--flame-time=0.3", "--flame-processes=3"))
 
 
 def test_first_call_that_is_slower_than_later_ones_is_said(compared: Ran) -> None:

@@ -57,7 +57,7 @@ def installed(folder: Path, release: str, turns: int) -> Path:
 def test_an_upgrade_that_is_slower_names_the_librarys_function_and_who_calls_it(
     project: Project, tmp_path: Path
 ) -> None:
-    before, after = installed(tmp_path / "before", "1.0", 1), installed(tmp_path / "after", "2.0", 40)
+    before, after = installed(tmp_path / "before", "1.0", 1), installed(tmp_path / "after", "2.0", 16)
     project.write("test_it.py", TEST)
     project.write("app.py", USES)
     checkout = Checkout(project.path)

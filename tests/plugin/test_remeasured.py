@@ -56,7 +56,7 @@ def stored(committed: Path, project: Project) -> Project:
 
 
 def slow_down(project: Project) -> None:
-    project.replace("work.py", "range(n):\n        total += i * i", "range(40 * n):\n        total += i * i")
+    project.replace("work.py", "range(n):\n        total += i * i", "range(16 * n):\n        total += i * i")
 
 
 def of_another_machine(project: Project, test_id: str) -> None:

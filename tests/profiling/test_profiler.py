@@ -223,15 +223,15 @@ def test_processes_started_in_the_block(method: str, follow: bool, temporary: Pa
     assert process.exitcode == 0
     seen = total(p.profile.costs(), "child")
     assert seen == (about(80 * MS) if follow else 0)
-    if method == "forkserver":
-        stop_forkserver()
+    stop_helpers()
 
 
-def stop_forkserver() -> None:
-    """Left alone it would live as long as the tests do, with what it inherited."""
-    from multiprocessing import forkserver
+def stop_helpers() -> None:
+    """Left alone they would live as long as the tests do, with what they inherited."""
+    from multiprocessing import forkserver, resource_tracker
 
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 
 
 def test_a_forked_child_that_leaves_the_block_disturbs_nobody(temporary: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import subprocess
@@ -17,6 +18,7 @@ from fake_meter import clocks, new_meter, sampler
 from sampled import PERF, PERF_KERNEL, PERF_USER, TIMER, held, refusal
 
 from pytest_flame.model import SamplerInfo
+from pytest_flame.sampling.symbols.kernel import KernelSymbols
 
 __all__ = ["clocks", "new_meter", "sampler"]
 
@@ -53,6 +55,16 @@ def rung(request: pytest.FixtureRequest) -> SamplerInfo:
     """The test runs on both rungs, on perf events with and without rings."""
     info = {"perf": PERF, "kernel frames": PERF_KERNEL, "timer": TIMER}[request.param]
     return info if info == TIMER else require(info)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel_names_are_read_once() -> Iterator[None]:
+    """Hundreds of thousands, the same for every sampler of this process."""
+    real = KernelSymbols.open
+    once = functools.cache(real)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(KernelSymbols, "open", lambda *where: real(*where) if where else once())
+        yield
 
 
 @pytest.fixture(autouse=True)
