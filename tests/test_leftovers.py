@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,11 @@ def test_tidy(tmp_path):
 """
 
 
+Run = Callable[..., pytest.RunResult]
+
+
 @pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> object:
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs tests in a checkout of their own, in this process's child or two of that one's."""
     checkout = Checkout(pytester.path)
     checkout.git("init", "-q")
@@ -36,7 +40,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 @pytest.mark.parametrize("processes", [0, 2])
-def test_a_run_that_leaves_nothing_says_so(run, processes: int) -> None:
+def test_a_run_that_leaves_nothing_says_so(run: Run, processes: int) -> None:
     ran = run("", processes=processes)
     ran.stdout.fnmatch_lines("left behind: no file, no process, no descriptor")
     assert ran.ret == pytest.ExitCode.OK
@@ -51,7 +55,7 @@ def test_a_run_that_leaves_nothing_says_so(run, processes: int) -> None:
         ("pathlib.Path(__file__).with_name('mine').touch()", "file in the checkout: mine"),
     ],
 )
-def test_what_a_test_leaves_fails_the_run(run, body: str, said: str, processes: int) -> None:
+def test_what_a_test_leaves_fails_the_run(run: Run, body: str, said: str, processes: int) -> None:
     ran = run(f"def test_untidy(): {body}\ndef test_after(): pass\n", processes=processes)
     ran.stdout.fnmatch_lines(["*= left behind =*", said])
     ran.assert_outcomes(passed=3)
@@ -59,7 +63,7 @@ def test_what_a_test_leaves_fails_the_run(run, body: str, said: str, processes: 
 
 
 @pytest.mark.parametrize("detached", [False, True])
-def test_a_process_that_goes_on_is_named(run, monkeypatch: pytest.MonkeyPatch, detached: bool) -> None:
+def test_a_process_that_goes_on_is_named(run: Run, monkeypatch: pytest.MonkeyPatch, detached: bool) -> None:
     """Also one whose parent is gone."""
     start = "KEPT.append(subprocess.Popen(['sleep', '1000']))"
     if detached:

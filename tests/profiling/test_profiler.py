@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from procfs import descriptors
 from profiled import about, stacks_with, total
-from sampled import MS, PERF_USER, caught_signals, descriptors, refusal, spin
+from sampled import MS, PERF_USER, caught_signals, refusal, spin
 
 import pytest_flame
 from pytest_flame import Profiler

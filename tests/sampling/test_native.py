@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from procfs import descriptors
 from sampled import (
     MS,
     PERF,
@@ -24,7 +25,6 @@ from sampled import (
     beyond_chance,
     caught_signals,
     collect,
-    descriptors,
     shares,
     spin,
     stands_for,
