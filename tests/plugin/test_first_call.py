@@ -124,7 +124,10 @@ def test_process_whose_first_call_is_judged_makes_no_other(
     result = project.worker("test_it.py::test_it", plan=plan, metric="first-call")
     assert (project.path / "calls").read_text(encoding="utf-8") == "x" * calls
     if plan is None:
-        assert (result.status, result.plan) == (Status.CALIBRATED, ONCE) and result.round_wall_ns > 0
+        assert (result.status, result.plan) == (Status.CALIBRATED, ONCE)
+        # What was waited for a CPU is taken off: on a busy machine that may be all of one round.
+        others = (project.worker("test_it.py::test_it", plan=plan, metric="first-call") for _ in range(4))
+        assert result.round_wall_ns > 0 or any(other.round_wall_ns > 0 for other in others)
         return
     measured = process(result)
     assert measured.first_call_ns == measured.rounds[0].cpu_ns > 1_000_000

@@ -90,12 +90,15 @@ def test_the_loop_takes_time_and_far_less_than_a_round() -> None:
 
 
 def test_the_loop_leaves_the_heap_alone() -> None:
+    def grown() -> int:
+        gc.collect()
+        before = gc.get_count()[0]
+        for _ in range(20):
+            outside.spin_ns()
+        return gc.get_count()[0] - before
+
     outside.spin_ns()
-    gc.collect()
-    before = gc.get_count()[0]
-    for _ in range(20):
-        outside.spin_ns()
-    assert gc.get_count()[0] - before < 10
+    assert min(grown() for _ in range(5)) < 10  # a thread of the test runner may have made objects meanwhile
 
 
 def test_the_smallest_run_of_the_loop_counts(monkeypatch: pytest.MonkeyPatch) -> None:
