@@ -38,7 +38,7 @@ def test_the_newest_stays_whole_and_the_earlier_keep_their_costs(store, again):
     stored = store.load(again(0).test_id)
     assert dataclasses.replace(stored, sessions=()) == storable(again(2))
     assert stored.sessions == tuple(Session(costs(again(n)), n, again(n).recorded_at) for n in range(2))
-    assert sessions.costs(stored) == [costs(again(n)) for n in range(3)]
+    assert sessions.session_costs(stored) == [costs(again(n)) for n in range(3)]
 
 
 def test_the_oldest_makes_room(store, again):
@@ -59,7 +59,7 @@ def test_other_processes_counts_are_no_obstacle(store, again):
     store.add(again(0))
     fewer = dataclasses.replace(again(1), processes=again(1).processes[:1])
     store.add(fewer)
-    assert list(map(len, sessions.costs(store.load(fewer.test_id)))) == [2, 1]
+    assert list(map(len, sessions.session_costs(store.load(fewer.test_id)))) == [2, 1]
 
 
 @pytest.mark.parametrize(

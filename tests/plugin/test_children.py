@@ -127,7 +127,15 @@ def test_a_body_that_does_not_wait_is_unseen(project: Project) -> None:
 
 
 def test_what_cannot_be_seen_is_inconclusive_and_what_was_left_running_is_named(project: Project) -> None:
-    project.write("conftest.py", "import subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)")
+    project.write(
+        "conftest.py",
+        """
+        import subprocess
+        from pytest_flame import in_worker
+        if in_worker():
+            subprocess.Popen(["sleep", "1000"], start_new_session=True)
+        """,
+    )
     project.write(
         "test_it.py",
         """
