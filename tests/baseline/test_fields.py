@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pytest_flame.baseline.fields import Field, Malformed
@@ -31,12 +33,12 @@ from pytest_flame.model import SampleCounts, SamplerInfo
         (lambda: Field("x" * 1000, "seed").integer(), "seed is 'xxx"),
     ],
 )
-def test_the_error_names_the_value_and_its_path(read, message):
+def test_the_error_names_the_value_and_its_path(read: Callable[[], object], message: str) -> None:
     with pytest.raises(Malformed) as caught:
         read()
     assert str(caught.value).startswith(message)
     assert len(str(caught.value)) < 120
 
 
-def test_a_flat_object_may_leave_out_what_has_a_default():
+def test_a_flat_object_may_leave_out_what_has_a_default() -> None:
     assert Field({"late": 3}, "counts").flat(SampleCounts) == SampleCounts(late=3)

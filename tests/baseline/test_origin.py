@@ -6,14 +6,16 @@ import dataclasses
 import hashlib
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from pytest_flame.baseline import origin
-from pytest_flame.baseline.origin import Evidence, OriginFinder
+from pytest_flame.baseline.origin import Evidence, Origin, OriginFinder
 from pytest_flame.errors import BaselineError
 from pytest_flame.git import Repository
+from pytest_flame.model import Recording
 
 AUTHOR = {
     **{f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
@@ -30,7 +32,7 @@ def is_test(path: str) -> bool:
 class Project:
     """A repository with a project in it, recorded by hashing its sources as they lie there."""
 
-    def __init__(self, top: Path, recording, below: str = "") -> None:
+    def __init__(self, top: Path, recording: Recording, below: str = "") -> None:
         self.top, self.root, self.recording = top, top / below, recording
         self.root.mkdir(parents=True)
         self.git("init", "-q", "-b", "main")
@@ -53,7 +55,7 @@ class Project:
         self.git("commit", "-q", "--allow-empty", "-m", "x")
         return self.git("rev-parse", "HEAD").strip()
 
-    def record(self, note: str = "", path: str = BASELINE):
+    def record(self, note: str = "", path: str = BASELINE) -> Recording:
         """Write a baseline of the sources as they are now."""
         files = sorted(p for p in self.root.rglob("*.py"))
         hashes = {p.relative_to(self.root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
@@ -61,19 +63,19 @@ class Project:
         (self.root / path).write_text(f"{note} {sorted(hashes.items())}\n")
         return dataclasses.replace(self.recording, source_hashes=hashes)
 
-    def find(self, recording, path: str = BASELINE):
+    def find(self, recording: Recording, path: str = BASELINE) -> Origin:
         repository = Repository.find(self.root)
         return OriginFinder(repository, self.root, is_test).find(recording, self.root / path)
 
 
 @pytest.fixture
-def project(tmp_path, recording) -> Project:
+def project(tmp_path: Path, recording: Recording) -> Project:
     project = Project(tmp_path / "repo", recording)
     project.write(orders="x = 1\n", tests__test_orders="pass\n", conftest="pass\n")
     return project
 
 
-def test_sources_and_baseline_in_one_commit(project):
+def test_sources_and_baseline_in_one_commit(project: Project) -> None:
     recorded = project.record()
     first = project.commit()
     project.write(orders="x = 2\n")
@@ -83,7 +85,7 @@ def test_sources_and_baseline_in_one_commit(project):
     assert found.line == f"base {first[:7]}: the commit that added the baseline"
 
 
-def test_a_baseline_committed_some_time_after_its_sources(project):
+def test_a_baseline_committed_some_time_after_its_sources(project: Project) -> None:
     """The commit that brought it in changed only the baseline, but holds its sources."""
     project.commit()
     recorded = project.record()
@@ -91,14 +93,14 @@ def test_a_baseline_committed_some_time_after_its_sources(project):
     assert project.find(recorded).commit == later
 
 
-def test_tests_are_heads_and_do_not_count(project):
+def test_tests_are_heads_and_do_not_count(project: Project) -> None:
     recorded = project.record()
     project.write(tests__test_orders="changed\n", conftest="changed\n")
     first = project.commit()
     assert project.find(recorded).commit == first
 
 
-def test_a_baseline_committed_before_its_sources(project):
+def test_a_baseline_committed_before_its_sources(project: Project) -> None:
     project.commit()
     project.write(orders="x = 2\n")
     recorded = project.record()
@@ -111,7 +113,7 @@ def test_a_baseline_committed_before_its_sources(project):
     assert found.line == f"base {sources[:7]}, found by its source hashes"
 
 
-def test_a_baseline_whose_file_changed_later(project):
+def test_a_baseline_whose_file_changed_later(project: Project) -> None:
     recorded = project.record()
     first = project.commit()
     project.write(orders="x = 2\n")
@@ -121,7 +123,7 @@ def test_a_baseline_whose_file_changed_later(project):
     assert (found.commit, found.how) == (first, Evidence.HASHES)
 
 
-def test_a_squash_merge_that_holds_the_sources(project):
+def test_a_squash_merge_that_holds_the_sources(project: Project) -> None:
     project.commit()
     project.git("checkout", "-q", "-b", "topic")
     project.write(orders="x = 2\n")
@@ -135,7 +137,7 @@ def test_a_squash_merge_that_holds_the_sources(project):
     assert project.find(recorded).commit == squashed
 
 
-def test_a_squash_merge_whose_sources_were_changed_after_recording(project):
+def test_a_squash_merge_whose_sources_were_changed_after_recording(project: Project) -> None:
     """Only the branch has them, as long as it is there."""
     project.commit()
     project.git("checkout", "-q", "-b", "topic")
@@ -153,7 +155,7 @@ def test_a_squash_merge_whose_sources_were_changed_after_recording(project):
         project.find(recorded)
 
 
-def test_sources_that_only_a_merge_brings_together(project):
+def test_sources_that_only_a_merge_brings_together(project: Project) -> None:
     project.write(prices="y = 1\n")
     project.commit()
     project.git("checkout", "-q", "-b", "topic")
@@ -170,7 +172,7 @@ def test_sources_that_only_a_merge_brings_together(project):
     assert project.find(recorded).commit == merge
 
 
-def test_of_several_commits_with_the_sources_the_nearest_one(project):
+def test_of_several_commits_with_the_sources_the_nearest_one(project: Project) -> None:
     """Changed and changed back: the sources do not tell which, the distance to the baseline's commit does."""
     recorded = project.record()
     commits = []
@@ -181,7 +183,7 @@ def test_of_several_commits_with_the_sources_the_nearest_one(project):
 
 
 @pytest.mark.parametrize("tracked", [True, False])
-def test_a_baseline_that_is_not_committed(project, tracked):
+def test_a_baseline_that_is_not_committed(project: Project, tracked: bool) -> None:
     if tracked:
         project.record("earlier")
     recorded_from = project.commit()
@@ -190,12 +192,12 @@ def test_a_baseline_that_is_not_committed(project, tracked):
     assert (found.commit, found.how) == (recorded_from, Evidence.HASHES)
 
 
-def test_a_baseline_outside_the_repository(project, tmp_path):
+def test_a_baseline_outside_the_repository(project: Project, tmp_path: Path) -> None:
     recorded_from = project.commit()
     assert project.find(project.record(path="../t.json"), "../t.json").commit == recorded_from
 
 
-def test_sources_that_were_never_committed(project):
+def test_sources_that_were_never_committed(project: Project) -> None:
     project.commit()
     project.write(orders="x = 2\n")
     recorded = project.record()
@@ -210,12 +212,12 @@ def test_sources_that_were_never_committed(project):
     assert "pytest --flame-update=all" in caught.value.fix
 
 
-def test_a_repository_without_commits(project):
+def test_a_repository_without_commits(project: Project) -> None:
     with pytest.raises(BaselineError, match="from the current sources"):
         project.find(project.record())
 
 
-def test_a_source_that_was_deleted_since(project):
+def test_a_source_that_was_deleted_since(project: Project) -> None:
     project.write(prices="y = 1\n")
     recorded = project.record()
     first = project.commit()
@@ -227,7 +229,7 @@ def test_a_source_that_was_deleted_since(project):
     assert project.find(recorded).commit == first
 
 
-def test_a_project_below_the_top(tmp_path, recording):
+def test_a_project_below_the_top(tmp_path: Path, recording: Recording) -> None:
     project = Project(tmp_path / "repo", recording, below="backend/shop")
     project.write(orders="x = 1\n")
     project.commit()
@@ -240,7 +242,7 @@ def test_a_project_below_the_top(tmp_path, recording):
     assert project.find(recorded).commit == sources
 
 
-def test_a_project_that_was_moved(project):
+def test_a_project_that_was_moved(project: Project) -> None:
     recorded = project.record()
     project.commit()
     for name in ("orders.py", "flame-baselines"):
@@ -254,7 +256,7 @@ def test_a_project_that_was_moved(project):
 
 
 @pytest.mark.parametrize(("stored", "checked_out"), [("\n", "\r\n"), ("\r\n", "\n"), ("\r\n", "\r\n")])
-def test_line_ends_of_a_checkout_are_no_difference(project, stored, checked_out):
+def test_line_ends_of_a_checkout_are_no_difference(project: Project, stored: str, checked_out: str) -> None:
     project.write(orders=f"x = 1{checked_out}y = 2{checked_out}")
     recorded = project.record()
     project.write(orders=f"x = 1{stored}y = 2{stored}")
@@ -262,7 +264,7 @@ def test_line_ends_of_a_checkout_are_no_difference(project, stored, checked_out)
     assert project.find(recorded).commit == first
 
 
-def test_names_git_would_quote(project):
+def test_names_git_would_quote(project: Project) -> None:
     project.write(**{"sälze [x]": "1", "a b\n": "2"})
     recorded = project.record()
     project.commit("flame-baselines")
@@ -272,7 +274,7 @@ def test_names_git_would_quote(project):
     assert project.find(recorded).commit == sources
 
 
-def test_a_generated_file_is_left_out_and_said(project):
+def test_a_generated_file_is_left_out_and_said(project: Project) -> None:
     project.write(shop___version="version = '1'\n")
     (project.top / ".gitignore").write_text("_version.py\n")
     recorded = project.record()
@@ -282,7 +284,7 @@ def test_a_generated_file_is_left_out_and_said(project):
     assert (found.commit, found.unverified) == (first, ("shop/_version.py",))
 
 
-def test_a_file_of_a_submodule_is_left_out_and_said(project, tmp_path, recording):
+def test_a_file_of_a_submodule_is_left_out_and_said(project: Project, tmp_path: Path, recording: Recording) -> None:
     library = Project(tmp_path / "library", recording)
     library.write(code="z = 1\n")
     library.commit()
@@ -293,7 +295,7 @@ def test_a_file_of_a_submodule_is_left_out_and_said(project, tmp_path, recording
     assert project.find(recorded).commit == first
 
 
-def test_a_test_that_imports_nothing_of_the_project(project):
+def test_a_test_that_imports_nothing_of_the_project(project: Project) -> None:
     """There is nothing to verify: the commit that brought the baseline in has to do, and without it nothing."""
     recorded = project.record()
     first = project.commit()
@@ -312,7 +314,7 @@ def clone(project: Project, depth: int) -> Project:
     return shallow
 
 
-def test_a_shallow_clone_that_still_has_the_sources(project):
+def test_a_shallow_clone_that_still_has_the_sources(project: Project) -> None:
     recorded = project.record()
     project.commit()
     head = project.commit()
@@ -320,7 +322,7 @@ def test_a_shallow_clone_that_still_has_the_sources(project):
     assert (found.commit, found.how) == (head, Evidence.HASHES)
 
 
-def test_a_shallow_clone_without_them_says_how_to_get_them(project):
+def test_a_shallow_clone_without_them_says_how_to_get_them(project: Project) -> None:
     recorded = project.record()
     first = project.commit()
     project.write(orders="x = 2\n")
@@ -333,7 +335,7 @@ def test_a_shallow_clone_without_them_says_how_to_get_them(project):
     assert shallow.find(recorded).commit == first
 
 
-def test_the_search_is_bounded(project, monkeypatch):
+def test_the_search_is_bounded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origin, "MOST_COMMITS", 2)
     recorded = project.record("recorded")
     first = project.commit()
@@ -347,7 +349,7 @@ def test_the_search_is_bounded(project, monkeypatch):
         project.find(recorded)
 
 
-def test_five_hundred_sources_take_few_calls_of_git(project, monkeypatch):
+def test_five_hundred_sources_take_few_calls_of_git(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write(**{f"pkg__m{number}": f"x = {number}\n" for number in range(500)})
     recorded = project.record()
     project.commit("flame-baselines")
@@ -355,9 +357,14 @@ def test_five_hundred_sources_take_few_calls_of_git(project, monkeypatch):
     for number in range(10):
         project.write(pkg__m7=f"x = -{number}\n")
         project.commit()
-    calls = []
+    calls: list[tuple[str, ...]] = []
     run = Repository.run
-    monkeypatch.setattr(Repository, "run", lambda self, *a, **kw: calls.append(a) or run(self, *a, **kw))
+
+    def counted(self: Repository, *args: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> bytes:
+        calls.append(args)
+        return run(self, *args, stdin=stdin, variables=variables)
+
+    monkeypatch.setattr(Repository, "run", counted)
     assert project.find(recorded).commit == sources
     assert len(calls) < 30
 

@@ -21,12 +21,12 @@ from pytest_flame.baseline.slug import slug
         ("a" * 300, "a" * 96 + "-9835fa6bf4e2"),
     ],
 )
-def test_a_stem_never_changes_between_versions(test_id, stem):
+def test_a_stem_never_changes_between_versions(test_id: str, stem: str) -> None:
     assert slug(test_id) == stem
 
 
 @given(st.text(max_size=400))
-def test_a_stem_is_safe_on_every_file_system(test_id):
+def test_a_stem_is_safe_on_every_file_system(test_id: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*-[0-9a-f]{12}", slug(test_id))
     assert len(slug(test_id)) <= 109
 
@@ -41,10 +41,10 @@ def test_a_stem_is_safe_on_every_file_system(test_id):
         ("a::t", "a.py::t"),
     ],
 )
-def test_stems_stay_apart_where_the_file_system_ignores_case(ids):
+def test_stems_stay_apart_where_the_file_system_ignores_case(ids: tuple[str, ...]) -> None:
     assert len({slug(test_id).lower() for test_id in ids}) == len(ids)
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-def test_different_tests_have_different_stems(one, other):
+def test_different_tests_have_different_stems(one: str, other: str) -> None:
     assert (slug(one).lower() == slug(other).lower()) == (one == other)

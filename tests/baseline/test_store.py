@@ -8,28 +8,33 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.baseline import stored as stored_module
-from pytest_flame.baseline.json_text import content_sha256
+from pytest_flame.baseline.json_text import JsonObject, content_sha256
 from pytest_flame.baseline.store import Store, read
 from pytest_flame.baseline.stored import storable
 from pytest_flame.errors import BaselineError, IntegrityError
-from pytest_flame.model import Frame, SourceLine
+from pytest_flame.model import Frame, Recording, SourceLine
+
+Golden = Callable[[str, str], None]
+Stored = tuple[Store, Path]
 
 VERSION_1 = Path(__file__).parent / "golden" / "version-1"
 RECORD = "pytest --flame-update=all 'tests/test_orders.py::test_parse[a/b c]'"
 
 
-def contents(directory):
+def contents(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-def rewrite(path, change):
+def rewrite(path: Path, change: Callable[[JsonObject], None]) -> None:
     """Change a JSON file as its writer would have, hash and all."""
     document = json.loads(path.read_text())
     change(document)
@@ -37,7 +42,7 @@ def rewrite(path, change):
     path.write_text(json.dumps(document))
 
 
-def load_error(store, test_id):
+def load_error(store: Store, test_id: str) -> BaselineError:
     """The error of loading, having checked that nothing on the disk changed."""
     before = contents(store.directory)
     with pytest.raises(BaselineError) as caught:
@@ -48,7 +53,7 @@ def load_error(store, test_id):
 
 
 @pytest.fixture
-def stored(store, recording):
+def stored(store: Store, recording: Recording) -> Stored:
     """The store with one baseline, and its file."""
     return store, store.save(recording)
 
@@ -57,7 +62,9 @@ def stored(store, recording):
 
 
 @given(data=st.data())
-def test_load_gives_back_what_was_saved(recordings, tmp_path_factory, data):
+def test_load_gives_back_what_was_saved(
+    recordings: st.SearchStrategy[Recording], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     recording = data.draw(recordings)
     store = Store(tmp_path_factory.mktemp("store"))
     store.save(recording)
@@ -65,48 +72,50 @@ def test_load_gives_back_what_was_saved(recordings, tmp_path_factory, data):
     assert store.test_ids() == [recording.test_id]
 
 
-def test_where_libraries_lie_on_this_machine_is_not_stored(store, recording):
+def test_where_libraries_lie_on_this_machine_is_not_stored(store: Store, recording: Recording) -> None:
     library = Frame("json.decoder", "loads")
     store.save(
         dataclasses.replace(
-            recording, lines=recording.lines | {library: SourceLine("/home/ada/lib/json/decoder.py", 7)}
+            recording, lines={**recording.lines, library: SourceLine("/home/ada/lib/json/decoder.py", 7)}
         )
     )
     assert store.load(recording.test_id) == storable(recording)
     assert all("ada" not in path.read_text() for path in store.directory.iterdir())
 
 
-def test_saving_again_changes_no_byte(stored, recording):
+def test_saving_again_changes_no_byte(stored: Stored, recording: Recording) -> None:
     store, *_ = stored
     before = contents(store.directory)
     store.save(recording)
     assert contents(store.directory) == before
 
 
-def test_a_baseline_is_written_as_ever(stored, golden):
+def test_a_baseline_is_written_as_ever(stored: Stored, golden: Golden) -> None:
     _, *files = stored
     for path in files:
         golden(f"written/{path.name}", path.read_text())
 
 
-def test_baselines_of_version_1_stay_readable(recording):
+def test_baselines_of_version_1_stay_readable(recording: Recording) -> None:
     assert Store(VERSION_1).load(recording.test_id) == recording
 
 
-def test_no_baseline_is_none(store, recording, stored):
+def test_no_baseline_is_none(store: Store, recording: Recording, stored: Stored) -> None:
     assert Store(store.directory / "no").load(recording.test_id) is None
     assert store.load("tests/test_orders.py::test_other") is None
 
 
-def test_line_ends_changed_by_git_are_no_edit(stored, recording):
+def test_line_ends_changed_by_git_are_no_edit(stored: Stored, recording: Recording) -> None:
     store, *files = stored
     for path in files:
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert store.load(recording.test_id) == storable(recording)
 
 
-def test_what_would_not_read_back_is_not_written(store, recording, monkeypatch):
-    odd = dataclasses.replace(recording, seed=1.5)
+def test_what_would_not_read_back_is_not_written(
+    store: Store, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = dataclasses.replace(recording, seed=1.5)  # type: ignore[arg-type]  # as callers without types may
     with pytest.raises(IntegrityError, match=r"seed is 1\.5, not a whole number"):
         store.save(odd)
     monkeypatch.setattr(stored_module, "decode", lambda document: recording)
@@ -118,12 +127,12 @@ def test_what_would_not_read_back_is_not_written(store, recording, monkeypatch):
 # --- broken baselines ------------------------------------------------------------------------------------------
 
 
-def conflict(text):
+def conflict(text: str) -> str:
     first, rest = text.split("\n", 1)
     return f"{first}\n<<<<<<< HEAD\n{rest}=======\n{rest}>>>>>>> branch\n"
 
 
-def test_a_merge_conflict(stored, recording):
+def test_a_merge_conflict(stored: Stored, recording: Recording) -> None:
     store, path = stored
     path.write_text(conflict(path.read_text()))
     error = load_error(store, recording.test_id)
@@ -133,7 +142,7 @@ def test_a_merge_conflict(stored, recording):
     assert f"git checkout --theirs -- {path}" in error.fix
 
 
-def test_truncated_json(stored, recording):
+def test_truncated_json(stored: Stored, recording: Recording) -> None:
     store, json_path = stored
     json_path.write_text(json_path.read_text()[:-300])
     error = load_error(store, recording.test_id)
@@ -143,13 +152,13 @@ def test_truncated_json(stored, recording):
     assert RECORD in error.fix
 
 
-def test_empty_json(stored, recording):
+def test_empty_json(stored: Stored, recording: Recording) -> None:
     store, json_path = stored
     json_path.write_text("")
     assert "line 1" in load_error(store, recording.test_id).why
 
 
-def test_the_json_of_an_earlier_release_missing(store, recording):
+def test_the_json_of_an_earlier_release_missing(store: Store, recording: Recording) -> None:
     path = store.path(recording.test_id)
     path.parent.mkdir()
     path.with_suffix(".folded").write_text("a;b 1\n")
@@ -158,7 +167,7 @@ def test_the_json_of_an_earlier_release_missing(store, recording):
     assert path.with_suffix(".folded").name in error.why
 
 
-def test_json_edited_by_hand(stored, recording):
+def test_json_edited_by_hand(stored: Stored, recording: Recording) -> None:
     store, json_path = stored
     json_path.write_text(json_path.read_text().replace("20500000", "30500000"))
     error = load_error(store, recording.test_id)
@@ -166,7 +175,7 @@ def test_json_edited_by_hand(stored, recording):
     assert str(json_path) in error.what
 
 
-def test_a_newer_schema(stored, recording):
+def test_a_newer_schema(stored: Stored, recording: Recording) -> None:
     store, json_path = stored
     rewrite(json_path, lambda d: d.update(schema="pytest-flame/baseline/3", processes={"new": "layout"}))
     error = load_error(store, recording.test_id)
@@ -179,7 +188,7 @@ def test_a_newer_schema(stored, recording):
 
 
 @pytest.mark.parametrize("stated", ["pytest-flame/result/1", "pytest-flame/baseline/0", 1, None])
-def test_an_unknown_schema(stored, recording, stated):
+def test_an_unknown_schema(stored: Stored, recording: Recording, stated: int | str | None) -> None:
     store, json_path = stored
     rewrite(json_path, lambda d: d.update(schema=stated))
     error = load_error(store, recording.test_id)
@@ -187,13 +196,13 @@ def test_an_unknown_schema(stored, recording, stated):
     assert "pytest-flame/baseline/2 and earlier ones" in error.why
 
 
-def test_a_value_that_breaks_the_schema(stored, recording):
+def test_a_value_that_breaks_the_schema(stored: Stored, recording: Recording) -> None:
     store, json_path = stored
     rewrite(json_path, lambda d: d["processes"]["samples"].__setitem__(1, -1))
     assert load_error(store, recording.test_id).why.startswith("processes.samples[1] is -1")
 
 
-def test_a_file_copied_from_another_test(stored, recording):
+def test_a_file_copied_from_another_test(stored: Stored, recording: Recording) -> None:
     store, path = stored
     other = "tests/test_orders.py::test_render"
     shutil.copy(path, store.path(other))
@@ -204,7 +213,7 @@ def test_a_file_copied_from_another_test(stored, recording):
         store.test_ids()
 
 
-def test_a_file_that_is_not_utf8(stored, recording):
+def test_a_file_that_is_not_utf8(stored: Stored, recording: Recording) -> None:
     store, path = stored
     path.write_bytes(path.read_bytes()[:50] + b"\xff\xfe")
     error = load_error(store, recording.test_id)
@@ -212,13 +221,13 @@ def test_a_file_that_is_not_utf8(stored, recording):
     assert error.why == "byte 50 is not UTF-8"
 
 
-def test_utf16_json(stored, recording):
+def test_utf16_json(stored: Stored, recording: Recording) -> None:
     store, json_path = stored
     json_path.write_bytes(json_path.read_text().encode("utf-16"))
     assert load_error(store, recording.test_id).why == "byte 0 is not UTF-8"
 
 
-def test_a_file_that_cannot_be_read(stored, recording):
+def test_a_file_that_cannot_be_read(stored: Stored, recording: Recording) -> None:
     store, json_path = stored
     json_path.unlink()
     json_path.mkdir()
@@ -229,7 +238,7 @@ def test_a_file_that_cannot_be_read(stored, recording):
 
 
 @pytest.fixture
-def ordinary_user():
+def ordinary_user() -> Iterator[None]:
     """Root reads everything: be somebody else for the length of a test."""
     user = os.geteuid()
     if user == 0:
@@ -238,7 +247,7 @@ def ordinary_user():
     os.seteuid(user)
 
 
-def test_a_file_without_permission(stored, recording, ordinary_user):
+def test_a_file_without_permission(stored: Stored, recording: Recording, ordinary_user: None) -> None:
     store, json_path = stored
     if os.getuid() != 0:
         json_path.chmod(0)
@@ -246,7 +255,7 @@ def test_a_file_without_permission(stored, recording, ordinary_user):
         store.load(recording.test_id)
 
 
-def test_a_directory_that_is_a_file(tmp_path, recording):
+def test_a_directory_that_is_a_file(tmp_path: Path, recording: Recording) -> None:
     (tmp_path / "flame-baselines").write_text("")
     store = Store(tmp_path / "flame-baselines")
     for action in (lambda: store.load(recording.test_id), store.test_ids, lambda: store.save(recording)):
@@ -256,14 +265,14 @@ def test_a_directory_that_is_a_file(tmp_path, recording):
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"", b'{"schema": "pytest-flame/baseline/1"}'])
-def test_recording_again_repairs_every_broken_state(stored, recording, content):
+def test_recording_again_repairs_every_broken_state(stored: Stored, recording: Recording, content: bytes) -> None:
     store, path = stored
     path.write_bytes(content)
     store.save(recording)
     assert store.load(recording.test_id) == storable(recording)
 
 
-def test_recording_again_removes_the_second_file_of_an_earlier_release(store, recording):
+def test_recording_again_removes_the_second_file_of_an_earlier_release(store: Store, recording: Recording) -> None:
     shutil.copytree(VERSION_1, store.directory)
     assert len(contents(store.directory)) == 2
     path = store.save(recording)
@@ -273,11 +282,13 @@ def test_recording_again_removes_the_second_file_of_an_earlier_release(store, re
 # --- writes that fail ------------------------------------------------------------------------------------------
 
 
-def test_a_failing_rename_leaves_the_old_file(stored, recording, monkeypatch):
+def test_a_failing_rename_leaves_the_old_file(
+    stored: Stored, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, *_ = stored
     before = contents(store.directory)
 
-    def fail(self, target):
+    def fail(self: Path, target: Path) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
@@ -303,7 +314,7 @@ store.save(dataclasses.replace(recording, processes=recording.processes[1:]))
 """
 
 
-def test_a_run_killed_while_writing_leaves_the_old_file(stored, recording):
+def test_a_run_killed_while_writing_leaves_the_old_file(stored: Stored, recording: Recording) -> None:
     store, path = stored
     killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_RENAME, store.directory, recording.test_id])
     assert killed.returncode == -signal.SIGKILL
@@ -318,32 +329,32 @@ def test_a_run_killed_while_writing_leaves_the_old_file(stored, recording):
 # --- the directory as a whole ----------------------------------------------------------------------------------
 
 
-def test_test_ids_of_no_directory(store):
+def test_test_ids_of_no_directory(store: Store) -> None:
     assert store.test_ids() == []
 
 
-def test_stale_baselines_are_those_not_collected(store, recording):
+def test_stale_baselines_are_those_not_collected(store: Store, recording: Recording) -> None:
     for name in "cab":
         store.save(dataclasses.replace(recording, test_id=name))
     assert store.test_ids() == ["a", "b", "c"]
     assert store.stale(["b", "d"]) == ["a", "c"]
 
 
-def test_foreign_files_in_the_directory_are_no_baselines(stored, recording):
+def test_foreign_files_in_the_directory_are_no_baselines(stored: Stored, recording: Recording) -> None:
     store, *_ = stored
     (store.directory / "README.md").write_text("")
     (store.directory / ".hidden.json").write_text("")
     assert store.test_ids() == [recording.test_id]
 
 
-def test_a_broken_file_is_not_skipped_in_a_listing(stored):
+def test_a_broken_file_is_not_skipped_in_a_listing(stored: Stored) -> None:
     store, json_path = stored
     json_path.write_text(conflict(json_path.read_text()))
     with pytest.raises(BaselineError, match="merge conflict"):
         store.test_ids()
 
 
-def test_a_renamed_file_is_not_skipped_in_a_listing(stored, recording):
+def test_a_renamed_file_is_not_skipped_in_a_listing(stored: Stored, recording: Recording) -> None:
     store, json_path = stored
     json_path.rename(store.directory / "renamed.json")
     with pytest.raises(BaselineError) as caught:
@@ -352,7 +363,7 @@ def test_a_renamed_file_is_not_skipped_in_a_listing(stored, recording):
     assert recording.test_id in caught.value.why
 
 
-def test_two_files_of_one_test_name_the_copy(stored):
+def test_two_files_of_one_test_name_the_copy(stored: Stored) -> None:
     store, path = stored
     for name in ("a copy", "zzz"):
         copy = store.directory / f"{name}.json"
@@ -364,7 +375,7 @@ def test_two_files_of_one_test_name_the_copy(stored):
         copy.unlink()
 
 
-def test_a_renamed_test_keeps_its_baseline(stored, recording):
+def test_a_renamed_test_keeps_its_baseline(stored: Stored, recording: Recording) -> None:
     store, *_ = stored
     new_id = "tests/test_orders.py::test_parse_orders"
     path = store.move(recording.test_id, new_id)
@@ -373,7 +384,7 @@ def test_a_renamed_test_keeps_its_baseline(stored, recording):
     assert store.load(new_id) == storable(dataclasses.replace(recording, test_id=new_id))
 
 
-def test_moving_to_the_same_name_changes_nothing(stored, recording):
+def test_moving_to_the_same_name_changes_nothing(stored: Stored, recording: Recording) -> None:
     store, *_ = stored
     before = contents(store.directory)
     store.move(recording.test_id, recording.test_id)
@@ -381,7 +392,7 @@ def test_moving_to_the_same_name_changes_nothing(stored, recording):
 
 
 @pytest.mark.parametrize("suffix", [".json", ".folded"])
-def test_moving_replaces_no_file(stored, recording, suffix):
+def test_moving_replaces_no_file(stored: Stored, recording: Recording, suffix: str) -> None:
     store, *_ = stored
     store.path("new").with_suffix(suffix).write_text("precious")
     before = contents(store.directory)
@@ -390,7 +401,7 @@ def test_moving_replaces_no_file(stored, recording, suffix):
     assert contents(store.directory) == before
 
 
-def test_moving_nothing_or_something_broken_is_an_error(stored, recording):
+def test_moving_nothing_or_something_broken_is_an_error(stored: Stored, recording: Recording) -> None:
     store, path = stored
     with pytest.raises(BaselineError, match="no baseline"):
         store.move("no::such", "new")
@@ -400,14 +411,14 @@ def test_moving_nothing_or_something_broken_is_an_error(stored, recording):
     assert not store.path("new").exists()
 
 
-def test_removing(stored, recording):
+def test_removing(stored: Stored, recording: Recording) -> None:
     store, *_ = stored
     assert store.remove(recording.test_id) is True
     assert store.remove(recording.test_id) is False
     assert list(store.directory.iterdir()) == []
 
 
-def test_what_an_earlier_release_left_can_be_removed(store, recording):
+def test_what_an_earlier_release_left_can_be_removed(store: Store, recording: Recording) -> None:
     shutil.copytree(VERSION_1, store.directory)
     store.path(recording.test_id).unlink()
     assert store.remove(recording.test_id) is True

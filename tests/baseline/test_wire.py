@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -8,18 +10,22 @@ from hypothesis import strategies as st
 
 from pytest_flame.baseline import wire
 from pytest_flame.baseline.fields import Malformed
-from pytest_flame.baseline.json_text import parse
+from pytest_flame.baseline.json_text import JsonObject, parse
+from pytest_flame.model import Recording
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @given(data=st.data())
-def test_any_recording_reads_back_equal(recordings, data):
+def test_any_recording_reads_back_equal(recordings: st.SearchStrategy[Recording], data: st.DataObject) -> None:
     recording = data.draw(recordings)
     assert wire.decode(parse(wire.encode(recording))) == recording
 
 
-def test_equal_data_in_another_order_is_the_same_text(recording):
-    def backwards(mapping):
-        return dict(reversed(mapping.items()))
+def test_equal_data_in_another_order_is_the_same_text(recording: Recording) -> None:
+    def backwards(mapping: Mapping[K, V]) -> dict[K, V]:
+        return dict(reversed(list(mapping.items())))
 
     reordered = dataclasses.replace(
         recording,
@@ -31,14 +37,14 @@ def test_equal_data_in_another_order_is_the_same_text(recording):
     assert wire.encode(reordered) == wire.encode(recording)
 
 
-def delete(document, *path):
+def delete(document: Any, *path: str | int) -> None:
     *parents, last = path
     for part in parents:
         document = document[part]
     del document[last]
 
 
-def put(document, value, *path):
+def put(document: Any, value: object, *path: str | int) -> None:
     *parents, last = path
     for part in parents:
         document = document[part]
@@ -81,7 +87,9 @@ def put(document, value, *path):
         (lambda d: put(d, [{"costs_ps": [1], "seed": 0}], "sessions"), "sessions[0] lacks 'recorded_at'"),
     ],
 )
-def test_a_wrong_value_is_named_by_its_path(recording, damage, message):
+def test_a_wrong_value_is_named_by_its_path(
+    recording: Recording, damage: Callable[[JsonObject], None], message: str
+) -> None:
     document = parse(wire.encode(recording))
     damage(document)
     with pytest.raises(Malformed) as caught:
