@@ -12,9 +12,11 @@ import pytest
 
 from pytest_flame.cli import command
 
+from .conftest import Flame
+
 
 @pytest.mark.parametrize("arguments", [[], ["draw"], ["diff"]], ids=" ".join)
-def test_help_shows_examples(flame, arguments):
+def test_help_shows_examples(flame: Flame, arguments: list[str]) -> None:
     said = flame(*arguments, "--help")
     assert said.status == 0
     assert re.search(r"^examples:\n  flame ", said.out, re.MULTILINE)
@@ -30,12 +32,12 @@ def examples() -> list[str]:
 
 
 @pytest.mark.parametrize("example", examples())
-def test_examples_are_understood(example):
+def test_examples_are_understood(example: str) -> None:
     parsed = command.parser().parse_args(shlex.split(example)[1:])
     assert parsed.command in ("draw", "diff")
 
 
-def test_version(flame):
+def test_version(flame: Flame) -> None:
     assert re.fullmatch(r"flame \d+\.\d+\S*\n", flame("--version").out)
 
 
@@ -50,7 +52,7 @@ def test_version(flame):
         (["diff", "a", "b", "--alpha", "1"], "'1' is not a number between 0 and 0.5"),
     ],
 )
-def test_wrong_arguments(flame, arguments, said):
+def test_wrong_arguments(flame: Flame, arguments: list[str], said: str) -> None:
     got = flame(*arguments)
     assert got.status == 2
     assert said in got.err
@@ -59,7 +61,7 @@ def test_wrong_arguments(flame, arguments, said):
 @pytest.mark.parametrize(
     "arguments", [["draw", "a.folded", "-o", "-", "--format", "folded"], ["diff", "a.folded", "a.folded"]], ids=" ".join
 )
-def test_a_full_disk_is_no_regression(tmp_path, arguments):
+def test_a_full_disk_is_no_regression(tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "a.folded").write_text("a;b 3\n")
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
@@ -76,7 +78,7 @@ def imported(code: str) -> set[str]:
     return set(shown.stdout.splitlines()[-1].split())
 
 
-def test_nothing_of_pytest_is_imported(tmp_path):
+def test_nothing_of_pytest_is_imported(tmp_path: Path) -> None:
     (tmp_path / "a.folded").write_text("a;b 3\na;c 4\n")
     (tmp_path / "b.folded").write_text("a;b 5\na;c 4\n")
     outputs = [f"-o{tmp_path}/x.{suffix}" for suffix in ("svg", "html", "md", "folded", "speedscope.json")]
@@ -88,12 +90,12 @@ def test_nothing_of_pytest_is_imported(tmp_path):
     assert not {m for m in imported(code) if m.partition(".")[0] in ("pytest", "_pytest", "pluggy", "cffi")}
 
 
-def test_help_imports_neither_numpy_nor_templates():
+def test_help_imports_neither_numpy_nor_templates() -> None:
     code = "from pytest_flame.cli.command import main\ntry: main(['diff', '--help'])\nexcept SystemExit: pass"
     assert not imported(code) & {"numpy", "scipy", "jinja2"}
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "a.folded").write_text("".join(f"main;function_{i} {i}\n" for i in range(1, 20_000)))
     line = f"{sys.executable} -m pytest_flame.cli draw {tmp_path}/a.folded -o - --format folded | head -n 1"
     said = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)

@@ -27,21 +27,21 @@ def options() -> set[str]:
 
 
 @pytest.mark.parametrize("option", sorted(options()))
-def test_option_is_documented(option):
+def test_option_is_documented(option: str) -> None:
     assert re.search(rf"(?<![\w-]){option}(?![\w-])", PAGE) or option in ("--output", "--before", "--after")
 
 
-def test_no_option_is_documented_that_does_not_exist():
+def test_no_option_is_documented_that_does_not_exist() -> None:
     own = "\n".join(line for line in PAGE.splitlines() if "flame" not in line or "| flame" in line or "`--" in line)
     foreign = {"--all", "--format", "--collapsed", "--help", "--native", "--subprocesses", "--perf-basic-prof"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", own)) - foreign <= options()
 
 
 @pytest.mark.parametrize("suffix", [outputs.suffixes(name)[0] for name in outputs.known_formats(*outputs.SHOWN)])
-def test_format_is_documented(suffix):
+def test_format_is_documented(suffix: str) -> None:
     assert f"`{suffix}`" in PAGE
 
 
 @pytest.mark.parametrize("line", re.findall(r"^flame .*$", PAGE, re.MULTILINE))
-def test_commands_are_understood(line):
+def test_commands_are_understood(line: str) -> None:
     assert command.parser().parse_args(shlex.split(line)[1:]).run

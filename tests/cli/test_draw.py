@@ -18,21 +18,23 @@ from pytest_flame.baseline.store import read
 from pytest_flame.formats import folded
 from pytest_flame.render import units
 
+from .conftest import Flame
+
 SVG = "{http://www.w3.org/2000/svg}"
 PROFILE = "main;load;parse 30\nmain;load;lex 20\nmain;show 50\n"
 
 
-def texts(path) -> str:
+def texts(path: Path) -> str:
     return " ".join(" ".join(e.itertext()) for e in ElementTree.fromstring(path.read_text("utf-8")).iter(f"{SVG}text"))
 
 
 @pytest.fixture
-def profile(tmp_path):
+def profile(tmp_path: Path) -> Path:
     (tmp_path / "p.folded").write_text(PROFILE)
     return tmp_path / "p.folded"
 
 
-def test_a_picture(flame, profile, tmp_path):
+def test_a_picture(flame: Flame, profile: Path, tmp_path: Path) -> None:
     said = flame("draw", profile, "-o", "p.svg")
     assert (said.status, said.out, said.err) == (0, "", "")
     shown = texts(tmp_path / "p.svg")
@@ -40,28 +42,28 @@ def test_a_picture(flame, profile, tmp_path):
     assert "100 samples, 3 stacks" in shown
 
 
-def test_with_and_without_script(flame, profile, tmp_path):
+def test_with_and_without_script(flame: Flame, profile: Path, tmp_path: Path) -> None:
     flame("draw", profile, "-o", "p.svg")
     flame("draw", profile, "-o", "static.svg", "--static")
     assert "<script" in (tmp_path / "p.svg").read_text("utf-8")
     assert "<script" not in (tmp_path / "static.svg").read_text("utf-8")
 
 
-def test_a_page_shows_the_one_side(flame, profile, tmp_path):
+def test_a_page_shows_the_one_side(flame: Flame, profile: Path, tmp_path: Path) -> None:
     assert flame("draw", profile, "-o", "p.html", "--title", "my <b>profile</b>").status == 0
     page = (tmp_path / "p.html").read_text("utf-8")
     assert "my &lt;b&gt;profile&lt;/b&gt;: flame graph" in page
     assert "CPU time per iteration" not in page.partition("<script")[0]
 
 
-def test_several_results_at_once(flame, profile, tmp_path):
+def test_several_results_at_once(flame: Flame, profile: Path, tmp_path: Path) -> None:
     said = flame("draw", profile, "-o", "p.svg", "-o", "p.html", "-o", "p.speedscope.json", "-o", "q.folded")
     assert said.status == 0
     assert (tmp_path / "q.folded").read_text() == "main;load;lex 20\nmain;load;parse 30\nmain;show 50\n"
     assert {p.name for p in tmp_path.iterdir()} == {"p.folded", "p.svg", "p.html", "p.speedscope.json", "q.folded"}
 
 
-def test_files_and_folders_are_added_up(flame, tmp_path):
+def test_files_and_folders_are_added_up(flame: Flame, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     runs.mkdir()
     (runs / "1.folded").write_text("main;a 1\n")
@@ -72,7 +74,7 @@ def test_files_and_folders_are_added_up(flame, tmp_path):
     assert flame("draw", runs, "more.folded", "-o", "-", "--format", "folded").out == "main;a 19\nmain;b 12\n"
 
 
-def test_standard_input_and_output(flame, monkeypatch):
+def test_standard_input_and_output(flame: Flame, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("main;größe 3\r\n".encode("utf-16"))))
     assert flame("draw", "-", "-o", "-", "--format", "folded").out == "main;größe 3\n"
 
@@ -89,7 +91,7 @@ def test_standard_input_and_output(flame, monkeypatch):
         ("cache misses", "100 cache misses"),
     ],
 )
-def test_units(flame, profile, tmp_path, unit, shown):
+def test_units(flame: Flame, profile: Path, tmp_path: Path, unit: str, shown: str) -> None:
     assert flame("draw", profile, "-o", "p.svg", "--unit", unit).status == 0
     assert f"{shown}, 3 stacks" in texts(tmp_path / "p.svg")
 
@@ -97,7 +99,7 @@ def test_units(flame, profile, tmp_path, unit, shown):
 BASELINES = Path(__file__).parents[2] / "example_project" / "flame-baselines"
 
 
-def test_baselines_are_read_as_they_are(flame):
+def test_baselines_are_read_as_they_are(flame: Flame) -> None:
     (path,) = BASELINES.glob("tests-test_pricing-test_price_one_order-*.json")
     costs = fold.recording_profile(read(path)).costs
     assert flame("draw", path, "-o", "-", "--format", "folded").out == folded.dumps(costs)
@@ -106,27 +108,27 @@ def test_baselines_are_read_as_they_are(flame):
     assert units.duration(sum(costs.values())) in shown.out
 
 
-def test_a_folder_of_baselines_is_read(flame):
+def test_a_folder_of_baselines_is_read(flame: Flame) -> None:
     said = flame("draw", BASELINES, "-o", "-", "--format", "folded")
     assert said.status == 0
     assert "test_pricing:test_price_one_order;" in said.out and "test_numbers:test_fibonacci;" in said.out
 
 
-def test_a_broken_baseline_says_so(flame, tmp_path):
+def test_a_broken_baseline_says_so(flame: Flame, tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text('{"schema": "pytest-flame/baseline/2"}')
     said = flame("draw", "b.json", "-o", "p.svg")
     assert said.status == 2
     assert "b.json" in said.err and "changed after it was recorded" in said.err
 
 
-def test_folded_stacks_of_an_earlier_release_are_known_by_the_json_beside_them(flame, tmp_path):
+def test_folded_stacks_of_an_earlier_release_are_known_by_the_json_beside_them(flame: Flame, tmp_path: Path) -> None:
     (tmp_path / "test_x.folded").write_text("tests.test_x:test;app:work 12345000\n")
     (tmp_path / "test_x.json").write_text('{\n "schema": "pytest-flame/baseline/1",\n "test": "x"\n}\n')
     flame("draw", "test_x.folded", "-o", "p.svg")
     assert "12.35 µs, 1 stack" in texts(tmp_path / "p.svg")
 
 
-def test_baselines_and_samples_are_not_added_up(flame, profile, tmp_path):
+def test_baselines_and_samples_are_not_added_up(flame: Flame, profile: Path, tmp_path: Path) -> None:
     (tmp_path / "b.folded").write_text("a 5\n")
     (tmp_path / "b.json").write_text('{"schema": "pytest-flame/baseline/1"}')
     said = flame("draw", profile, "b.folded", "-o", "p.svg")
@@ -135,7 +137,7 @@ def test_baselines_and_samples_are_not_added_up(flame, profile, tmp_path):
     assert "--unit" in said.err
 
 
-def test_speedscope(flame, profile, tmp_path):
+def test_speedscope(flame: Flame, profile: Path, tmp_path: Path) -> None:
     flame("draw", profile, "-o", "p.speedscope.json", "--title", "mine")
     content = json.loads((tmp_path / "p.speedscope.json").read_text())
     names = [frame["name"] for frame in content["shared"]["frames"]]
@@ -149,7 +151,7 @@ def test_speedscope(flame, profile, tmp_path):
     assert (only["name"], only["unit"], only["endValue"]) == ("mine", "none", 100)
 
 
-def test_two_counts_are_noticed_and_not_guessed(flame, tmp_path):
+def test_two_counts_are_noticed_and_not_guessed(flame: Flame, tmp_path: Path) -> None:
     (tmp_path / "two.folded").write_text("a;b 3 5\na;c 4 4\n")
     said = flame("draw", "two.folded", "-o", "-", "--format", "folded")
     assert said.out == "a;b%203 5\na;c%204 4\n"
@@ -168,13 +170,13 @@ RECORDED = Path(__file__).parents[1] / "formats" / "recorded"
         ("pyinstrument.speedscope.json", "9.65 s, 7 stacks"),
     ],
 )
-def test_what_other_tools_write_is_drawn(flame, tmp_path, file, shown):
+def test_what_other_tools_write_is_drawn(flame: Flame, tmp_path: Path, file: str, shown: str) -> None:
     said = flame("draw", RECORDED / file, "-o", "p.svg", "-o", "p.html", "-o", "p.folded", "--no-threads")
     assert (said.status, said.err) == (0, "")
     assert shown in texts(tmp_path / "p.svg")
 
 
-def test_small_counts_add_up(flame, tmp_path):
+def test_small_counts_add_up(flame: Flame, tmp_path: Path) -> None:
     text = "".join(f"main;f{i} 0.0004\n" for i in range(2_000)) + "main;g 0.2\n"
     (tmp_path / "p.folded").write_text(text)
     said = flame("draw", "p.folded", "-o", "p.svg", "-o", "-", "--format", "folded")
@@ -187,7 +189,7 @@ def test_small_counts_add_up(flame, tmp_path):
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "samples", "bytes"])
-def test_the_same_in_every_unit(flame, tmp_path, unit):
+def test_the_same_in_every_unit(flame: Flame, tmp_path: Path, unit: str) -> None:
     """A picosecond is the least time that is drawn: what is below is split so that the sum holds."""
     text = "".join(f"main;f{i} 0.0004\n" for i in range(2_000)) + "main;g 0.2\n"
     (tmp_path / "p.folded").write_text(text)
@@ -197,7 +199,7 @@ def test_the_same_in_every_unit(flame, tmp_path, unit):
     assert max(counts) == Decimal("0.2")
 
 
-def test_counts_of_any_size_are_drawn_or_refused(flame, tmp_path):
+def test_counts_of_any_size_are_drawn_or_refused(flame: Flame, tmp_path: Path) -> None:
     (tmp_path / "large").write_text(f"a;b {10**18}\na;c {3 * 10**17}\n")
     assert flame("draw", "large", "-o", "-", "--format", "folded", "--unit", "bytes").out == (
         "a;b 1000000000000000000\na;c 300000000000000000\n"
@@ -209,14 +211,14 @@ def test_counts_of_any_size_are_drawn_or_refused(flame, tmp_path):
     assert "more than can be drawn" in said.err
 
 
-def test_one_of_several_things_counted(flame, tmp_path):
+def test_one_of_several_things_counted(flame: Flame, tmp_path: Path) -> None:
     sample = "\n\t7f1c main+0x1 (/bin/x)\n\n"
     (tmp_path / "p.script").write_text(f"x 1 1.0: 5 cycles:{sample}x 1 1.1: 7 faults:{sample}")
     assert "--metric cycles" in flame("draw", "p.script", "-o", "p.svg").err
     assert flame("draw", "p.script", "--metric", "faults", "-o", "-", "--format", "folded").out == "x;main 7\n"
 
 
-def test_bounds_can_be_raised(flame, tmp_path):
+def test_bounds_can_be_raised(flame: Flame, tmp_path: Path) -> None:
     (tmp_path / "p.gz").write_bytes(gzip.compress(b"a;b 1\n" * 200_000))
     said = flame("draw", "p.gz", "-o", "p.svg", "--max-size", "1M")
     assert said.status == 2
@@ -229,7 +231,7 @@ def test_bounds_can_be_raised(flame, tmp_path):
 HOSTILE = "\x1b[31mred\x07\u202e"
 
 
-def test_control_characters_never_reach_the_terminal(flame, tmp_path):
+def test_control_characters_never_reach_the_terminal(flame: Flame, tmp_path: Path) -> None:
     """From names of files, of functions, from counts, options and what is noted."""
     (tmp_path / f"{HOSTILE}.folded").write_text(f"main;{HOSTILE} 3 5\nmain;{HOSTILE}2 4 4\n", "utf-8")
     (tmp_path / f"{HOSTILE}.bin").write_bytes(b"PERFILE2")
@@ -254,7 +256,7 @@ def test_control_characters_never_reach_the_terminal(flame, tmp_path):
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", (tmp_path / name).read_text("utf-8"))
 
 
-def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tmp_path):
+def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame: Flame, tmp_path: Path) -> None:
     """The picture stays as tall as it was, since another stack is as deep without recursion."""
     flame("draw", RECORDED / "recursion.txt", "-o", "r.svg", "--static")
     shown = texts(tmp_path / "r.svg")
@@ -284,7 +286,7 @@ def test_the_caption_of_folded_recursion_says_as_many_calls_as_the_box(flame, tm
         (["p.folded", "-o", "x", "--format", "markdown"], "--format markdown is not for this command"),
     ],
 )
-def test_errors_say_what_and_why(flame, profile, tmp_path, arguments, what):
+def test_errors_say_what_and_why(flame: Flame, profile: Path, tmp_path: Path, arguments: list[str], what: str) -> None:
     (tmp_path / "bad.folded").write_text("main;f 1\nmain;f\n")
     (tmp_path / "zeros.folded").write_text("main;f 0\nmain;g 0.0\n")
     (tmp_path / "nothing.folded").write_text("")
