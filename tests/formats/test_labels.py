@@ -19,7 +19,7 @@ from pytest_flame.model import Frame, FrameKind, SourceLine, Stack
 
 
 @pytest.fixture
-def naming(tmp_path):
+def naming(tmp_path: Path) -> Naming:
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "parse.py").touch()
     return Naming(root=tmp_path)
@@ -121,40 +121,40 @@ def frame(label: str, naming: Naming | None = None) -> Frame:
         ("operator%=", "", "operator%="),
     ],
 )
-def test_labels(label, module, name, tmp_path):
+def test_labels(label: str, module: str, name: str, tmp_path: Path) -> None:
     assert frame(label, Naming(root=tmp_path)) == Frame(module, name)
 
 
-def test_kinds_follow():
+def test_kinds_follow() -> None:
     assert frame("vfs_read_[k]").kind is FrameKind.KERNEL
     assert frame("malloc (libc.so.6)").kind is FrameKind.NATIVE
 
 
-def test_lines_are_no_part_of_a_function_and_the_smallest_is_kept(naming):
+def test_lines_are_no_part_of_a_function_and_the_smallest_is_kept(naming: Naming) -> None:
     namer = Namer(naming)
     stacks = {namer.stack([f"tokenize (orders/parse.py:{line})"]) for line in (14, 12, 88)}
     assert stacks == {(Frame("orders.parse", "tokenize"),)}
     assert namer.lines == {Frame("orders.parse", "tokenize"): SourceLine("orders/parse.py", 12)}
 
 
-def test_a_relative_path_is_believed_where_the_file_is(naming):
+def test_a_relative_path_is_believed_where_the_file_is(naming: Naming) -> None:
     namer = Namer(naming)
     namer.stack(["f (orders/parse.py:3)", "decode (json/decoder.py:4)", "/usr/lib/x.py:g:5"])
     assert {line.path for line in namer.lines.values()} == {"orders/parse.py", "/usr/lib/x.py"}
 
 
-def test_paths_are_taken_relative_to_the_checkout_and_to_given_folders(naming):
+def test_paths_are_taken_relative_to_the_checkout_and_to_given_folders(naming: Naming) -> None:
     assert frame(f"{naming.root}/orders/parse.py:f:1", naming) == Frame("orders.parse", "f")
     elsewhere = Naming(strip=("/ci/base", "/ci/head/"), root=naming.root)
     both = {frame(f"/ci/{side}/orders/parse.py:f:1", elsewhere) for side in ("base", "head")}
     assert both == {Frame("orders.parse", "f")}
 
 
-def test_a_folder_is_stripped_whole(tmp_path):
+def test_a_folder_is_stripped_whole(tmp_path: Path) -> None:
     assert frame("/ci/baseline/a.py:f:1", Naming(strip=("/ci/base",), root=tmp_path)) == Frame("/ci/baseline/a", "f")
 
 
-def test_as_written():
+def test_as_written() -> None:
     labels = ["P1", "f (a.py:3)", "x:y:2", "vfs_read_[k]", "0x7fffdeadbeef", "a%3Bb"]
     stack = Namer(Naming(functions=False)).stack(labels)
     assert [f.name for f in stack] == ["P1", "f (a.py:3)", "x:y:2", "kernel:vfs_read", "0x7fffdeadbeef", "a%3Bb"]
@@ -180,7 +180,7 @@ def test_as_written():
         (["P12", "T0:1"], [NO_FRAMES.name]),
     ],
 )
-def test_threads_are_left_out_on_request(labels, kept):
+def test_threads_are_left_out_on_request(labels: list[str], kept: list[str]) -> None:
     assert [f.name for f in Namer(Naming(threads=False)).stack(labels)] == kept
     assert len(Namer(Naming()).stack(labels)) == len(labels)
 
@@ -201,7 +201,7 @@ def test_threads_are_left_out_on_request(labels, kept):
         ("<frozen os>", "os"),
     ],
 )
-def test_module_names(path, module):
+def test_module_names(path: str, module: str) -> None:
     assert module_name(path) == module
 
 
@@ -220,7 +220,7 @@ TOKENS = Frame("orders.parse", "Tokenizer.tokens")
         ("tachyon.txt", Naming(threads=False), Frame("parse", "Tokenizer.tokens")),  # profiling.sampling of 3.15
     ],
 )
-def test_recordings_of_other_tools(file, naming, function):
+def test_recordings_of_other_tools(file: str, naming: Naming, function: Frame) -> None:
     data = (RECORDED / file).read_bytes()
     counts = loads(data, naming)
     rows = [line.rpartition(b" ") for line in data.splitlines() if line.strip() and not line.startswith(b"#")]
@@ -295,11 +295,11 @@ def folded(file: str, naming: Naming) -> dict[str, int]:
         ("lookalikes.txt", "", {"Tab;foo": 10, "Ted;bar": 5, "Table.load;x": 3}),
     ],
 )
-def test_one_frame_a_function(file, strip, expected, tmp_path):
+def test_one_frame_a_function(file: str, strip: str, expected: dict[str, int], tmp_path: Path) -> None:
     assert folded(file, Naming(threads=False, strip=(strip,) if strip else (), root=tmp_path)) == expected
 
 
-def test_a_name_of_a_thread_is_one_where_the_file_is_austins():
+def test_a_name_of_a_thread_is_one_where_the_file_is_austins() -> None:
     text = b"P12;T7f3a;Tab;f 1\nP12;T7f3b;Tab;f 1\n"
     assert [[f.name for f in s] for s in loads(text, Naming(threads=False))] == [["Tab", "f"]]
     mixed = loads(text + b"main;f 1\n", Naming(threads=False))
@@ -308,7 +308,7 @@ def test_a_name_of_a_thread_is_one_where_the_file_is_austins():
 
 @pytest.mark.parametrize("command", ['python -c "a;b"', "a;b", 'x";y', "", ";"])
 @pytest.mark.parametrize("rest", [";f (a.py:1)", ";thread (20): MainThread;f (a.py:1)", ""])
-def test_a_command_line_is_one_label(command, rest):
+def test_a_command_line_is_one_label(command: str, rest: str) -> None:
     """What ends a command line is sure where a thread or process follows, as with --subprocesses."""
     label = f'process 20:"{command}"'
     if '";' in command and "thread" not in rest:
@@ -317,7 +317,7 @@ def test_a_command_line_is_one_label(command, rest):
 
 
 @pytest.mark.parametrize("code", ["a = 1\nb;c = 2", "x\n\n", '\nprint("a")', "n = 1\n2"])
-def test_a_command_line_may_have_lines(code):
+def test_a_command_line_may_have_lines(code: str) -> None:
     """As of python -c with a program of several lines."""
     label = f'process 20:"python -c {code}"'
     for rest in (';process 21:"x";thread (21): MainThread;f (a.py:1)', ";thread (20): y;f (a.py:1)"):
@@ -346,7 +346,9 @@ QUALNAMES = st.from_regex(r"[a-z_]\w{0,5}(\.<locals>)?(\.(<lambda>|[a-zé_]\w{0,
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES.keys())
 @given(name=QUALNAMES, file=FILES, lines=st.lists(st.integers(1, 10**6), min_size=1, max_size=3), suffix=st.booleans())
-def test_a_function_is_one_frame_in_every_style(style, name, file, lines, suffix):
+def test_a_function_is_one_frame_in_every_style(
+    style: str, name: str, file: str, lines: list[int], suffix: bool
+) -> None:
     naming = Naming(root=Path("/nowhere"))
     labels = [style.format(name=name, file=file, line=line) + "_[j]" * suffix for line in lines]
     assert {frame(label, naming) for label in labels} == {Frame(module_name(file), name)}
@@ -354,7 +356,7 @@ def test_a_function_is_one_frame_in_every_style(style, name, file, lines, suffix
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES.keys())
 @given(name=QUALNAMES, file=FILES, line=st.integers(1, 999))
-def test_reading_what_was_written_changes_nothing(style, name, file, line):
+def test_reading_what_was_written_changes_nothing(style: str, name: str, file: str, line: int) -> None:
     naming = Naming(root=Path("/nowhere"))
     stack = (frame(style.format(name=name, file=file, line=line), naming),)
     written = collapsed.dumps([{stack: 1}], 1)
@@ -362,12 +364,12 @@ def test_reading_what_was_written_changes_nothing(style, name, file, line):
 
 
 @given(st.text(st.sampled_from(list('()[]:;,./\\<>%_- +*~#@0x19afpyTPé\t"')), max_size=40))
-def test_any_label_has_a_frame(label):
+def test_any_label_has_a_frame(label: str) -> None:
     found = frame(label) if label else None
     assert found is None or found.name
 
 
-def test_a_label_of_any_length_takes_no_time():
+def test_a_label_of_any_length_takes_no_time() -> None:
     for text in ("(" * 10**5, "a:" * 10**5, " (x" * 10**5 + ")", "a - " * 10**5 + ":1", "a" * 10**5 + ":1"):
         assert frame(text).name
     for text in ("(" * 9_000 + ")", "a:" * 4_900, " (x" * 3_000 + ")", "a - " * 2_400 + ":1", "a " * 4_900 + "/:1"):

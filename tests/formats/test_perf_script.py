@@ -26,7 +26,7 @@ def read(text: str | bytes, naming: Naming | None = None, metric: str = "") -> d
     return {";".join(f.name for f in stack): n for stack, n in found.costs.items()}
 
 
-def test_trampolines_are_read_as_they_are():
+def test_trampolines_are_read_as_they_are() -> None:
     naming = Naming(strip=("/home/u/before",))
     assert read((RECORDED / "trampolines.script").read_bytes(), naming) == {
         "python;_start;lol:<module>;lol:Bar.<locals>.<lambda>;lol:foo;_PyEval_EvalFrameDefault": 10101010
@@ -58,7 +58,7 @@ STACK = "py;memset;kernel:handle_mm_fault"
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
 @pytest.mark.parametrize("before", ["", "# ========\n# captured on: x\n#\n", "\n\n"], ids=["bare", "header", "blank"])
-def test_columns(header, expected, end, before):
+def test_columns(header: str, expected: dict[str, int], end: str, before: str) -> None:
     text = f"{before}{header}\n{FRAMES}\n{header}\n{FRAMES}"
     assert read(text.replace("\n", end)) == {stack: 2 * count for stack, count in expected.items()}
 
@@ -82,7 +82,7 @@ def test_columns(header, expected, end, before):
         ("7f1c py::f:/srv/my app/x.py+0x6 (/tmp/perf-1.map)", "/srv/my app/x:f"),
     ],
 )
-def test_frames(frame, label):
+def test_frames(frame: str, label: str) -> None:
     assert read(f"x 1 1.0: 5 cycles:\n\t{frame}\n") == {f"x;{label}": 5}
 
 
@@ -98,22 +98,22 @@ def test_frames(frame, label):
         ("cycles", "samples"),
     ],
 )
-def test_periods_count_what_the_event_counts(event, unit):
+def test_periods_count_what_the_event_counts(event: str, unit: str) -> None:
     found = reading.read(io.BytesIO(f"x 1 1.0: {event}:\n{FRAMES}".encode()), "p", ReadOptions())
     assert found.metric.unit_name == unit
 
 
-def test_source_lines_and_process_names_are_no_frames():
+def test_source_lines_and_process_names_are_no_frames() -> None:
     text = "x 1 1.0: 5 cycles:\n\t7f1c f+0x1 (/x)\n  object.h:537\n\t7f1d (x)\n\t7f1e main (/x)\n  ??:0\n"
     assert read(text) == {"x;main;f": 5}
 
 
-def test_without_call_graphs_the_frame_stands_on_the_line():
+def test_without_call_graphs_the_frame_stands_on_the_line() -> None:
     text = "  py  100  1.000:  250 cycles:  7f1c main+0x1b (/usr/bin/py)\n  py  100  1.1:  250 cycles:  7f1d f (/x)\n"
     assert read(text) == {"py;main": 250, "py;f": 250}
 
 
-def test_of_several_events_one_is_chosen():
+def test_of_several_events_one_is_chosen() -> None:
     text = f"x 1 1.0: 5 cycles:\n{FRAMES}\nx 1 1.0: 7 instructions:\n{FRAMES}"
     with pytest.raises(FormatError, match="samples of 2 events: cycles") as caught:
         read(text)
@@ -130,17 +130,17 @@ def test_of_several_events_one_is_chosen():
         f"x 1 1.0: 5 cycles:\n{FRAMES}\n\t7f1c main (/x)\n",  # a frame of no sample
     ],
 )
-def test_lines_that_are_neither_are_named(text):
+def test_lines_that_are_neither_are_named(text: str) -> None:
     with pytest.raises(FormatError, match="line 5 is neither a sample nor a frame"):
         read(text)
 
 
 @pytest.mark.parametrize("text", ["main;f 1\n  a;b 2\n", "main 12\n  abc 12\n", "perl 1234\n", "a b 1.0: 5\n"])
-def test_folded_stacks_are_no_samples(text):
+def test_folded_stacks_are_no_samples(text: str) -> None:
     assert read(text)
 
 
-def test_samples_without_functions_are_refused():
+def test_samples_without_functions_are_refused() -> None:
     with pytest.raises(FormatError, match="perf script prints, without functions"):
         read("x 1 1.0: 5 cycles:\n\nx 1 1.1: 5 cycles:\n")
 
@@ -157,7 +157,7 @@ COLUMNS = [
 
 
 @pytest.fixture(scope="module")
-def perf_data(tmp_path_factory):
+def perf_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     perf, data = shutil.which("perf"), tmp_path_factory.mktemp("perf") / "perf.data"
     program = "sum(i * i for i in range(3_000_000))"
     line = [
@@ -180,7 +180,7 @@ def perf_data(tmp_path_factory):
 
 
 @pytest.mark.parametrize("columns", COLUMNS)
-def test_what_perf_prints_is_read_whole(perf_data, columns):
+def test_what_perf_prints_is_read_whole(perf_data: Path, columns: str) -> None:
     line = ["perf", "script", "-i", str(perf_data), *(["-F", columns] if columns else [])]
     done = subprocess.run(line, capture_output=True)
     if done.returncode:
@@ -195,7 +195,7 @@ def test_what_perf_prints_is_read_whole(perf_data, columns):
 
 
 @pytest.mark.skipif(not os.environ.get("FLAMEGRAPH_CORPUS"), reason="FLAMEGRAPH_CORPUS names no folder of FlameGraph's")
-def test_flamegraphs_own_examples():
+def test_flamegraphs_own_examples() -> None:
     """The stacks of stackcollapse-perf.pl --all, which leaves out arguments and the last sample of some files."""
 
     def plain(counts: dict[str, int]) -> set[str]:

@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def of_cprofile(folder: Path) -> bytes:
 
 
 def of_cprofile_of_another_release(folder: Path) -> bytes:
-    stats = {("a.py", 1, "f"): (1, 1, 0.5, 0.5, {})}
+    stats: dict[object, object] = {("a.py", 1, "f"): (1, 1, 0.5, 0.5, {})}
     return marshal.dumps(stats, 2)
 
 
@@ -75,7 +76,7 @@ MEMRAY = bytes.fromhex("04224d184040c0b0450000f8066d656d726179000d000000")  # wr
 AUSTIN = bytes.fromhex("4d4f4a030161757374696e00332e372e300001696e746572")  # written by Austin 3.7
 PERF = bytes.fromhex("50455246494c453268000000000000009000000000000000")  # written by perf 6.1
 
-KINDS = {
+KINDS: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
     "perf.data": (PERF, "a recording of perf", "perf script -i 'my file.bin' > 'my file.script'"),
     "MOJO": (AUSTIN, "a recording of Austin in its binary form, MOJO", "mojo2austin 'my file.bin' 'my file.austin'"),
     "memray": (MEMRAY, "a recording of memray", "memray transform speedscope"),
@@ -167,7 +168,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_refusal_names_what_it_is_and_what_to_do(kind, tmp_path):
+def test_a_refusal_names_what_it_is_and_what_to_do(kind: str, tmp_path: Path) -> None:
     data, what, fix = KINDS[kind]
     error = refused(data(tmp_path) if callable(data) else data)
     assert error.what.startswith(f"my file.bin is {what}")
@@ -178,16 +179,17 @@ def test_a_refusal_names_what_it_is_and_what_to_do(kind, tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "encoding"), [("JSON", "utf-16"), ("SVG", "utf-16-le"), ("callgrind", "utf-8-sig")])
-def test_texts_are_recognised_in_any_encoding(kind, encoding):
+def test_texts_are_recognised_in_any_encoding(kind: str, encoding: str) -> None:
     data, what, _ = KINDS[kind]
+    assert isinstance(data, bytes)
     assert refused(data.decode().encode(encoding)).what.startswith(f"my file.bin is {what}")
 
 
-def test_compressed_texts_are_recognised():
+def test_compressed_texts_are_recognised() -> None:
     assert "an SVG picture" in refused(gzip.compress(b"<svg></svg>")).what
 
 
-def test_standard_input_has_no_name():
+def test_standard_input_has_no_name() -> None:
     assert "perf script -i FILE > FILE.script" in refused(PERF, "standard input").fix
 
 
@@ -214,11 +216,11 @@ def test_standard_input_has_no_name():
         "x" * 257 + "ustar 3",
     ],
 )
-def test_folded_stacks_that_begin_like_something_else_are_read(text):
+def test_folded_stacks_that_begin_like_something_else_are_read(text: str) -> None:
     assert sum(reading.read(io.BytesIO(text.encode()), "p", ReadOptions()).costs.values()) in (1, 3)
 
 
-def test_every_command_is_one_of_a_known_tool():
+def test_every_command_is_one_of_a_known_tool() -> None:
     """Guards against inventing commands: those that are named are of these tools."""
     tools = (
         "flame draw|perf|mojo2austin|memray|python|py-spy|jfrconv|gzip|zstd|xz|bzip2|lz4|unzip|7z|tar|go tool pprof|"
