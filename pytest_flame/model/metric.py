@@ -50,10 +50,6 @@ class Metric:
     def at_scale(self, scale: int) -> Metric:
         return replace(self, scale=scale)
 
-    def signed(self, change: float) -> float:
-        """A change that is above zero where it is for the worse."""
-        return change if self.better is Better.LESS else -change
-
 
 CPU: Final = Metric("cpu", "ps", "CPU time per iteration")
 FIRST_CALL: Final = Metric("first-call", "ps", "CPU time of the first call")
