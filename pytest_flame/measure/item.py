@@ -21,7 +21,7 @@ from pytest_flame.measure.body import STOPS, repeated, run_item, timed
 from pytest_flame.measure.capture import Captured
 from pytest_flame.measure.deadline import Pulse
 from pytest_flame.measure.job import ONCE, Job, Plan, WorkerResult
-from pytest_flame.measure.metrics import measured
+from pytest_flame.measure.metrics import instrument
 from pytest_flame.measure.outcome import Failures, recorded, unmeasured
 from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, roomy
@@ -45,7 +45,7 @@ def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failure
     if code is None:
         raise FlameError(f"{item.nodeid} is not written in Python: its body has no frame to measure")
     body = RawFrame(code.co_qualname, code.co_filename, code.co_firstlineno)
-    source = measured(job.metric).open(job)
+    source = instrument(job.metric).open(job)
     if job.note_started:
         started.watch()
     children = Descendants(os.getpid(), keeper=os.getppid())
@@ -92,7 +92,7 @@ class MeasuredItem:
     @property
     def _plan(self) -> Plan | None:
         """A process whose first call is judged makes only that call."""
-        return ONCE if measured(self.job.metric).once else self.job.plan
+        return ONCE if instrument(self.job.metric).once else self.job.plan
 
     def _steps(self, *, regions: bool) -> Iterator[Step]:
         time_s, limit_s = self.job.time_s, self.job.patience.calls_s

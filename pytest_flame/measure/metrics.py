@@ -20,8 +20,8 @@ Open = Callable[[Job], ProfileSource]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """``once``: a process calls the body a single time, and that call is what counts."""
+class Instrument:
+    """What measures a metric. ``once``: a process calls the body a single time, and that call is what counts."""
 
     open: Open
     once: bool = False
@@ -31,7 +31,7 @@ def _sampler(job: Job) -> ProfileSource:
     return open_sampler(job.sampler, job.frequency_hz, kernel_frames=job.kernel_frames, native_frames=job.native_frames)
 
 
-_MEASURED: Final = {CPU.name: Measured(_sampler), FIRST_CALL.name: Measured(_sampler, once=True)}
+_INSTRUMENTS: Final = {CPU.name: Instrument(_sampler), FIRST_CALL.name: Instrument(_sampler, once=True)}
 
 
 def gate_on(metric: Metric, source: Open, *, once: bool = False) -> None:
@@ -46,9 +46,9 @@ def gate_on(metric: Metric, source: Open, *, once: bool = False) -> None:
             fix="count what is lost instead",
         )
     GATED[metric.name] = metric
-    _MEASURED[metric.name] = Measured(source, once)
+    _INSTRUMENTS[metric.name] = Instrument(source, once)
 
 
-def measured(name: str) -> Measured:
+def instrument(name: str) -> Instrument:
     """Raises ``UsageError`` as ``model.gated`` does."""
-    return _MEASURED[gated(name).name]
+    return _INSTRUMENTS[gated(name).name]
