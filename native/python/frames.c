@@ -277,6 +277,8 @@ outcome walk_python(const python_interpreter *interpreter, const memory_reader *
         if (!f) return UNWINDABLE;
         uintptr_t previous = word(f, l->frame_previous);
         bool shim = is_shim(l, f), ends = is_end(l, f);
+        /* Nothing but shims lies on the C stack: this one is being made, its owner is what lay there before. */
+        if (!shim && frame > w.sp && frame < w.stack_end) return UNWINDABLE;
         if (enters) {
             if (out->segment_count == MAX_DEPTH) out->truncated = true;
             if (out->truncated) return RECORDED;
