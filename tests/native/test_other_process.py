@@ -14,6 +14,8 @@ import pytest
 from pytest_flame.sampling.native import PYTHONS
 from pytest_flame.sampling.source_lines import LineTable
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+"""The user's: tests run with one that is empty."""
 ENCODINGS = {"1": "latin-1", "2": "utf-16-le", "4": "utf-32-le"}
 
 TARGET = """
@@ -52,8 +54,7 @@ def 樹(depth):  # deeper than a chunk of the data stack
 def candidates(version: str) -> list[list[str]]:
     """Where an interpreter can be: in PATH, pyenv's, in the chroot of ci/pythons.sh."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    chroot = Path(os.environ.get("FLAME_PYTHONS") or cache / "pytest-flame" / "debian-forky")
+    chroot = Path(os.environ.get("FLAME_PYTHONS") or CACHE / "pytest-flame" / "debian-forky")
     found = [[f"python{version}"]]
     found += [[str(path)] for path in sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"))]
     if os.geteuid() == 0 and (chroot / "usr" / "bin" / f"python{version}").exists():

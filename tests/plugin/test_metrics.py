@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jsonschema
 import pytest
+
+from pytest_flame.render.json import schema
 
 from .conftest import SHORTEST, Project, Ran
 from .test_against import initialised
@@ -95,6 +98,8 @@ def test_what_is_counted_is_judged(compared: Ran) -> None:
     assert (more["verdict"], more["metric"]) == ("REGRESSED", "orders")
     assert more["ratio"] == pytest.approx(1.1, abs=0.01)
     assert (same["verdict"], same["ratio"]) == ("PASS", 1.0)
+    assert (more["base_ns"], more["head_ns"]) == (40, 44), "counts, whatever the field is called"
+    jsonschema.validate(compared.document, schema())
 
 
 def test_it_is_shown_in_its_own_unit(compared: Ran) -> None:
