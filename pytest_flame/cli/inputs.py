@@ -62,7 +62,7 @@ def _is_profile(path: Path) -> bool:
 
 
 def read(names: Sequence[str], how: InputOptions) -> list[Profile]:
-    """All files, in one metric, with how many samples each cost is of, as far as the numbers tell. Raises
+    """All files, in one metric, with the number of samples behind each cost as far as the numbers show it. Raises
     ``FormatError`` or ``UsageError``."""
     return in_one_metric([_with_samples(_read(name, how)) for name in names])
 

@@ -1,6 +1,6 @@
-"""How each metric is measured that tests can be gated on.
+"""How each metric that tests can be gated on is measured.
 
-One more is a source of its profiles and a call of ``gate_on``, in a plugin or a conftest file: workers load them too.
+To add one, write a source of its profiles and call ``gate_on`` in a plugin or conftest file: workers load them too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pytest_flame.sampling.ladder import open_sampler
 from pytest_flame.sampling.profile_source import ProfileSource
 
 Open = Callable[[Job], ProfileSource]
-"""Called in the worker once the test's fixtures are known and before they are set up."""
+"""Called in the worker before the test's fixtures are set up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ _INSTRUMENTS: Final = {CPU.name: Instrument(_sampler), FIRST_CALL.name: Instrume
 
 
 def gate_on(metric: Metric, source: Open, *, once: bool = False) -> None:
-    """``@pytest.mark.flame(metric=NAME)`` judges tests by ``metric`` from now on; again for one name, it replaces it.
+    """``@pytest.mark.flame(metric=NAME)`` judges tests by ``metric`` from now on. A second call with the same name replaces the first.
 
     Raises ``UsageError`` for a metric of which more is better: a test fails where its cost grew.
     """

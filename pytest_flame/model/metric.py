@@ -1,4 +1,4 @@
-"""What is counted: costs, profiles and reports carry it with them."""
+"""What is measured: every cost, profile and report carries its metric."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Metric:
     name: str
     """In markers, results and baselines: ``cpu``, ``samples``."""
     unit: str
-    """One of ``TIMES``, and then costs are shown as times of any size; or one of what is counted: ``sample``."""
+    """One of ``TIMES``, or the singular of what is counted: ``sample``. Times are shown in whatever unit fits."""
     noun: str
     """What the width of a box means: ``CPU time per iteration``, ``samples``."""
     exact: bool = False
-    """Every one was counted. Otherwise samples say which part of the whole belongs where."""
+    """Every event was counted. Otherwise samples distribute the total over the stacks."""
     better: Better = Better.LESS
     scale: int = 1
-    """A power of ten. Of what is counted and gated 1,000, so that its smallest cost is that of times, a nanosecond."""
+    """A power of ten; 1,000 for counts that tests are gated on, so that one event is as small as a nanosecond."""
 
     @property
     def timed(self) -> bool:
@@ -40,11 +40,11 @@ class Metric:
 
     @property
     def unit_name(self) -> str:
-        """What a count of it is said to be of: ``ms``, ``samples``."""
+        """The unit in messages: ``ms``, ``samples``."""
         return self.unit if self.timed else f"{self.unit}s"
 
     def picoseconds(self, cost: float) -> float:
-        """Of a time."""
+        """Raises ``KeyError`` for a metric that is not a time."""
         return cost * TIMES[self.unit] / self.scale
 
     def at_scale(self, scale: int) -> Metric:
@@ -58,14 +58,14 @@ PROGRAM_CPU: Final = Metric("cpu", "ps", "CPU time")
 """Of a whole program."""
 SAMPLES: Final = Metric("samples", "sample", "samples", scale=1000)
 SAMPLE_COUNT: Final = Metric("sample count", "sample", "samples", exact=True)
-"""How many samples a cost is of, whatever the cost is."""
+"""The number of samples behind a cost of another metric."""
 
 GATED: Final[dict[str, Metric]] = {metric.name: metric for metric in (CPU, FIRST_CALL)}
 """What tests can be gated on, by name; ``measure.metrics`` knows how each is measured."""
 
 
 def gated(name: str) -> Metric:
-    """Raises ``UsageError`` for a name that nothing here measures."""
+    """The metric of that name. Raises ``UsageError`` if none is registered."""
     if name not in GATED:
         raise UsageError(
             f"no metric is called {name!r} here",
@@ -76,7 +76,7 @@ def gated(name: str) -> Metric:
 
 
 def metric_of(unit: str, scale: int = 1) -> Metric:
-    """What a file counts that says ``ns``, ``bytes``, ``cycles``; samples where it says nothing."""
+    """The metric of a file with the unit ``ns``, ``bytes``, ``cycles``; samples if it states none."""
     if unit in TIMES:
         return Metric("time", unit, "time", scale=scale)
     noun = unit.removesuffix("s") or SAMPLES.unit

@@ -1,4 +1,4 @@
-"""What the samplers' events are called, and what a sample of each stands for: nobody else asks for their names."""
+"""The names of the samplers' events and what their samples stand for. No other module depends on the names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ACCOUNTING: Final = {
 
 
 def accounting(event: str) -> Accounting:
-    """Events of other sources are counted one by one."""
+    """Events of other sources are counted exactly."""
     return _ACCOUNTING.get(event.rstrip("p"), Accounting.EXACT)
 
 
