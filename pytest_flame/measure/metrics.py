@@ -35,7 +35,9 @@ _INSTRUMENTS: Final = {CPU.name: Instrument(_sampler), FIRST_CALL.name: Instrume
 
 
 def gate_on(metric: Metric, source: Open, *, once: bool = False) -> None:
-    """``@pytest.mark.flame(metric=NAME)`` judges tests by ``metric`` from now on. A second call with the same name replaces the first.
+    """``@pytest.mark.flame(metric=NAME)`` judges tests by ``metric`` from now on.
+
+    A second call with the same name replaces the first.
 
     Raises ``UsageError`` for a metric of which more is better: a test fails where its cost grew.
     """
