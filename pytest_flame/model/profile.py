@@ -1,4 +1,4 @@
-"""Cost by stack: of everything that has stacks, whoever counted."""
+"""Cost by stack, for everything that has stacks."""
 
 from __future__ import annotations
 
