@@ -184,16 +184,17 @@ def test_ticks_that_were_held_back_lose_their_kernel_frames(kernel: SamplerInfo,
         spin(3 * MS)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTRAP})
         tail()
-        nonlocal used
-        used = time.thread_time_ns()
 
     def tail() -> None:
         spin(20 * MS)
 
     def work() -> None:
+        nonlocal used
+        began = time.process_time_ns()
         thread = threading.Thread(target=blocking)
         thread.start()
         thread.join()
+        used = time.process_time_ns() - began
 
     with NativeSampler(kernel) as sampler:
         raw = collect(sampler, work)
