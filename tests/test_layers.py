@@ -23,6 +23,7 @@ ARROWS = {
     "hookspecs": {"model"},
     "fold": {"model"},
     "formats": {"model"},
+    "exact": set(),
     "sampling": {"model"},
     "stats": {"fold", "model"},
     "baseline": {"fold", "formats", "model"},
