@@ -29,17 +29,18 @@ _NAME_SHIFTS: Final = {
     if sys.version_info >= since
 }
 """Instructions whose argument has flags below the index of a name."""
-_PAIRS: Final = {
-    dis.opmap[first + "_" + second]: (dis.opmap[first], dis.opmap[second])
-    for first, second in (
-        ("LOAD_FAST", "LOAD_FAST"),
-        ("LOAD_FAST_BORROW", "LOAD_FAST_BORROW"),
-        ("STORE_FAST", "LOAD_FAST"),
-        ("STORE_FAST", "STORE_FAST"),
+_PARTS: Final = {
+    dis.opmap[name]: tuple(map(dis.opmap.__getitem__, parts))
+    for name, *parts in (
+        ("LOAD_FAST_BORROW", "LOAD_FAST"),
+        ("LOAD_FAST_LOAD_FAST", "LOAD_FAST", "LOAD_FAST"),
+        ("LOAD_FAST_BORROW_LOAD_FAST_BORROW", "LOAD_FAST", "LOAD_FAST"),
+        ("STORE_FAST_LOAD_FAST", "STORE_FAST", "LOAD_FAST"),
+        ("STORE_FAST_STORE_FAST", "STORE_FAST", "STORE_FAST"),
     )
-    if first + "_" + second in dis.opmap
+    if name in dis.opmap
 }
-"""Two instructions in one. The compiler joins them only if both are on one line."""
+"""What the compiler's joined instructions stand for. It joins only what is on one line, and borrows depending on it."""
 _LOADS: Final = frozenset(
     dis.opmap[name] for name in ("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT") if name in dis.opmap
 )
@@ -86,7 +87,7 @@ def code_hash(code: CodeType) -> str:
 
 
 def _instructions(units: bytes) -> Iterator[_Instruction]:
-    """Those of a code object's ``co_code``: ``EXTENDED_ARG`` and inline caches taken into them, pairs taken apart."""
+    """Those of a code object's ``co_code``: ``EXTENDED_ARG`` and inline caches taken into them, joined ones apart."""
     start, extended, i, end = 0, 0, 0, len(units) // 2
     while i < end:
         opcode, argument = units[2 * i], units[2 * i + 1] | extended
@@ -96,12 +97,12 @@ def _instructions(units: bytes) -> Iterator[_Instruction]:
             continue
         while i < end and units[2 * i] == _CACHE:
             i += 1
-        if opcode in _PAIRS:
-            first, second = _PAIRS[opcode]
-            yield _Instruction(start, i, first, argument >> 4)
-            yield _Instruction(start, i, second, argument & 15)
-        else:
-            yield _Instruction(start, i, opcode, argument)
+        match _PARTS.get(opcode, (opcode,)):
+            case (only,):
+                yield _Instruction(start, i, only, argument)
+            case (first, second):
+                yield _Instruction(start, i, first, argument >> 4)
+                yield _Instruction(start, i, second, argument & 15)
         start, extended = i, 0
 
 
