@@ -25,3 +25,8 @@ class Tracer:
         caller −1 is what ran outside."""
     def thread(self, frame: FrameType, event: str, argument: Any, /) -> None:
         """A profile function that makes the thread one that is traced; before 3.12."""
+
+def announce_status() -> None:
+    """From now on os.stat, lstat, statx, access and readlink raise the audit event ``pytest_flame.status``: the
+    function's name, the path, and 1 if it is relative to a folder given by descriptor. Raises RuntimeError where these
+    are not the interpreter's own."""

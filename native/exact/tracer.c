@@ -1,4 +1,5 @@
 #include "exact/tracer.h"
+#include "exact/status.h"
 
 #define COUNTED UINT32_C(0x80000000)
 #define FIRST_ROOM 64
@@ -263,9 +264,16 @@ static PyModuleDef_Slot module_slots[] = {
     {0, NULL},
 };
 
+static PyMethodDef functions[] = {
+    {"announce_status", announce_status, METH_NOARGS,
+     PyDoc_STR("announce_status()\n--\n\nFrom now on os.stat and its like raise the audit event pytest_flame.status.")},
+    {NULL, NULL, 0, NULL},
+};
+
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "pytest_flame._exact",
+    .m_methods = functions,
     .m_slots = module_slots,
 };
 

@@ -15,6 +15,8 @@ class Meaning(enum.Enum):
     NOTHING = enum.auto()
     """Without input from outside the process, or announced by another event as well."""
     OPEN = enum.auto()
+    STATUS = enum.auto()
+    """Asks whether a file exists, or what it is."""
     LISTING = enum.auto()
     DATABASE = enum.auto()
     MADE = enum.auto()
@@ -69,6 +71,7 @@ _WITHOUT_INPUT: Final = (
 EVENTS: Final[Mapping[str, Meaning]] = {
     **dict.fromkeys(_WITHOUT_INPUT, Meaning.NOTHING),
     "open": Meaning.OPEN,
+    "pytest_flame.status": Meaning.STATUS,
     "os.listdir": Meaning.LISTING,
     "os.scandir": Meaning.LISTING,
     "sqlite3.connect": Meaning.DATABASE,

@@ -1,10 +1,11 @@
 """Files, folders and everything else that an execution takes from outside the process, from its audit events (PEP 578).
 
+Unseen are files that a library opens in C without Python, unless they are mapped as code, and what a database attaches.
 An audit hook cannot be removed: there is one in a process, inert while nothing is recorded.
 """
 
 # Called for every open: strings are several times as fast as paths.
-# ruff: noqa: PTH100, PTH116, PTH117, PTH118, PTH119, PTH120, PTH123, PTH208
+# ruff: noqa: PTH100, PTH116, PTH117, PTH118, PTH119, PTH114, PTH115, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -23,6 +24,9 @@ from pytest_flame.exact.places import Places
 LARGEST: Final = 64 << 20
 """Bytes; a larger file is not read for its hash."""
 ABSENT: Final = "absent"
+_KINDS: Final = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFREG: "a file"}
+_RELATIVE: Final = "a file named relative to an open folder"
+_NO_FOLDER: Final = -1
 _WRITES: Final = os.O_WRONLY | os.O_RDWR
 _MEMORY: Final = ("", ":memory:")
 
@@ -40,6 +44,7 @@ class AuditRecorder:
         self._busy: set[int] = set()
         self._handlers: dict[Meaning, Callable[[str, Any], None]] = {
             Meaning.OPEN: self._open,
+            Meaning.STATUS: self._status,
             Meaning.LISTING: self._listing,
             Meaning.DATABASE: self._database,
             Meaning.MADE: self._made,
@@ -90,13 +95,31 @@ class AuditRecorder:
         if mode is None and not os.path.isabs(os.fsdecode(path)) and not os.path.lexists(path):
             # os.open may have been given the folder it is relative to, which the event does not say.
             if not _caller(3, "shutil.py"):
-                self.unknown.add("a file opened relative to a folder")
+                self.unknown.add(_RELATIVE)
             return
         flags = flags if isinstance(flags, int) else 0
         if (not flags & os.O_TRUNC and flags & _WRITES != os.O_WRONLY) or flags & os.O_APPEND:
             self._use(real)
         if flags & (_WRITES | os.O_CREAT):
             self._products.add(real)
+
+    def _status(self, _: str, arguments: Any) -> None:
+        function, path, relative = arguments
+        if not isinstance(path, str | bytes | os.PathLike):
+            return
+        text = os.fsdecode(path)
+        if relative and not os.path.isabs(text):
+            if not _caller(3, "shutil.py"):
+                self.unknown.add(_RELATIVE)
+            return
+        real = os.path.realpath(text)
+        if function in ("lstat", "readlink"):
+            link = _unresolved(text)
+            if os.path.islink(link):
+                real = link
+        name = self._input(real)
+        if name is not None and name not in self.files and not self._places.contains_root(real):
+            self.files[name] = _kind(real, self._places)
 
     def _listing(self, _: str, arguments: Any) -> None:
         path = arguments[0]
@@ -105,7 +128,8 @@ class AuditRecorder:
         if name is None or (name := name.rstrip("/") + "/") in self.files:
             return
         try:
-            entries = sorted(os.listdir(real))
+            with os.scandir(real) as found:
+                entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in found)
         except OSError:
             self.files[name] = ABSENT
         else:
@@ -124,18 +148,18 @@ class AuditRecorder:
         self._products |= {real, f"{real}-journal", f"{real}-wal", f"{real}-shm"}
 
     def _made(self, _: str, arguments: Any) -> None:
-        real = self._real(arguments[0])
+        real = self._real(arguments[0], arguments[-1])
         if real is not None and not os.path.lexists(real):
             self._products.add(real)
 
-    def _changed(self, _: str, arguments: Any) -> None:
-        real = self._real(arguments[0])
+    def _changed(self, event: str, arguments: Any) -> None:
+        real = self._real(arguments[0], arguments[1] if event == "os.remove" else _NO_FOLDER)
         if real is not None:
             self._use(real)
             self._products.add(real)
 
     def _copied(self, _: str, arguments: Any) -> None:
-        source, target = self._real(arguments[0]), self._real(arguments[1])
+        source, target = self._real(arguments[0], arguments[2]), self._real(arguments[1], arguments[3])
         if source is not None:
             self._use(source)
             self._products.add(source)
@@ -143,8 +167,7 @@ class AuditRecorder:
             self._products.add(target)
 
     def _linked(self, _: str, arguments: Any) -> None:
-        folder, name = os.path.split(os.path.abspath(os.fsdecode(arguments[1])))
-        self._products.add(os.path.join(os.path.realpath(folder), name))
+        self._products.add(_unresolved(_joined(os.fsdecode(arguments[1]), arguments[2])))
 
     def _library(self, _: str, arguments: Any) -> None:
         if arguments[0] is not None:
@@ -164,11 +187,11 @@ class AuditRecorder:
 
     # --- files ---
 
-    def _real(self, path: Any) -> str | None:
-        """None for a descriptor: it was opened before."""
+    def _real(self, path: Any, folder: int = _NO_FOLDER) -> str | None:
+        """``folder``: descriptor of the one it is relative to. None for a descriptor: it was opened before."""
         if not isinstance(path, str | bytes | os.PathLike):
             return None
-        return os.path.realpath(os.fsdecode(path))
+        return os.path.realpath(_joined(os.fsdecode(path), folder))
 
     def _input(self, real: str) -> str | None:
         """The name of an input; None for what the execution made itself, and what is no input."""
@@ -185,11 +208,11 @@ class AuditRecorder:
 
     def _use(self, real: str) -> None:
         name = self._input(real)
-        if name is None or name in self.files:
+        if name is None or _is_content(self.files.get(name)):
             return
         try:
             status = os.stat(real)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.files[name] = ABSENT
             return
         except OSError:
@@ -205,6 +228,34 @@ class AuditRecorder:
             self.files[name] = content_hash(real) or ABSENT
             if self.files[name] == ABSENT:
                 self.unknown.add(f"unreadable file {name}")
+
+
+def _is_content(recorded: str | None) -> bool:
+    """Whether it is more than a status."""
+    return recorded is not None and (recorded == ABSENT or not recorded.startswith("a "))
+
+
+def _joined(path: str, folder: int) -> str:
+    return path if folder == _NO_FOLDER else os.path.join(f"/proc/self/fd/{folder}", path)
+
+
+def _unresolved(path: str) -> str:
+    """The real path of a link itself."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def _kind(real: str, places: Places) -> str:
+    """What its status tells but for times, which differ between trees of equal content."""
+    try:
+        status = os.lstat(real)
+    except OSError:
+        return ABSENT
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special")
+    if kind == "a link":
+        target = os.readlink(real)
+        return f"{kind} to {(os.path.isabs(target) and places.name(os.path.realpath(target))) or target}"
+    return f"{kind} of {status.st_size} bytes" if kind == "a file" else kind
 
 
 def content_hash(path: str) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from types import CodeType, FrameType
 from typing import Final
 
-from pytest_flame._exact import Tracer
+from pytest_flame._exact import Tracer, announce_status
 from pytest_flame.exact.audit_events import HOOKS
 from pytest_flame.exact.auditing import AuditRecorder
 from pytest_flame.exact.binaries import mapped_binaries
@@ -39,6 +39,7 @@ class Phase(enum.IntEnum):
     TEARDOWN = 4
 
 
+_SWITCHES: Final = {("greenlet", "greenlet.switch"), ("greenlet", "greenlet.throw")}
 _COUNTED: Final = (Phase.FIRST, Phase.AGAIN)
 
 
@@ -75,6 +76,7 @@ class ExactRecorder:
         self._tracer.start()
         if sys.version_info < (3, 12):
             threading.setprofile(self._tracer.thread)
+        announce_status()
         self._audit.begin()
 
     def prepare(self) -> None:
@@ -102,7 +104,7 @@ class ExactRecorder:
         callables, calls = self._tracer.read()
         naming = _Naming(self._tree, self._places)
         frames = [naming.frame(callable) for callable in callables]
-        unknown = self._audit.unknown | self._unseen(intact)
+        unknown = self._audit.unknown | self._unseen(intact, callables)
         footprint = Footprint(
             code=self._code(callables, frames),
             files=dict(sorted(self._audit.files.items())),
@@ -119,12 +121,13 @@ class ExactRecorder:
             return True
         return sys.version_info < (3, 12) and _thread_begins() and threading.getprofile() == self._tracer.thread
 
-    def _unseen(self, intact: bool) -> set[str]:
+    def _unseen(self, intact: bool, callables: list[CodeType | tuple[str, str]]) -> set[str]:
         unseen = set()
         if not intact:
             unseen.add(HOOKS)
-        if self._tracer.unbalanced:
-            unseen.add("calls that do not nest, as of greenlets")
+        # gevent switches greenlets in C.
+        if self._tracer.unbalanced or "gevent" in sys.modules or not _SWITCHES.isdisjoint(map(_last_parts, callables)):
+            unseen.add("which greenlet calls what")
         return unseen
 
     def _hash_codes(self, callables: list[CodeType | tuple[str, str]]) -> None:
@@ -197,6 +200,11 @@ class _Naming:
             if inside is not None:
                 return Frame(f"scratch/{inside}".replace(":", "."), callable.co_qualname)
         return self._namer.frame(RawFrame(callable.co_qualname, filename, callable.co_firstlineno))
+
+
+def _last_parts(callable: CodeType | tuple[str, str]) -> tuple[str, str]:
+    """Package and qualified name of a C function."""
+    return ("", "") if isinstance(callable, CodeType) else (callable[0].partition(".")[0], callable[1])
 
 
 def _code_name(code: CodeType, frame: Frame) -> str:

@@ -28,6 +28,10 @@ class Places:
                 return None if name is None else f"{name}/{path[len(prefix) :]}".rstrip("/")
         return None if path.startswith(_SYSTEM) else path
 
+    def contains_root(self, path: str) -> bool:
+        """Whether a real path is that of a folder above one of these, or of one itself: it is there on every side."""
+        return any(prefix.startswith(path.rstrip(os.sep) + os.sep) for prefix, _ in self._folders)
+
     def scratch(self, path: str) -> str | None:
         """The part of a real path below the scratch folder that it is in, if it is in one."""
         for prefix, name in self._folders:
