@@ -41,7 +41,7 @@ def reading_ns(children: Descendants | Waited) -> float:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        kept = [sys.executable, "-I", "-S", keeper.__file__, str(Path(folder, "kept.json")), "", *WORKER]
+        kept = [sys.executable, "-I", "-S", keeper.__file__, str(Path(folder, "kept.json")), "", "", *WORKER]
         pairs = [(start_s(WORKER), start_s(kept)) for _ in range(STARTS)]
     alone = statistics.median(one for one, _ in pairs)
     more = statistics.median(other - one for one, other in pairs)

@@ -67,7 +67,6 @@ def _worker(project: Path, test: str, plan: Plan | None, seed: int, fresh: bool,
     job = Job(
         node_id=test,
         root=str(project),
-        result=str(scratch / "result.json"),
         seed=seed,
         hash_seed=seed,
         frequency_hz=_rate() if sampling else 1,

@@ -130,7 +130,6 @@ class Recorder:
         job = Job(
             node_id=f"test_workloads.py::test_{workload}",
             root=str(checkout),
-            result=str(self.scratch / "result.json"),
             seed=seeds[0],
             hash_seed=seeds[1],
             frequency_hz=FREQUENCY_HZ,

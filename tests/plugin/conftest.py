@@ -146,7 +146,6 @@ class Project:
         job = Job(
             node_id=test_id,
             root=str(self.path),
-            result=str(scratch / "result.json"),
             seed=1,
             hash_seed=hash_seed,
             frequency_hz=997,

@@ -53,7 +53,7 @@ class Project:
         report = self.path / "kept.json"
         # The worker of the gate starts its children long after the watching began.
         code = "import os, subprocess, sys, time\ntime.sleep(0.3)\n" + textwrap.dedent(code)
-        command = [*PYTHON, keeper.__file__, str(report), str(self.path / "watched.json"), *PYTHON, "-c", code]
+        command = [*PYTHON, keeper.__file__, str(report), str(self.path / "watched.json"), "", *PYTHON, "-c", code]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             assert process.wait(30) == 0
         found = json.loads(report.read_text())

@@ -44,7 +44,7 @@ def test_a_released_group_is_let_live() -> None:
     try:
         with scratch_directory() as scratch:
             scratch.guard(child.pid)
-            scratch.release()
+            scratch.release(child.pid)
         assert child.poll() is None
     finally:
         child.kill()

@@ -68,7 +68,6 @@ class Pair:
         job = Job(
             node_id=test_id,
             root=str(launcher.root),
-            result=str(launcher.scratch / "result.json"),
             seed=1,
             hash_seed=1,
             frequency_hz=997,
