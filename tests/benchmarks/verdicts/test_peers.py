@@ -1,4 +1,4 @@
-"""The peers' project changes only what it says; tables count every decision; a series resumes."""
+"""The project for other tools changes only what it says; tables count every decision; a series resumes."""
 
 from __future__ import annotations
 
