@@ -1,4 +1,4 @@
-"""One more format is a module with a ``Format`` and a line: here from outside the package."""
+"""A new format is a module with a ``Format`` and one line: here from outside the package."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_folded_stacks_that_begin_like_something_else_are_read(text: str) -> Non
 
 
 def test_every_command_is_one_of_a_known_tool() -> None:
-    """Guards against inventing commands: those that are named are of these tools."""
+    """Guards against invented commands: those that are named belong to these tools."""
     tools = (
         "flame draw|perf|mojo2austin|memray|python|py-spy|jfrconv|gzip|zstd|xz|bzip2|lz4|unzip|7z|tar|go tool pprof|"
         "pyinstrument|"

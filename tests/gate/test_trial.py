@@ -1,4 +1,4 @@
-"""Deciding while measuring, on recordings with a known truth: when it ends, and what a suspicion comes to."""
+"""Deciding while measuring, on recordings with a known truth: when it ends, and what becomes of a suspicion."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_identical_code_is_hardly_ever_called_regressed() -> None:
 
 
 def head_has(cost: float) -> Rule:
-    """A rule that is no statistic: head may not cost more than this many times base, as it was measured."""
+    """A rule without statistics: head may not cost more than this many times base, as measured."""
 
     def costlier(case: Case) -> Ruling | None:
         return Ruling(Verdict.REGRESSED, "too much") if case.comparison.ratio > cost else None
