@@ -1,7 +1,7 @@
 """The cost of a body in a plain interpreter: no pytest, no sampler, called from a frame with room for all it calls.
 
-python -S loop.py PACKAGES MODULE.py cost       nanoseconds of CPU per iteration python -S loop.py PACKAGES MODULE.py
-profile    JSON: calls, inclusive nanoseconds and a hash of the code per function
+python -S loop.py PACKAGES MODULE.py cost       nanoseconds of CPU per iteration
+python -S loop.py PACKAGES MODULE.py profile    JSON: calls, inclusive nanoseconds and a hash of the code per function
 """
 
 from __future__ import annotations

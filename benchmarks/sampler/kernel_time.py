@@ -2,12 +2,12 @@
 
     python -m benchmarks.sampler.kernel_time [--samples 2000] [--repeats 2] [--only WORD]
 
-Share of CPU that is kernel time: from ``perf record`` on this process, from kernel frames, from ``kernel:[not
-sampled]`` when only user mode is sampled (as for an unprivileged user with ``kernel.perf_event_paranoid=2``), and from
-getrusage(2). Each of the four sees different runs of the same work, one after the other, repeatedly; ``±`` is three
-standard errors of the samples of two of them. The last column is the largest difference between ``perf record``'s and
-our shares of the five kernel functions that cost most by themselves. Exit status 1 if a share is off by more than ± and
-3 points for the difference between runs.
+Share of CPU that is kernel time: from ``perf record`` on this process, from kernel frames, from
+``kernel:[not sampled]`` when only user mode is sampled (as for an unprivileged user with
+``kernel.perf_event_paranoid=2``), and from getrusage(2). Each of the four sees different runs of the same work, one
+after the other, repeatedly; ``±`` is three standard errors of the samples of two of them. The last column is the
+largest difference between ``perf record``'s and our shares of the five kernel functions that cost most by themselves.
+Exit status 1 if a share is off by more than ± and 3 points for the difference between runs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 /* Python frames as CPython up to 3.12 leaves them in the few instructions between publishing a run of the eval loop and
- * setting its frame: until then the frame is an earlier call's, whose code may be gone. Built with: python/frames.c
- * python/code_objects.c process/memory.c stacks/stack_table.c */
+ * setting its frame: until then the frame is an earlier call's, whose code may be gone.
+ * Built with: python/frames.c python/code_objects.c process/memory.c stacks/stack_table.c */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
