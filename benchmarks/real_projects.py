@@ -204,7 +204,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where libraries, projects and results lie, and how heads are gated."""
+    """Where libraries, projects and results are kept, and how heads are gated."""
 
     folder: Path
     mode: str

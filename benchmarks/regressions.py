@@ -120,7 +120,7 @@ def marked_tests(project: Path) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where the copies lie, how they are gated and where results go."""
+    """Where the copies are kept, how they are gated and where results go."""
 
     folder: Path
     mode: str

@@ -28,7 +28,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 def lacking(what: str, fix: str) -> NoReturn:
     """Skips the test; fails it on a machine that is meant to have everything."""
     if os.environ.get("PYTEST_FLAME_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"{what}, and PYTEST_FLAME_REQUIRE_BROWSER=1 asks for it: {fix}")
+        pytest.fail(f"{what}, and PYTEST_FLAME_REQUIRE_BROWSER=1 requires it: {fix}")
     pytest.skip(f"{what} ({fix})")
 
 

@@ -130,7 +130,7 @@ KINDS: Mapping[str, Kind] = {
             accepted=frozenset({"seal"}),
             accepted_native=_SEALS,
         ),
-        Kind("extract", "part of a function becomes one of its own", rewrite=_extracted),
+        Kind("extract", "part of a function becomes a separate one", rewrite=_extracted),
         Kind("leaf-10", "+10 %: half more in a leaf of a fifth", {"stamp": 0.30}, accepted=frozenset({"stamp"})),
         Kind(
             "calls-10",

@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pairs", type=int, default=10, help="pairs of processes in a comparison (default: 10)")
     parser.add_argument("--alarms", type=float, default=0.01, help="share of false alarms (default: 0.01)")
     parser.add_argument("--alpha", type=float, default=0.01, help="one-sided level of the gate's bound (default: 0.01)")
-    parser.add_argument("--tuned", action="store_true", help="a limit of its own for each bank, not one for all")
+    parser.add_argument("--tuned", action="store_true", help="a separate limit for each bank, not one for all")
     options = parser.parse_args(arguments)
     found: dict[str, list[Floats]] = {}
     for bank, _workload, entries in banks(options.results):

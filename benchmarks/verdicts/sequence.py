@@ -2,8 +2,8 @@
 
     python -m benchmarks.verdicts.sequence --results build/banks --weights 1,1,1,1,1 --weights 5,7,10,14,20
 
-A comparison looks after some pairs, and stops when its interval lies above or below the threshold. Each look has its
-own share of the error (Bonferroni), given by the weights.
+A comparison looks after some pairs, and stops when its interval is above or below the threshold. Each look has its own
+share of the error (Bonferroni), given by the weights.
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def budget(done: Done) -> str:
 
 
 def lengths(done: Done) -> str:
-    """Pairs for identical code, beside the fixed length that finds +10 % of everything as often."""
+    """Pairs for identical code, compared with the fixed length that finds +10 % of everything equally often."""
     from benchmarks.verdicts.simulate import fixed_power
 
     header = (

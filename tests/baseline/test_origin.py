@@ -42,7 +42,7 @@ class Project:
         return subprocess.run(command, env={**os.environ, **AUTHOR}, check=True, capture_output=True, text=True).stdout
 
     def write(self, **contents: str) -> None:
-        """Files of the project; ``__`` stands for a slash, and all end in ``.py``."""
+        """Files of the project; ``__`` represents a slash, and all end in ``.py``."""
         for name, content in contents.items():
             self.file(name).parent.mkdir(parents=True, exist_ok=True)
             self.file(name).write_bytes(content.encode())

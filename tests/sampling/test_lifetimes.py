@@ -385,7 +385,7 @@ def test_a_sampler_that_is_never_stopped_ends_before_the_interpreter(rung: Sampl
         def looking():
             print([d for d in descriptors() if "perf_event" in d], len(os.listdir("/proc/self/task")))
 
-        # Last registered is first called: as if this program had asked for it before the sampler was imported.
+        # Last registered is first called: as if this program had registered it before the sampler was imported.
         atexit.unregister(native._close_all)
         atexit.register(looking)
         atexit.register(native._close_all)

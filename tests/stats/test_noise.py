@@ -116,13 +116,13 @@ def test_the_cost_decides_nothing_and_the_sides_are_alike(ran: list[tuple[Proces
     base, head = [b for b, _ in ran], [h for _, h in ran]
     found = discards(base, head)
 
-    def costlier(side: list[Process], new: list[int]) -> list[Process]:
+    def slowed(side: list[Process], new: list[int]) -> list[Process]:
         return [
             replace(p, rounds=tuple(replace(r, cpu_ns=c, wall_ns=c) for r in p.rounds))
             for p, c in zip(side, new, strict=False)
         ]
 
-    assert discards(costlier(base, costs[:16]), costlier(head, costs[16:])) == found
+    assert discards(slowed(base, costs[:16]), slowed(head, costs[16:])) == found
     swapped = discards(head, base)
     assert swapped.keep(len(ran)) == found.keep(len(ran))
     assert len(found.pairs) <= len(ran) / 4
