@@ -1,4 +1,4 @@
-"""A process that hangs is found by what it said it would do, and said where it hangs."""
+"""A process that hangs is found by what it announced, and the result says where it hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rounds one process runs, how long, and what is counted."""
+"""Which rounds a process runs, for how long, and what is counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is measured when and with what, with workers that only write down what they were asked."""
+"""What is measured when and with what, with workers that only record their jobs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def recording(side: str, job: Job) -> Recording:
 
 @dataclass
 class Workers:
-    """Both sides' launchers. ``asked`` holds side and job in the order they came."""
+    """Both sides' launchers. ``asked`` has side and job in the order in which they came."""
 
     answer: Answer = lambda side, job: None
     asked: list[tuple[str, Job]] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Silent:
 
 @dataclass
 class Enough:
-    """A referee that is satisfied with so many; notes what it was shown."""
+    """A referee that is satisfied with this many; records what it was shown."""
 
     count: int
     shown: list[tuple[int | None, int]] = field(default_factory=list)
@@ -288,7 +288,7 @@ def test_head_is_waited_for_by_what_base_took(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_stored_recording_tells_how_long_its_calls_may_take() -> None:
-    """And nothing of what comes before them."""
+    """And nothing from before them."""
     stored = recording("base", Job("t", "/", 0, 41, 997, "auto", 1.0, plan=Plan(13, 5)))
     long = replace(stored.processes[0], rounds=(Round(13, 10**6, 4 * 10**9, True),))
     workers = Workers()

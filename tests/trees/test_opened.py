@@ -48,7 +48,7 @@ class Project:
         return watched(self.provenance, sorted(files), [str(self.site)])
 
     def run(self, code: str) -> tuple[dict[str, list[str]], str | None]:
-        """A worker's code under a keeper; what it noted."""
+        """Runs a worker's code under a keeper; returns what that recorded."""
         self.watched.write(self.path / "watched.json")
         report = self.path / "kept.json"
         # The worker of the gate starts its children long after the watching began.
