@@ -8,6 +8,7 @@ Everything here is frozen, imports nothing of the package but ``errors``, and ea
 from __future__ import annotations
 
 from pytest_flame.model.comparison import Change, Comparison, FrameDelta, Limits, Under
+from pytest_flame.model.exact import Calls, Exact, Footprint, differences
 from pytest_flame.model.frame import KERNEL_NOT_SAMPLED, Frame, FrameKind, SourceLine, Stack
 from pytest_flame.model.judgement import (
     GateChange,
@@ -60,9 +61,12 @@ __all__ = [
     "SAMPLE_COUNT",
     "TIMES",
     "Better",
+    "Calls",
     "Change",
     "Comparison",
     "Costs",
+    "Exact",
+    "Footprint",
     "Frame",
     "FrameDelta",
     "FrameKind",
@@ -90,6 +94,7 @@ __all__ = [
     "Verdict",
     "added",
     "check_costs",
+    "differences",
     "earliest_lines",
     "gated",
     "metric_of",
