@@ -10,7 +10,14 @@ import numpy as np
 
 from pytest_flame import fold
 from pytest_flame.baseline.libraries import changed_releases
-from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint, why_ended
+from pytest_flame.gate.remarks import (
+    comparison_warnings,
+    left_running,
+    own_processes,
+    recording_warnings,
+    repeatable_hint,
+    why_ended,
+)
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
@@ -84,7 +91,7 @@ def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, in
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} pairs")
     else:
         judgement = _decided(one, one.base, one.head, request, interrupted=interrupted)
-    notes = (*judgement.notes, *left_running(one))
+    notes = (*judgement.notes, *left_running(one), *own_processes(one))
     return Judged(replace(judgement, notes=notes, interleaved=True, base_commit=sides.commit), None, one.wall_s)
 
 

@@ -1,4 +1,4 @@
-"""What comes of a pair's failures and successes, with the measuring itself left out."""
+"""What becomes of a pair's failures and successes; measuring itself is replaced."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def measured(
 def against(
     monkeypatch: pytest.MonkeyPatch, one: Measured, *, existed: bool = True, interrupted: bool = False
 ) -> Judged:
-    """What ``measure_against`` makes of it."""
+    """The result of ``measure_against``."""
 
     @contextlib.contextmanager
     def sides(ref: str, *_: object, **__: object) -> Iterator[SimpleNamespace]:
