@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from pytest_flame import fold
+from pytest_flame import clocks, fold
 from pytest_flame.baseline.libraries import changed_releases
+from pytest_flame.gate.in_diff import sampled_frames, with_changed_code
 from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint, why_ended
 from pytest_flame.gate.request import Judged, Request, Selected
-from pytest_flame.gate.trial import Trial
+from pytest_flame.gate.trial import OneLook, Trial
 from pytest_flame.judge import error, inconclusive, new
 from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
-from pytest_flame.model import Judgement, Recording, Verdict
+from pytest_flame.model import ChangedCode, Judgement, Recording, Verdict
 from pytest_flame.stats import noise
 from pytest_flame.stats.diagnosis import diagnose
+from pytest_flame.trees.changed import code_between
 from pytest_flame.trees.scratch import scratch_directory
 from pytest_flame.trees.sides import Sides, open_sides
 
@@ -30,13 +34,15 @@ class Interleaved:
     tests: Mapping[str, Judged]
     commit: str
     """The base's."""
+    changed: ChangedCode
+    """Between it and head."""
     notes: tuple[str, ...]
     interrupted: bool
 
 
 def measure_against(ref: str, selected: Sequence[Selected], request: Request) -> Interleaved:
     """Measures ``ref`` and the working tree. Raises ``FlameError`` if ``ref`` is not available."""
-    s = request.settings
+    s, began = request.settings, clocks.monotonic()
     with (
         scratch_directory() as scratch,
         open_sides(
@@ -52,15 +58,53 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
             copied=s.copy_ignored,
         ) as sides,
     ):
+        changed = code_between(sides, sys.path)  # before a test can change a file
         launcher = request.launcher(scratch)
         places = Launchers(launcher.on(sides.head), launcher.on(sides.base))
         targets = [_target(test, len(selected)) for test in selected]
         measured, interrupted = measure(targets, request.how, places, request.progress)
+        left_s = None if s.max_time_s is None else s.max_time_s - (clocks.monotonic() - began)
         judged = {
-            test.test_id: _judged(test, one, sides, request, interrupted=interrupted)
+            test.test_id: _in_diff(_judged(test, one, sides, request, interrupted=interrupted), changed)
             for test, one in zip(selected, measured, strict=True)
         }
-        return Interleaved(judged, sides.commit, sides.notes, interrupted)
+        if not interrupted and _not_seen(changed, judged):
+            interrupted = _measure_new(targets, judged, request, places.head, left_s)
+        return Interleaved(judged, sides.commit, changed, sides.notes, interrupted)
+
+
+def _in_diff(judged: Judged, changed: ChangedCode) -> Judged:
+    if judged.judgement is None:
+        return judged
+    return replace(judged, judgement=with_changed_code(judged.judgement, changed))
+
+
+def _not_seen(changed: ChangedCode, judged: Mapping[str, Judged]) -> bool:
+    """Whether a changed function is in no sample so far."""
+    ran = {frame for one in judged.values() for frame in one.ran}
+    return any(function.frame not in ran for function in changed.functions)
+
+
+def _measure_new(
+    targets: Sequence[Target], judged: dict[str, Judged], request: Request, head: Launcher, left_s: float | None
+) -> bool:
+    """Measures tests that base does not have on head alone, as a screening does: the functions they run are not unseen.
+
+    Completes ``judged``; returns whether Ctrl-C ended it.
+    """
+    new = [t for t in targets if (j := judged[t.test_id].judgement) is not None and j.verdict is Verdict.NEW]
+    if not new or (left_s is not None and left_s <= 0):
+        return False
+    alone = [replace(target, referee=lambda most: OneLook()) for target in new]
+    done, interrupted = measure(alone, replace(request.how, max_time_s=left_s), Launchers(head), request.progress)
+    for one in done:
+        before = judged[one.test_id]
+        assert before.judgement is not None
+        judgement = replace(before.judgement, head=one.head)
+        judged[one.test_id] = replace(
+            before, judgement=judgement, wall_s=before.wall_s + one.wall_s, ran=sampled_frames(one.head)
+        )
+    return interrupted
 
 
 def _target(test: Selected, tests: int) -> Target:
@@ -85,7 +129,8 @@ def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, in
     else:
         judgement = _decided(one, one.base, one.head, request, interrupted=interrupted)
     notes = (*judgement.notes, *left_running(one))
-    return Judged(replace(judgement, notes=notes, interleaved=True, base_commit=sides.commit), None, one.wall_s)
+    judgement = replace(judgement, notes=notes, interleaved=True, base_commit=sides.commit)
+    return Judged(judgement, None, one.wall_s, sampled_frames(one.base, one.head))
 
 
 def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:

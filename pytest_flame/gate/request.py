@@ -13,7 +13,7 @@ from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import Progress, RunSettings, Target
-from pytest_flame.model import GateChanges, Judgement
+from pytest_flame.model import Frame, GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
 from pytest_flame.trees.scratch import Scratch
 
@@ -117,3 +117,5 @@ class Judged:
     judgement: Judgement | None
     unmeasured: WorkerResult | None
     wall_s: float
+    ran: frozenset[Frame] = frozenset()
+    """Functions that it is known to run, from all samples of either side."""

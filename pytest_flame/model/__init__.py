@@ -7,6 +7,7 @@ Everything here is frozen, imports nothing of the package but ``errors``, and ea
 
 from __future__ import annotations
 
+from pytest_flame.model.changed_code import ChangedCode, ChangedFunction, CodeChange, DiffCoverage
 from pytest_flame.model.comparison import Change, Comparison, FrameDelta, Limits, Under
 from pytest_flame.model.frame import KERNEL_NOT_SAMPLED, Frame, FrameKind, SourceLine, Stack
 from pytest_flame.model.judgement import (
@@ -61,8 +62,12 @@ __all__ = [
     "TIMES",
     "Better",
     "Change",
+    "ChangedCode",
+    "ChangedFunction",
+    "CodeChange",
     "Comparison",
     "Costs",
+    "DiffCoverage",
     "Frame",
     "FrameDelta",
     "FrameKind",

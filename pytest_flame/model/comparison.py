@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from pytest_flame.errors import IntegrityError
+from pytest_flame.model.changed_code import CodeChange
 from pytest_flame.model.frame import Frame, SourceLine
 from pytest_flame.model.metric import CPU, Metric
 
@@ -70,6 +71,10 @@ class FrameDelta:
     """For a culprit of a library: the project's function, or the test's body, under which most of its growth is."""
     renamed_from: Frame | None = None
     """The vanished frame this new one seems to be."""
+    code_change: CodeChange | None = None
+    """For a culprit: how its code differs from the base's; None if it does not, or if no commit was compared."""
+    changed_caller: Frame | None = None
+    """For a culprit whose own code is the same: the nearest function above it that changed, with most of its growth."""
 
     @property
     def delta(self) -> int:
