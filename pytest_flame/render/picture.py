@@ -159,7 +159,8 @@ def _headings(judgement: Judgement, comparison: Comparison) -> tuple[Heading, ..
 
 def _description(comparison: Comparison) -> str:
     culprits = "".join(
-        f" Culprit: {frame_name(delta.frame)}{words.in_diff(delta)}, {words.growth(comparison, delta)}, {words.what_happened(delta)}."
+        f" Culprit: {frame_name(delta.frame)}{words.in_diff(delta)}, {words.growth(comparison, delta)}, "
+        f"{words.what_happened(delta)}."
         for delta in comparison.culprits
     )
     return (

@@ -264,7 +264,13 @@ def what_happened(delta: FrameDelta) -> str:
     said, changed = _happened(delta), delta.changed_caller
     if delta.called_from not in (None, delta.caller, changed):
         said = f"{said}, called by {delta.called_from.name}"
-    return said if changed is None else f"{said}, called by {changed.name}, which changed in this diff"
+    if changed is None:
+        return said
+    if said.endswith(changed.name):
+        return f"{said}, which changed in this diff"
+    if changed == delta.caller:
+        return f"{said}; {changed.name} changed in this diff"
+    return f"{said}, called by {changed.name}, which changed in this diff"
 
 
 def in_diff(delta: FrameDelta) -> str:
