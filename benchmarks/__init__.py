@@ -1,1 +1,1 @@
-"""What measures the documentation's claims: run from a checkout, ``python -m benchmarks.startup``; never installed."""
+"""Measure the claims of the documentation: run from a checkout, ``python -m benchmarks.startup``; never installed."""

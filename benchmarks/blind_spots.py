@@ -1,4 +1,4 @@
-"""What sampling can't see, measured: each example prints what the clock says beside what samples say.
+"""What sampling can't see, measured: each example prints what the clock says and what the samples say.
 
     python -m benchmarks.blind_spots [EXAMPLE …]
 
@@ -52,7 +52,7 @@ def of_clock(*names: str) -> list[float]:
 
 
 def of_profile(profile: ProfileResult, *names: str) -> list[float]:
-    """Shares of functions among each other, with what they call."""
+    """Each function's share of their sum, including what it calls."""
     found = {frame.qualname: ns for frame, ns in profile.total_ns().items()}
     whole = max(1, sum(found.get(name, 0) for name in names))
     return [found.get(name, 0) / whole for name in names]
@@ -106,7 +106,7 @@ def alternate(turns: int) -> None:
 
 
 def by_python_handler(work: Callable[[], None]) -> Counter[str]:
-    """What a profiler sees that is written in Python: its handler runs when the interpreter gets to it."""
+    """What a profiler written in Python sees: its handler runs when the interpreter gets to it."""
     seen: Counter[str] = Counter()
 
     def handler(_: int, frame: FrameType | None) -> None:
@@ -126,7 +126,7 @@ def by_python_handler(work: Callable[[], None]) -> Counter[str]:
 
 
 def skid() -> None:
-    """Whether samples lie where the period was over, or where the program got to afterwards."""
+    """Whether samples are where the period ended, or where the program was later."""
     names = ("c_code", "system_call", "python_code")
     system_call()
     head("", *names)
@@ -150,7 +150,7 @@ def keeps_much() -> None:
 
 
 def keeps_nothing() -> None:
-    # Containers that are all alive at once: what makes the collector look through everything that is kept.
+    # Containers that are all alive at once: they make the collector go through everything that is kept.
     for _ in range(4):
         [[] for _ in range(2000)]
 
@@ -159,7 +159,7 @@ KEPT: list[object] = []
 
 
 def garbage() -> None:
-    """The collector runs on the time of whoever allocates next, and its work is what others have kept."""
+    """The collector runs in the time of whoever allocates next, but its work depends on what others have kept."""
     names = ("keeps_much", "keeps_nothing")
     head("", *names)
     for label, setting in (("gc on", gc.enable), ("gc off", gc.disable)):
@@ -189,7 +189,7 @@ def mostly(until: int) -> None:
 
 
 def beat(beats: int, length_ns: int) -> None:
-    """The same every ``length_ns`` of CPU: a fifth of it in one function, the rest in another."""
+    """Repeats every ``length_ns`` of CPU: a fifth of it in one function, the rest in another."""
     began = time.thread_time_ns()
     for i in range(beats):
         seldom(began + i * length_ns + length_ns // 5)
@@ -197,7 +197,7 @@ def beat(beats: int, length_ns: int) -> None:
 
 
 def aliasing() -> None:
-    """A beat of the program's own that fits the sampling period is hit in the same place again and again."""
+    """A program that repeats itself in step with the sampling period is sampled in the same place again and again."""
     print("  share of a function that uses 20.0 % of each millisecond; 12 runs of 300 ms")
     fixed, drawn = [], []
     for i in range(12):
@@ -233,7 +233,7 @@ def rest() -> None:
 
 
 def rare() -> None:
-    """What is rare is seen seldom, and its share is known roughly."""
+    """Rare functions are seldom sampled, and their share is known only roughly."""
     runs = 8
     names = ("one_in_100", "one_in_1000")
     shares: dict[str, list[float]] = {name: [] for name in names}
@@ -271,7 +271,7 @@ def one_call() -> None:
 
 
 def short() -> None:
-    """A call of 30 ns and one of 30 ms look alike: samples tell time, not calls."""
+    """A call of 30 ns and one of 30 ms look the same: samples show time, not calls."""
     used.clear()
     with Profiler() as p:
         for _ in range(20):
@@ -308,9 +308,9 @@ def serve(requests: int) -> None:
 
 
 def threads() -> None:
-    """Threads that live about a period: the shop's requests, each in a thread of its own."""
+    """Threads that live about as long as a period: requests, each in its own thread."""
     names = ("first_part", "second_part")
-    print("  400 threads of 0.9 ms each; share of what the threads used that has samples, and whose they are")
+    print("  400 threads of 0.9 ms each; share of the threads' CPU that has samples, and which functions they are in")
     head("", "sampled", *names)
     for label, info in (("perf, inherited events only", PERF), ("timer, as the gate uses it", TIMER)):
         used.clear()
@@ -341,7 +341,7 @@ def works() -> None:
 
 
 def waiting() -> None:
-    """Only CPU is sampled: who waits is not seen."""
+    """Only CPU is sampled: waiting is not seen."""
     walls: dict[str, float] = {}
     with Profiler() as p:
         for function in (sleeps, works):

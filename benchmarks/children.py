@@ -1,9 +1,9 @@
-"""What watching other processes costs a worker that has none: its start, and each region.
+"""What watching child processes costs a worker that has none: at its start, and in each region.
 
     python -m benchmarks.children
 
-Prints both as a part of what they belong to: the start of a worker (an interpreter that imports pytest), and the
-shortest region there is, which is not charged for it. Interleaved, medians.
+Prints both relative to the whole: to the start of a worker (an interpreter that imports pytest), and to the shortest
+region there is, which is not charged for it. Interleaved, medians.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def reading_ns(children: Descendants | Waited) -> float:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        kept = [sys.executable, "-I", "-S", keeper.__file__, str(Path(folder, "kept.json")), "", *WORKER]
+        kept = [sys.executable, "-I", "-S", keeper.__file__, str(Path(folder, "kept.json")), "", "", *WORKER]
         pairs = [(start_s(WORKER), start_s(kept)) for _ in range(STARTS)]
     alone = statistics.median(one for one, _ in pairs)
     more = statistics.median(other - one for one, other in pairs)
@@ -52,7 +52,7 @@ def main() -> None:
     print(
         f"a reading without other processes: {before:.0f} ns for the children waited for alone, {after:.0f} ns for all"
     )
-    print("neither is part of what is measured: readings lie outside of a region's clocks")
+    print("neither is part of what is measured: readings are outside a region's clocks")
 
 
 if __name__ == "__main__":

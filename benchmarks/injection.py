@@ -1,4 +1,4 @@
-"""A busy loop of a chosen size in a function that exists, and plain timing without any gate."""
+"""A busy loop of a chosen size in an existing function, and plain timing without the gate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.trial import copy_project
 
 PROBE = 2000
-"""Rounds of the loop that is timed to learn what a round costs."""
+"""Rounds of the loop that is timed to find the cost of a round."""
 PROCESSES = 5
 TIMING = """
 import importlib, sys, time
@@ -29,7 +29,7 @@ print(sorted(seconds)[len(seconds) // 2])
 
 @dataclass(frozen=True, slots=True)
 class BusyLoop:
-    """Goes first in the body of ``qualname`` in ``path``; meant to slow ``test`` down."""
+    """Inserted at the start of the body of ``qualname`` in ``path``, to slow down ``test``."""
 
     path: str
     qualname: str
@@ -45,7 +45,7 @@ class BusyLoop:
 
 
 def with_loop(source: str, qualname: str, rounds: int) -> str:
-    """``source`` with a loop of so many empty rounds before the first statement of ``qualname`` that does something.
+    """``source`` with a loop of this many empty rounds before the first statement of ``qualname`` that does something.
 
     It runs over zero bytes because all rounds cost the same there: a ``range`` makes new integers above 256.
     """
@@ -68,7 +68,7 @@ def with_loop(source: str, qualname: str, rounds: int) -> str:
 
 
 def seconds_by_side(head: Path, base: Path, uses: str, test: str) -> tuple[float, float]:
-    """CPU seconds of one call of ``test`` on both sides: the fastest of fresh processes, taken by turns."""
+    """CPU seconds of one call of ``test`` on both sides: the fastest of fresh processes, which alternate."""
     sides: dict[Path, list[float]] = {head: [], base: []}
     for _ in range(PROCESSES):
         for project, seconds in sides.items():
@@ -80,7 +80,7 @@ def seconds_by_side(head: Path, base: Path, uses: str, test: str) -> tuple[float
 
 
 def part_per_round(loop: BusyLoop, base: Path, scratch: Path, uses: str) -> float:
-    """What one round of the loop adds to ``loop.test``, in parts of its cost; ``scratch`` is overwritten.
+    """What one round of the loop adds to ``loop.test``, as a share of its cost; ``scratch`` is overwritten.
 
     Taken from a loop so long that noise does not matter.
     """
@@ -91,7 +91,7 @@ def part_per_round(loop: BusyLoop, base: Path, scratch: Path, uses: str) -> floa
 
 
 def rounds_for(size: float, per_round: float) -> int:
-    """Raises ``ValueError`` where even one round is more than ``size``."""
+    """Raises ``ValueError`` if even one round is more than ``size``."""
     if not 0 < per_round <= size:
         raise ValueError(f"one round adds {per_round:.2%}: no loop is as short as {size:.0%}")
     return round(size / per_round)

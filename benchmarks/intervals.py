@@ -1,4 +1,4 @@
-"""Intervals: what the tables of the benchmarks print beside counts and medians."""
+"""Intervals, which the tables of the benchmarks print with counts and medians."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion; ``(0, 1)`` where nothing was tried.
+    """Wilson's score interval of a proportion; ``(0, 1)`` without any trial.
 
     Wilson (1927), Probable inference, the law of succession, and statistical inference. JASA 22.
     """
@@ -55,7 +55,8 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> Interval:
 
 
 def binomial_interval(share: float, trials: int, level: float = 0.99) -> tuple[int, int]:
-    """Fewest and most of ``trials`` that happen with at least ``level`` when each has chance ``share`` (exact)."""
+    """Range of the number of successes in ``trials``, with probability ``level`` or more if each has ``share``
+    (exact)."""
     tail, low, below = (1 - level) / 2, 0, 0.0
     log_p, log_q = math.log(share), math.log1p(-share)
     for k in range(trials + 1):

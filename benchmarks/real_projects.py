@@ -1,13 +1,13 @@
-"""Is the gate right about libraries that nobody here wrote?
+"""Is the gate right about third-party libraries?
 
     python -m benchmarks.real_projects --repeats 5 --keep build/real-projects
 
-Each library is fetched in pinned versions and copied into a project of its own, where its package is the project's
-code and ``libraries/test_*.py`` uses it. Three kinds of cases, each gated ``--repeats`` times: the same code again;
-two releases, one of which is slower; a busy loop of a size chosen beforehand in a function that exists. What must
-come out stands in ``LIBRARIES``, written from diffs and profiles before the first run. Runs are appended to
-``results.jsonl`` in the kept directory; started again, the script does only what is missing there. Nothing that
-was measured is left out of the table: a run that broke counts as a miss.
+Each library is fetched in pinned versions and copied into its own project, where its package is the project's code and
+``libraries/test_*.py`` uses it. Three kinds of cases, each gated ``--repeats`` times: the same code again; two
+releases, one of which is slower; a busy loop of a size chosen beforehand in an existing function. The expected results
+are in ``LIBRARIES``, written from diffs and profiles before the first run. Runs are appended to ``results.jsonl`` in
+the kept directory; started again, the script does only what is missing there. Nothing that was measured is left out of
+the table: a run that broke counts as a miss.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from benchmarks.trial import (
 
 USES = ROOT / "benchmarks" / "libraries"
 SIZES = (0.05, 0.10, 0.25)
-"""Of the injected slowdowns, as parts of the test's cost."""
+"""Of the injected slowdowns, as shares of the test's cost."""
 IDENTICAL = "identical"
 
 
@@ -131,7 +131,7 @@ LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One change and what must be said of it. ``change`` turns a copy of the base into the head."""
+    """One change and the expected result. ``change`` turns a copy of the base into the head."""
 
     library: Library
     name: str
@@ -154,7 +154,7 @@ class Case:
         return outcome.verdict == self.expected
 
     def named(self, outcome: Outcome) -> bool:
-        """The culprit named first is one that does more; where nothing does, nothing may be named."""
+        """The culprit named first must be one that does more; if nothing does, nothing may be named."""
         if not self.culprits:
             return self.right(outcome) and outcome.culprit is None
         return self.right(outcome) and any(fnmatchcase(outcome.culprit or "", pattern) for pattern in self.culprits)
@@ -204,7 +204,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where libraries, projects and results lie, and how heads are gated."""
+    """Where libraries, projects and results are kept, and how heads are gated."""
 
     folder: Path
     mode: str
@@ -234,7 +234,7 @@ class Session:
             copy_project(self.fetched(library, version) / package, project / package)
 
     def base(self, case: Case) -> Path:
-        """The project with the base version, recorded once; one that did not get that far is made again."""
+        """The project with the base version, recorded once; an incomplete one is made again."""
         base = self.folder / f"{case.library.name}-{case.base}" / "base"
         ready = base / ("flame-baselines")
         stamp = base.parent / f"{self.mode}-{self.source}"
@@ -263,7 +263,7 @@ class Session:
         return head
 
     def part_per_round(self, case: Case) -> float:
-        """Of the library's busy loop, found once by plain timing."""
+        """The cost of a round of the library's busy loop, found once by plain timing."""
         base = self.base(case)
 
         def compute() -> float:
@@ -272,7 +272,7 @@ class Session:
         return float(remembered(base.parent / f"loop-{self.source}.json", compute))
 
     def plain(self, case: Case) -> float | None:
-        """Head over base by plain timing of the test function, no gate involved. None where nothing was changed."""
+        """Head over base by plain timing of the test function, without the gate. None if nothing was changed."""
         if case.name == IDENTICAL:
             return None
         base = self.base(case)
@@ -295,7 +295,7 @@ class Session:
 
 
 def remembered(path: Path, compute: Callable[[], Any]) -> Any:
-    """What ``compute`` gave the first time, from ``path`` ever after."""
+    """What ``compute`` returned the first time; later read from ``path``."""
     if not path.exists():
         partial = path.with_name(path.name + ".partial")
         partial.write_text(json.dumps(compute()), encoding="utf-8")
@@ -391,7 +391,7 @@ def totals(runs: Sequence[Run], chosen: Sequence[Case]) -> str:
 
 
 def misses(runs: Sequence[Run], chosen: Sequence[Case]) -> str:
-    """Every outcome that was not as expected, one a line."""
+    """Every outcome that was not as expected, one per line."""
     return "\n".join(
         f"{j.case.library.name} {j.case.name} #{j.repeat} {j.test}: {j.outcome.verdict} "
         f"({j.outcome.culprit or 'nobody'}): {j.outcome.reason}"

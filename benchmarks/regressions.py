@@ -1,4 +1,4 @@
-"""Does the gate say what ``example_project/regressions/expected.toml`` says it must?
+"""Does the gate give the answers that ``example_project/regressions/expected.toml`` expects?
 
     python -m benchmarks.regressions --repeats 20 --keep build/regressions
 
@@ -50,7 +50,7 @@ class Expected:
     culprit: str | None = None
     caller: str | None = None
     ungated: frozenset[str] = frozenset()
-    """Tests it affects that are not gated: never a control."""
+    """Affected tests that are not gated: they are never controls."""
 
     @property
     def name(self) -> str:
@@ -70,7 +70,7 @@ class Run:
     seconds: float
     tests: dict[str, Outcome] = field(default_factory=dict)
     broken: str | None = None
-    """Why there is no result, where there is none."""
+    """Why there is no result, if there is none."""
 
     @classmethod
     def from_json(cls, line: str) -> Self:
@@ -120,7 +120,7 @@ def marked_tests(project: Path) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where the copies lie, how they are gated and where results go."""
+    """Where the copies are kept, how they are gated and where results go."""
 
     folder: Path
     mode: str
@@ -133,7 +133,7 @@ class Session:
 
     @property
     def head(self) -> Path:
-        """A path as long as ``base``: path lengths show in the timing."""
+        """A path as long as ``base``: path lengths affect the timing."""
         return self.folder / "head"
 
     @property
@@ -202,7 +202,7 @@ class Judged:
 
     @property
     def culprit_first(self) -> bool:
-        """Of a test that failed, as it should; where nothing may fail, nothing may be named."""
+        """The culprit of a test that failed, as it should; if nothing may fail, nothing may be named."""
         return self.verdict_right and self.outcome.culprit == self.patch.culprit
 
     @property
@@ -215,7 +215,7 @@ class Judged:
 
 
 def judge(runs: Iterable[Run], patches: Sequence[Expected]) -> list[Judged]:
-    """Every affected test of every run; the controls are counted apart."""
+    """Every affected test of every run; the controls are counted separately."""
     by_name = {patch.name: patch for patch in patches}
     judged = []
     for run in runs:
@@ -226,7 +226,7 @@ def judge(runs: Iterable[Run], patches: Sequence[Expected]) -> list[Judged]:
 
 
 def controls(runs: Iterable[Run]) -> list[tuple[Run, Outcome]]:
-    """Of the runs that had one: what was said of the untouched test."""
+    """The verdicts on the untouched test, in runs that had one."""
     return [(run, run.outcome(run.control)) for run in runs if run.control is not None]
 
 
@@ -267,7 +267,7 @@ def totals(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
 
 
 def misses(runs: Sequence[Run], patches: Sequence[Expected]) -> str:
-    """Every outcome that was not as expected, one a line."""
+    """Every outcome that was not as expected, one per line."""
     lines = []
     for j in judge(runs, patches):
         if not j.right:

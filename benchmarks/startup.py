@@ -1,11 +1,11 @@
-"""What the installed plugin costs a run that does not ask for it.
+"""What the installed plugin costs a run that does not use it.
 
     python -m benchmarks.startup [--pairs 40]
 
 Runs pytest on one empty test with the plugin and with ``-p no:flame``, in pairs of random order and with all other
-plugins blocked, and prints the median difference of wall and CPU time with its 95 % interval. Exit status 1 when the
-interval of the CPU time reaches beyond the limit (starting up is all CPU, and a busy machine does not disturb it
-much), or when a heavy module is imported.
+plugins blocked, and prints the median difference of wall and CPU time with its 95 % interval. Exit status 1 if the
+interval of the CPU time reaches above the limit (start-up is all CPU, and a busy machine does not disturb it much), or
+if a heavy module is imported.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.intervals import median_interval
 
 LIMIT_MS = 10.0
 HEAVY = ("scipy", "numpy", "jinja2", "cffi", "_cffi_backend", "elftools", "pytest_flame.sampling._sampler")
-"""What a run without ``--flame`` has no use for."""
+"""What a run without ``--flame`` does not need."""
 
 
 def imported_modules(folder: Path) -> set[str]:
@@ -48,7 +48,7 @@ def imported_modules(folder: Path) -> set[str]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Bytecode is kept, as it is of installed packages, and apart from everything else."""
+    """Bytecode is cached, as for installed packages, and separately from everything else."""
     dropped = ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE")
     inherited = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**inherited, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}

@@ -1,4 +1,4 @@
-"""What the scripts that try the gate share: copies of a project, gated runs, a file of results to resume from."""
+"""Shared by the scripts that test the gate: copies of a project, gated runs, a file of results to resume from."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Gated:
     seconds: float
     tests: dict[str, Outcome]
     broken: str | None = None
-    """Why there is no result, where there is none."""
+    """Why there is no result, if there is none."""
 
 
 # --- projects ----------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def working_folder(keep: Path | None, prefix: str) -> Iterator[Path]:
 
 
 def git(project: Path, *arguments: str) -> str:
-    """What it printed; commits are by the same author whoever runs it."""
+    """What git printed; commits have the same author whoever runs it."""
     command = ["git", "-c", "user.name=benchmarks", "-c", "user.email=benchmarks@example.org", *arguments]
     return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout
 
@@ -99,7 +99,7 @@ def children_cpu_s() -> float:
 
 
 def ending(done: subprocess.CompletedProcess[str]) -> str:
-    """The last words of a run that broke, on one line."""
+    """The end of a broken run's output, on one line."""
     return " ".join((done.stdout + done.stderr).split())[-ENDING:]
 
 
@@ -110,8 +110,8 @@ def record_baselines(project: Path, options: Sequence[str], timeout: float) -> N
 
 
 def gate(project: Path, options: Sequence[str], tests: Sequence[str], result: Path, timeout: float) -> Gated:
-    """Gate ``tests`` of ``project`` by its baselines alone; ``result`` is the JSON file to use. Never raises: a broken
-    run says why."""
+    """Gate ``tests`` of ``project`` with its baselines alone; ``result`` is the JSON file to use. Never raises: a
+    broken run's result says why."""
     result.unlink(missing_ok=True)
     started = time.monotonic()
     broken = None
@@ -132,7 +132,7 @@ def gate(project: Path, options: Sequence[str], tests: Sequence[str], result: Pa
     return Gated(round(time.monotonic() - started, 1), outcomes, broken)
 
 
-# --- results, one a line -----------------------------------------------------------------------------------
+# --- results, one per line ---------------------------------------------------------------------------------
 
 
 class Result(Protocol):
@@ -151,7 +151,7 @@ R = TypeVar("R", bound=Result)
 
 
 def read_results(path: Path, parse: Callable[[str], R], mode: str, source: str) -> list[R]:
-    """Results of this very version in this mode; others are counted aloud and left alone."""
+    """Results of exactly this version in this mode; others are reported and left alone."""
     if not path.exists():
         return []
     found = []
@@ -162,7 +162,7 @@ def read_results(path: Path, parse: Callable[[str], R], mode: str, source: str) 
             raise SystemExit(f"{path}:{number} is not a result ({e}): remove that line to repeat it") from e
     current = [one for one in found if (one.mode, one.source) == (mode, source)]
     if len(current) < len(found):
-        print(f"{len(found) - len(current)} runs of another version or mode in {path} are left aside")
+        print(f"{len(found) - len(current)} runs of another version or mode in {path} are not used")
     return current
 
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The gate on a fresh machine: installs pytest-flame into an environment of its own, records the example project's
-# baselines on this machine and commits them in a copy of its own, shows that the unchanged code passes, slows one
-# function down in that copy and shows the failing run: slower than its baseline, so the baseline's own commit is
-# measured again beside it before the test fails. Exit status 0 when the gate caught the regression and named the frame.
-# FLAME_DEMO_PATCH=FILE demonstrates another of example_project/regressions/.
+# Demonstrates the gate on a fresh machine: installs pytest-flame into its own environment, records the example
+# project's baselines and commits them in a temporary copy, shows that the unchanged code passes, slows down one
+# function in that copy and shows the failing run: it is slower than its baseline, so the baseline's commit is measured
+# again together with it before the test fails. Exit status 0 if the gate caught the regression and named the frame.
+# FLAME_DEMO_PATCH=FILE demonstrates another patch of example_project/regressions/.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/ci/env.sh"
@@ -15,7 +15,7 @@ make_environment demo "$ROOT"
 
 PATCH=${FLAME_DEMO_PATCH:-01-slower-leaf.patch}
 TEST=tests/test_intake.py
-# Twice the default: a demonstration has to come out on a machine that is doing other things as well.
+# Twice the default: the demonstration must also succeed on a busy machine.
 GATE="--flame --flame-threshold=10%"
 REPORT=$ROOT/flame-report
 work=$(mktemp -d)
@@ -31,7 +31,7 @@ git init --quiet .
 git add .
 git -c user.name=demo -c user.email=demo@localhost -c commit.gpgsign=false commit --quiet -m "The shop and its baselines"
 echo
-echo "=== 2. the code as it is: pytest $GATE $TEST"
+echo "=== 2. the unchanged code: pytest $GATE $TEST"
 "$VENV/bin/python" -m pytest -q $GATE $TEST
 echo
 echo "=== 3. with $PATCH: pytest $GATE $TEST"

@@ -1,7 +1,7 @@
-# Sourced by demo.sh and test.sh: a Python that fits, and a virtual environment of its own with the package in it.
-# FLAME_PYTHON names the Python to use; FLAME_VENV the environment's folder (kept and used again).
+# Sourced by the other scripts: finds a supported Python and makes a virtual environment with the package. FLAME_PYTHON
+# names the Python to use, FLAME_VENV the environment's folder (kept and reused).
 
-# What pyproject.toml lists, everything else follows; the oldest of them first.
+# pyproject.toml has the only list of versions; the oldest comes first.
 SUPPORTED=$(sed -n 's/.*"Programming Language :: Python :: \(3\.[0-9]*\)".*/\1/p' "$ROOT/pyproject.toml" | tr '\n' ' ')
 CANDIDATES="python${SUPPORTED%% *} python3$(printf ' python%s' $SUPPORTED)"
 
@@ -18,11 +18,12 @@ sys.exit("{}.{}".format(*sys.version_info) not in sys.argv[1:] or bool(sysconfig
     echo "pytest-flame needs CPython $SUPPORTED, not free-threaded, and found none" \
         "(looked for: ${FLAME_PYTHON:-$CANDIDATES})." >&2
     echo "  Debian, Ubuntu:  apt-get install gcc python3 python3-venv python3-dev" >&2
-    echo "  elsewhere:       set FLAME_PYTHON=/path/to/python3.13 (pyenv or uv bring one)" >&2
+    echo "  elsewhere:       set FLAME_PYTHON=/path/to/python3.13 (pyenv or uv provide one)" >&2
     return 1
 }
 
-# make_environment NAME PIP-ARGUMENT...: $VENV holds what pip was asked for, built from this checkout as it is now.
+# make_environment NAME PIP-ARGUMENT...: makes $VENV with what pip is told to install, built from this checkout as it is
+# now.
 make_environment() {
     VENV=${FLAME_VENV:-$ROOT/.venv-$1}
     shift
@@ -39,12 +40,13 @@ make_environment() {
     fi
     if ! "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@" 2>"$VENV/pip.log"; then
         cat "$VENV/pip.log" >&2
-        echo "pytest-flame could not be installed; what pip said is above." >&2
+        echo "pytest-flame could not be installed; pip's output is above." >&2
         exit 1
     fi
 }
 
-# use_environment NAME PIP-ARGUMENT...: the environment as it is, made when it is missing; its programs come first.
+# use_environment NAME PIP-ARGUMENT...: uses the environment as it is, or makes it if it is missing; its programs come
+# first in PATH.
 use_environment() {
     if [ -x "${FLAME_VENV:-$ROOT/.venv-$1}/bin/pytest" ]; then
         VENV=${FLAME_VENV:-$ROOT/.venv-$1}

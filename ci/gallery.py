@@ -1,6 +1,6 @@
-"""The gallery's page and, of a measured gallery, its pictures: gallery.py GALLERY [RESULT.json REPORT]
+"""Writes the gallery's page and, if it was measured, its pictures: gallery.py GALLERY [RESULT.json REPORT]
 
-Exit status 1 where the gate said something else about a change than ``expected.toml`` says.
+Exit status 1 if the gate judged a change differently than ``expected.toml`` says.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def page(gallery: Path, cases: list[dict[str, Any]]) -> str:
 
 
 def take(gallery: Path, cases: list[dict[str, Any]], result_file: Path, report: Path) -> int:
-    """Copies each case's picture; how many were judged otherwise than expected."""
+    """Copies each case's picture. Returns how many were judged differently than expected."""
     tests = {test["id"]: test for test in json.loads(result_file.read_text(encoding="utf-8"))["tests"]}
     wrong = 0
     for case in cases:

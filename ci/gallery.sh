@@ -1,7 +1,7 @@
 #!/bin/sh
-# Draws docs/gallery: measures its programs before and after their changes, checks that the gate says about each
-# what docs/gallery/expected.toml says, and puts the pictures there. Takes about five minutes on a quiet machine.
-# FLAME_GALLERY_OPTIONS: further options of the measuring run.
+# Draws docs/gallery: measures its programs before and after their changes, checks the gate's verdict on each against
+# docs/gallery/expected.toml, and writes the pictures. Takes about five minutes on a quiet machine.
+# FLAME_GALLERY_OPTIONS: further options for the measuring run.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/ci/env.sh"

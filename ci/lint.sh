@@ -1,7 +1,7 @@
 #!/bin/sh
-# What is said of the code without running it: ruff's rules and layout, types, clang-format.
-#   sh ci/lint.sh         says what is wrong
-#   sh ci/lint.sh --fix   repairs what can be repaired
+# Static checks: ruff's rules and formatting, types, clang-format.
+#   sh ci/lint.sh         reports problems
+#   sh ci/lint.sh --fix   fixes what can be fixed
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/ci/env.sh"

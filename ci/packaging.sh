@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the package in every way a user may, in a temporary folder, and says of each whether it works: a line a
-# check, what went wrong below it. Exit status 0 when nothing failed. Needs the network (pip) and a minute or two.
+# Installs the package in every way a user may, in a temporary folder, and reports whether each works: one line per
+# check, with the output of a failed one below it. Exit status 0 if nothing failed. Needs the network (pip) and a minute
+# or two.
 # FLAME_PYTHON names the Python to use.
 set -u
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 failures=0
 
-# check WORDS COMMAND...: a line for the outcome; status 77 means that it can't be tried here.
+# check WORDS COMMAND...: prints one line; status 77 means that it can't be checked here.
 check() {
     words=$1
     shift
@@ -30,7 +31,7 @@ check() {
     esac
 }
 
-# A checkout without git, builds and caches.
+# A copy of the checkout without .git, builds and caches.
 fresh_source() {
     rm -rf "$work/source" && mkdir "$work/source" &&
         tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude=./dist --exclude='./.venv*' --exclude=./flame-report \
@@ -41,7 +42,7 @@ new_venv() { rm -rf "$work/$1" && "$PYTHON" -m venv "$work/$1"; }
 pip() { "$work/venv/bin/python" -m pip "$@"; }
 reinstall() { pip install --force-reinstall --no-deps --no-cache-dir "$@"; }
 
-# What is installed takes samples and names the function they fell into, in the gate and as FLAME_PROFILE, and draws them.
+# The installed package takes samples and names their function, in the gate and with FLAME_PROFILE, and draws them.
 samples() {
     rm -rf "$work/project" && mkdir "$work/project" && cd "$work/project" && cat >test_busy.py <<'EOF' &&
 import pytest
@@ -63,7 +64,7 @@ EOF
         "$work/venv/bin/flame" draw out.folded --unit ns -o out.svg -o out.html && grep -q "test_busy:busy" out.svg
 }
 
-# fails_with TEXT COMMAND...: the command fails and its output holds the text.
+# fails_with TEXT COMMAND...: the command fails and its output contains the text.
 fails_with() {
     text=$1
     shift
@@ -76,7 +77,7 @@ fails_with() {
     grep -qF -- "$text" "$work/output"
 }
 
-# without_compilers COMMAND...: runs it where this machine's compilers can't be executed.
+# without_compilers COMMAND...: runs it with this machine's compilers disabled.
 without_compilers() {
     if [ "$(id -u)" = 0 ]; then enter="unshare -m"; else enter="unshare -rm"; fi
     if ! $enter true; then
@@ -126,7 +127,7 @@ install_with_a_wrong_compiler() {
     fresh_source && CC=no-such-compiler fails_with "CC=no-such-compiler" pip install "$work/source"
 }
 
-# A Python like a distribution's without its -dev package: no folder include/ beside it.
+# A Python like a distribution's without its -dev package: no folder include/ next to it.
 install_without_headers() {
     bare=$work/bare
     library=$("$PYTHON" -c 'import os; print(os.path.dirname(os.__file__))')
@@ -157,7 +158,7 @@ for line in requires('pytest-flame'):
         pip install -r "$work/oldest" && samples
 }
 
-# What machines get that the sampler can't exist on; here it could, so --flame says what is missing.
+# What is installed on machines that the sampler does not support; here it could run, so --flame says what is missing.
 install_without_sampler() {
     fresh_source && SKBUILD_WHEEL_CMAKE=0 reinstall "$work/source" && cd "$work/project" &&
         "$work/venv/bin/python" -m pytest -q &&
@@ -168,13 +169,13 @@ install_without_sampler() {
 echo "$("$PYTHON" --version), $PYTHON"
 check "pip install . in a new environment; it takes samples" install_into_a_new_environment
 check "pip wheel . is tagged for this Python and system" build_a_wheel
-check "the sdist holds every file of the checkout" build_an_sdist
+check "the sdist contains every file of the checkout" build_an_sdist
 check "a wheel built from the sdist takes samples" build_from_the_sdist
 check "pip install -e . takes samples" install_editable
 check "no C compiler: pip's output says what to install" install_without_compiler
 check "a CC that does not exist is named" install_with_a_wrong_compiler
 check "no Python.h: pip's output says what to install" install_without_headers
 check "no C compiler but ziglang from PyPI: builds and takes samples" install_with_ziglang
-check "the oldest dependencies it declares; it takes samples" install_with_the_oldest_dependencies
+check "with the oldest dependencies it declares; it takes samples" install_with_the_oldest_dependencies
 check "built without the C module: plain tests pass, --flame is an error with the fix" install_without_sampler
 exit $((failures > 0))

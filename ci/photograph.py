@@ -1,5 +1,5 @@
-"""Photographs a page as Chromium shows it: photograph.py PAGE OUT.png [--dark] [--width=N] [--height=N] [--at=FRAGMENT]
-[--of=SELECTOR] [--hover=NAME]. Needs `pip install playwright` and Debian's chromium."""
+"""Takes a screenshot of a page in Chromium: photograph.py PAGE OUT.png [--dark] [--width=N] [--height=N]
+[--at=FRAGMENT] [--of=SELECTOR] [--hover=NAME]. Needs `pip install playwright` and Debian's chromium."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
             color_scheme="dark" if options.dark else "light",
         )
         page.goto(options.page.resolve().as_uri() + options.at)
-        # Graphs are drawn when they come near the screen.
+        # Graphs are drawn when they come near the viewport.
         section = page.locator(options.at.partition("&")[0] or "details.test[open]").first
         if options.at or options.hover:
             section.locator(".main-stage canvas[data-drawn]").wait_for()

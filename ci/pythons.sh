@@ -1,18 +1,18 @@
 #!/bin/sh
-# Runs the sampler's tests on the CPython releases that are not the machine's own: 3.13, 3.14 and 3.15 as Debian forky
-# ships them, in a chroot made once by debootstrap (two minutes, 0.8 GB), where the checkout is seen at its own path; and
-# 3.12, which no Debian release has, where the machine has one (in PATH or pyenv's).
+# Runs the sampler's tests on the CPython releases other than the machine's own: 3.13, 3.14 and 3.15 from Debian forky,
+# in a chroot that debootstrap makes once (two minutes, 0.8 GB) and that has the checkout at the same path; and 3.12,
+# which no Debian release has, if the machine has it (in PATH or from pyenv).
 #   sh ci/pythons.sh [ARGUMENTS]             the sampler's tests on each; arguments go to pytest
 #   sh ci/pythons.sh test 3.14 [ARGUMENTS]   ci/test.sh on one, with a freshly built package: sh ci/pythons.sh test 3.14 tests -x
 #   sh ci/pythons.sh run 3.14 COMMAND…       any command, with that Python's environment, as it is, first in PATH
-#   sh ci/pythons.sh prepare                 only makes the interpreters available
-# Each Python has an environment of its own, .venv-3.14. FLAME_PYTHONS names the chroot's folder, which checkouts can
+#   sh ci/pythons.sh prepare                 only installs the interpreters
+# Each Python has its own environment, such as .venv-3.14. FLAME_PYTHONS names the chroot's folder, which checkouts can
 # share and which may be deleted at any time.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 SUITE=forky
 VERSIONS="3.13 3.14 3.15"
-# The mirror that apt uses here; another system has to name one.
+# The mirror that apt uses here; other systems must name one.
 MIRROR=${FLAME_DEBIAN:-$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -v security | head -n 1)}
 CHROOT=${FLAME_PYTHONS:-${XDG_CACHE_HOME:-$HOME/.cache}/pytest-flame/debian-$SUITE}
 TESTS="tests/native tests/sampling"
@@ -28,9 +28,10 @@ refuse() {
     exit 1
 }
 
-# A folder that holds the list is complete: it is written last, and an unfinished attempt has another name.
+# A folder that contains the list of packages is complete: the list is written last, and an unfinished attempt has
+# another name.
 prepare() {
-    [ "$(id -u)" = 0 ] || refuse "needs root: debootstrap(8), mount(2) and chroot(2) are not for users." \
+    [ "$(id -u)" = 0 ] || refuse "needs root, for debootstrap(8), mount(2) and chroot(2)." \
         "as root:       sudo sh ci/pythons.sh" \
         "without root:  get the Pythons otherwise (pyenv, uv), then FLAME_PYTHON=python3.14 sh ci/test.sh $TESTS"
     unshare --mount true 2>/dev/null || refuse "needs a mount namespace, and unshare(1) is missing or refused." \
@@ -42,7 +43,7 @@ prepare() {
     [ "$(cat "$CHROOT/flame-packages" 2>/dev/null)" = "$PACKAGES" ] && exec 9>&- && return
     command -v debootstrap >/dev/null ||
         refuse "needs debootstrap to fetch Debian's Pythons." "Debian, Ubuntu:  apt-get install debootstrap"
-    [ "$MIRROR" ] || refuse "knows no mirror of Debian: apt names none here." \
+    [ "$MIRROR" ] || refuse "knows no Debian mirror: apt names none here." \
         "name one:  FLAME_DEBIAN=http://… sh ci/pythons.sh"
     script=/usr/share/debootstrap/scripts
     [ -e "$script/$SUITE" ] && script=$script/$SUITE || script=$script/sid
@@ -52,7 +53,7 @@ prepare() {
     if ! debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$attempt" "$MIRROR" "$script" >"$attempt.log" 2>&1
     then
         tail -n 20 "$attempt.log" >&2
-        refuse "debootstrap failed; its last words are above, all of them in $attempt.log."
+        refuse "debootstrap failed; the end of its output is above, all of it in $attempt.log."
     fi
     rm -rf "$attempt/var/cache/apt/archives" "$attempt.log" "$CHROOT"
     echo "$PACKAGES" >"$attempt/flame-packages"
@@ -61,7 +62,7 @@ prepare() {
     exec 9>&-
 }
 
-# 3.12 from outside the chroot; nothing where the machine has none. (pyenv puts a python3.12 into PATH that may not run.)
+# 3.12 from outside the chroot; nothing if the machine has none. (pyenv puts a python3.12 into PATH that may not run.)
 find_beside() {
     for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python"$1"; do
         "$candidate" -c '' 2>/dev/null && command -v "$candidate" && return
@@ -73,7 +74,7 @@ in_chroot() {
     case " $VERSIONS " in *" $1 "*) true ;; *) false ;; esac
 }
 
-# within VERSION COMMAND…: the mounts live in a namespace of their own and go with the command, however it ends.
+# within VERSION COMMAND…: the mounts are in their own namespace and disappear with the command, however it ends.
 within() {
     version=$1
     shift

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the sampler's tests (not those of symbols, which are Python) with AddressSanitizer and UndefinedBehaviorSanitizer
-# built into the C code, and looks for leaks in what the C code allocates (CPython itself frees little on its way out:
-# its own are not counted).
+# built into the C code, and looks for leaks in what the C code allocates (CPython itself frees little at exit: its
+# leaks are not counted).
 # Arguments go to pytest:  sh ci/sanitize.sh -k fork
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
@@ -10,7 +10,7 @@ make_environment sanitize -e "$ROOT[test]" -Ccmake.define.FLAME_SANITIZE=ON -Cbu
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
-# Python itself was not linked with it: the library must come first.
+# Python itself is not linked with it: the library must be loaded first.
 export LD_PRELOAD="$(${CC:-gcc} -print-file-name=libasan.so)"
 # A large quarantine makes every allocation touch new pages: kernel time the tests do not expect.
 export ASAN_OPTIONS="detect_leaks=1:log_path=$LOGS/report:quarantine_size_mb=4"
@@ -19,7 +19,8 @@ export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:log_path=$LOGS/report"
 export PYTHONMALLOC=malloc
 cd "$ROOT"
 status=0
-# Not those of what the C sampler has no part in: the sanitizer's own work at a process's end is no child's CPU.
+# Without the tests of what the C sampler has no part in: the sanitizer's work at a process's end would count as its
+# CPU.
 "$VENV/bin/python" -m pytest -p no:cacheprovider tests/sampling --ignore=tests/sampling/symbols \
     --ignore=tests/sampling/test_descendants.py "$@" || status=$?
 unset LD_PRELOAD
@@ -29,7 +30,7 @@ if grep -lE 'ERROR: AddressSanitizer|runtime error' "$LOGS"/report.* 2>/dev/null
     echo "The sanitizers found an error." >&2
     exit 1
 fi
-# A leak is ours when our code asked for the memory: the frame below the allocator.
+# A leak is ours if our code requested the memory: if it is the frame below the allocator.
 if grep -hA1 -E '#0 .*(malloc|calloc|realloc)' "$LOGS"/report.* 2>/dev/null | grep -E '_sampler\..*\.so'; then
     echo "The sampler leaks memory: see above." >&2
     exit 1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings the real speedscope into build/browser, where tests/browser/test_speedscope.py looks for it.
+# Installs the real speedscope in build/browser, where tests/browser/test_speedscope.py looks for it.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 command -v npm >/dev/null || { echo "needs npm (Debian: apt-get install npm)" >&2; exit 1; }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Passes the project's tests on a fresh machine: own virtual environment, package built from this checkout.
+# Runs the project's tests on a fresh machine: its own virtual environment, the package built from this checkout.
 # Arguments go to pytest:  sh ci/test.sh tests/baseline -x
-# One process for each CPU, whole files at a time, those that take longest first. -n 0 runs everything in one.
+# One process per CPU, whole files at a time, the longest first. -n 0 runs everything in one process.
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/ci/env.sh"

@@ -38,6 +38,7 @@ class Settings:
     time_s: float
     max_time_s: float | None
     deadline_s: float | None
+    isolation: str
     """None: derived from what base takes."""
     frequency_hz: int | None
     """None: chosen once per run, ``gate/one_rate.py``."""
@@ -140,6 +141,7 @@ def read_settings(config: pytest.Config) -> Settings:
         time_s=values["time"],
         max_time_s=values["max-time"],
         deadline_s=values["deadline"],
+        isolation=values["isolation"],
         frequency_hz=values["frequency"],
         seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
         cpus=values["cpu"],

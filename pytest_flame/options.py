@@ -24,6 +24,7 @@ from pytest_flame.values import (
 SAMPLERS: Final = ("auto", "perf", "cycles", "instructions", "timer")
 UPDATES: Final = ("changed", "missing", "all", "add")
 REMEASURE: Final = ("suspects", "never", "always")
+ISOLATION: Final = ("fork", "process")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,15 @@ OPTIONS: Final = (
         parse_count,
         "a whole number of samples per second",
         "samples per second of CPU time (default: 1997, or fewer if sampling would take more than 6 % of the CPU)",
+    ),
+    Option(
+        "isolation",
+        "HOW",
+        "fork",
+        choice_of(ISOLATION),
+        f"one of {', '.join(ISOLATION)}",
+        "fork: in each turn, the processes of all tests are forked from one fresh interpreter for each side, which has "
+        "imported the project; process: every one is an interpreter of its own, which takes longer",
     ),
     Option("seed", "N", None, int, "a whole number", "seed for everything drawn at random (default: drawn, printed)"),
     Option(

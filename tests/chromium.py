@@ -26,9 +26,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def lacking(what: str, fix: str) -> NoReturn:
-    """Skips the test; fails it where the machine is meant to have everything."""
+    """Skips the test; fails it on a machine that is meant to have everything."""
     if os.environ.get("PYTEST_FLAME_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"{what}, and PYTEST_FLAME_REQUIRE_BROWSER=1 asks for it: {fix}")
+        pytest.fail(f"{what}, and PYTEST_FLAME_REQUIRE_BROWSER=1 requires it: {fix}")
     pytest.skip(f"{what} ({fix})")
 
 
@@ -46,13 +46,13 @@ def launched() -> Iterator[Browser]:
 
 
 class Visit:
-    """``visit(file)`` opens a page in a context of its own and writes down what it does that no page of ours may do:
-    errors and warnings in the console, exceptions, dialogs, new windows, and loading anything but itself."""
+    """``visit(file)`` opens a page in its own context and records what no page of ours may do: errors and warnings in
+    the console, exceptions, dialogs, new windows, and loading anything but itself."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self._contexts: list[BrowserContext] = []
-        # Tests look at the colours of a canvas.
+        # Tests read the colours of a canvas.
         self._allowed = [re.compile("willReadFrequently")]
         self._troubles: list[str] = []
 
@@ -86,7 +86,7 @@ class Visit:
         return page
 
     def allow(self, pattern: str) -> None:
-        """A trouble that is not the page's doing."""
+        """A problem that the page did not cause."""
         self._allowed.append(re.compile(pattern))
 
     def troubles(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Libraries compiled for a test, and what binutils says of them."""
+"""Libraries compiled for a test, and what binutils says about them."""
 
 from __future__ import annotations
 

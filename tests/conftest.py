@@ -1,4 +1,4 @@
-"""Fixtures every folder of tests may use."""
+"""Fixtures that every folder of tests may use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# How long an example takes is the machine's affair: a busy one is no failure.
+# How long an example takes depends on the machine: a busy one is no failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first: processes that share the tests are done at about the same time."""
+    """The longest tests come first: the processes that share the tests finish at about the same time."""
 
     def place(item: pytest.Item) -> int:
         return next((i for i, folder in enumerate(LONGEST) if folder in item.path.parents), len(LONGEST))
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of collected tests stay to the end: without them every collection of garbage is ten times as quick."""
+    """Thousands of collected tests stay to the end: without them every garbage collection is ten times as fast."""
     gc.collect()
     gc.freeze()
 
@@ -60,7 +60,7 @@ def other_plugins_stay_out() -> Iterator[None]:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Golden:
-    """``golden(name, text)`` compares text with ``golden/name`` beside the test; ``--bless`` records it instead."""
+    """``golden(name, text)`` compares text with ``golden/name`` next to the test; ``--bless`` records it instead."""
     folder = Path(request.path).parent / "golden"
 
     def compare(name: str, text: str) -> None:

@@ -1,4 +1,5 @@
-"""The graph of one test in the report page, used as a reader uses it; the tree alone says where things must be."""
+"""The graph of one test in the report page, used as a reader uses it; the tree alone determines where things must
+be."""
 
 from __future__ import annotations
 
@@ -49,11 +50,11 @@ class Graph:
 
     @classmethod
     def of(cls, page: Page, judgement: Judgement) -> Graph:
-        """Opens the test's section, where it is not open yet, and waits for its graph."""
+        """Opens the test's section, if it is not open yet, and waits for its graph."""
         section = page.locator("details.test", has=page.get_by_text(judgement.test_id, exact=True))
         if section.get_attribute("open") is None:
             section.locator("summary").first.click()
-        # Graphs are decoded when they come near the screen.
+        # Graphs are decoded when they come near the viewport.
         section.evaluate("element => element.scrollIntoView()")
         graph = cls(page, section, tree_of(judgement))
         expect(graph.canvas).to_have_attribute("data-drawn", re.compile(r"\d+"))
@@ -84,7 +85,7 @@ class Graph:
         return self.section.get_by_role("searchbox", name="Search frames")
 
     def node(self, *names: str) -> int:
-        """The node of a path's last names; the widest where there are several."""
+        """The node of a path's last names; the widest if there are several."""
         tail = list(names)
         found = [n for n in range(len(self.tree)) if [f.name for f in self.tree.stack(n)][-len(tail) :] == tail]
         assert found, f"no {names} in the tree"
@@ -101,7 +102,7 @@ class Graph:
                 setattr(self, group, wanted)
 
     def redrawn(self, act: Callable[[], object]) -> None:
-        """Does something and waits until the canvas has been drawn again for it."""
+        """Does something and waits until the canvas has been drawn again."""
         before = int(self.canvas.get_attribute("data-drawn") or 0)
         act()
         self.page.wait_for_function(
@@ -136,7 +137,7 @@ class Graph:
         return self.boxes()[node]
 
     def bounds(self) -> FloatRect:
-        """Of the canvas in the window, into which it is scrolled first."""
+        """Place of the canvas in the window, into which it is scrolled first."""
         bounds: FloatRect = self.canvas.evaluate(
             """canvas => {
                 canvas.scrollIntoView({ block: "nearest" });

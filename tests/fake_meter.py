@@ -1,4 +1,4 @@
-"""A process without time of its own: the clocks stand until somebody works, the sampler writes down what it is told."""
+"""A process with simulated time: the clocks stand still until something works, and the sampler records its calls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PERF = SamplerInfo("perf-sigtrap", "task-clock", True, 1000)
 
 @dataclass
 class FakeClocks:
-    """What the kernel would say, nanoseconds."""
+    """What the kernel would report, nanoseconds."""
 
     cpu_ns: int = 0
     system_ns: int = 0
@@ -55,7 +55,7 @@ class FakeClocks:
 
 @dataclass
 class FakeSampler:
-    """Keeps the calls it gets and insists on their order, as the C sampler does."""
+    """Records its calls and insists on their order, as the C sampler does."""
 
     info: SamplerInfo = PERF
     gives: Metric = CPU

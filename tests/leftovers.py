@@ -1,8 +1,8 @@
-"""A pytest plugin: what a run of the tests leaves behind fails the run and is named.
+"""A pytest plugin: anything a run of the tests leaves behind fails the run and is named.
 
-Descriptors, child processes and temporary files are looked for by each process that runs tests; files of the checkout
-by the one that was started. Temporary files and caches get folders of their own for the run, so that nothing of other
-programs is taken for ours, and nothing of ours gets into the user's cache.
+Each process that runs tests looks for descriptors, child processes and temporary files; the process that was started
+also looks for files in the checkout. Temporary files and caches get their own folders for the run, so that nothing of
+other programs is mistaken for ours, and nothing of ours gets into the user's cache.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """``TMPDIR`` of this process, a cache of the run. Short names: sockets lie in there."""
+    """``TMPDIR`` of this process, a cache of the run. Short names: sockets are in there."""
     folder = tmp_path_factory.getbasetemp()
     run = folder.parent if hasattr(request.config, "workerinput") else folder
     leftovers = request.config.pluginmanager.get_plugin(NAME)
@@ -50,7 +50,7 @@ def own_folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 class Leftovers:
-    """Hooks. A thing is blamed on the test after which it was first seen."""
+    """Hooks. A leftover is attributed to the test after which it was first seen."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -104,7 +104,7 @@ class Leftovers:
             terminalreporter.write_line(thing)
 
     def _held(self) -> set[str]:
-        """What is cheap to see after every test."""
+        """What is cheap to check after every test."""
         files = os.listdir(self.temporary) if self.temporary is not None else ()  # noqa: PTH208 (names, quickly)
         return {
             *(f"descriptor {name}" for name in descriptors() if LIBFFI not in name),
@@ -142,7 +142,7 @@ def _wait_for_the_end(pid: int) -> None:
 
 
 def untracked(folder: Path) -> set[str] | None:
-    """Files that git neither knows nor ignores; None outside of a checkout."""
+    """Files that git neither tracks nor ignores; None outside a checkout."""
     command = ["git", "--no-optional-locks", "ls-files", "--others", "--exclude-standard", "-z"]
     try:
         listed = subprocess.run(command, cwd=folder, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""What the kernel says of this process and of those it started; imports nothing of pytest."""
+"""What the kernel says about this process and those it started; imports nothing from pytest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def descriptors() -> set[str]:
-    """Numbers with what they lead to."""
+    """Descriptors and what they refer to."""
     found = set()
     for link in Path("/proc/self/fd").iterdir():
         try:
@@ -17,7 +17,7 @@ def descriptors() -> set[str]:
 
 
 def children() -> set[int]:
-    """Of all threads, those that ended and were not waited for included."""
+    """Of all threads, including those that ended and were not waited for."""
     found: set[int] = set()
     for listing in Path("/proc/self/task").glob("*/children"):
         try:
@@ -35,7 +35,7 @@ def with_environment(variable: str) -> set[int]:
             if wanted in environment.read_bytes().split(b"\0"):
                 found.add(int(environment.parent.name))
         except (PermissionError, FileNotFoundError, ProcessLookupError):
-            continue  # somebody else's, or gone
+            continue  # another user's, or gone
     return found
 
 

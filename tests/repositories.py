@@ -51,7 +51,7 @@ class Checkout:
         return path
 
     def commit(self, **files: str) -> str:
-        """Everything as it is; ``a__b_py="text"`` is for short tests only, use ``write`` for other names."""
+        """Commits everything as it is; ``a__b_py="text"`` is for short tests only, use ``write`` for other names."""
         for name, text in files.items():
             self.write(name.replace("__", "/").replace("_py", ".py"), text)
         self.git("add", "-A")
@@ -59,7 +59,7 @@ class Checkout:
         return self.git("rev-parse", "HEAD")
 
     def state(self) -> dict[str, str]:
-        """A digest of every file, those of git included: what nothing may change."""
+        """A digest of every file, git's included, to show that nothing changed."""
         found = {}
         for path in sorted(self.path.rglob("*")):
             if path.is_symlink():

@@ -1,4 +1,4 @@
-"""Loads of known size and what the sampler's tests read of the process; imports nothing of pytest."""
+"""Loads of known size, and what the sampler's tests read about the process; imports nothing from pytest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNLIKELY_SD = 3.89
 
 
 def refusal(info: SamplerInfo) -> str | None:
-    """Why this machine does not open the rung; None where it does."""
+    """Why this machine does not open the rung; None if it does."""
     with NativeSampler(info) as sampler:
         try:
             sampler.start(MS)
@@ -35,7 +35,7 @@ def refusal(info: SamplerInfo) -> str | None:
 
 
 def spin(ns: int) -> None:
-    """Uses so much CPU of this thread, nearly all of it in user mode."""
+    """Uses this much CPU of this thread, nearly all of it in user mode."""
     end = time.thread_time_ns() + ns
     while time.thread_time_ns() < end:
         for _ in range(200):
@@ -43,7 +43,7 @@ def spin(ns: int) -> None:
 
 
 def collect(sampler: NativeSampler, work: Callable[[], object], period_ns: int = MS, seed: int = 0) -> RawSamples:
-    """What the sampler sees of one call, with whatever it saw before."""
+    """What the sampler has seen after one call, including what it saw before."""
     sampler.start(period_ns, seed)
     try:
         sampler.resume()
@@ -55,13 +55,14 @@ def collect(sampler: NativeSampler, work: Callable[[], object], period_ns: int =
 
 
 def stands_for(weight_ns: int, ns: int, info: SamplerInfo, slack: float = 0.05) -> bool:
-    """Whether a weight at 1 kHz is so much CPU. On the timer rung the number of looks is itself a matter of chance."""
+    """Whether a weight at 1 kHz is this much CPU. On the timer rung the number of looks is itself random."""
     chance = UNLIKELY_SD * math.sqrt(ns * MS) if info.rung == "timer" else 0
     return abs(weight_ns - ns) <= chance + max(slack * ns, 2 * MS)
 
 
 def sanitized() -> bool:
-    """Whether AddressSanitizer (ci/sanitize.sh) is in the process: its allocator makes other things cost most."""
+    """Whether AddressSanitizer (ci/sanitize.sh) is in the process: its allocator makes other functions the most
+    expensive."""
     return "libasan" in Path("/proc/self/maps").read_text()
 
 
@@ -82,20 +83,20 @@ def shares(raw: RawSamples, *names: str) -> dict[str, float]:
 
 
 def beyond_chance(share: float, truth: float, samples: int) -> bool:
-    """Whether a sampled share is outside the 99.99 % of a binomial draw."""
+    """Whether a sampled share is outside the 99.99 % interval of a binomial distribution."""
     return abs(share - truth) > UNLIKELY_SD * math.sqrt(truth * (1 - truth) / max(1, samples))
 
 
 def caught_signals() -> set[int]:
-    """Signals with a handler, Python's or not (proc(5), SigCgt); without 32 and 33, which the C library takes for
-    itself with the first thread."""
+    """Signals with a handler, Python's or not (proc(5), SigCgt); without 32 and 33, which the C library takes with the
+    first thread."""
     status = Path("/proc/self/status").read_text()
     mask = int(status.split("SigCgt:")[1].split()[0], 16)
     return {bit + 1 for bit in range(64) if mask >> bit & 1} - {32, 33}
 
 
 def held() -> dict[str, set[object]]:
-    """What a test could leave behind."""
+    """Everything that a test could leave behind."""
     tasks = Path("/proc/self/task")
     return {
         "file descriptors": set(descriptors()),

@@ -1,4 +1,4 @@
-"""Refuses system calls to this process as a container does; imports nothing of pytest."""
+"""Refuses system calls to this process as a container does; imports nothing from pytest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def missing() -> bool:
 
 
 def refuse(*names: str) -> None:
-    """From now on these end with EPERM, for good (seccomp(2), bpf(4))."""
+    """From now on these fail with EPERM, permanently (seccomp(2), bpf(4))."""
     numbers = [NUMBERS[platform.machine()][name] for name in names]
     load_number = (0x20, 0, 0, 0)
     jumps = [(0x15, len(numbers) - 1 - i + 1, 0, number) for i, number in enumerate(numbers)]

@@ -1,4 +1,5 @@
-"""What Python and the scripts of pages and pictures agree on: ``shared_cases.json``, which the tests of both read."""
+"""What Python and the scripts of pages and pictures must agree on: ``shared_cases.json``, which the tests of both
+read."""
 
 from __future__ import annotations
 

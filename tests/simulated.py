@@ -33,7 +33,7 @@ CALM = Noise()
 
 
 def stack(names: str) -> tuple[Frame, ...]:
-    """``"test > orders.f > json:dumps"``: frames are of module ``app`` unless they name theirs."""
+    """``"test > orders.f > json:dumps"``: frames are in module ``app`` unless they name theirs."""
     return tuple(Frame.parse(n if ":" in n else f"app:{n}") for n in names.split(" > "))
 
 
@@ -42,7 +42,7 @@ def record(
 ) -> Recording:
     """Record a program whose stacks cost this much (any unit: 1.0 is one millisecond per iteration).
 
-    Frames of the modules in ``library`` lie outside the repository.
+    Frames of the modules in ``library`` are outside the repository.
     """
     stacks = [stack(names) for names in costs]
     truth = np.array(list(costs.values())) * np.exp(noise.session)
@@ -114,7 +114,7 @@ def renamed(old: str, new: str, program: Mapping[str, float] = SHOP) -> dict[str
 
 
 def zipf_program(frames: int, seed: int) -> dict[str, float]:
-    """A random tree of calls whose own costs follow Zipf's law; 1.0 in all."""
+    """A random tree of calls whose self costs follow Zipf's law; 1.0 in total."""
     rng = np.random.default_rng(seed)
     paths = ["test > run"]
     for i in range(frames - 2):

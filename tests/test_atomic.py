@@ -149,7 +149,7 @@ def test_leftovers_are_those_of_this_file(tmp_path: Path) -> None:
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with 64 kB, where this user may mount one."""
+    """A file system with 64 kB, if this user may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     try:

@@ -1,4 +1,4 @@
-"""From two recordings to a Comparison: every field of the model, and the honesty of the edges."""
+"""From two recordings to a Comparison: every field of the model, and the edge cases."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_stored_base_says_what_is_assumed_of_the_session() -> None:
 
 
 def spinning(recording: Recording, spin_ns: int) -> Recording:
-    """With this long a fixed loop beside every round."""
+    """With a fixed loop of this length before every round."""
     rounds = [tuple(replace(r, spin_ns=spin_ns) for r in p.rounds) for p in recording.processes]
     processes = zip(recording.processes, rounds, strict=True)
     return replace(recording, processes=tuple(replace(p, rounds=r) for p, r in processes))

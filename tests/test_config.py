@@ -1,4 +1,4 @@
-"""Options and their ini twins: what wins, and what is said about values that mean nothing."""
+"""Options and their ini twins: which wins, and the errors for meaningless values."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, op
     "text", ["", "  ", "...", "origin/...", "origin/", "...main", "main...origin/", "^", "~1", "0" * 40]
 )
 def test_a_ref_with_an_empty_variable_in_it_is_refused(pytester: pytest.Pytester, text: str) -> None:
-    """Not taken for HEAD, and not for a run without --flame."""
+    """Not mistaken for HEAD, nor for a run without --flame."""
     config = pytester.parseconfig(f"--flame-against={text}")
     assert is_asked_for(config)
     with pytest.raises(UsageError) as e:

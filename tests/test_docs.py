@@ -42,7 +42,7 @@ def row(name: str, first: str) -> list[str]:
 
 
 class Recorder:
-    """Stands for pytest's parser: notes what is added."""
+    """Replaces pytest's parser: records what is added."""
 
     def __init__(self) -> None:
         self.flags: list[str] = []

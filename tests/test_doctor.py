@@ -1,4 +1,4 @@
-"""``--flame-doctor`` tells what is so: it tries, and each refusal comes with what would help."""
+"""``--flame-doctor`` reports facts: it tries everything, and each refusal comes with what would help."""
 
 from __future__ import annotations
 

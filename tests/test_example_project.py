@@ -1,4 +1,4 @@
-"""The worked example stays runnable, and what is expected of its patches stays true of their text."""
+"""The worked example stays runnable, and the expectations about its patches agree with their text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ each_patch = pytest.mark.parametrize("expected", PATCHES, ids=lambda expected: P
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The example on its own, as someone who copied it has it."""
+    """The example alone, as after copying it."""
     ignored = shutil.ignore_patterns("__pycache__", ".*_cache", "flame-report", "flame-baselines")
     return Path(shutil.copytree(EXAMPLE, tmp_path / "example_project", ignore=ignored))
 
@@ -33,7 +33,7 @@ def run_pytest(project: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def patch(project: Path, name: str) -> str:
-    """Apply a patch without any tolerance; what ``patch`` said about it."""
+    """Applies a patch without any tolerance; returns what ``patch`` printed."""
     command = ["patch", "-p1", "--fuzz=0", "--no-backup-if-mismatch", "-i", str(REGRESSIONS / name)]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -97,7 +97,7 @@ def test_patched_project_still_passes_its_tests(expected: dict[str, Any], copy: 
 
 
 def test_its_baselines_are_small_enough_to_be_reviewed() -> None:
-    """Among them one of deep recursion, and one of code that asyncio runs."""
+    """Including one with deep recursion, and one with code that asyncio runs."""
     sizes = [path.stat().st_size for path in (EXAMPLE / "flame-baselines").iterdir()]
     assert len(sizes) >= 15
     assert max(sizes) <= 40_000

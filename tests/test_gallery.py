@@ -58,7 +58,7 @@ def test_the_page_shows_each_case_as_it_was_measured(case: dict[str, Any]) -> No
     picture = (GALLERY / f"{case['name']}.svg").read_text(encoding="utf-8")
     words = " ".join(ElementTree.fromstring(picture).itertext())
     if case["verdict"] == "PASS":
-        # A busy machine may leave it undecided; what only moved never raises the alarm.
+        # A busy machine may leave it undecided; what only moved never raises an alarm.
         assert "REGRESSED" not in words
     else:
         assert case["verdict"] in words

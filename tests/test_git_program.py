@@ -1,4 +1,5 @@
-"""What users and repositories set up neither breaks reading nor runs: real repositories, scripts that leave a mark."""
+"""Settings of users and repositories neither break reading nor run anything: real repositories, scripts that leave a
+mark."""
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ SETTINGS = {
 
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
-    """Exists as soon as anything of the user's has run."""
+    """Exists as soon as any program of the user's settings has run."""
     return tmp_path / "ran"
 
 
@@ -109,7 +110,7 @@ Read = Callable[[Checkout], Trees]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Everything that is ever read of a repository; nothing of it may change."""
+    """Everything that is ever read from a repository; nothing in it may change."""
 
     def read(checkout: Checkout, ref: str = "HEAD~1") -> Trees:
         before = checkout.state()
@@ -203,7 +204,7 @@ def test_the_variables_of_a_hook_lead_nowhere_else(
 
 
 def test_filters_run_and_their_failure_is_explained(checkout: Checkout, read: Read, tmp_path: Path) -> None:
-    """They are what a file's content is, as Git LFS has it; that is why these alone run."""
+    """They determine a file's content, as with Git LFS; that is why only these run."""
     checkout.write(".gitattributes", "*.bin filter=upper\n")
     checkout.write("data.bin", "text")
     checkout.git("config", "filter.upper.smudge", "tr a-z A-Z")
@@ -273,7 +274,7 @@ def test_both_sides_are_as_sparse_as_the_checkout(checkout: Checkout, read: Read
 
 
 def with_submodule(checkout: Checkout, library: Checkout, name: str, path: str) -> None:
-    """As a clone has it: git refuses some of these names today, older clones and hands have them."""
+    """As in a clone: git refuses some of these names today, but older clones and manual changes have them."""
     checkout.git("submodule", "--quiet", "add", "--name", "plain", str(library.path), "./" + path)
     modules = checkout.path / ".gitmodules"
     modules.write_text(modules.read_text().replace('"plain"', f'"{name}"'))

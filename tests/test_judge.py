@@ -1,4 +1,4 @@
-"""Policy: which comparison gets which verdict, and in which words."""
+"""Policy: which comparison gets which verdict, and with which words."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_no_time_is_enough_for_what_lies_on_the_threshold() -> None:
 
 
 def without_samples(recording: Recording) -> Recording:
-    """Of 100 iterations a round: enough CPU for a good many samples."""
+    """Of 100 iterations per round: enough CPU for many samples."""
     return replace(
         recording,
         processes=tuple(
@@ -291,7 +291,7 @@ def test_situations_without_a_comparison() -> None:
     assert (broken.verdict, broken.reason, broken.details) == (Verdict.ERROR, "the body failed", "Traceback …")
 
 
-# --- the whole way, from recordings -------------------------------------------------------------------------------
+# --- end to end, from recordings ----------------------------------------------------------------------------------
 
 
 NOISY = Noise(between=0.02, outliers=0.07)
@@ -327,7 +327,7 @@ def test_a_clear_speedup_is_an_improvement() -> None:
 
 
 def grown(low: float, estimate: float, *, base: float = 0.1) -> FrameDelta:
-    """Inclusive growth in parts of the test; the frame's own cost does not change."""
+    """Inclusive growth as a share of the test; the frame's self cost does not change."""
     whole = 10**9
     return FrameDelta(
         Frame.parse("orders:render"),

@@ -1,4 +1,4 @@
-"""Data flows one way: who may import whom is a table, and only a few modules know pytest."""
+"""Data flows one way: a table says who may import whom, and only a few modules know pytest."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def imports(path: Path) -> set[str]:
-    """Every module named in an import, in functions too. ``from package import name`` names both."""
+    """Every module named in an import, also inside functions. ``from package import name`` names both."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -105,7 +105,7 @@ def test_every_arrow_is_there_for_an_import() -> None:
 
 
 def circle(arrows: Mapping[str, Collection[str]]) -> list[str]:
-    """Some way from a node back to it, or none."""
+    """A path from a node back to itself, or none."""
     try:
         tuple(TopologicalSorter(arrows).static_order())
     except CycleError as e:

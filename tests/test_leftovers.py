@@ -25,7 +25,7 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs tests in a checkout of their own, in this process's child or two of that one's."""
+    """Runs tests in their own checkout, in a child of this process or two children of that one."""
     checkout = Checkout(pytester.path)
     checkout.git("init", "-q")
     checkout.write(".gitignore", "__pycache__/\n.pytest_cache/\n")
@@ -64,7 +64,7 @@ def test_what_a_test_leaves_fails_the_run(run: Run, body: str, said: str, proces
 
 @pytest.mark.parametrize("detached", [False, True])
 def test_a_process_that_goes_on_is_named(run: Run, monkeypatch: pytest.MonkeyPatch, detached: bool) -> None:
-    """Also one whose parent is gone."""
+    """Including one whose parent is gone."""
     start = "KEPT.append(subprocess.Popen(['sleep', '1000']))"
     if detached:
         start = "subprocess.run(['sh', '-c', 'sleep 1000 >/dev/null 2>&1 &'], check=True)"

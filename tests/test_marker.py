@@ -1,4 +1,4 @@
-"""The marker: what of a test it decides, and what is said about arguments that mean nothing."""
+"""The marker: what it decides about a test, and the errors for meaningless arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of the options where nothing is measured."""
+"""What is said about the options if nothing is measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the package says of itself and what goes into it. ``ci/packaging.sh`` installs it in earnest."""
+"""What the package says about itself and what goes into it. ``ci/packaging.sh`` really installs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: one line that moves on a terminal, plain lines now and then in a log."""
+"""Progress: one line that is updated on a terminal, occasional plain lines in a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Percentages and durations: what is written comes back, everything else is refused."""
+"""Percentages and durations: what is written is read back, everything else is refused."""
 
 from __future__ import annotations
 

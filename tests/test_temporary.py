@@ -1,4 +1,4 @@
-"""Folders of killed programs, and of living ones, which nobody touches. Real processes, really killed."""
+"""Folders of killed programs, and of running ones, which are left alone. Real processes, really killed."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_somebody_elses_are_left_alone(place: Path, tmp_path: Path, monkeypatch:
 
 
 def test_a_session_that_is_being_handed_over_is_not_abandoned(place: Path) -> None:
-    """By exec: the process is there and holds no lock, or its children go on a moment later."""
+    """By exec: the process exists and holds no lock, or its children continue a moment later."""
     folder = place / "pytest-flame-profile-x"
     folder.mkdir()
     (folder / "alive").touch()

@@ -1,4 +1,4 @@
-"""Where there is no sampler: plain tests and a warning where it cannot exist, an error where it could."""
+"""Without a sampler: plain tests and a warning on platforms it does not support, an error on others."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a process of the gate costs a body, against a bare loop."""
+"""The cost of a body in a process of the gate, compared with a bare loop."""

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 
 ROOM = (32 << 20) // 8 - 999
-"""Stack slots of a frame for which CPython maps a chunk of 64 MiB: half of it is left for what the loop calls."""
+"""Stack slots of a frame for which CPython maps a chunk of 64 MiB; half of the chunk is left for what the loop
+calls."""
 
 
 def loop(function: Callable[[], object], iterations: int) -> tuple[int, int]:
@@ -33,7 +34,7 @@ def nothing() -> None:
 
 
 def rounds(function: Callable[[], object], iterations: int, count: int) -> tuple[float, float]:
-    """A round to warm up, then those that count; the empty loop, with its call, taken off."""
+    """One round to warm up, then those that count, without the cost of the empty loop and its call."""
     loop(function, iterations)
     measured = [loop(function, iterations) for _ in range(count)]
     empty = min(loop(nothing, iterations)[0] for _ in range(5)) / iterations

@@ -3,14 +3,14 @@
     python -m benchmarks.cost.depth [--modes plain,async] [--step 7] [--processes 16] [--limit 1.02]
     sh ci/pythons.sh run 3.14 python -m benchmarks.cost.depth
 
-A body calls the function once at every depth, in random order, and takes the thread's CPU time and page faults of each
-call by itself. A call is held against the median of those it was made with: what changes while a process runs is the
-same at every depth. In some processes some depths cost up to a tenth more, and others in the next, in a bare loop as
-well (each process has a memory layout of its own): of each depth the median over so many fresh processes is taken, of
-the median of its calls. Printed are, for each mode, the smallest and the largest cost, their ratio, and the most page
-faults a call meets at any depth. The bare loop, in one large frame, says how much of the ratio is this machine's noise.
-``unguarded`` is the bare loop without the large frame: what a depth costs where nobody sees to it. Exit status 1 where
-a mode of the gate is beyond the limit.
+A body calls the function once at every depth, in random order, and measures the thread's CPU time and page faults of
+each call. A call is compared with the median of the calls of its body: what changes while a process runs is the same at
+every depth. In some processes some depths cost up to a tenth more, and other depths in the next process, in a bare loop
+as well (each process has its own memory layout): the cost of a depth is the median over fresh processes of the median
+of its calls. Prints, for each mode, the smallest and the largest cost, their ratio, and the largest number of page
+faults of a call at any depth. The bare loop, in one large frame, shows how much of the ratio is this machine's noise.
+``unguarded`` is the bare loop without the large frame: what a depth costs without any measure against it. Exit status 1
+if a mode of the gate exceeds the limit.
 """
 
 from __future__ import annotations
@@ -106,12 +106,13 @@ def test_thread():
 MODES = ("plain", "async", "with", "call", "fresh", "thread")
 CHECKS = ("bare", "unguarded")
 ROUNDS = 8
-"""A process; more processes say more than longer ones."""
+"""Per process; more processes tell more than longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """One depth in one process: the median of its calls. ``relative`` is over the median of those made with it."""
+    """One depth in one process: the median of its calls. ``relative`` is the ratio to the median of the calls of the
+    same bodies."""
 
     ns: float
     relative: float
@@ -148,7 +149,7 @@ def measure(folder: Path, mode: str, plan: Plan, seed: int) -> dict[int, Depth]:
 
 
 def row(mode: str, processes: list[dict[int, Depth]]) -> tuple[str, float]:
-    """As it is printed, and the ratio."""
+    """The printed line, and the ratio."""
     relative = {depth: statistics.median(found[depth].relative for found in processes) for depth in processes[0]}
     faults = max(statistics.median(found[depth].faults for found in processes) for depth in relative)
     middle = statistics.median(depth.ns for found in processes for depth in found.values()) / 1000

@@ -1,4 +1,4 @@
-"""One function's cost in a process of the gate, and in a bare loop in a process that knows nothing of it."""
+"""One function's cost in a process of the gate, and in a bare loop in a process without the gate."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ class Cost:
     """Nanoseconds of CPU, and page faults, of one iteration."""
 
     ns: float
-    """What the gate takes for the cost: the mean of the cheaper quarter of the rounds without samples."""
+    """The cost as the gate estimates it: the mean of the cheaper quarter of the rounds without samples."""
     faults: float
 
 
 def in_worker(project: Path, test: str, plan: Plan, seed: int, *, fresh: bool = False, sampling: bool = True) -> Cost:
-    """Without ``sampling`` the sampler is opened, started and stopped as ever, and ticks once in a second of CPU."""
+    """Without ``sampling`` the sampler is opened, started and stopped as usual, but ticks only once per second of
+    CPU."""
     result = _worker(project, test, plan, seed, fresh, sampling)
     if result.status is not Status.MEASURED or result.recording is None:
         raise RuntimeError(f"{test}: {result.message}\n{result.details}")
@@ -39,7 +40,7 @@ def in_worker(project: Path, test: str, plan: Plan, seed: int, *, fresh: bool = 
 
 
 def calibrated(project: Path, test: str, *, fresh: bool = False) -> Plan:
-    """As many iterations a round as the gate gives the test."""
+    """The iterations per round that the gate gives the test."""
     result = _worker(project, test, None, 1, fresh)
     if result.status is not Status.CALIBRATED or result.plan is None:
         raise RuntimeError(f"{test}: {result.message}\n{result.details}")
@@ -67,7 +68,6 @@ def _worker(project: Path, test: str, plan: Plan | None, seed: int, fresh: bool,
     job = Job(
         node_id=test,
         root=str(project),
-        result=str(scratch / "result.json"),
         seed=seed,
         hash_seed=seed,
         frequency_hz=_rate() if sampling else 1,

@@ -70,7 +70,7 @@ def test_numpy() -> None:
 
 
 def test_large_arrays() -> None:
-    """Memory of this size comes from the system and goes back to it in every iteration."""
+    """Memory of this size is requested from the system and returned to it in every iteration."""
     np.ones(40_000).sum()
 
 

@@ -1,12 +1,12 @@
-"""What a body costs in a process of the gate, against a bare loop in a large frame in a process of its own.
+"""The cost of a body in a process of the gate, compared with a bare loop in a large frame in its own process.
 
     python -m benchmarks.cost.worker [--pairs 10] [--rounds 20] [--only json,regex] [--limit 1.03]
     sh ci/pythons.sh run 3.14 python -m benchmarks.cost.worker
 
-Three processes by turns in random order, with one hash seed. Prints the ratio of the costs, worker over bare loop, with
-its 95 % interval; the same for a worker that takes no samples, which is what the process does by itself; and page
-faults an iteration, in the worker and in the loop. Exit status 1 where the interval of a ratio, sampling included, lies
-beyond the limit.
+Runs three processes in random order again and again, with one hash seed. Prints the ratio of the costs, worker over
+bare loop, with its 95 % interval; the same for a worker that takes no samples, which shows the effect of the process
+alone; and page faults per iteration, in the worker and in the loop. Exit status 1 if the interval of a ratio, sampling
+included, is above the limit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pytest_flame.stats.student import quantile
 
 SUBJECTS = Path(__file__).with_name("subjects.py")
 NEEDS = ("pyparsing==3.0.9",)
-"""Beside what the package needs itself."""
+"""In addition to what the package itself needs."""
 WORKER, UNSAMPLED, BARE = SIDES = ("worker", "unsampled", "bare")
 
 

@@ -1,4 +1,4 @@
-"""tomlkit at work: parsing sub-tables, writing a parsed document out, building a document."""
+"""tomlkit at work: parsing sub-tables, writing a parsed document, building a document."""
 
 from __future__ import annotations
 

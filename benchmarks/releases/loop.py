@@ -1,6 +1,6 @@
-"""What a body costs in a plain interpreter: no pytest, no sampler, called from a frame with room for all it calls.
+"""The cost of a body in a plain interpreter: no pytest, no sampler, called from a frame with room for all it calls.
 
-python -S loop.py PACKAGES MODULE.py cost       nanoseconds of CPU an iteration
+python -S loop.py PACKAGES MODULE.py cost       nanoseconds of CPU per iteration
 python -S loop.py PACKAGES MODULE.py profile    JSON: calls, inclusive nanoseconds and a hash of the code per function
 """
 
@@ -19,7 +19,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 ROOM = 66_000
-"""Slots: a chunk of the interpreter's data stack that holds whatever the body calls."""
+"""Slots: so many that a chunk of the interpreter's data stack holds whatever the body calls."""
 ROUND_NS = 50_000_000
 ROUNDS = 12
 WARM = 3
@@ -53,7 +53,8 @@ def cost_ns(work: Callable[[], object]) -> float:
 
 
 def profile(work: Callable[[], object], packages: Path) -> dict[str, list[Any]]:
-    """Exact calls an iteration, and the time of the outermost ones with the hook's own cost in it on both sides."""
+    """Exact calls per iteration, and the time of the outermost ones, which includes the hook's own cost on both
+    sides."""
     calls: dict[CodeType, int] = {}
     spent: dict[CodeType, int] = {}
     open_calls: dict[CodeType, int] = {}
@@ -93,7 +94,7 @@ def _name(code: CodeType, packages: Path) -> str:
 
 
 def _content(code: CodeType) -> str:
-    """What it does, without where it stands."""
+    """What the code does, without where it is defined."""
     constants = [_content(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
     return f"{code.co_code.hex()} {constants} {code.co_names} {code.co_varnames}"
 

@@ -1,18 +1,18 @@
-"""Two releases of a library, measured by the gate and without it: is its ratio the true one, and its culprit?
+"""Two releases of a library, measured with and without the gate: are its ratio and its culprit the true ones?
 
     python -m benchmarks.releases.releases --keep build/releases
 
 Each pair of releases is installed into two environments over the present one; a small project of one test uses the
 library (``bodies/``). *Truth* is a bare loop in a large frame, in a plain interpreter without pytest and sampler
-(``loop.py``): CPU time, processes of both releases by turns with one hash seed, until the standard error of the mean
-log ratio is at most 0.5 %. The gate then compares them (``--flame-base-python``).
+(``loop.py``): CPU time of processes of both releases, which alternate and have one hash seed, until the standard error
+of the mean log ratio is at most 0.5 %. The gate then compares them (``--flame-base-python``).
 
-What is right was decided before the first run. A truth above the threshold asks for REGRESSED, below 1 − threshold
-for IMPROVED, else for PASS; within 2 % of a threshold both answers are fair. REGRESSED for a function alone, where the
-total did not grow so much, is right where that function truly changed and grew. INCONCLUSIVE is counted apart. A
-culprit *grew* where its code, or how often it is called, differs between the releases and a tracing profile of plain
-runs (exact calls; time with all it calls) shows it to cost 0.5 % of the test more; it *changed* where only the former
-is so: what C code costs, and little functions beside the tracer's own cost, that profile does not show.
+What is right was decided before the first run. A truth above the threshold requires REGRESSED, below 1 − threshold
+IMPROVED, otherwise PASS; within 2 % of a threshold both answers are accepted. REGRESSED for a function alone, when the
+total did not grow that much, is right if that function truly changed and grew. INCONCLUSIVE is counted separately. A
+culprit *grew* if its code, or how often it is called, differs between the releases, and a tracing profile of plain runs
+(exact calls; time with all it calls) shows that it costs 0.5 % of the test more; it *changed* if only the first is
+true: that profile does not show the cost of C code, or of functions that are small compared with the tracer's own cost.
 
 Finished steps are kept in ``results.jsonl`` and not repeated; ``--table`` prints what is there.
 """
@@ -85,7 +85,7 @@ PAIRS = (
 
 @dataclass(slots=True)
 class Found:
-    """What is known of one pair so far."""
+    """What is known about one pair so far."""
 
     pair: str
     truth: float | None = None
@@ -93,7 +93,7 @@ class Found:
     truth_pairs: int = 0
     base_ns: float | None = None
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Functions that truly changed, in code or calls: growth as a part of the test, calls before and after."""
+    """Functions that truly changed, in code or calls: growth as a share of the test, calls before and after."""
     gate: dict[str, Any] | None = None
     seconds: float = 0.0
 
@@ -102,7 +102,7 @@ class Found:
 
 
 def environment(folder: Path, requirements: Sequence[str]) -> Path:
-    """An environment with these releases, over the one that runs this; its interpreter."""
+    """The interpreter of an environment with these releases, on top of the one that runs this."""
     python = folder / "bin" / "python"
     done = folder / "complete"
     if done.exists():
@@ -167,7 +167,7 @@ def measure_truth(pair: Pair, keep: Path, found: Found) -> None:
 
 def _middle(logs: Sequence[float]) -> tuple[float, float]:
     """Mean without a fifth at either end, and its standard error (Tukey & McLaughlin, Sankhya A 25, 1963): a process
-    that the machine disturbed says nothing about a library."""
+    that the machine disturbed tells nothing about a library."""
     return float(trim_mean(logs, TRIM)), float(trimmed_stde(logs, limits=(TRIM, TRIM)))
 
 
@@ -215,7 +215,7 @@ def run_gate(pair: Pair, keep: Path, found: Found, seed: int) -> None:
 
 
 def rightness(found: Found) -> str:
-    """``right``, ``near`` (either answer is fair), ``undecided``, or ``WRONG``."""
+    """``right``, ``near`` (either answer is accepted), ``undecided``, or ``WRONG``."""
     assert found.gate is not None
     assert found.truth is not None
     verdict = found.gate["verdict"]
@@ -306,9 +306,7 @@ def main() -> None:
         "--keep", type=Path, default=Path("build/releases"), metavar="DIR", help="environments, results"
     )
     parser.add_argument("--only", action="append", metavar="BODY", help="only this body; may be repeated")
-    parser.add_argument(
-        "--again", action="store_true", help="the gate's part once more, with what is known of the truth"
-    )
+    parser.add_argument("--again", action="store_true", help="run the gate again, with the truth as known")
     parser.add_argument("--table", action="store_true", help="print what is there, measure nothing")
     parser.add_argument("--seed", type=int, default=1, help="of the gate's runs (default: 1)")
     options = parser.parse_args()

@@ -1,1 +1,1 @@
-"""Drawing: how long it takes, how large it gets, and beside other tools."""
+"""Drawing: how long it takes, how large the result is, and how other tools compare."""

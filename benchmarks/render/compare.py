@@ -3,12 +3,12 @@
     python -m benchmarks.render.compare --perl FlameGraph/flamegraph.pl [--inferno DIR]
         [--cpython "sh ci/pythons.sh run 3.15 python"] [--nodes 1000 10000 100000] [FILE | BASE HEAD]
 
-Every tool reads the same folded files, made up (profiles.py) or given, and runs as its users run it: a fresh process
+Every tool reads the same folded files, generated (profiles.py) or given, and runs as its users run it: a fresh process
 that reads the file and writes the picture. ``--inferno`` names the folder with inferno-flamegraph and
-inferno-diff-folded. CPython's profiler only draws what it sampled itself: its collector is fed the stacks by
-cpython_flamegraph.py, in the interpreter that ``--cpython`` names. A tool that is not named is left out. Times are the
-smallest of ``--repeats`` runs, of CPU (all processes) and by the clock; "boxes" is how many the file holds, of how
-many the profile has.
+inferno-diff-folded. CPython's profiler only draws what it sampled itself: cpython_flamegraph.py passes the stacks to
+its collector, in the interpreter that ``--cpython`` names. A tool that is not named is left out. Times are the smallest
+of ``--repeats`` runs, of CPU (all processes) and by the clock; "boxes" is how many the file contains, of how many the
+profile has.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Tool:
     name: str
     suffix: str
     command: Callable[[Input, Path], Sequence[str]]
-    """A shell-less command that writes its second argument, or its standard output where it does not name it."""
+    """A command without a shell that writes its second argument, or to its standard output if it does not name one."""
     boxes: Callable[[str], int]
     two_sided: bool
 
@@ -117,7 +117,7 @@ def boxes(text: str) -> int:
 
 
 def scripted(text: str) -> int:
-    """What can be zoomed to, not only what is drawn at first."""
+    """What can be zoomed to, not only what is drawn initially."""
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     return len(json.loads(data[1])["depth"]) if data else boxes(text)
 
@@ -131,7 +131,7 @@ def carried(text: str) -> int:
 
 
 class Broken(Exception):
-    """A tool that did not draw; its last words."""
+    """A tool that did not draw; the end of its output."""
 
 
 # --- measuring -----------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cpython", help="command that runs CPython 3.15")
     parser.add_argument("--nodes", type=int, nargs="*", default=[1000, 10_000, 100_000])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--keep", type=Path, default=Path("build/render"), help="where the files are written")
+    parser.add_argument("--keep", type=Path, default=Path("build/render"), help="where to write the files")
     parser.add_argument("--only", default="", help="a regular expression of tools")
     parser.add_argument("files", nargs="*", type=Path, help="one folded file, or two to compare")
     options = parser.parse_args(arguments)
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = False
     for of in inputs:
         size = of.head.stat().st_size
-        print(f"\n{of.name}: {of.nodes:,} functions in the tree, {size / 1e6:.1f} MB folded a side")
+        print(f"\n{of.name}: {of.nodes:,} functions in the tree, {size / 1e6:.1f} MB folded per side")
         print(f"{'':32}{'CPU s':>8}{'wall s':>8}{'MB':>8}{'gzip MB':>9}{'boxes':>10}{'of':>10}")
         for tool in sorted(tools(options), key=lambda tool: tool.two_sided):
             if (tool.two_sided and not of.base) or not re.search(options.only, tool.name):

@@ -2,8 +2,8 @@
 
     python3.15 benchmarks/render/cpython_flamegraph.py OUT.html HEAD.folded [BASE.folded]
 
-``profiling.sampling`` draws only what it sampled: here its collector is handed the stacks of the file, as many samples
-each as the file's count has parts of the total, a million all told, since it counts samples and no time.
+``profiling.sampling`` draws only what it sampled: here its collector gets the stacks of the file, a million samples in
+proportion to the file's counts, since it counts samples, not time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     if base:
         collector = stack_collector.DiffFlamegraphCollector(
             INTERVAL_US, baseline_binary_path=base[0]
-        )  # never read: what it would hold is below
+        )  # never read: its contents are passed below
         collector._baseline_collector = stack_collector.FlamegraphCollector(INTERVAL_US)
         per_sample = feed(collector._baseline_collector, base[0], 0.0)
     else:

@@ -2,11 +2,11 @@
 
     python -m benchmarks.render.growth [--nodes 1000 10000 100000 1000000] [--tests 1000] [--keep build/render]
 
-Profiles are made up (profiles.py), each size in a fresh process. ``tree`` is profiles to tree, ``boxes`` the layout of
-a static picture, ``svg`` and ``page`` the whole way from the recordings of both sides to the text of the file. Times
-are CPU seconds, the smallest of the repeats. The last line is a report of many tests, five of them regressed, each
-with a small graph of its own. ``--keep`` names a folder for the pages, which latency.py opens in a browser. Exit
-status 1 where ten times as many functions cost more than ``--most`` times as much.
+Profiles are generated (profiles.py), each size in a fresh process. ``tree`` is profiles to tree, ``boxes`` the layout
+of a static picture, ``svg`` and ``page`` everything from the recordings of both sides to the text of the file. Times
+are CPU seconds, the smallest of the repeats. The last line is a report of many tests, five of them regressed, each with
+its own small graph. ``--keep`` names a folder for the pages, which latency.py opens in a browser. Exit status 1 if ten
+times as many functions cost more than ``--most`` times as much.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 STEPS = ("tree", "boxes", "svg", "page")
 FUNCTIONS_A_TEST = 200
 SETTLED = 10_000
-"""Below this size what does not depend on it weighs too much to say anything about growth."""
+"""Below this size, the fixed cost is too large a part of the total to tell anything about growth."""
 
 
 def timed(work: Callable[[], T], repeats: int) -> tuple[float, T]:

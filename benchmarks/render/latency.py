@@ -1,15 +1,15 @@
-"""How fast the pictures answer, in headless Chromium: first paint, hover, zoom, search.
+"""How fast the pictures respond, in headless Chromium: first paint, hover, zoom, search.
 
     python -m benchmarks.render.latency build/render/100000.*.html build/render/100000.*.svg [--steps 20]
 
 Takes files that compare.py kept: report pages and SVGs of this project, SVGs of flamegraph.pl and inferno, pages of
-CPython's profiler. Each is opened from the disk, alone, without cache; then the pointer moves over boxes, boxes are
-clicked (and the zoom reset), words are searched.
+CPython's profiler. Each is opened from disk, alone, without cache; then the pointer moves over boxes, boxes are clicked
+(and the zoom reset), and words are searched for.
 
 ``busy`` is the time the page's main thread worked for one step: scripts, style, layout, recording of the paint
-(Chromium's TaskDuration, less what reading it costs): what keeps the page from answering. ``shown`` is the time from
-just before the input until the frame after it was drawn, without waiting for a screen (no frame rate limit). Median
-and largest of all steps, milliseconds. Exit status 1 where a report page of this project misses ``--goals``.
+(Chromium's TaskDuration, minus the cost of reading it): what keeps the page from responding. ``shown`` is the time from
+just before the input until the frame after it was drawn, without waiting for a screen (no frame rate limit). Median and
+largest of all steps, milliseconds. Exit status 1 if a report page of this project misses ``--goals``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 SEARCHED = ("parse_[0-9]*7", "Reader", "to_dict", "__call__.*9$", "nothing like it")
 GOALS_MS = {"first paint": 500.0, "hover": 16.0, "zoom": 16.0, "search": 50.0}
-"""Of a 100,000-function page, in the words of the project's plan for a page that feels immediate."""
+"""Goals for a page with 100,000 functions, so that it feels immediate."""
 FLAGS = ["--no-sandbox", "--disable-gpu-vsync", "--disable-frame-rate-limit"]
 STEPS = ("hover", "zoom", "search")
 MANY = 10
@@ -53,14 +53,14 @@ class Answers:
     size: int
     first_paint_ms: float
     drawn_ms: float
-    """Until the graph stands on the screen; in a report of many tests, the overview."""
+    """Until the graph is on the screen; in a report of many tests, the overview."""
     opening_ms: float
     """The main thread's work until then."""
     steps: dict[str, Step]
 
 
 class Clock:
-    """What a step costs. ``main`` is the main thread's work since the page was opened."""
+    """The cost of a step. ``main`` is the main thread's work since the page was opened."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -92,7 +92,7 @@ class Clock:
         step.busy_ms.append(max(0.0, self.settle() - before - self.reading_ms))
 
     def calibrate(self) -> None:
-        """Takes what a step that does nothing seems to cost off every later one."""
+        """Subtracts the apparent cost of a step that does nothing from every later one."""
         idle = []
         for _ in range(5):
             before = self.settle()
@@ -112,7 +112,7 @@ class Kind:
     graph: str
     """What is hovered and clicked."""
     drawn: str
-    """What there is once the graph stands."""
+    """What exists once the graph is drawn."""
     search: Callable[[Page, str], object]
     reset: Callable[[Page], object]
 
@@ -179,7 +179,7 @@ def answers(browser: Browser, path: Path, kind: Kind, steps: int) -> Answers:
     first = min((start for _, start in paints), default=drawn)
     opening = clock.settle()
     if page.locator("details.test").count():
-        # In a long report the graphs lie below the screen and are drawn when they are looked at.
+        # In a long report the graphs are below the screen and are drawn when they come into view.
         page.locator("details.test").first.scroll_into_view_if_needed()
     page.locator(kind.drawn).first.wait_for(state="attached", timeout=120_000)
     clock.calibrate()
@@ -231,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in options.files:
             kind = kind_of(path)
             if kind is None:
-                print(f"{path.name[:45]:46}{path.stat().st_size / 1e6:7.2f}  answers nothing: no script in it")
+                print(f"{path.name[:45]:46}{path.stat().st_size / 1e6:7.2f}  does not respond: it has no script")
                 continue
             found = answers(browser, path, kind, options.steps)
             print(row(found), flush=True)

@@ -1,7 +1,7 @@
-"""Made-up profiles of any size, the same for the same seed, shaped like those of programs.
+"""Synthetic profiles of any size, the same for the same seed, shaped like those of programs.
 
-Call chains branch off at random callers, not too deep, and run on for a few functions; functions are called from about
-ten places; nearly all stacks cost something on both sides, a few on one side only.
+Call chains branch off at random callers, not too deep, and continue for a few functions; functions are called from
+about ten places; nearly all stacks cost something on both sides, a few on one side only.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from pytest_flame.model import (
 FROM_PLACES = 10
 CHAIN = 4
 DEEPEST_BRANCH = 20
-"""Else larger profiles would have longer stacks too, and be larger still than their number of functions says."""
+"""Otherwise larger profiles would also have longer stacks, and be even larger than their number of functions says."""
 ONE_SIDED = 0.05
 INNER_WITH_COST = 0.5
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sides of one made-up test, picoseconds per iteration by stack."""
+    """Two sides of one synthetic test, picoseconds per iteration by stack."""
 
     nodes: int
     base: dict[Stack, int]
@@ -77,7 +77,7 @@ def make_pair(nodes: int, seed: int = 1) -> Pair:
 
 
 def judged(pair: Pair) -> Judgement:
-    """The pair as a test that was measured, in one process a side."""
+    """The pair as a measured test, with one process per side."""
     base, head = (recorded(side) for side in (pair.base, pair.head))
     comparison = compare(base, head, Limits())
     return Judgement(base.test_id, Verdict.REGRESSED, "made up", comparison, base, head)

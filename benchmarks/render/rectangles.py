@@ -1,13 +1,13 @@
-"""Are the rectangles those of flamegraph.pl? Names, widths and nesting, on folded files and on made-up profiles.
+"""Are the rectangles those of flamegraph.pl? Names, widths and nesting, on folded files and on synthetic profiles.
 
     python -m benchmarks.render.rectangles --perl FlameGraph/flamegraph.pl [--made-up 20000] [FILE.folded…]
 
-A made-up profile is drawn twice: the head alone, and the head with the differences of each function's own cost.
+A synthetic profile is drawn twice: the head alone, and the head with the difference of each function's self cost.
 
 flamegraph.pl (https://github.com/brendangregg/FlameGraph) merges neighbours of the lines sorted as text, so a function
-whose lines lie apart is drawn as several boxes side by side; together they have to be as wide as ours, and how many
-functions are split is printed. Positions are compared where both draw the siblings in the same order. Exit status 1
-when anything else differs.
+whose lines are not adjacent is drawn as several boxes side by side; together they must be as wide as ours, and the
+number of split functions is printed. Positions are compared if both draw the siblings in the same order. Exit status 1
+if anything else differs.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Rectangle:
     start: int
     samples: int
     delta_percent: float | None = None
-    """Growth of the function's own cost in percent of the picture."""
+    """Growth of the function's self cost in percent of the picture."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Outcome:
 
 
 def drawn_by(script: Path, text: str, total: int) -> list[Rectangle]:
-    """What flamegraph.pl makes of folded text whose counts add up to ``total``."""
+    """flamegraph.pl's picture of folded text whose counts add up to ``total``."""
     with tempfile.NamedTemporaryFile("w", suffix=".folded", encoding="utf-8") as file:
         file.write(text)
         file.flush()
@@ -89,7 +89,7 @@ def drawn_by(script: Path, text: str, total: int) -> list[Rectangle]:
 
 
 def read_picture(svg: str) -> list[Rectangle]:
-    """The rectangles of flamegraph.pl's picture, each with the path that its place says, but for the root ``all``."""
+    """The rectangles of flamegraph.pl's picture, each with the path given by its position, without the root ``all``."""
     rows: dict[int, list[tuple[float, float, re.Match[str]]]] = defaultdict(list)
     matches = list(_GROUP.finditer(svg.replace("</title>\n", "</title>")))
     bottom = max(float(match["y"]) for match in matches)
@@ -124,12 +124,12 @@ def shown(frame: Frame) -> str:
 
 
 def shown_foreign(frame: Frame) -> str:
-    """The same of a file in which a suffix says what is the kernel's."""
+    """The same for a file in which a suffix marks kernel functions."""
     return shown(Frame("", frame.qualname) if frame.module == "kernel" else frame)
 
 
 def drawn_by_us(tree: Tree, width: Width, name: Callable[[Frame], str] = shown) -> list[Rectangle]:
-    """The boxes of a tree, own cost left of the callees as flamegraph.pl has it."""
+    """The boxes of a tree, with self cost left of the callees as in flamegraph.pl."""
     weight, own = tree.weight(width), tree.self_weight(width)
     names = [name(frame) for frame in tree.frames]
     start = np.cumsum(own) - own
@@ -148,13 +148,13 @@ def drawn_by_us(tree: Tree, width: Width, name: Callable[[Frame], str] = shown) 
 
 
 def compare(ours: Sequence[Rectangle], theirs: Sequence[Rectangle]) -> Outcome:
-    """Every way in which two pictures differ, but for boxes that are split and siblings in another order."""
+    """Every way in which two pictures differ, except for split boxes and siblings in another order."""
     wide = {box.path: box.samples for box in ours}
     boxes = Counter(box.path for box in theirs)
     samples: Counter[Path_] = Counter()
     for box in theirs:
         samples[box.path] += box.samples
-    differences = [f"{';'.join(path)} is drawn by one of both only" for path in wide.keys() ^ boxes.keys()]
+    differences = [f"{';'.join(path)} is drawn by only one of the two" for path in wide.keys() ^ boxes.keys()]
     differences += [
         f"{';'.join(path)} is {samples[path]} wide there and {wide[path]} here"
         for path in wide.keys() & boxes.keys()
@@ -188,7 +188,7 @@ def check(script: Path, text: str) -> Outcome:
 
 
 def check_foreign(script: Path, text: str) -> Outcome:
-    """Likewise of another tool's file, as the ``flame`` command reads it."""
+    """The same for another tool's file, as the ``flame`` command reads it."""
     # Labels as they are written, as flamegraph.pl draws them.
     found = collapsed.read(Content(io.BytesIO(text.encode()), "", Bounds()), Naming(functions=False))
     tree = build_tree({}, {stack: count // found.metric.scale for stack, count in found.costs.items()})
@@ -197,10 +197,10 @@ def check_foreign(script: Path, text: str) -> Outcome:
 
 
 def check_pair(script: Path, base: Costs, head: Costs) -> Outcome:
-    """Both on two profiles, as ``difffolded.pl`` joins them: two counts a line.
+    """Both on two profiles, as ``difffolded.pl`` joins them: two counts per line.
 
-    Stacks without cost in head are left out: flamegraph.pl gives them no width, and two of them, or one and a box
-    that ends where they stand, overwrite each other.
+    Stacks without cost in head are left out: flamegraph.pl gives them no width, and two of them, or one and a box that
+    ends at the same place, overwrite each other.
     """
     base = {stack: base.get(stack, 0) for stack, cost in head.items() if cost}
     lines = [f"{';'.join(map(folded.encode_frame, stack))} {before} {head[stack]}\n" for stack, before in base.items()]
@@ -211,7 +211,7 @@ def check_pair(script: Path, base: Costs, head: Costs) -> Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--perl", type=Path, required=True, help="path of flamegraph.pl")
-    parser.add_argument("--made-up", type=int, default=0, metavar="NODES", help="size of a made-up profile")
+    parser.add_argument("--made-up", type=int, default=0, metavar="NODES", help="size of a synthetic profile")
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args(arguments)
     script = options.perl
@@ -220,8 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     if options.made_up:
         pair = make_pair(options.made_up)
-        checks.append(("made up", lambda: check(script, folded.dumps(pair.head))))
-        checks.append(("made up, both sides", lambda: check_pair(script, pair.base, pair.head)))
+        checks.append(("synthetic", lambda: check(script, folded.dumps(pair.head))))
+        checks.append(("synthetic, both sides", lambda: check_pair(script, pair.base, pair.head)))
     if not checks:
         parser.error("nothing to compare: name folded files or give --made-up")
     longest = max(len(name) for name, _ in checks)

@@ -3,12 +3,12 @@
     python -m benchmarks.sampler.agreement [--repeats 10] [--results build/agreement.jsonl]
     sh ci/pythons.sh run 3.15 python -m benchmarks.sampler.agreement --load python
 
-In one process the same load runs under perf, pytest-flame and perf again, in random order: task-clock of user mode,
-4 kHz both. ``c`` and ``numpy`` compare the innermost native functions (all of the eval loop counts as one), ``python``
-the innermost Python functions, which perf knows by Python's perf trampoline where Python is built with frame pointers
-(3.15). For the five functions that perf finds largest, the largest difference of shares is taken between the two runs
-of perf and between pytest-flame and one of them. Exit status 1 when the second is larger than the first: when the 95 %
-interval of the median difference of the two lies above 0.
+In one process the same load runs under perf, pytest-flame and perf again, in random order: task-clock of user mode, 4
+kHz both. ``c`` and ``numpy`` compare the innermost native functions (all of the eval loop counts as one), ``python``
+the innermost Python functions, which perf knows through Python's perf trampoline if Python is built with frame pointers
+(3.15). For the five functions that are largest in perf, the largest difference of shares is taken between the two runs
+of perf and between pytest-flame and one of them. Exit status 1 if the second is larger than the first: if the 95 %
+interval of the median difference of the two is above 0.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def of_perf(chains: list[list[tuple[str, str]]], python: bool) -> Shares:
 
 
 def native_name(symbol: str) -> str:
-    """One name for the parts that compilers split functions into, and for what has none; without what the two write
-    differently: parameters and types of C++, the mark of a guessed frame."""
+    """One name for the parts that compilers split functions into, and for what has no name; without what the two write
+    differently: C++ parameters and types, the mark of a guessed frame."""
     if symbol.startswith("["):
         return "[unknown]"
     plain = re.sub(r"\.(cold|part|isra|constprop|llvm|lto_priv)\b.*", "", symbol.partition("@")[0]).removesuffix("_[g]")
@@ -246,7 +246,7 @@ def main() -> int:
                 continue
             command = [sys.executable, "-m", "benchmarks.sampler.agreement", f"--process={name}", f"--seed={repeat}"]
             command.append(f"--seconds={options.seconds}")
-            # Threads of OpenBLAS that wait for work spin, for a time that is another each time.
+            # Threads of OpenBLAS that wait for work spin, for a different time each time.
             alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=alone)
             series.add(key | json.loads(done.stdout))

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every row of docs/sampler-accuracy.md, one after the other (about three hours on a machine that does nothing else).
-# Started again, what is done is kept:  sh benchmarks/sampler/all.sh [FOLDER for results]
+# Every row of docs/sampler-accuracy.md, one after the other (about three hours on an otherwise idle machine).
+# A restart keeps what is done:  sh benchmarks/sampler/all.sh [FOLDER for results]
 # FLAME_PYTHON names the interpreter with the package (default: python); the other interpreters come from ci/pythons.sh.
 set -u
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
@@ -10,7 +10,7 @@ VERSIONS="3.13 3.14 3.15"
 missed=
 cd "$ROOT" || exit 1
 
-# row NAME COMMAND…: its table is printed and kept; a goal that is missed is told at the end.
+# row NAME COMMAND…: prints its table and keeps it; missed goals are reported at the end.
 row() {
     name=$1
     shift

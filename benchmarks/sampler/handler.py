@@ -2,10 +2,10 @@
 
     python -m benchmarks.sampler.handler [--samples 4000] [--native]
 
-The handler is the shipped one, timed from outside by a handler before it (``handler_clock.c``, the time stamp counter).
-Delivery is what a loop that does nothing but read the clock misses around it: interrupt, kernel, signal, return. The
-peer's is the gap that ``perf record -g`` leaves in the same loop. Exit status 1 when the median handler of a load of at
-most 30 Python frames is over the limit: 0.8 µs, with native frames 4 µs.
+The handler is the shipped one, timed from outside by a handler in front of it (``handler_clock.c``, the time stamp
+counter). Delivery is the rest of the gap in a loop that only reads the clock: interrupt, kernel, signal, return. The
+comparison is the gap that ``perf record -g`` leaves in the same loop. Exit status 1 if the median handler of a load of
+at most 30 Python frames is over the limit: 0.8 µs, with native frames 4 µs.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class HandlerClock:
 
     @contextmanager
     def around(self, number: int, room: int) -> Iterator[list[tuple[float, float]]]:
-        """The list is filled on leaving, with one span for each signal that was handled inside."""
+        """The list is filled on exit, with one span for each signal that was handled inside."""
         spans, into = (Span * room)(), list[tuple[float, float]]()
         failed = self._library.clock_install(number, spans, room)
         if failed:
@@ -88,7 +88,7 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         if len(values) < 100:
-            raise SystemExit(f"only {len(values)} samples: nothing to tell")
+            raise SystemExit(f"only {len(values)} samples: too few to report")
         ordered = sorted(values)
         return cls(
             statistics.median(ordered),
@@ -103,7 +103,7 @@ class Spread:
 
 
 def system_call_ns() -> float:
-    """Median; tells how fast the machine is just now."""
+    """Median; shows how fast the machine is at the moment."""
     taken = []
     for _ in range(2000):
         began = time.perf_counter_ns()
@@ -115,7 +115,7 @@ def system_call_ns() -> float:
 def handler_alone(clock: HandlerClock, sampler: NativeSampler, work: Callable[[], None], samples: int) -> Spread:
     sampler.clear()
     sampler.start(MS)
-    sampler.resume()  # which wants to find its own handler
+    sampler.resume()  # which expects to find its own handler
     with clock.around(signal.SIGTRAP, 4 * samples) as spans:
         deadline = time.thread_time_ns() + samples * MS
         while time.thread_time_ns() < deadline:
@@ -126,7 +126,7 @@ def handler_alone(clock: HandlerClock, sampler: NativeSampler, work: Callable[[]
 
 
 def interrupt_to_resume(clock: HandlerClock, sampler: NativeSampler, samples: int) -> tuple[Spread, Spread]:
-    """Whole gaps that hold exactly one run of the handler, and what of them is not the handler."""
+    """Whole gaps that contain exactly one run of the handler, and the part of them that is not the handler."""
     sampler.clear()
     sampler.start(MS)
     sampler.resume()
@@ -146,7 +146,7 @@ def interrupt_to_resume(clock: HandlerClock, sampler: NativeSampler, samples: in
 
 
 def gaps_under_perf(clock: HandlerClock, samples: int, kernel: bool) -> Spread:
-    """As many of the longest gaps as perf took samples: the shorter ones are the kernel's other work."""
+    """The longest gaps, as many as perf took samples: the shorter ones are other work of the kernel."""
     with PerfRecord("task-clock" if kernel else "task-clock:u", MS) as perf:
         perf.enable()
         gaps = clock.gaps(samples / 1000)
@@ -174,7 +174,7 @@ def main() -> int:
         clock = HandlerClock(Path(folder))
         sampler.set_stops((main.__code__,))
         print(
-            f"a system call takes {system_call_ns():.0f} ns here, reading the clock {clock.read_ns:.0f} ns (taken off)"
+            f"a system call takes {system_call_ns():.0f} ns here, reading the clock {clock.read_ns:.0f} ns (subtracted)"
         )
         print(f"{'microseconds':<40} median    90 %    99 %  samples")
         for name, limited, work in loads:

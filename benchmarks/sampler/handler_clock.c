@@ -1,5 +1,5 @@
-/* Reads the time around the sampler's signal handler from outside, so that what is timed is the handler as shipped, and
- * finds the gaps that interrupts leave in a loop that does nothing but read the time. */
+/* Times the sampler's signal handler from outside, so that the handler is the shipped one, and finds the gaps that
+ * interrupts leave in a loop that only reads the time. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -29,7 +29,7 @@ uint64_t ticks(void) {
 #endif
 }
 
-/* The least that lies between two readings. */
+/* The smallest difference between two readings. */
 uint64_t reading_costs(void) {
     uint64_t least = UINT64_MAX;
     for (int i = 0; i < 1000; i++) {
@@ -47,7 +47,8 @@ static void timed(int number, siginfo_t *info, void *context) {
     if (i < most) handled[i] = (span){began, ended};
 }
 
-/* Puts itself before the handler of `number`; `into` has room for `room` spans. -errno when there is none. */
+/* Installs itself in front of the handler of signal `number`; `into` has room for `room` spans. -errno if there is
+ * none. */
 int clock_install(int number, span *into, uint32_t room) {
     if (sigaction(number, NULL, &handler) != 0) return -errno;
     if (!(handler.sa_flags & SA_SIGINFO)) return -ENOENT;
@@ -59,14 +60,14 @@ int clock_install(int number, span *into, uint32_t room) {
     return sigaction(number, &action, NULL) == 0 ? 0 : -errno;
 }
 
-/* Puts the handler back; how many spans were written. */
+/* Restores the handler; returns how many spans were written. */
 uint32_t clock_restore(int number) {
     sigaction(number, &handler, NULL);
     uint32_t taken = atomic_load(&count);
     return taken < most ? taken : most;
 }
 
-/* Reads the time until `until`; gaps of `least` ticks or more are written. How many they were. */
+/* Reads the time until `until`; writes gaps of `least` ticks or more and returns how many there were. */
 uint32_t find_gaps(uint64_t until, uint64_t least, span *into, uint32_t room) {
     uint32_t found = 0;
     uint64_t before = ticks();

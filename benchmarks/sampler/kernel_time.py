@@ -1,13 +1,13 @@
-"""Is kernel time right? Programs that live in system calls, by four witnesses in turn.
+"""Is kernel time right? Programs that spend their time in system calls, measured in four ways in turn.
 
     python -m benchmarks.sampler.kernel_time [--samples 2000] [--repeats 2] [--only WORD]
 
-Share of CPU that is kernel time: by ``perf record`` on this very process, by kernel frames, by what
-``kernel:[not sampled]`` is given when only user mode is sampled (as an unprivileged user with
-``kernel.perf_event_paranoid=2`` has it), and by getrusage(2). All four see other runs of the same work, one after the
-other, again and again; ``±`` is three standard errors of the samples of two of them. The last column is the
+Share of CPU that is kernel time: from ``perf record`` on this process, from kernel frames, from
+``kernel:[not sampled]`` when only user mode is sampled (as for an unprivileged user with
+``kernel.perf_event_paranoid=2``), and from getrusage(2). Each of the four sees different runs of the same work, one
+after the other, repeatedly; ``±`` is three standard errors of the samples of two of them. The last column is the
 largest difference between ``perf record``'s and our shares of the five kernel functions that cost most by themselves.
-Exit status 1 when a share is farther off than ±, and 3 points for what runs differ by.
+Exit status 1 if a share is off by more than ± and 3 points for the difference between runs.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ PROGRAMS: Final = (walk_files, copy_files, database, sockets, fresh_memory, arch
 
 @dataclass
 class Witness:
-    """Kernel share of the samples or seconds it saw, and the kernel functions' own shares."""
+    """Kernel share of the samples or seconds, and the shares of the kernel functions' self cost."""
 
     total: float = 0
     kernel: float = 0
@@ -144,7 +144,7 @@ class Witness:
 
 
 def by_sampler(work: Work, info: SamplerInfo, samples: int, seen: Witness, clock: Witness) -> None:
-    """As a worker measures: rounds with a period and phase each, folded with the exact clock."""
+    """As a worker measures: rounds, each with its own period and phase, folded with the exact clock."""
     with NativeSampler(info) as sampler:
         sampler.set_stops((by_sampler.__code__,))
         meter = Meter(sampler, random.Random(1))
@@ -223,7 +223,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--samples", type=int, default=2000, help="per program and witness")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--only", default="", help="programs whose name holds this")
+    parser.add_argument("--only", default="", help="programs whose name contains this")
     options = parser.parse_args()
     print(f"{'kernel share':<14} perf record  kernel frames  [not sampled]   getrusage             functions")
     good = True

@@ -3,9 +3,9 @@
     python -m benchmarks.sampler.openblas [--samples 3000] [--repeats 5] [--results build/openblas.jsonl]
 
 Matrix products and decompositions with ``OPENBLAS_CORETYPE=Haswell``, alternately under pytest-flame with native frames
-and under ``perf record --call-graph dwarf``. A stack counts when it is complete from OpenBLAS to where the thread
-begins. ``guessed``: stacks with a caller that was found without unwind information, each marked as such. Exit status 1
-when fewer than 98 % of pytest-flame's reach the root.
+and under ``perf record --call-graph dwarf``. A stack counts if it is complete from OpenBLAS to the thread's first
+frame. ``guessed``: stacks with a caller that was found without unwind information, each marked as such. Exit status 1
+if fewer than 98 % of pytest-flame's reach the root.
 """
 
 from __future__ import annotations

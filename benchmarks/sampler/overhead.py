@@ -1,10 +1,11 @@
-"""What a sampled program pays: its own CPU time, beside ``perf record -g`` with the same event, period and bits.
+"""What a sampled program pays in its own CPU time, compared with ``perf record -g`` at the same event, period and
+modes.
 
     python -m benchmarks.sampler.overhead [--pairs 70] [--frequency 1000] [--results build/overhead.jsonl]
 
 In one process the same work runs again and again, each time in random order: alone, sampled by pytest-flame, and with
-``perf record -g`` attached and switched on. Compared is the CPU time of the process around the work, pair by pair; each
-ten come from a fresh process. Exit status 1 when the upper limit of the median ratio to perf (95 % interval) is over
+``perf record -g`` attached and enabled. The CPU time of the process for the work is compared pair by pair; every ten
+pairs come from a fresh process. Exit status 1 if the upper bound of the median ratio to perf (95 % interval) is over
 the limit: 1.01, with native frames 1.02.
 """
 
@@ -32,7 +33,7 @@ DEPTH = 15
 
 
 def calibrated(load: Callable[[], object]) -> Callable[[], None]:
-    """The load, as often as half a second of CPU holds it, below ``DEPTH`` frames."""
+    """The load, repeated for half a second of CPU, below ``DEPTH`` frames."""
     load()
     began, count = time.process_time_ns(), 0
     while time.process_time_ns() - began < BLOCK_NS // 4:

@@ -1,4 +1,4 @@
-"""``perf record`` on this very process, switched on and off from inside; and what it wrote."""
+"""``perf record`` on this process, enabled and disabled from inside, and what it wrote."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _FRAME = re.compile(r"\s*[0-9a-f]+ (.*) \((.*)\)$")
 
 
 class PerfRecord:
-    """``perf record -g`` attached to this process with one event, one period, off until ``enable``.
+    """``perf record -g`` attached to this process with one event and one period, disabled until ``enable``.
 
-    perf-record(1): ``--delay=-1`` starts with events off, ``--control=fifo:`` switches them and acknowledges.
+    perf-record(1): ``--delay=-1`` starts with events disabled, ``--control=fifo:`` enables and disables them and
+    acknowledges.
     """
 
     def __init__(self, event: str, period_ns: int, *, call_graph: str = "fp") -> None:
@@ -76,7 +77,7 @@ class PerfRecord:
         )
         found = re.search(r"SAMPLE events:\s+(\d+)", done.stdout)
         if found is None:
-            raise RuntimeError(f"perf report says nothing of samples:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"perf report says nothing about samples:\n{done.stdout}{done.stderr}")
         return int(found[1])
 
     def chains(self) -> list[list[tuple[str, str]]]:

@@ -1,4 +1,5 @@
-"""What the sampler's benchmarks share: results one a line to go on from, the machine in a line, loads to run."""
+"""Shared by the sampler's benchmarks: results, one per line, to resume from; a description of the machine; loads to
+run."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def source_hash() -> str:
 
 
 class Series:
-    """A file of results, one JSON object a line; those of this version of the sources are gone on from."""
+    """A file of results, one JSON object per line; a series resumes from those of this version of the sources."""
 
     def __init__(self, path: Path, keep_others: bool = False) -> None:
         self._path = path
@@ -40,7 +41,7 @@ class Series:
             found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             self.rows = [row for row in found if keep_others or row["source"] == self._source]
             if len(self.rows) < len(found):
-                print(f"{len(found) - len(self.rows)} results of other versions in {path} are left aside")
+                print(f"{len(found) - len(self.rows)} results of other versions in {path} are not used")
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -58,7 +59,7 @@ class Series:
 
 
 def machine() -> str:
-    """One line for the head of a table."""
+    """One line for the top of a table."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     load = os.getloadavg()[0]
     return (
@@ -71,7 +72,7 @@ def machine() -> str:
 
 
 def at_depth(depth: int, work: Callable[[], object]) -> None:
-    """Runs ``work`` with so many Python frames below it."""
+    """Runs ``work`` with this many Python frames below it."""
     if depth > 1:
         at_depth(depth - 1, work)
     else:

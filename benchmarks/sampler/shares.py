@@ -1,10 +1,11 @@
-"""Do the samples give each part of a program the share of CPU it really used? Known loads on every rung of the ladder.
+"""Do the samples give each part of a program the share of CPU that it really used? Known loads on every rung of the
+ladder.
 
     python -m benchmarks.sampler.shares [--samples 4000] [--repeats 20] [--results build/shares.jsonl]
 
-Truth is each part's own CPU clock (CLOCK_THREAD_CPUTIME_ID), read around every call of it. Each repeat asks whether the
-part's samples lie within the 99 % interval of a binomial draw with that chance. Exit status 1 when more of them are
-outside than chance allows (once in a thousand runs).
+Truth is the CPU clock (CLOCK_THREAD_CPUTIME_ID), read around every call of a part. Each repeat checks whether the
+part's samples are within the 99 % interval of a binomial distribution with that share. Exit status 1 if more of them
+are outside than chance allows (once in a thousand runs).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from pytest_flame.sampling.stacks import Clocks, FoldedSamples, fold_samples
 
 FREQUENCY_HZ = 997
 CLOCK_TOLERANCE = 0.03
-"""Where the kernel's own split of user and system CPU decides, its error comes on top."""
+"""If the kernel's own split of user and system CPU decides, its error is added."""
 
 RUNGS = {
     "perf": SamplerInfo("perf-sigtrap", "task-clock", True, FREQUENCY_HZ),
@@ -54,7 +55,7 @@ class Load:
         self.used_ns[name] = self.used_ns.get(name, 0) + time.thread_time_ns() - began
 
 
-# --- parts: their names are what is looked for in the stacks ------------------------------------------------------
+# --- parts: their names are searched for in the stacks ------------------------------------------------------------
 
 
 def turn(count: int) -> None:
@@ -158,8 +159,8 @@ def system_calls() -> Load:
 
 
 def eight_threads() -> Load:
-    """Each in a thread of its own name, with one to eight parts of the work. On the timer rung what a thread uses
-    after its last tick is lost when it ends: half a period."""
+    """Each in its own named thread, with one to eight parts of the work. On the timer rung, what a thread uses after
+    its last tick is lost when it ends: half a period."""
     per_ms = turns_per_ms()
     load = Load("eight threads", lambda: None)
 
@@ -186,7 +187,7 @@ def eight_threads() -> Load:
 
 
 def measured(load: Load, info: SamplerInfo, samples: int) -> FoldedSamples:
-    """As a worker does: rounds with a period and phase each, folded with the exact clock."""
+    """As a worker does: rounds, each with its own period and phase, folded with the exact clock."""
     load.used_ns.clear()
     with NativeSampler(info) as sampler:
         sampler.set_stops((measured.__code__,))
@@ -227,14 +228,14 @@ def measure(make: Callable[[], Load], rung: str, samples: int) -> dict[str, Any]
 
 
 def is_inside(truth: float, found: float, taken: int, by_clock: bool) -> bool:
-    # Samples, not ticks: those of one long system call come as one.
+    # Samples, not ticks: the ticks of one long system call arrive as one sample.
     low, high = binomial_interval(truth, taken)
     slack = CLOCK_TOLERANCE * taken if by_clock else 0.5
     return low - slack <= found * taken <= high + slack
 
 
 def shown(rows: list[dict[str, Any]], rung: str) -> tuple[int, int]:
-    """Prints the block of one load on one rung; how many shares were looked at and how many lie outside."""
+    """Prints the block of one load on one rung. Returns how many shares were checked and how many are outside."""
     name, looked, outside = rows[0]["name"], 0, 0
     by_clock = not RUNGS[rung].kernel and "read(2)" in name
     sums = {key: sum(row["counts"][key] for row in rows) for key in rows[0]["counts"]}

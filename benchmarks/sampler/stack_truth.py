@@ -1,4 +1,4 @@
-"""Which stacks a program can have at all: everything ``sys.setprofile`` sees of it, against what a sampler reports.
+"""Which stacks a program can have: everything ``sys.setprofile`` sees of it, compared with what a sampler reports.
 
 ``workload`` runs the same calls each time. ``possible_stacks`` records every stack of it at every call and return;
 a sampled stack that is not among them was misread.
@@ -43,7 +43,7 @@ def third(n: int) -> int:
 
 
 def mutual_recursion() -> None:
-    """Each function calls the two others: a frame too many or too few can be told."""
+    """Each function calls the two others, so that an extra or missing frame is noticed."""
     first(15)
 
 
@@ -286,7 +286,7 @@ STOPS: tuple[CodeType, ...] = (workload.__code__, in_thread.__code__)
 
 @contextlib.contextmanager
 def no_automatic_gc() -> Iterator[None]:
-    """Finalizers would run below whatever allocates: another place each time."""
+    """Finalizers would run below whatever allocates: in a different place each time."""
     gc.collect()
     gc.disable()
     try:
@@ -340,9 +340,9 @@ def sampled_stacks(
 
 
 def impossible_stacks(raw: RawSamples, possible: set[Chain]) -> list[RawStack]:
-    """Sampled stacks the program never had. Threads that are being started or ended have not reached their stop:
-    they must be inside ``threading``; and the sampling thread itself may be seen on its way into the workload. Native
-    and kernel frames, which the profiler does not see, are left out."""
+    """Sampled stacks that the program never had. Threads that are being started or ended have not reached their stop:
+    they must be inside ``threading``; and the sampling thread itself may be sampled on its way into the workload.
+    Native and kernel frames, which the profiler does not see, are left out."""
     wrong = []
     for stack in raw.stacks:
         if stack.cut:

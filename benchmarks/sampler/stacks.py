@@ -1,11 +1,11 @@
-"""No sampled stack that the program never had: twelve workloads against what ``sys.setprofile`` sees of them.
+"""No sampled stack is one that the program never had: twelve workloads, compared with what ``sys.setprofile`` sees.
 
     python -m benchmarks.sampler.stacks [--samples 50000] [--results build/stacks.jsonl]
     sh ci/pythons.sh run 3.14 python -m benchmarks.sampler.stacks        (any other interpreter)
 
 20 kHz, each workload by itself until there are enough samples, then once more with a walker that is broken on purpose
-(it names each leaf's caller wrongly). Exit status 1 when a stack is impossible, when the broken walker goes unnoticed,
-or when 0.2 % or more of all samples could not be read.
+(it names each leaf's caller wrongly). Exit status 1 if a stack is impossible, if the broken walker is not noticed, or
+if 0.2 % or more of all samples could not be read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AT_A_TIME_NS = 100 * MS
 
 
 def times_of(piece: Callable[[], Any]) -> int:
-    """How often the piece fits into one start of the sampler."""
+    """How often the workload runs for one start of the sampler."""
     workload([piece])
     began = time.process_time_ns()
     workload([piece])

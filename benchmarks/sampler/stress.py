@@ -1,11 +1,11 @@
-"""The interpreter's own test files under fast sampling: every test ends as it does without.
+"""The interpreter's own test files under fast sampling: every test must end as it does without.
 
     python -m benchmarks.sampler.stress [--frequency 20000] [--results build/stress.jsonl] [test_json …]
 
 Each file of CPython's ``test`` package runs in two fresh processes, alone and sampled from its first line to its last,
-by ``test.libregrtest``; compared are the outcomes of the single tests. Where they differ both are run again, and a test
-that differs again is a failure; one that does not is printed as unstable. Without names: ``stress_files.txt``, files
-that need no network and little time. The ``test`` package comes with Python's sources and pyenv; Debian has it in
+by ``test.libregrtest``; the outcomes of the single tests are compared. If they differ, both are run again: a test that
+differs again is a failure, another one is printed as unstable. Without names: ``stress_files.txt``, files that need no
+network and little time. The ``test`` package comes with Python's sources and pyenv; Debian has it in
 libpython3.X-testsuite.
 """
 

@@ -1,5 +1,5 @@
-"""One of the interpreter's own test files in this process, sampled or not. Imports nothing of the benchmarks: it runs
-by its path, in a folder of its own and with the environment as it is, which some of those tests look at.
+"""One of the interpreter's own test files in this process, sampled or not. Imports nothing of the benchmarks: it is run
+by its path, in its own folder and with the environment as it is, which some of those tests check.
 
     python benchmarks/sampler/stress_target.py FILE JUNIT.xml [FREQUENCY COUNTS.json]
 """

@@ -5,10 +5,10 @@
     python -m benchmarks.sampler.symbols addr2line [--addresses 400]
 
 ``startup``: a fresh interpreter names one address in each of libpython, libc, numpy's core and its OpenBLAS, mapped by
-another process, with an empty cache and then with a filled one. The sampler is imported already; the time runs from
-before the import of what names (pyelftools and numpy, too, where they are needed) to the last name; files are in the
-page cache. Printed with the ratio to the limits; exit status 1 above them. The limits are held against CPU time: all of
-it is computing, and other programs do not disturb it much.
+another process, with an empty cache and then with a filled one. The sampler is already imported; the time runs from
+before the import of the symbolizer (and of pyelftools and numpy, if needed) to the last name; files are in the page
+cache. Printed with the ratio to the limits; exit status 1 above them. The limits apply to CPU time, which other
+programs do not disturb much.
 
 ``perf``: ``perf record`` samples a process that runs Python, numpy and libc; each address perf saw, of the program and
 of the kernel, is named by ``perf script`` and by this package.
@@ -75,7 +75,7 @@ print((time.perf_counter() - began) * 1000, (time.process_time() - began_cpu) * 
 
 @contextmanager
 def workload(seconds: float) -> Iterator[subprocess.Popen[str]]:
-    """A process with the libraries loaded, which works for so long once a line is written to it."""
+    """A process with the libraries loaded, which works for this long once a line is written to it."""
     command = [sys.executable, "-c", WORKLOAD, str(seconds)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -176,7 +176,7 @@ def compare_perf(shown: str, pid: int) -> bool:
 
 
 class Extents:
-    """What readelf lists of a library's symbols: whether two names are of one address, and where a name's code ends."""
+    """A library's symbols as readelf lists them: whether two names share an address, and where a name's code ends."""
 
     def __init__(self) -> None:
         self._symbols: dict[str, dict[str, list[tuple[int, int]]]] = {}
@@ -189,7 +189,7 @@ class Extents:
             return "same"
         extents = self._of(path).get(theirs, [])
         if extents and not any(begin <= address < begin + max(size, 1) for begin, size in extents):
-            return "beyond its end"  # the peer takes the last symbol before the address, however short
+            return "beyond its end"  # the other tool uses the last symbol before the address, however short
         if any(begin == start for begin, _ in extents):
             return "alias"
         return "only there" if ours.startswith("[") else "other"
@@ -217,7 +217,7 @@ class Extents:
 
 def report(peer: str, tally: dict[str, Counter[str]], differences: Counter[tuple[str, str, str]]) -> bool:
     kinds = ("same", "alias", "only here", "neither", "beyond its end", "only there", "other")
-    print(f"names of the same addresses, here and by {peer}")
+    print(f"names of the same addresses, by this package and by {peer}")
     print(f"  {'':56}{''.join(f'{kind:>15}' for kind in kinds)}")
     for place, counts in sorted(tally.items(), key=lambda item: -item[1].total()):
         print(f"  {place:56}{''.join(f'{counts[kind]:15}' for kind in kinds)}")
@@ -266,7 +266,7 @@ def compare_library(
     for address, at, block in zip(here, linked, blocks, strict=True):
         if at is None:
             continue
-        theirs = block.splitlines()[-2]  # function and place by turns, innermost first
+        theirs = block.splitlines()[-2]  # function and place alternate, innermost first
         name = symbolizer.name(mapping, address)
         kind = extents.judge(name.symbol, at - name.offset, theirs, at, mapping.path)
         tally.setdefault(name.library, Counter())[kind] += 1

@@ -2,8 +2,8 @@
 
     python -m benchmarks.sampler.thread_start [--threads 400] [--repeats 7]
 
-CPU of a thread that is started, does nothing much and is joined; without a sampler, under perf events and under the
-timer, alternately, medians over the repeats.
+CPU of a thread that is started, does almost nothing and is joined; without a sampler, under perf events and under the
+timer, in turn, medians over the repeats.
 """
 
 from __future__ import annotations

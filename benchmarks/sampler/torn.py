@@ -1,11 +1,11 @@
-"""How many samples do samplers throw away or get wrong? py-spy, austin and Tachyon beside pytest-flame, on one program.
+"""How many samples do samplers throw away or get wrong? py-spy, Austin, Tachyon and pytest-flame, on one program.
 
     python -m benchmarks.sampler.torn [--repeats 5] [--seconds 5] [--results build/torn.jsonl]
     sh ci/pythons.sh run 3.15 python -m benchmarks.sampler.torn --tool flame --tool tachyon --tool tachyon-blocking
 
-``discarded`` is what the tool itself says it threw away; ``torn`` are stacks among what it kept that the program can
-not have, by the names of their functions, checked against everything ``sys.setprofile`` sees of it. Tools take turns
-in random order. Exit status 1 when pytest-flame has a torn stack or discards as much as any peer.
+``discarded`` is what the tool itself says it threw away; ``torn`` are stacks it kept that the program cannot have, by
+the names of their functions, checked against everything ``sys.setprofile`` sees of it. Tools run in random order. Exit
+status 1 if pytest-flame has a torn stack or discards as much as any other tool.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ FRAMES_OUTSIDE = OF_RUNPY | {"<module>", "main", "for_ever", "sampled", "no_auto
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Stacks root first by plain function names, how often each, and what the tool says of the rest."""
+    """Stacks root first by plain function names, how often each, and what the tool says about the rest."""
 
     stacks: dict[tuple[str, ...], int]
     discarded: int
 
 
 class NotRun(Exception):
-    """A tool that is missing or does not work with this interpreter, and its words."""
+    """A tool that is missing or does not work with this interpreter, and its message."""
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def plain(name: str) -> str:
 
 
 def collapsed(path: Path, frame_name: Callable[[str], str | None]) -> dict[tuple[str, ...], int]:
-    """Folded stacks; ``frame_name`` gives the function's name, None for what is no frame."""
+    """Folded stacks; ``frame_name`` gives the function's name, None for what is not a frame."""
     stacks: dict[tuple[str, ...], int] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("#") or not line.strip():
@@ -163,7 +163,7 @@ TOOLS: dict[str, Callable[[Path, int, float], Sampled]] = {
 
 def is_torn(stack: tuple[str, ...], possible: set[tuple[str, ...]]) -> bool:
     if "workload" in stack:
-        # Below the last one: what is above it is the target's own beginning.
+        # Only what is below the last one: above it is the target's own start.
         inside = stack[len(stack) - stack[::-1].index("workload") :]
         return bool(inside) and inside not in possible
     return not set(stack) <= FRAMES_OUTSIDE

@@ -1,8 +1,8 @@
-"""A program for samplers to look at: the workloads of ``stack_truth`` for ever, once all their stacks are written down.
+"""A program to sample: the workloads of ``stack_truth``, forever, once all their possible stacks are written.
 
     python -m benchmarks.sampler.torn_target POSSIBLE.json [RATE SECONDS SAMPLES.json]
 
-With a rate it samples itself by pytest-flame for so many seconds and ends.
+With a rate it samples itself with pytest-flame for this many seconds and ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Names = tuple[str, ...]
 
 
 def plain(qualname: str) -> str:
-    """The last part of a qualified name: all that every sampler reports."""
+    """The last part of a qualified name: the only one that every sampler reports."""
     return qualname.rpartition(".")[2]
 
 

@@ -1,11 +1,11 @@
-"""Native stacks against libgcc's and libunwind's, walked at the same interrupted instruction.
+"""Native stacks compared with libgcc's and libunwind's, walked at the same interrupted instruction.
 
     python -m benchmarks.sampler.unwind_truth [WORKLOAD…] [--seconds 5] [--hz 2000]
 
-Workloads that are not installed are left out and said so: numpy, scipy, cryptography and orjson (both Rust). Stacks are
-compared address by address. Where a function has no unwind information the libraries stop; there the sampler guesses a
-caller, and each guess is put to the proof: the function has to return where it was said to. Exit status 1 when fewer
-than 99.9 % of the stacks without a guess are a library's, or fewer than 98 % of all reach the root.
+Workloads that are not installed are left out and reported: numpy, scipy, cryptography and orjson (both Rust). Stacks
+are compared address by address. The libraries stop at a function without unwind information; the sampler guesses a
+caller there, and each guess is verified: the function must return to it. Exit status 1 if fewer than 99.9 % of the
+stacks without a guess match a library's, or fewer than 98 % of all reach the root.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ AT_THE_ROOT = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many of ``samples`` stacks did what. Times are medians of a walk, nanoseconds."""
+    """Counts of ``samples`` stacks. Times are medians of a walk, nanoseconds."""
 
     samples: int
     frames: int
@@ -62,7 +62,7 @@ class Agreement:
 
     @property
     def like_a_library(self) -> float:
-        """Share of the stacks without a guess that are libgcc's or libunwind's, too."""
+        """Share of the stacks without a guess that libgcc or libunwind also found."""
         return 1 - self.differences / max(1, self.samples - self.guessed)
 
     @property
@@ -71,7 +71,7 @@ class Agreement:
 
 
 class Witness:
-    """``unwind_witness.c``, built here with the sampler's own sources; with libunwind where its headers are."""
+    """``unwind_witness.c``, built here with the sampler's own sources; with libunwind if its headers are installed."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         library = folder / "unwind_witness.so"
@@ -105,7 +105,7 @@ class Witness:
         self.library = self._ffi.dlopen(str(library))
 
     def compare(self, work: Callable[[], object], seconds: float, hz: int, *, prove: bool = True) -> Agreement:
-        """Interrupts this thread while it repeats ``work``; ``prove``: guesses are put to the proof."""
+        """Interrupts this thread while it repeats ``work``; ``prove``: verify guesses."""
         self._check(self.library.witness_start(1_000_000_000 // hz, prove))
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -119,7 +119,7 @@ class Witness:
         )  # fmt: skip
 
     def differences(self) -> list[tuple[list[int], list[int]]]:
-        """The first few stacks that neither library agreed with, ours and libgcc's: return addresses, leaf first."""
+        """The first few stacks on which neither library agreed, ours and libgcc's: return addresses, leaf first."""
         found = []
         for i in range(16):
             sides = [self.library.witness_difference(i, side) for side in (0, 1)]
@@ -145,7 +145,7 @@ class Witness:
             raise OSError(-result, "the witness could not be started")
 
 
-# --- workloads: each gives a function that does a little of everything ----------------------------------------------
+# --- workloads: each returns a function that does a little of everything --------------------------------------------
 
 
 def python() -> Callable[[], object]:
@@ -238,7 +238,7 @@ def main() -> int:
         peers = (
             "libgcc or libunwind" if witness.has_libunwind else "libgcc (no libunwind: apt-get install libunwind-dev)"
         )
-        print(f"compared with {peers}; ns: median walk, beside libgcc's and libunwind's")
+        print(f"compared with {peers}; ns: median walk, with libgcc's and libunwind's")
         print(f"{'':<14}stacks  frames  alike    root  libgcc's root  guesses proven      ns  libgcc  libunwind")
         for name in options.workloads or WORKLOADS:
             try:

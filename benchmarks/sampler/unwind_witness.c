@@ -1,7 +1,7 @@
 /* Interrupts the program many times a second and walks its native stack three ways at the same instruction: with the
- * sampler's tables, with libgcc's _Unwind_Backtrace() and, where it is installed, with libunwind. Counts what agrees.
- * A guessed caller is put to the proof: the word that was taken for the return address is replaced by a stub's address,
- * and the function has to return there. Built by unwind_truth.py together with native/unwind/. */
+ * sampler's tables, with libgcc's _Unwind_Backtrace() and, where it is installed, with libunwind. Counts what agrees. A
+ * guessed caller is verified: the word that was guessed to be the return address is replaced by a stub's address, and
+ * the function must return there. Built by unwind_truth.py together with native/unwind/. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -31,8 +31,8 @@ typedef struct {
 typedef struct {
     uint64_t samples, at_root, broke_off, guessed, frames;
     uint64_t like_libgcc, like_libunwind, libgcc_at_root, libunwind_at_root;
-    uint64_t differences;     /* of the stacks without a guess, those that are neither library's */
-    uint64_t proven, refuted; /* guesses that were put to the proof */
+    uint64_t differences;     /* of the stacks without a guess, those that match neither library's */
+    uint64_t proven, refuted; /* guesses that were verified */
 } witness_counts;
 
 static witness_counts counts;
@@ -44,10 +44,10 @@ static timer_t timer;
 static struct sigaction previous;
 static bool prove;
 
-/* --- the proof of a guess --- */
+/* --- verifying a guess --- */
 
 __attribute__((visibility("hidden"))) uintptr_t proof_original, proof_returned;
-static uintptr_t proof_slot; /* 0: none is under way */
+static uintptr_t proof_slot; /* 0: no proof is in progress */
 
 __attribute__((visibility("hidden"))) void proof_stub(void), proof_stub_end(void);
 __asm__(".text\n"
@@ -62,7 +62,7 @@ __asm__(".text\n"
         "    ret\n"
         "proof_stub_end:\n");
 
-/* Whether one is under way: nobody can unwind past the stub. */
+/* Whether a proof is in progress: nothing can unwind past the stub. */
 static bool follow_proof(const registers *r) {
     if (!proof_slot) return false;
     bool returning = r->value[PC] >= (uintptr_t)proof_stub && r->value[PC] < (uintptr_t)proof_stub_end;
@@ -70,7 +70,7 @@ static bool follow_proof(const registers *r) {
         counts.proven += proof_returned == proof_slot;
         counts.refuted += proof_returned != proof_slot;
     } else if (!returning && r->value[SP] > proof_slot) {
-        counts.refuted++; /* the stack has been taken down past it */
+        counts.refuted++; /* the stack was unwound past it */
     } else {
         return true;
     }
@@ -149,7 +149,7 @@ static void keep_difference(void) {
     }
 }
 
-/* Where a library's walk ends says whether it went the whole way: at the frame below which there is none. */
+/* Where a library's walk ends shows whether it is complete: it is if it ends at the outermost frame. */
 static uintptr_t outermost;
 
 static void on_signal(int number, siginfo_t *info, void *context) {
@@ -188,7 +188,7 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     errno = saved_errno;
 }
 
-/* Interrupts the calling thread; `proofs`: guesses are put to the proof. 0 or -errno. */
+/* Interrupts the calling thread; `proofs`: verify guesses. 0 or -errno. */
 int witness_start(uint64_t period_ns, int proofs) {
     int result = modules_refresh();
     if (result) return result;
@@ -213,7 +213,7 @@ int witness_start(uint64_t period_ns, int proofs) {
     return timer_settime(timer, 0, &spec, NULL) == 0 ? 0 : -errno;
 }
 
-/* What is left of a proof is undone; the calling thread's stack then is as the program made it. */
+/* Undoes what is left of a proof: the calling thread's stack is then as the program made it. */
 int witness_stop(void) {
     int result = timer_delete(timer) == 0 && sigaction(SIGRTMIN + 5, &previous, NULL) == 0 ? 0 : -errno;
     if (proof_slot && proof_returned) counts.proven += proof_returned == proof_slot;
@@ -235,7 +235,7 @@ uint32_t witness_median_ns(int which) {
     return times_ns[which][counts.samples / 2];
 }
 
-/* Return addresses of such a stack, leaf first, 0 behind the last. */
+/* Return addresses of such a stack, leaf first, 0 after the last. */
 const uintptr_t *witness_difference(uint32_t index, int side) {
     return index < counts.differences && index < KEPT_DIFFERENCES ? kept[index][side] : NULL;
 }
@@ -247,7 +247,7 @@ typedef struct {
     uint64_t start, function;      /* of the row, of the function */
 } witness_rule;
 
-/* What the tables say of an address; kind -1: in no module. */
+/* What the tables say about an address; kind -1: in no module. */
 witness_rule witness_rule_at(uint64_t address) {
     witness_rule rule = {.kind = -1};
     const module_map *map = modules_enter();
@@ -264,7 +264,7 @@ witness_rule witness_rule_at(uint64_t address) {
     return rule;
 }
 
-/* Makes every frame that is measured from the stack pointer so many bytes longer: wrong, for a test to notice. */
+/* Makes every frame that is measured from the stack pointer longer by `bytes`: an error that a test must notice. */
 void witness_disturb(int bytes) {
     const module_map *map = modules_enter();
     for (uint32_t i = 0; map && i < map->range_count; i++) {

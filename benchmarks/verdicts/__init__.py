@@ -1,1 +1,1 @@
-"""The verdicts: banks of real processes, simulations, and other tools beside the gate."""
+"""The verdicts: banks of real processes, simulations, and comparisons with other tools."""

@@ -3,11 +3,11 @@
     python -m benchmarks.verdicts.bank --condition quiet --processes 80
     python -m benchmarks.verdicts.bank --condition bursts --name bursts-evening --only json
 
-Every process goes through the real worker, on a plan that is calibrated once and then kept with the results. The
-two processes of a pair run one after the other with the same seeds, as base and head do; one pair of every workload
-in turn, in random order, so that all of them see the same weather. Each process becomes one line of
-``RESULTS/NAME/WORKLOAD.jsonl``, with all its rounds and stacks. Started again, only what is missing is recorded.
-Pinning is left to ``taskset``; the neighbours' cores are chosen from those this script may use.
+Every process goes through the real worker, with a plan that is calibrated once and kept with the results. The two
+processes of a pair run one after the other with the same seeds, as base and head do; one pair of every workload in
+turn, in random order, so that all of them see the same conditions. Each process becomes one line of
+``RESULTS/NAME/WORKLOAD.jsonl``, with all its rounds and stacks. When started again, it records only what is missing.
+Pinning is left to ``taskset``; the neighbours' cores are chosen from those that this script may use.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Entry:
     seconds: float
     """From the start of the process to its end."""
     stolen: float
-    """CPU seconds the machine's host took for others meanwhile, all cores together."""
+    """CPU seconds that the machine's host took for others meanwhile, all cores together."""
     busy: float
-    """CPU seconds all programs of the machine used meanwhile, this one included."""
+    """CPU seconds that all programs of the machine used meanwhile, including this one."""
     recording: Recording
 
     @property
@@ -74,7 +74,7 @@ class Entry:
 
 
 def read_bank(folder: Path, workload: str) -> list[Entry]:
-    """All whole pairs of one workload, in the order they ran."""
+    """All complete pairs of one workload, in the order they ran."""
     path = folder / f"{workload}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     # An interrupted run may leave half a line or half a pair at the end.
@@ -91,7 +91,8 @@ def banks(results: Path) -> Iterator[tuple[str, str, list[Entry]]]:
 
 
 def merged(entry: Entry, number: int) -> Entry:
-    """So many neighbouring rounds as one, sampled ones with sampled ones; what is left over at the end is left out."""
+    """Merges this many neighbouring rounds into one, sampled ones with sampled ones; the rest at the end is left
+    out."""
     if number == 1:
         return entry
     joined = []
@@ -117,7 +118,7 @@ def next_pair(folder: Path, workload: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Where the checkouts, the results and the plans of one bank lie, and what goes on around it."""
+    """Where the checkouts, the results and the plans of one bank are, and the conditions it is recorded in."""
 
     scratch: Path
     folder: Path
@@ -130,7 +131,6 @@ class Recorder:
         job = Job(
             node_id=f"test_workloads.py::test_{workload}",
             root=str(checkout),
-            result=str(self.scratch / "result.json"),
             seed=seeds[0],
             hash_seed=seeds[1],
             frequency_hz=FREQUENCY_HZ,
@@ -144,7 +144,7 @@ class Recorder:
         return result
 
     def plan(self, workload: str) -> Plan:
-        """Calibrated once for all banks beside this one, so that they can be compared with each other."""
+        """Calibrated once for all banks in the same folder, so that they can be compared with each other."""
         path = self.folder.parent / "plans" / f"{workload}.json"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +154,7 @@ class Recorder:
         return Plan(**json.loads(path.read_text(encoding="utf-8")))
 
     def checkout(self, name: str) -> Path:
-        """A copy of the workloads in a folder of this name; nothing else is left beside it."""
+        """A copy of the workloads in a folder of this name; nothing else is left in the parent folder."""
         folder = self.scratch / "trees" / name
         if not folder.exists():
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -216,10 +216,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--condition", type=Condition, choices=list(Condition), help="without it: show what is there")
     parser.add_argument("--name", help="of the bank (default: the condition's)")
-    parser.add_argument("--processes", type=int, default=80, help="of each workload in the end (default: 80)")
-    parser.add_argument("--only", action="append", choices=WORKLOADS, help="this workload (again: this one too)")
+    parser.add_argument("--processes", type=int, default=80, help="of each workload in total (default: 80)")
+    parser.add_argument("--only", action="append", choices=WORKLOADS, help="this workload (may be repeated)")
     parser.add_argument("--time", type=float, default=0.5, help="seconds of rounds in a process (default: 0.5)")
-    parser.add_argument("--split", type=int, default=1, help="cut each calibrated round into so many (default: 1)")
+    parser.add_argument("--split", type=int, default=1, help="split each calibrated round into this many (default: 1)")
     parser.add_argument("--results", type=Path, default=RESULTS, help=f"folder of all banks (default: {RESULTS})")
     options = parser.parse_args(arguments)
     if options.condition is not None:

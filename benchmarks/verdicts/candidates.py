@@ -18,7 +18,7 @@ from scipy import stats
 
 Floats: TypeAlias = NDArray[np.float64]
 Estimator: TypeAlias = Callable[[Floats], Floats]
-"""Rounds of shape ``(processes, rounds)`` to one cost for each process."""
+"""From rounds of shape ``(processes, rounds)`` to one cost for each process."""
 Interval: TypeAlias = Callable[[Floats, Floats, float], tuple[Floats, Floats]]
 SD_FLOOR = 1e-3
 
@@ -68,7 +68,7 @@ def paired_t(base: Floats, head: Floats, alpha: float) -> tuple[Floats, Floats]:
 
 
 def paired_yuen(trim: float) -> Interval:
-    """Yuen (1974) on the differences, ``trim`` of them left out on each side."""
+    """Yuen (1974) on the differences, with ``trim`` of them left out on each side."""
     return lambda base, head, alpha: _paired_yuen(base, head, alpha, trim)
 
 
@@ -85,9 +85,9 @@ def _paired_yuen(base: Floats, head: Floats, alpha: float, trim: float) -> tuple
 
 
 def winsorised(reach: float) -> Interval:
-    """Paired t after pulling differences beyond ``reach`` robust sds of the median in to there.
+    """Paired t after pulling differences farther than ``reach`` robust sds from the median in to that distance.
 
-    Those that were pulled count as trimmed in Yuen's variance and degrees of freedom: they tell less than they seem to.
+    These count as trimmed in Yuen's variance and degrees of freedom: they tell less than they seem to.
     """
 
     def interval(base: Floats, head: Floats, alpha: float) -> tuple[Floats, Floats]:
@@ -115,7 +115,7 @@ def welch(trim: float) -> Interval:
 
 
 def pooled(trim: float) -> Interval:
-    """The same with one spread for both sides: more degrees of freedom, as both run in the same weather."""
+    """The same with one spread for both sides: more degrees of freedom, since both run in the same conditions."""
 
     def interval(base: Floats, head: Floats, alpha: float) -> tuple[Floats, Floats]:
         (b, vb, df), (h, vh, _) = _side(base, trim), _side(head, trim)
@@ -183,7 +183,7 @@ def sign_flip(base: Floats, head: Floats, alpha: float) -> tuple[Floats, Floats]
 
 
 def both(one: Interval, other: Interval) -> Interval:
-    """What two intervals agree on, each at half the level (Bonferroni): as narrow as the narrower, almost."""
+    """What two intervals agree on, each at half the level (Bonferroni): almost as narrow as the narrower one."""
 
     def interval(base: Floats, head: Floats, alpha: float) -> tuple[Floats, Floats]:
         (low, high), (other_low, other_high) = one(base, head, alpha / 2), other(base, head, alpha / 2)

@@ -1,13 +1,13 @@
-"""From end to end: what does ``pytest --flame-against=base`` say of changed code in a real repository?
+"""End to end: what does ``pytest --flame-against=base`` say about changed code in a real repository?
 
     taskset -c 0 python -m benchmarks.verdicts.changed --results build/changed --repeats 5
     python -m benchmarks.verdicts.changed --results build/changed --kind masked --first 5
     python -m benchmarks.verdicts.changed --results build/changed --table
 
 Every run makes a repository with two commits, changes three independent workloads in one of the ways of
-``changed_project.KINDS``, and gates their three tests in one run of pytest with the gate's own defaults: three
-decisions. Runs go to ``runs.jsonl``, the gate's results and what it printed below ``raw``; started again, only what
-is missing is done. Nothing that was measured is left out of the table: a run that broke counts as broken decisions.
+``changed_project.KINDS``, and gates their three tests in one run of pytest with the gate's defaults: three decisions.
+Runs go to ``runs.jsonl``, the gate's results and its output to ``raw``; when started again, it does only what is
+missing. Nothing that was measured is left out of the table: a run that broke counts as broken decisions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TIMEOUT_S = 900
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the gate said of one test."""
+    """What the gate said about one test."""
 
     verdict: str
     reason: str
@@ -47,7 +47,7 @@ class Decision:
     low: float | None = None
     high: float | None = None
     pairs: int | None = None
-    """Of those the verdict rests on: where a suspicion was confirmed, those of the confirmation."""
+    """Of the pairs that the verdict rests on: those of the confirmation, if a suspicion was confirmed."""
     moved: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -78,13 +78,13 @@ class Run:
     kind: str
     repeat: int
     mode: str
-    """The CPUs this script may use: runs on others are not mixed in."""
+    """The CPUs that this script may use: runs on others are not mixed in."""
     source: str
     """Hash of the gate and of the workloads: runs of another version are not mixed in."""
     seconds: float
     cpu_seconds: float
     load: float
-    """Processes that wanted a CPU when it began, mean of a minute."""
+    """Runnable processes when it began, mean over a minute."""
     tests: dict[str, Decision] = field(default_factory=dict)
     """By workload."""
     broken: str | None = None
@@ -100,19 +100,19 @@ class Run:
 
 
 class Judged(enum.Enum):
-    """One decision against what is right."""
+    """One decision compared with what is right."""
 
     RIGHT = "right"
-    """Found and the first culprit accepted; passed where nothing got slower."""
+    """Found and the first culprit accepted; passed if nothing got slower."""
     MORE_NAMED = "and others named"
-    """Found, the first culprit accepted, and a frame named besides that is not."""
+    """Found, the first culprit accepted, but also a frame named that is not."""
     WRONG_CULPRIT = "wrong culprit"
     UNNAMED = "nobody named"
     UNDECIDED = "undecided"
     MISSED = "missed"
-    """Passed or improved where something got slower."""
+    """Passed or improved although something got slower."""
     FALSE_ALARM = "false alarm"
-    """Regressed, or improved, where nothing changed its cost."""
+    """Regressed, or improved, although no cost changed."""
     BROKEN = "broken"
     """An error, or no result at all."""
 
@@ -137,7 +137,7 @@ def judged(kind: Kind, decision: Decision) -> Judged:
 
 
 def gate(project: Path, result: Path, printed: Path, seed: int) -> tuple[dict[str, Decision], str | None]:
-    """What was decided, by workload, or why nothing was."""
+    """What was decided, by workload, or why there was no decision."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--flame-against=base"]
     command += [f"--flame-json={result}", f"--flame-seed={seed}"]
     result.unlink(missing_ok=True)
@@ -187,7 +187,7 @@ class Series:
 
 
 def run_missing(series: Series, kinds: Sequence[Kind], repeats: Iterable[int]) -> None:
-    """Repeats are the outer loop, so that an interrupted series covers every kind."""
+    """Repeats are the outer loop, so that an interrupted series has every kind."""
     done = {(run.kind, run.repeat) for run in series.finished()}
     missing = [(kind, repeat) for repeat in repeats for kind in kinds if (kind.name, repeat) not in done]
     for number, (kind, repeat) in enumerate(missing, start=1):
@@ -206,7 +206,7 @@ def _said(kind: Kind, decision: Decision) -> str:
 
 
 def table(runs: Sequence[Run], kinds: Sequence[Kind]) -> str:
-    """A row for each kind: what its decisions were worth, and what a run took."""
+    """A row for each kind: whether its decisions were right, and what a run took."""
     rows = [("change", "runs", "decisions", "right", "otherwise", "ratio", "pairs", "wall s", "CPU s")]
     for kind in kinds:
         of_kind = [run for run in runs if run.kind == kind.name]

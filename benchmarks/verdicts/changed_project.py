@@ -1,6 +1,6 @@
-"""A project of three independent workloads, the ways its code may change, and what has to be said of each.
+"""A project of three independent workloads, the ways its code may change, and the right answer to each.
 
-Every workload has all four leaves. What is right to answer is written here, beside the change.
+Every workload has all four leaves. The right answer is written here, with the change.
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ class Kind:
     rewrite: Callable[[str, str, Mapping[str, int]], str] | None = None
     """Of a workload's source, given its name and the base's rounds of each leaf."""
     accepted: frozenset[str] = frozenset()
-    """Plain names of the frames any of which is the right first culprit; none: nothing may be named, and it passes."""
+    """Plain names of the frames, any of which is the right first culprit; none: nothing may be named, and the test
+    passes."""
     accepted_native: tuple[str, ...] = ()
-    """Parts of the names of native frames that are right as well."""
+    """Parts of the names of native frames that are also right."""
 
     @property
     def is_regression(self) -> bool:
@@ -74,11 +75,11 @@ class Kind:
 
     @property
     def growth(self) -> float:
-        """Of the whole; of what changes by its size only."""
+        """Share of the whole; for changes of size only."""
         return sum(share - SHARES[leaf] for leaf, share in self.sizes.items())
 
     def accepts(self, frame: str) -> bool:
-        """Of a frame as the result names it: ``module:qualname`` or ``library:symbol``."""
+        """The plain name of a frame as the result names it: ``module:qualname`` or ``library:symbol``."""
         plain = re.split(r"[:.]", frame)[-1]
         return plain in self.accepted or any(part in frame for part in self.accepted_native)
 
@@ -129,7 +130,7 @@ KINDS: Mapping[str, Kind] = {
             accepted=frozenset({"seal"}),
             accepted_native=_SEALS,
         ),
-        Kind("extract", "part of a function becomes one of its own", rewrite=_extracted),
+        Kind("extract", "part of a function becomes a separate one", rewrite=_extracted),
         Kind("leaf-10", "+10 %: half more in a leaf of a fifth", {"stamp": 0.30}, accepted=frozenset({"stamp"})),
         Kind(
             "calls-10",
@@ -156,7 +157,7 @@ def changed(workload: str, calibration: Calibration, kind: Kind) -> str:
 
 
 def write_repository(project: Path, calibrations: Mapping[str, Calibration], kind: Kind) -> None:
-    """Two commits: tag ``base``, and tag ``head`` with ``kind`` applied to all workloads, which is checked out."""
+    """Two commits: tag ``base``, and tag ``head``, which is checked out and has ``kind`` applied to all workloads."""
     base = {f"shop/{name}.py": source(name, one.rounds({})) for name, one in calibrations.items()}
     head = {f"shop/{name}.py": changed(name, one, kind) for name, one in calibrations.items()}
     shop.write_repository(project, {**PROJECT, **base}, head, kind.what)

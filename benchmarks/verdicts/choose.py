@@ -3,11 +3,11 @@
     python -m benchmarks.verdicts.choose --results build/banks --pairs 10
     python -m benchmarks.verdicts.choose --model
 
-Windows of consecutive pairs move along each bank; within each pair chance says which process is the base. As all
-processes ran the same code, every call of "slower" is a false alarm, and as all candidates move with the data, a
+Windows of consecutive pairs move along each bank; within each pair, chance decides which process is the base. Since all
+processes ran the same code, every answer "slower" is a false alarm, and since all candidates move with the data, a
 slowdown of the head by a factor is injected exactly by moving the bounds. Overlapping windows are averaged over;
-intervals count only windows that do not overlap. ``--model`` replays simulated processes instead: a spread of 3 %,
-some disturbed by a factor of 1.3–1.6, and drift.
+intervals count only windows that do not overlap. ``--model`` replays simulated processes instead: a spread of 3 %, some
+disturbed by a factor of 1.3–1.6, and drift.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.verdicts.candidates import ESTIMATORS, INTERVALS, Estimator, Flo
 THRESHOLDS = (0.0, 0.02, 0.05)
 EFFECTS = (0.03, 0.05, 0.10)
 SWAPS = 8
-"""Random assignments of sides tried for each window."""
+"""Number of random assignments of sides for each window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one candidate said about all comparisons of one condition; ``effective`` of them are independent."""
+    """One candidate's answers to all comparisons of one condition; ``effective`` of these are independent."""
 
     low: Floats
     high: Floats
     effective: int
 
     def alarms(self, threshold: float, effect: float = 0.0) -> float:
-        """Share called slower than ``threshold`` when head is slower by ``effect``."""
+        """Share that is called slower than ``threshold`` when head is slower by ``effect``."""
         return float(np.mean(self.low + np.log1p(effect) > np.log1p(threshold)))
 
     def passes(self, threshold: float) -> float:
@@ -72,7 +72,7 @@ class Bounds:
 
     @property
     def width(self) -> float:
-        """Median distance of both bounds, where there are bounds."""
+        """Median distance between the bounds, if there are bounds."""
         finite = np.isfinite(self.high - self.low)
         return float(np.median((self.high - self.low)[finite])) if finite.any() else np.inf
 
@@ -81,7 +81,7 @@ class Bounds:
 
 
 def round_costs(entries: Sequence[Entry], *, costing_only: bool, seconds: float, merge: int) -> Floats:
-    """Cost per iteration, shape ``(processes, rounds)``, NaN where a process has fewer.
+    """Cost per iteration, shape ``(processes, rounds)``, NaN if a process has fewer.
 
     ``seconds`` of CPU are taken from the start of each process; ``merge`` rounds are counted as one.
     """
@@ -184,8 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pairs", type=int, default=10, help="pairs of processes in a comparison (default: 10)")
     parser.add_argument("--alpha", type=float, default=0.01, help="one-sided level of each bound (default: 0.01)")
     parser.add_argument("--seconds", type=float, default=60, help="only the first seconds of each process")
-    parser.add_argument("--merge", type=int, default=1, help="count so many neighbouring rounds as one")
-    parser.add_argument("--all-rounds", action="store_true", help="those too that make no cost")
+    parser.add_argument("--merge", type=int, default=1, help="count this many neighbouring rounds as one")
+    parser.add_argument("--all-rounds", action="store_true", help="also those that do not estimate a cost")
     parser.add_argument("--estimator", action="append", choices=list(ESTIMATORS), help="only this one")
     parser.add_argument("--interval", action="append", choices=list(INTERVALS), help="only this one")
     parser.add_argument("--model", action="store_true", help="simulated processes instead of banks")

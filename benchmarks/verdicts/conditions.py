@@ -1,4 +1,4 @@
-"""What goes on around a measured process: nothing, a busy neighbour, bursts, other surroundings in each process."""
+"""Conditions of a measured process: nothing else runs, a busy neighbour, bursts, other surroundings in each process."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ while True:
 
 class Condition(enum.Enum):
     QUIET = "quiet"
-    """Nothing else is started. What else the machine does is not this script's."""
+    """Nothing else is started. Whatever else the machine does is outside this script's control."""
     NEIGHBOUR = "neighbour"
     """One core is busy all the time: with two cores, the other one is left for what is measured."""
     BURSTS = "bursts"
     """One process for each core works and sleeps in turn."""
     ENVIRONMENT = "environment"
-    """The environment has another size in every process: the stack lies elsewhere."""
+    """The environment has a different size in every process: the stack is elsewhere."""
     HASH_SEED = "hash-seed"
-    """Every process has a hash seed of its own; otherwise both of a pair have the same."""
+    """Every process has its own hash seed; otherwise both of a pair have the same."""
     PATH = "path"
-    """The checkout lies on a path of another length in every process."""
+    """The checkout is at a path of a different length in every process."""
     TIMER = "timer"
     """The sampler's second rung."""
     SURROUNDINGS = "surroundings"
-    """Environment, hash seed and path, all three of them other ones in every process."""
+    """Environment, hash seed and path, all three different in every process."""
 
     def __str__(self) -> str:
         return self.value
@@ -52,7 +52,7 @@ class Condition(enum.Enum):
         return "timer" if self is Condition.TIMER else "auto"
 
     def changes(self, what: Condition) -> bool:
-        """Whether ``what`` of the surroundings is another in every process."""
+        """Whether ``what`` of the surroundings differs in every process."""
         return self in (what, Condition.SURROUNDINGS)
 
 
@@ -78,7 +78,7 @@ def neighbours(condition: Condition) -> Iterator[None]:
 
 @contextmanager
 def surroundings(condition: Condition, draw: random.Random) -> Iterator[str]:
-    """Sets the environment for one process and gives the name of the folder its checkout lies in."""
+    """Sets the environment for one process and returns the name of its checkout's folder."""
     padding = "FLAME_BANK_PADDING"
     if condition.changes(Condition.ENVIRONMENT):
         os.environ[padding] = "x" * draw.randrange(4096)

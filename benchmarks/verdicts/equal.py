@@ -1,10 +1,10 @@
-"""At equal false alarms: who finds more? The gate's candidates and other tools' rules, all on the same processes.
+"""Which rule finds more at equal false alarms? The gate's candidates and other tools' rules, all on the same processes.
 
     python -m benchmarks.verdicts.equal --results build/banks --pairs 10
 
 Every rule has a number that says how much slower the head looks. The number that identical code exceeds in a given
 share of comparisons becomes the limit for a slowdown that is injected into the same comparisons: no rule can win by
-being louder. It is one limit for all banks, as users have one: the smallest that keeps the false alarms of each.
+raising more alarms. There is one limit for all banks, as for a user: the smallest that keeps the false alarms of each.
 ``--tuned`` gives every bank the limit that fits its own noise, which nobody knows beforehand.
 """
 
@@ -27,7 +27,7 @@ from benchmarks.verdicts.rules import ASV_P
 EFFECTS = (0.02, 0.03, 0.05, 0.10)
 SWAPS = 8
 Score: TypeAlias = Callable[[Floats, Floats], Floats]
-"""Rounds of base and head, each ``(comparisons, pairs, rounds)``, to one number for each comparison."""
+"""From rounds of base and head, each ``(comparisons, pairs, rounds)``, to one number for each comparison."""
 
 
 def _ratio(summarise: Callable[[Floats], Floats]) -> Score:
@@ -47,7 +47,7 @@ def _student(base: Floats, head: Floats) -> Floats:
 
 
 def _mann_whitney(base: Floats, head: Floats) -> Floats:
-    """The share of all couples in which the head is more expensive: U, scaled."""
+    """The share of all base–head combinations in which head is more expensive: U, scaled."""
     b, h = _together(base), _together(head)
     found = []
     for one, other in zip(b, h, strict=True):
@@ -58,7 +58,7 @@ def _mann_whitney(base: Floats, head: Floats) -> Floats:
 
 
 def _where_ranks_differ(base: Floats, head: Floats) -> Floats:
-    """asv's rule has a ratio of medians as its limit, where its U test sees a difference."""
+    """asv's rule has a ratio of medians as its limit, if its U test finds a difference."""
     b, h = _together(base), _together(head)
     count = np.isfinite(b).sum(axis=1).astype(np.float64)
     z = (_mann_whitney(base, head) - 0.5) * count / np.sqrt((2 * count + 1) / 12)
@@ -95,7 +95,7 @@ def rules(alpha: float) -> Mapping[str, Score]:
 
 
 def comparisons(rounds: Floats, pairs: int, draw: np.random.Generator) -> tuple[Floats, Floats]:
-    """All windows of one bank: rounds of base and head, chance saying which process of a pair is which."""
+    """All windows of one bank: rounds of base and head; chance decides which process of a pair is which."""
     starts = np.repeat(np.arange(0, len(rounds) // 2 - pairs + 1), SWAPS)
     first = 2 * (starts[:, None] + np.arange(pairs))
     swapped = draw.integers(0, 2, first.shape)
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pairs", type=int, default=10, help="pairs of processes in a comparison (default: 10)")
     parser.add_argument("--alarms", type=float, default=0.01, help="share of false alarms (default: 0.01)")
     parser.add_argument("--alpha", type=float, default=0.01, help="one-sided level of the gate's bound (default: 0.01)")
-    parser.add_argument("--tuned", action="store_true", help="a limit of its own for each bank, not one for all")
+    parser.add_argument("--tuned", action="store_true", help="a separate limit for each bank, not one for all")
     options = parser.parse_args(arguments)
     found: dict[str, list[Floats]] = {}
     for bank, _workload, entries in banks(options.results):

@@ -1,4 +1,5 @@
-"""The gate's own judges, fed from a bank as a run feeds them: pair by pair, or head alone against a stored baseline."""
+"""The gate's own judges, with processes from a bank as in a run: pair by pair, or head alone against a stored
+baseline."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from pytest_flame.model import Judgement, Limits, Process, Recording, Verdict
 from pytest_flame.stats import noise
 
 TIME_S = 10.0
-"""Only named in an advice."""
+"""Only named in the advice."""
 Pair: TypeAlias = tuple[Recording, Recording]
-"""One process of base and one of head, each a recording of its own."""
+"""One process of base and one of head, each a separate recording."""
 
 
 class Source(Protocol):
-    """Where a judge takes processes from. Everything raises ``StopIteration`` where there are no more."""
+    """Where a judge takes processes from. Every method raises ``StopIteration`` if there are no more."""
 
     def __iter__(self) -> Iterator[Pair]: ...
 
@@ -32,12 +33,12 @@ class Source(Protocol):
         """One process of head, whatever base does."""
 
     def stored(self, processes: int) -> Recording:
-        """So many processes of base, recorded before."""
+        """This many processes of base, recorded earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a judge said. ``low`` and ``high`` bound head over base, where the judge gives bounds."""
+    """What a judge said. ``low`` and ``high`` bound head over base, if the judge gives bounds."""
 
     verdict: Verdict
     low: float = 0.0
@@ -52,7 +53,7 @@ Judge: TypeAlias = Callable[[Source], Decision]
 
 
 def interleaved(limits: Limits, most: int) -> Judge:
-    """A whole trial: search, what the machine disturbed left out, confirmation."""
+    """A complete trial: search, without pairs that the machine disturbed, and confirmation."""
 
     def decide(source: Source) -> Decision:
         trial = Trial(limits, most, 1, TIME_S)
@@ -70,7 +71,7 @@ def interleaved(limits: Limits, most: int) -> Judge:
 def stored(limits: Limits, most: int, kept: Callable[[Recording], Recording] = storable) -> Judge:
     """The screen alone. Its REGRESSED and INCONCLUSIVE are suspicions, which a run measures again.
 
-    ``kept`` is what a baseline holds of its recording.
+    ``kept`` is what a baseline keeps of its recording.
     """
 
     def decide(source: Source) -> Decision:
@@ -84,7 +85,7 @@ def stored(limits: Limits, most: int, kept: Callable[[Recording], Recording] = s
 
 
 def fixed(limits: Limits, pairs: int) -> Judge:
-    """The same statistics once, after a number of pairs that is fixed beforehand, at the full level."""
+    """The same statistics with one look, after a fixed number of pairs, at the full level."""
 
     def decide(source: Source) -> Decision:
         base, head = (pooled(side) for side in zip(*(next(source) for _ in range(pairs)), strict=True))

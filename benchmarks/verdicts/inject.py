@@ -1,4 +1,4 @@
-"""A slowdown put into a process that was recorded without it: exact in the clock, and where the samples say so."""
+"""Adds a slowdown to a recorded process: exactly to its clock, and where it belongs in its samples."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytest_flame.model import Frame, Process, Stack, StackSample
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is put into the head. The default is nothing.
+    """The slowdown of head. The default is none.
 
-    The test costs ``1 + effect`` times as much, and the new cost is that of stacks which end in ``frame``, shared out
-    as their samples are; with None it is everybody's. With ``instead``, this frame loses what the other gains, and
-    the test costs what it did: ``effect`` is still a part of the test.
+    The test costs ``1 + effect`` times as much, and the new cost goes to stacks that end in ``frame``, in proportion to
+    their samples; with None, to all stacks. With ``instead``, this frame loses what the other gains, and the test costs
+    the same: ``effect`` is still a share of the test.
     """
 
     effect: float = 0.0
@@ -31,7 +31,7 @@ class Change:
 
 
 def slowed(process: Process, change: Change, draw: np.random.Generator) -> Process:
-    """``process`` with ``change`` in it. How many samples come (Poisson) and go (binomial) is drawn, as it would be."""
+    """``process`` with ``change`` in it. The numbers of added (Poisson) and removed (binomial) samples are random."""
     rounds = tuple(replace(r, cpu_ns=round(r.cpu_ns * change.total)) for r in process.rounds)
     whole = sum(sample.count for sample in process.stacks.values())
     if whole == 0 or change.effect == 0:
@@ -58,11 +58,11 @@ def _changed(sample: StackSample, count: int, period: float) -> StackSample:
     return StackSample(sample.count + count, max(0, sample.weight_ns + round(count * period)))
 
 
-# --- where to put it ---------------------------------------------------------------------------------------
+# --- where it goes -----------------------------------------------------------------------------------------
 
 
 def own_shares(processes: Sequence[Process]) -> dict[Frame, float]:
-    """Mean part of the samples of each frame itself, of frames that every process sampled; largest first."""
+    """Mean self share of the samples, for frames that every process sampled; largest first."""
     counts: Counter[Frame] = Counter()
     seen: Counter[Frame] = Counter()
     for process in processes:
@@ -74,14 +74,15 @@ def own_shares(processes: Sequence[Process]) -> dict[Frame, float]:
 
 
 def hottest(processes: Iterable[Process]) -> Frame:
-    """The frame with the greatest cost of its own, over all processes that sampled it."""
+    """The frame with the largest self cost, over all processes that sampled it."""
     return next(iter(own_shares(list(processes))))
 
 
 def masked(processes: Iterable[Process], growth: float, about: float = 0.1) -> Change | None:
-    """The frame nearest to ``about`` of the test grows by ``growth`` of itself, and the costliest other pays for it.
+    """The frame whose share is nearest to ``about`` of the test grows by ``growth`` of itself, and the most expensive
+    other one pays for it.
 
-    Only functions: what stands for threads without Python or for the kernel is no code that changes. None where no
+    Only functions: frames that represent threads without Python or the kernel are not code that changes. None if no
     frame has between half and twice that share, or no other one can pay.
     """
     shares = own_shares(list(processes))

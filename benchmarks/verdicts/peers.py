@@ -1,13 +1,13 @@
-"""Does another tool alarm when it should, and only then? Peers on the same machine, in the same hour, at equal cost.
+"""Do other tools alarm when they should, and only then? On the same machine, in the same hour, at equal cost.
 
     python -m benchmarks.verdicts.peers --results build/peers --repeats 20 --budget 10
     python -m benchmarks.verdicts.peers --results build/peers --neighbour --tool pyperf --tool pytest-flame
     python -m benchmarks.verdicts.peers --results build/peers --table
 
-Every repeat makes a repository with two commits for each workload and change, and asks each tool in random order,
-one after the other. Answers go to ``decisions.jsonl``, outputs below ``raw``; started again, only what is missing
-is done. Tools are installed into environments of their own below ``environments``. ``--verify`` measures the true
-ratio of every change at length and adds it to the table.
+Every repeat makes a repository with two commits for each workload and change, and runs each tool in random order, one
+after the other. Answers go to ``decisions.jsonl``, outputs to ``raw``; when started again, it does only what is
+missing. Each tool is installed into its own environment in ``environments``. ``--verify`` measures the true ratio of
+every change with many pairs and adds it to the table.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def cells(
     budget: float,
     repeats: Iterable[int],
 ) -> list[Cell]:
-    """Repeats are the outer loop, so that an interrupted series covers everything; tools follow at random."""
+    """Repeats are the outer loop, so that an interrupted series has everything; tools run in random order."""
     found = []
     for repeat, workload, change in itertools.product(repeats, workloads, changes):
         order = random.Random(f"{repeat} {workload} {change}").sample(list(tools), len(tools))
@@ -62,7 +62,7 @@ def cells(
 
 
 def run(results: Results, wanted: Sequence[Cell]) -> None:
-    """Decisions of another version of a tool stay, and are not taken for this one's."""
+    """Decisions of another version of a tool are kept, but not counted for this one."""
     environments = results.folder / "environments"
     versions = {name: version(TOOLS[name], install(TOOLS[name], environments)) for name in {c.tool for c in wanted}}
     done = {(decision.cell, decision.version) for decision in results.read()}
@@ -73,7 +73,7 @@ def run(results: Results, wanted: Sequence[Cell]) -> None:
         said = "; ".join(f"{rule}: {'ALARM ' if a.alarmed else ''}{a.said}" for rule, a in decision.answers.items())
         print(
             f"{number}/{len(missing)} {cell.tool} {cell.slug} ({decision.seconds:.0f} s, "
-            f"{decision.measuring:.1f} CPU s a side): {decision.broken or said}",
+            f"{decision.measuring:.1f} CPU s per side): {decision.broken or said}",
             flush=True,
         )
 
@@ -83,12 +83,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="keep everything here, and resume")
     parser.add_argument("--repeats", type=int, default=20, help="decisions for each tool, workload and change")
     parser.add_argument("--first", type=int, default=0, help="number of the first repeat (default: 0)")
-    parser.add_argument("--budget", type=float, default=10, metavar="SECONDS", help="CPU seconds a side (default: 10)")
+    parser.add_argument(
+        "--budget", type=float, default=10, metavar="SECONDS", help="CPU seconds per side (default: 10)"
+    )
     parser.add_argument("--tool", action="append", choices=list(TOOLS), metavar="NAME", help=", ".join(TOOLS))
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help="default: all")
     parser.add_argument("--change", action="append", choices=[c.slug for c in Change], help="default: all")
     parser.add_argument("--neighbour", action="store_true", help="keep one core busy meanwhile")
-    parser.add_argument("--verify", type=int, metavar="PAIRS", help="measure the true ratios with so many pairs first")
+    parser.add_argument(
+        "--verify", type=int, metavar="PAIRS", help="measure the true ratios with this many pairs first"
+    )
     parser.add_argument("--table", action="store_true", help="only print what is there")
     options = parser.parse_args(arguments)
     options.results.mkdir(parents=True, exist_ok=True)

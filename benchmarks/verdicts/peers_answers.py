@@ -11,7 +11,7 @@ SAID = 300
 
 
 class Unreadable(ValueError):
-    """The tool ran, but did not come to a decision: what it wrote says why."""
+    """The tool ran, but did not reach a decision: its output says why."""
 
     def __init__(self, why: str, text: str) -> None:
         super().__init__(f"{why}: {' '.join(text.split())[-SAID:]}")
@@ -25,7 +25,7 @@ class Answer:
     said: str
     """The decisive words, for reading."""
     named: tuple[str, ...] = field(default=())
-    """Functions it holds responsible, the first one first; plain names without module and class."""
+    """Functions it holds responsible, in its order; plain names without module and class."""
 
 
 # --- pytest-benchmark ---------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ PYPERF_LINE = re.compile(r"^- \S+: (.+)$", re.MULTILINE)
 
 
 def pyperf(text: str) -> Answer:
-    """From ``compare_to --group-by-speed``: a heading for each direction, or that nothing is significant."""
+    """From ``compare_to --group-by-speed``: a heading for each direction, or a line that nothing is significant."""
     if "not significant" in text:
         return Answer(False, "not significant")
     line = PYPERF_LINE.search(text)
@@ -71,11 +71,11 @@ def asv_continuous(text: str) -> Answer:
         return Answer(True, said)
     if "NOT SIGNIFICANTLY CHANGED" in text or "PERFORMANCE INCREASED" in text:
         return Answer(False, said)
-    raise Unreadable("asv came to no decision", text)
+    raise Unreadable("asv reached no decision", text)
 
 
 def asv_compare(text: str) -> Answer:
-    """From ``asv compare --only-changed``, which says nothing where nothing changed."""
+    """From ``asv compare --only-changed``, which prints nothing if nothing changed."""
     row = ASV_ROW.search(_without_heading(text))
     if row is None:
         if text.strip() and "|" not in text:

@@ -1,7 +1,7 @@
-"""The project all peers are tried on: one workload, a commit ``base`` and a commit ``head`` that changes it.
+"""The project for all tools: one workload, a commit ``base`` and a commit ``head`` that changes it.
 
-``shop/work.py`` does the workload, with the leaves ``weigh`` and ``stamp``. A change is another number of rounds in
-them, or moves code that has no leaf in it.
+``shop/work.py`` does the workload, with the leaves ``weigh`` and ``stamp``. A change is a different number of rounds in
+them, or moves code that contains no leaf.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.verdicts.shop import Calibration, seconds, write_tree
 LEAVES = ("weigh", "stamp")
 CULPRIT = "weigh"
 BUDGET = "PEER_SECONDS"
-"""Environment variable: CPU seconds a side is given, for the tools that are told in code."""
+"""Environment variable: CPU seconds per side, for the tools that are configured in code."""
 ASV_ROUND_SECONDS = 2.5
 ITERATIONS = "PEER_ITERATIONS"
 """Environment variable: how often the script calls the workload."""
@@ -101,7 +101,7 @@ class Suite:
 
 
 def asv_rounds(budget: float) -> int:
-    """Fresh processes asv starts for each side; its default is 2."""
+    """Fresh processes that asv starts for each side; its default is 2."""
     return max(2, round(budget / ASV_ROUND_SECONDS))
 
 
@@ -113,9 +113,9 @@ class Change(enum.Enum):
     SLOWER_10 = "+10 %"
     SLOWER_20 = "+20 %"
     MASKED = "masked"
-    """``weigh`` grows by half of itself, ``stamp`` shrinks by as much: the whole stays what it was."""
+    """``weigh`` grows by half of itself, ``stamp`` shrinks by the same amount: the whole does not change."""
     NEUTRAL = "neutral"
-    """Part of ``work`` becomes a function of its own, called once."""
+    """Part of ``work`` becomes a separate function, called once."""
 
     def __str__(self) -> str:
         return self.value
@@ -126,7 +126,7 @@ class Change(enum.Enum):
 
     @property
     def sizes(self) -> Mapping[str, float]:
-        """The new shares of leaves, of the base's whole."""
+        """The new shares of leaves, as parts of the base's whole."""
         return {
             Change.SLOWER_5: {"weigh": 0.15},
             Change.SLOWER_10: {"weigh": 0.20},
@@ -136,7 +136,7 @@ class Change(enum.Enum):
 
     @property
     def is_regression(self) -> bool:
-        """Whether ``weigh`` got slower, so that it ought to be named."""
+        """Whether ``weigh`` got slower, so that it should be named."""
         return self not in (Change.IDENTICAL, Change.NEUTRAL)
 
 
@@ -144,7 +144,7 @@ class Change(enum.Enum):
 
 
 def source(workload: str, rounds: Mapping[str, int], change: Change) -> str:
-    """``shop/work.py`` with so many rounds in the leaves."""
+    """``shop/work.py`` with this many rounds in the leaves."""
     text = shop.source(workload, rounds)
     return shop.extracted(text, workload) if change is Change.NEUTRAL else text
 
@@ -161,7 +161,7 @@ def write_repository(project: Path, workload: str, calibration: Calibration, cha
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Head over base, measured at length in interleaved fresh processes."""
+    """Head over base, measured in many interleaved fresh processes."""
 
     expected: float
     ratio: float

@@ -1,4 +1,4 @@
-"""Decisions of peers and what they were made on, kept in one folder to resume from."""
+"""Decisions of other tools and what they judged, kept in one folder to resume from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEASURING = ("base", "head", "both")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one tool is asked once."""
+    """One question to one tool."""
 
     tool: str
     workload: str
@@ -57,12 +57,12 @@ class Decision:
 
     @property
     def measuring(self) -> float:
-        """CPU seconds a side, of the commands that measure."""
+        """CPU seconds per side, of the commands that measure."""
         return sum(seconds for name, seconds in self.cpu.items() if name in MEASURING) / 2
 
     @property
     def everything(self) -> float:
-        """CPU seconds a side, with building and judging; without an environment that is made once for all."""
+        """CPU seconds per side, including building and judging, without an environment that is made once for all."""
         return sum(seconds for name, seconds in self.cpu.items() if name != "preparing") / 2
 
 
@@ -90,7 +90,7 @@ class Results:
             file.write(decision.to_json() + "\n")
 
     def calibration(self, workload: str) -> Calibration:
-        """Measured once and then kept: all repeats are of the same commits."""
+        """Measured once and then kept: all repeats use the same commits."""
         with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
             return load_calibrations(self.folder / "calibration.json", Path(scratch), LEAVES)[workload]
 

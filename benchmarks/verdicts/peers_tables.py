@@ -1,4 +1,4 @@
-"""Tables of what peers decided. Every decision is counted; a run that came to none is counted apart and listed."""
+"""Tables of what other tools decided. Every decision is counted; a run without one is counted separately and listed."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def chosen(decisions: Iterable[Decision], rule: str, change: Change) -> list[Ans
 
 
 def alarms(decisions: Sequence[Decision], tools: Sequence[Tool], changes: Sequence[Change]) -> str:
-    """Alarms of all runs that came to a decision, for each rule and change; then how many runs came to none."""
+    """Alarms of all runs that reached a decision, for each rule and change; then how many runs reached none."""
     changed = (str(change) for change in changes)
-    rows: list[tuple[str, ...]] = [("tool", "rule", *changed, "no decision", "CPU s a side", "with the rest")]
+    rows: list[tuple[str, ...]] = [("tool", "rule", *changed, "no decision", "CPU s per side", "with the rest")]
     for tool, version, own in by_tool(decisions, tools):
         used = (f"{median(d.measuring for d in own):.1f}", f"{median(d.everything for d in own):.1f}")
         for rule in tool.rules:
@@ -45,7 +45,7 @@ def alarms(decisions: Sequence[Decision], tools: Sequence[Tool], changes: Sequen
 
 
 def blame(decisions: Sequence[Decision], tools: Sequence[Tool], changes: Sequence[Change]) -> str:
-    """Of all decisions on a slower leaf, alarmed or not: the leaf was named first."""
+    """Of all decisions on a slower leaf, with or without an alarm: how often the leaf was named first."""
     regressions = [change for change in changes if change.is_regression]
     rows: list[tuple[str, ...]] = [("tool", "rule", *map(str, regressions))]
     for tool, version, own in by_tool(decisions, [tool for tool in tools if tool.names_functions]):
@@ -86,7 +86,7 @@ def report(
         for group in ([workloads] if len(workloads) > 1 else []) + [[workload] for workload in workloads]:
             name = " + ".join(group)
             of_it = [d for d in own if d.cell.workload in group]
-            parts.append(f"alarms, {condition}, {budget:g} CPU s a side, {name}\n\n{alarms(of_it, tools, changes)}")
+            parts.append(f"alarms, {condition}, {budget:g} CPU s per side, {name}\n\n{alarms(of_it, tools, changes)}")
         parts.append(f"alarmed and named {CULPRIT} first, {condition}, {budget:g} s\n\n{blame(own, tools, changes)}")
     if verified:
         parts.append(f"true ratios, measured alone\n\n{truth(verified, WORKLOADS, changes)}")

@@ -1,8 +1,8 @@
-"""How each peer is run on two commits, the way its own documentation shows it.
+"""How each tool is run on two commits, as its own documentation shows.
 
-All but asv, PyxTrace and pytest-flame check out ``base``, measure, check out ``head``, measure and compare: what a
-job of a continuous integration does. The three others are given both commits. Every tool gets the same CPU seconds
-for each side as far as its own options allow; what it really used is measured and kept.
+All except asv, PyxTrace and pytest-flame check out ``base``, measure, check out ``head``, measure and compare, as a
+continuous integration job does. The other three get both commits. Every tool gets the same CPU seconds per side, as far
+as its options allow; what it really used is measured and kept.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ PYTEST_BENCHMARK_START = 0.5
 
 @dataclass(slots=True)
 class Trial:
-    """One decision of one tool: where it happens, and what it used up."""
+    """One decision of one tool: where it happens, and what it used."""
 
     project: Path
-    """A repository with tags ``base`` and ``head``; the tool has it for itself."""
+    """A repository with tags ``base`` and ``head``, used by this tool alone."""
     raw: Path
-    """Where outputs are kept."""
+    """Folder for outputs."""
     venv: Path | None
     budget: float
     """CPU seconds for each side."""
     iteration: float
     """CPU seconds of one call of the workload."""
     environments: Path
-    """For tools that build environments of their own."""
+    """For tools that build their own environments."""
     cpu: dict[str, float] = field(default_factory=dict)
     """CPU seconds used: for ``base``, ``head`` or ``both`` (one command for both sides), for ``judging``, for
     ``building`` the two sides' packages and for ``preparing`` what is kept for all trials."""
@@ -83,7 +83,7 @@ class Trial:
 
 
 def pytest_benchmark(trial: Trial) -> Mapping[str, Answer]:
-    """``--benchmark-save`` on base, ``--benchmark-compare --benchmark-compare-fail`` on head; one process a side."""
+    """``--benchmark-save`` on base, ``--benchmark-compare --benchmark-compare-fail`` on head; one process per side."""
     storage = trial.raw / "storage"
     seconds = max(0.2, trial.budget - PYTEST_BENCHMARK_START)
     common = [
@@ -119,7 +119,7 @@ def pyperf(trial: Trial) -> Mapping[str, Answer]:
 def asv(trial: Trial) -> Mapping[str, Answer]:
     """``asv continuous --interleave-rounds --factor 1.1 base head``; its results are judged at 1.05 by ``compare``.
 
-    Its environment is made once for all. It builds and installs both commits in each run: that is counted apart.
+    Its environment is made once for all. It builds and installs both commits in each run: that is counted separately.
     """
     config = {
         "version": 1,
@@ -137,7 +137,7 @@ def asv(trial: Trial) -> Mapping[str, Answer]:
     program = [trial.python, "-m", "asv"]
     machine = ["--machine", "peers"]
     trial.run("preparing", "machine", [*program, "machine", "--yes", *machine])
-    trial.run("preparing", "setup", [*program, "setup"], allowed=(0, 1))  # 1 whatever happened
+    trial.run("preparing", "setup", [*program, "setup"], allowed=(0, 1))  # 1 in any case
     continuous = [*program, "continuous", "--interleave-rounds", "--factor", "1.1", *machine, "base", "head"]
     text, _ = trial.run("both", "continuous", continuous, allowed=(0, 1))
     files = [path for path in (trial.raw / "results" / "peers").glob("*.json") if path.name != "machine.json"]
@@ -151,7 +151,7 @@ def asv(trial: Trial) -> Mapping[str, Answer]:
 
 
 def stackgate(trial: Trial) -> Mapping[str, Answer]:
-    """``record --runs 8`` on base and head, ``compare``. One more run of each side warms up and is thrown away."""
+    """``record --runs 8`` on base and head, ``compare``. One more run of each side warms up and is discarded."""
     for side in ("base", "head"):
         trial.checkout(side)
         record = ["stackgate", "record", "--runs", str(STACKGATE_RUNS), "--out", str(trial.raw / side)]
@@ -166,7 +166,7 @@ def stackgate(trial: Trial) -> Mapping[str, Answer]:
 
 
 def pyxtrace(trial: Trial) -> Mapping[str, Answer]:
-    """``pyxtrace diff base head`` counts the test suite on both; exact, so that no budget applies."""
+    """``pyxtrace diff base head`` counts the test suite on both; exact, so no budget applies."""
     text, status = trial.run("both", "diff", ["pyxtrace", "diff", "base", "head"], allowed=(0, 1))
     return {"threshold 10": answers.pyxtrace(text, status)}
 
@@ -187,7 +187,7 @@ def flame(trial: Trial) -> Mapping[str, Answer]:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A peer: what to install and how to ask it."""
+    """Another tool: what to install and how to run it."""
 
     name: str
     decide: Callable[[Trial], Mapping[str, Answer]]
@@ -226,7 +226,7 @@ TOOLS: Mapping[str, Tool] = {
 
 
 def install(tool: Tool, environments: Path) -> Path | None:
-    """The tool's own environment, made where it is missing."""
+    """The tool's own environment, made if it is missing."""
     if not tool.requirements:
         return None
     venv = environments / tool.name
@@ -252,7 +252,7 @@ def version(tool: Tool, venv: Path | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a tool answered, by rule, or why it did not."""
+    """What a tool answered, by rule, or why it did not answer."""
 
     answers: Mapping[str, Answer]
     broken: str | None
@@ -261,7 +261,7 @@ class Decided:
 
 
 def decide(tool: Tool, trial: Trial) -> Decided:
-    """Never raises for what the tool did: a tool that cannot decide says why."""
+    """Never raises because of the tool: for a tool that cannot decide, the answer says why."""
     started = time.monotonic()
     given: Mapping[str, Answer] = {}
     broken = None

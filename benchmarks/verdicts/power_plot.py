@@ -1,4 +1,4 @@
-"""Draws what a budget finds, from the runs of ``simulate --table budget``: ``docs/power.svg``.
+"""Draws the power of a budget, from the runs of ``simulate --table budget``: ``docs/power.svg``.
 
 python -m benchmarks.verdicts.power_plot --results build/simulated --svg docs/power.svg
 """
@@ -23,7 +23,7 @@ STYLE = "text{font:11px sans-serif;fill:#333}.t{font-weight:bold}.g{stroke:#ddd}
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """``found`` of ``tried`` with ``budget`` seconds of CPU a side."""
+    """``found`` of ``tried`` with ``budget`` seconds of CPU per side."""
 
     budget: float
     found: int
@@ -94,7 +94,7 @@ def _panel(number: int, title: str, lines: Sequence[Line]) -> Iterator[str]:
         yield f'<text x="{left - 6}" y="{at + 4:.1f}" text-anchor="end">{percent} %</text>'
     for budget in BUDGETS:
         yield f'<text x="{x(budget):.1f}" y="{top + high + 16}" text-anchor="middle">{budget:g} s</text>'
-    yield f'<text x="{left + wide / 2}" y="{top + high + 31}" text-anchor="middle">CPU a side, at most</text>'
+    yield f'<text x="{left + wide / 2}" y="{top + high + 31}" text-anchor="middle">CPU per side, at most</text>'
     for line in lines:
         places = " ".join(f"{x(p.budget):.1f},{y(p.found / p.tried):.1f}" for p in line.points)
         yield f'<polyline points="{places}" fill="none" {_stroke(line)}/>'
@@ -120,7 +120,7 @@ def main() -> None:
     found = results(options.results / "runs.jsonl", chosen, options.source)
     drawn = panels((cell, found[cell.key]) for cell in chosen)
     if not drawn:
-        raise SystemExit(f"{options.results} holds no runs of this version: run simulate.py --table budget first")
+        raise SystemExit(f"{options.results} has no runs of this version: run simulate.py --table budget first")
     options.svg.write_text(svg(drawn), encoding="utf-8")
 
 

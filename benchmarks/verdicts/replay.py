@@ -1,13 +1,13 @@
-"""The verdicts themselves, replayed over banks: false alarms, what is found, and at what price.
+"""The verdicts, replayed over banks: false alarms, what is found, and at what cost.
 
     python -m benchmarks.verdicts.replay --results build/banks --judge gate --judge min --threshold 0.05
     python -m benchmarks.verdicts.replay --results build/banks --judge gate --masked 0.5
 
-Processes of a bank are handed to a judge one after the other until it has decided; the next comparison begins where
-the last one ended, and at the bank's end it goes on at the beginning, so that long comparisons are not cut off. In
-the first pass none shares a process with another one: only these count as independent. Further passes draw again
-which process of a pair is the base, and serve to average only. A slowdown is put into the head's processes: into the
-clock and, with ``--frame hottest``, into the samples of the hottest function. ``--raw`` keeps every decision.
+A judge gets the processes of a bank one after the other until it has decided; the next comparison begins where the last
+one ended, and continues from the beginning at the bank's end, so that long comparisons are not cut off. In the first
+pass no two comparisons share a process: only these count as independent. Further passes draw again which process of a
+pair is the base, and are used only for averages. A slowdown is injected into the head's processes: into the clock and,
+with ``--frame hottest``, into the samples of the hottest function. ``--raw`` keeps every decision.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ BUDGET = 20
 
 
 def peer(name: str, threshold: float, budget: int, *, apart: bool = False) -> Judge:
-    """Another tool's rule, after all pairs; with ``apart``, after as many of base long before and of head now.
+    """Another tool's rule, after all pairs; with ``apart``, after the same number of processes of base long before and
+    of head now.
 
-    It knows no third verdict.
+    It has no third verdict.
     """
 
     def judge(source: Source) -> Decision:
@@ -64,10 +65,10 @@ def judges(limits: Limits, budget: int = BUDGET, *, apart: bool = False) -> Mapp
 
 
 class Stream:
-    """The processes of a bank from one place on, round and round; ``taken`` of them so far.
+    """The processes of a bank from one place on, in a circle; ``taken`` of them so far.
 
-    ``before`` are those that a stored baseline is made of, by default the same. No comparison may take more than there
-    are: then ``StopIteration`` is raised.
+    ``before`` are those that a stored baseline is made from, by default the same. A comparison that takes more than
+    there are raises ``StopIteration``.
     """
 
     def __init__(self, entries: Sequence[Entry], change: Change, seed: int, before: Sequence[Entry] = ()) -> None:
@@ -75,7 +76,7 @@ class Stream:
         self._before = before
         self._change = change
         self._draw = np.random.default_rng(seed)
-        # Later passes begin elsewhere: not always the same processes meet.
+        # Later passes begin elsewhere, so that other processes are compared.
         self._first = 2 * int(self._draw.integers(max(1, len(entries) // 2))) if seed else 0
         self._taken_before = 0
         self.taken = 0
@@ -86,7 +87,7 @@ class Stream:
         return self.taken < len(self._entries)
 
     def begin(self) -> None:
-        """A comparison: from a whole pair on."""
+        """A comparison: begins with a complete pair."""
         self.taken += self.taken % 2
         self._began = self.taken
 
@@ -125,7 +126,7 @@ class Tally:
     comparisons: int = 0
     independent: int = 0
     unfinished: int = 0
-    """Where the bank was too short for what the judge asked; they are no comparisons."""
+    """Times that the bank was too short for the judge; these are not comparisons."""
     pairs: float = 0.0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     covered: int = 0
@@ -182,7 +183,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One workload of one bank; a stored baseline comes from ``before``, which is from an earlier time."""
+    """One workload of one bank; a stored baseline comes from ``before``, which was recorded earlier."""
 
     bank: str
     workload: str
@@ -193,7 +194,7 @@ class Series:
 def replay(
     series: Series, judge: Judge, change: Change, passes: int
 ) -> Iterator[tuple[int, int, int, Decision | None]]:
-    """Pass, place after the comparison, processes it took, what was decided: nothing where the bank was too short."""
+    """Pass, place after the comparison, processes it took, what was decided; nothing if the bank was too short."""
     for number in range(passes):
         stream = Stream(series.entries, change, number, series.before)
         while stream.left:
@@ -297,19 +298,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help=f"folder of the banks (default: {RESULTS})")
     parser.add_argument("--bank", action="append", default=[], help="only banks whose name contains this")
     parser.add_argument("--workload", action="append", default=[], help="only this workload")
-    parser.add_argument("--judge", action="append", choices=[*judges(Limits())], help="this one (again: this one too)")
+    parser.add_argument("--judge", action="append", choices=[*judges(Limits())], help="this one (may be repeated)")
     parser.add_argument("--threshold", type=float, default=0.05, help="growth that fails a test (default: 0.05)")
-    parser.add_argument("--frame-threshold", type=float, default=0.02, help="the same of a function (default: 0.02)")
+    parser.add_argument("--frame-threshold", type=float, default=0.02, help="the same for a function (default: 0.02)")
     parser.add_argument("--alpha", type=float, default=0.01, help="the gate's error (default: 0.01)")
     parser.add_argument("--pairs", type=int, default=BUDGET, help=f"a comparison's budget (default: {BUDGET})")
-    parser.add_argument("--effect", type=float, action="append", help="put into the head (default: 0)")
+    parser.add_argument("--effect", type=float, action="append", help="injected into the head (default: 0)")
     parser.add_argument("--frame", choices=["all", "hottest"], default="all", help="whose cost grows (default: all)")
-    parser.add_argument("--masked", type=float, help="a function of about 10 %% grows so much, another one pays for it")
-    parser.add_argument("--merge", type=int, default=1, help="count so many neighbouring rounds as one (default: 1)")
+    parser.add_argument(
+        "--masked", type=float, help="a function of about 10 %% grows by this much, another one pays for it"
+    )
+    parser.add_argument("--merge", type=int, default=1, help="count this many neighbouring rounds as one (default: 1)")
     parser.add_argument("--apart", action="store_true", help="base from a bank's first half, head from its second")
     parser.add_argument("--passes", type=int, default=8, help="over each bank (default: 8)")
     parser.add_argument("--detail", action="store_true", help="one line for each workload")
-    parser.add_argument("--raw", type=Path, help="every decision, one a line, is added to this file")
+    parser.add_argument("--raw", type=Path, help="add every decision, one per line, to this file")
     options = parser.parse_args(arguments)
     if options.raw is None:
         print(aligned(_tables(options, None)))

@@ -1,7 +1,7 @@
 """When other tools would call head slower than base: their rules, applied to the rounds of both sides.
 
-Only the rules are theirs; how the rounds came about is the caller's. All take the threshold as a ratio (0.05 is
-+5 %) where the tool has such an option, and answer whether it would report a slowdown.
+Only the rules are theirs; the rounds are the caller's. All take the threshold as a ratio (0.05 is +5 %) if the tool has
+such an option, and return whether it would report a slowdown.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def asv_slower(base: Side, head: Side, threshold: float) -> bool:
 def stackgate_slower(base: Side, head: Side, threshold: float) -> bool:
     """``stackgate compare --threshold``: the verdict FAIL on the total of runs (processes).
 
-    One-sided permutation test on the difference of the runs' mean durations at 5 %, exact where there are few
-    arrangements and by 10 000 random ones otherwise; and the ratio of means reaches the threshold and the noise
-    floor, ``max(1 %, 1.96 * cv / sqrt(K))`` of the base's K runs (2.5 % for one run). Its second way to FAIL, which
-    lifts the floor where a function grew significantly as well, needs stacks and is left out. Its durations are
-    samples over the nominal rate; here they are the exact costs, so that this is StackGate at its best.
+    One-sided permutation test on the difference of the runs' mean durations at 5 %, exact if there are few
+    arrangements, otherwise by 10 000 random ones; and the ratio of means reaches the threshold and the noise floor,
+    ``max(1 %, 1.96 * cv / sqrt(K))`` of the base's K runs (2.5 % for one run). Its second way to FAIL, which lifts the
+    floor where a function grew significantly as well, needs stacks and is left out. Its durations are samples over the
+    nominal rate; here they are the exact costs, so that this is StackGate at its best.
     """
     b = np.array([rounds.mean() for rounds in base])
     h = np.array([rounds.mean() for rounds in head])

@@ -1,9 +1,9 @@
-"""How should the looks share the error? Comparisons that stop early, replayed over banks or a model.
+"""How should the looks divide the error? Comparisons that stop early, replayed over banks or a model.
 
     python -m benchmarks.verdicts.sequence --results build/banks --weights 1,1,1,1,1 --weights 5,7,10,14,20
 
-A comparison looks after some pairs, and stops when its interval lies above or below the threshold. Each look has its
-own share of the error (Bonferroni), given by the weights.
+A comparison looks after some pairs, and stops when its interval is above or below the threshold. Each look has its own
+share of the error (Bonferroni), given by the weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CASES = ((0.0, 0.0), (0.0, 0.03), (0.0, 0.05), (0.05, 0.0), (0.05, 0.03), (0.05,
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Shares of comparisons that ended slower and not slower, and how many pairs they took on average."""
+    """Shares of comparisons that ended as slower and as not slower, and the mean number of pairs they took."""
 
     slower: float
     passed: float
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--results", type=Path, default=RESULTS, help=f"folder of the banks (default: {RESULTS})")
     parser.add_argument("--weights", type=_weights, action="append", help="share of the error of each look")
-    parser.add_argument("--interval", action="append", choices=list(INTERVALS), help="this one (again: this one too)")
+    parser.add_argument("--interval", action="append", choices=list(INTERVALS), help="this one (may be repeated)")
     parser.add_argument("--estimator", choices=list(ESTIMATORS), default="cheaper quarter")
     parser.add_argument("--alpha", type=float, default=0.01, help="one-sided error of all looks (default: 0.01)")
     parser.add_argument("--model", action="store_true", help="simulated processes instead of banks")

@@ -1,7 +1,7 @@
-"""The project that changes are tried on: three workloads, each with leaves of known cost.
+"""The project that is changed: three workloads, each with leaves of known cost.
 
 ``weigh`` takes a tenth of the whole, ``stamp`` a fifth, ``tally`` a twentieth, and ``seal`` a tenth in a function
-written in C. A leaf does nothing but loop: with another number of rounds in it, bytecode and layout stay the same.
+written in C. A leaf only loops: with a different number of rounds, bytecode and layout stay the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SUBJECTS = Path(__file__).parent / "subjects"
 WORKLOADS = ("recursion", "records", "objects")
 SHARES: Mapping[str, float] = {"weigh": 0.10, "stamp": 0.20, "tally": 0.05, "seal": 0.10}
 PLACEHOLDERS: Mapping[str, int] = {"weigh": 1001, "stamp": 1002, "tally": 1003, "seal": 1004}
-"""The number of rounds (of ``seal``: of bytes) that stands in the sources."""
+"""The number of rounds (for ``seal``: of bytes) in the sources."""
 PROBES: Mapping[str, int] = {"weigh": 400, "stamp": 400, "tally": 800, "seal": 8000}
 
 TIMING = """
@@ -36,7 +36,7 @@ while time.process_time() < until or len(seconds) < 5:
 seconds.sort()
 print(seconds[len(seconds) // 4])
 """
-"""Lower quartile: what others do meanwhile only adds time."""
+"""Lower quartile: other programs only add time."""
 
 EXTRACTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "recursion": (
@@ -64,7 +64,7 @@ EXTRACTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def source(workload: str, rounds: Mapping[str, int]) -> str:
-    """Of one workload with so many rounds in each leaf; leaves that are not named are not in it."""
+    """The source of one workload with this many rounds in each leaf; leaves that are not named are not in it."""
     text = (SUBJECTS / f"{workload}.py").read_text(encoding="utf-8")
     for leaf, placeholder in PLACEHOLDERS.items():
         text = once(rf"\b{placeholder}\b", str(rounds[leaf]), text) if leaf in rounds else _without(text, leaf)
@@ -72,14 +72,14 @@ def source(workload: str, rounds: Mapping[str, int]) -> str:
 
 
 def extracted(text: str, workload: str) -> str:
-    """Part of a function becomes one of its own, called once."""
+    """Part of a function becomes a separate function, called once."""
     for old, new in EXTRACTIONS[workload]:
         text = once(re.escape(old), new, text)
     return text
 
 
 def once(pattern: str, new: str | Callable[[re.Match[str]], str], text: str) -> str:
-    """``ValueError`` unless ``pattern`` stands exactly once in ``text``."""
+    """``ValueError`` unless ``pattern`` occurs exactly once in ``text``."""
     found, count = re.subn(pattern, new, text, flags=re.MULTILINE)
     if count != 1:
         raise ValueError(f"{pattern!r} stands {count} times in the source, not once")
@@ -95,7 +95,8 @@ def function(text: str, name: str) -> str:
 
 
 def _without(text: str, leaf: str) -> str:
-    """No such function, no call of it with the branch it stands alone in, no import or constant that only it uses."""
+    """Without this function, its calls and the branches that contain only them, and imports and constants only it
+    uses."""
     text = once(rf"^(    elif .*:\n)? +{leaf}\(\)\n", "", text.replace(function(text, leaf), ""))
     for name in re.findall(r"^(?:from \w+ )?import (\w+)$|^([A-Z]+) = ", text, re.MULTILINE):
         used = "".join(name)
@@ -115,8 +116,8 @@ def write_tree(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def write_repository(project: Path, base: Mapping[str, str], head: Mapping[str, str], message: str) -> None:
-    """Two commits on ``main`` with tags ``base`` and ``head``; ``head`` is checked out. In it only some of the files
-    change."""
+    """Two commits on ``main`` with tags ``base`` and ``head``; ``head`` is checked out and changes only some of the
+    files."""
     write_tree(project, base)
     git(project, "init", "--quiet", "--initial-branch=main")
     git(project, "add", "--all")
@@ -127,12 +128,12 @@ def write_repository(project: Path, base: Mapping[str, str], head: Mapping[str, 
     git(project, "tag", "head")
 
 
-# --- measured plainly -------------------------------------------------------------------------------------------
+# --- measured without a tool ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What one call of a workload costs, in CPU seconds on this machine."""
+    """The cost of one call of a workload, in CPU seconds on this machine."""
 
     rest: float
     """Everything but the leaves' rounds."""
@@ -171,7 +172,7 @@ def calibrate(
     processes: int = 5,
     measure: Callable[[Path, str, float], float] = seconds,
 ) -> Calibration:
-    """Sources that differ only in rounds, by turns in fresh processes; the fastest of each counts."""
+    """Sources that differ only in rounds, alternately in fresh processes; the fastest of each counts."""
     none = dict.fromkeys(leaves, 0)
     variants = {"none": none} | {leaf: none | {leaf: PROBES[leaf]} for leaf in leaves}
     for name, rounds in variants.items():
@@ -185,7 +186,7 @@ def calibrate(
 
 
 def load_calibrations(path: Path, scratch: Path, leaves: Collection[str]) -> dict[str, Calibration]:
-    """From ``path``; measured and written where they are missing, so that a series is of one and the same project."""
+    """Read from ``path``; measured and written if missing, so that a whole series uses the same project."""
     if not path.exists():
         found = {name: calibrate(scratch / name, name, leaves) for name in WORKLOADS}
         text = json.dumps({name: asdict(calibration) for name, calibration in found.items()}, indent=2)

@@ -1,12 +1,12 @@
-"""The decisions themselves on processes that were made up, so that the truth is known: ``Trial`` and ``Screen``.
+"""The decisions of ``Trial`` and ``Screen`` on simulated processes, for which the truth is known.
 
     python -m benchmarks.verdicts.simulate --results build/simulated
 
-Programs, changes and noise are those of ``worlds``: 50 to 500 frames, ten rounds a process of which five are sampled,
-about 450 samples in half a second. Every run is a new program. What counts as the right culprit is written down in
-``worlds``, with the change: for a slower leaf the leaf, for a function called more often that function (not its
-caller, not a callee), for a new function that one. Finished runs are kept, one a line, and not repeated while neither
-the code that decides nor this has changed; ``--first N`` takes the first N runs of every cell.
+Programs, changes and noise are those of ``worlds``: 50 to 500 frames, ten rounds per process, of which five are
+sampled, about 450 samples in half a second. Every run is a new program. What counts as the right culprit is written
+down in ``worlds``, with the change: for a slower leaf the leaf, for a function called more often that function (not its
+caller, not a callee), for a new function that one. Finished runs are kept, one per line, and not repeated while neither
+the code that decides nor this code has changed; ``--first N`` takes the first N runs of every cell.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Cell:
     table: str
     change: str = "unchanged"
     size: float = 0.0
-    """Of the change, as a part of the test."""
+    """Of the change, as a share of the test."""
     threshold: float = 0.05
     most: int = 20
     """Pairs of each stage."""
@@ -65,7 +65,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was decided, and the truth. Widths are those of log intervals of the whole test."""
+    """What was decided, and the truth. Widths are of log intervals of the whole test."""
 
     mode: str
     """The cell's key."""
@@ -74,7 +74,7 @@ class Run:
     verdict: str
     suspected: bool
     pairs: int
-    """All that were measured; processes of head where the baseline is stored."""
+    """All that were measured; processes of head if the baseline is stored."""
     searched: int
     truth: float
     """Head over base."""
@@ -85,7 +85,7 @@ class Run:
     """The first culprit is one of the right ones."""
     reason: str
     alone: float = math.nan
-    """Width of the interval from as many pairs as the printed one has, had they been looked at only once."""
+    """Width of the interval from the same number of pairs as the printed one, with a single look."""
     longest: float = math.nan
     """The same from all pairs the search may take."""
 
@@ -195,7 +195,7 @@ def _width(base: Recording, head: Recording, which: slice, cell: Cell) -> float:
 
 
 def fixed_power(pairs: int, cell: Cell, alpha: float, runs: int = 500) -> float:
-    """How often ``pairs`` pairs looked at once show a slowdown of the whole test."""
+    """How often ``pairs`` pairs show a slowdown of the whole test with a single look."""
     rng = np.random.default_rng(pairs)
     found = 0
     for _ in range(runs):
@@ -260,7 +260,7 @@ def cells() -> list[Cell]:
 
 
 def code_hash() -> str:
-    """Of what decides and of what makes up."""
+    """Of the code that decides and of the code that simulates."""
     digest = hashlib.sha256()
     paths = [path for pattern in DECIDING for path in sorted(PACKAGE.glob(pattern))]
     for path in (*paths, Path(__file__), Path(worlds.__file__)):

@@ -41,7 +41,7 @@ def identical(done: Done) -> str:
 
 
 def power(done: Done) -> str:
-    rows = [("change", "threshold", "processes", "REGRESSED", "suspected", "lost in confirming", "pairs, mean")]
+    rows = [("change", "threshold", "processes", "REGRESSED", "suspected", "lost in confirmation", "pairs, mean")]
     for cell, runs in done:
         seen = [r for r in runs if r.suspected]
         rows.append(
@@ -168,7 +168,16 @@ def stored(done: Done) -> str:
 
 
 def budget(done: Done) -> str:
-    header = ("change", "CPU a side", "processes", "found", "lost in confirming", "PASS", "INCONCLUSIVE", "CPU used")
+    header = (
+        "change",
+        "CPU per side",
+        "processes",
+        "found",
+        "lost in confirmation",
+        "PASS",
+        "INCONCLUSIVE",
+        "CPU used",
+    )
     rows: list[tuple[str, ...]] = [header]
     for cell, runs in done:
         seconds = cell.weather.seconds
@@ -188,7 +197,7 @@ def budget(done: Done) -> str:
 
 
 def lengths(done: Done) -> str:
-    """Pairs for identical code, beside the fixed length that finds +10 % of everything as often."""
+    """Pairs for identical code, compared with the fixed length that finds +10 % of everything equally often."""
     from benchmarks.verdicts.simulate import fixed_power
 
     header = (
@@ -237,7 +246,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "lengths": ("lengths", "identical"),
     "coverage": ("identical", "lengths", "power", "culprit", "moved", "masked", "budget"),
 }
-"""Whose runs a table is made of, where these are not its own alone."""
+"""Whose runs a table is made from, if not only its own."""
 
 
 # --- cells of tables -----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""Programs that never ran and their processes: the truth about them is known because it was made up.
+"""Simulated programs and their processes: the truth about them is known.
 
-A program is a random tree of calls whose own costs follow Zipf's law. Its processes are noisy on three levels: each
+A program is a random tree of calls whose self costs follow Zipf's law. Its processes are noisy on three levels: each
 process, each of its stacks, each of its rounds; some are disturbed, and the machine drifts while pairs are measured.
 """
 
@@ -28,7 +28,7 @@ from pytest_flame.model import (
 
 T = TypeVar("T")
 Costs: TypeAlias = dict[Stack, float]
-"""Own cost of each stack; 1.0 is what the unchanged program costs in all."""
+"""Self cost of each stack; 1.0 is the total of the unchanged program."""
 Floats: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[Process, Process]
 
@@ -52,9 +52,9 @@ class Weather:
     seconds: float = 0.5
     """CPU time of one process's rounds."""
     outliers: float = 0.0
-    """Part of the processes that are ``DISTURBED``."""
+    """Share of the processes that are ``DISTURBED``."""
     drift: float = 0.0
-    """From the first pair to the last of the search; a random walk of a tenth of it a process comes on top."""
+    """From the first pair to the last of the search; a random walk of a tenth of it per process is added."""
     stack_sd: float = 0.03
     """Each stack for itself (hash seed, layout)."""
     round_sd: float = 0.01
@@ -64,14 +64,14 @@ class Weather:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A program before and after a change, and what there is to be found."""
+    """A program before and after a change, and what is to be found."""
 
     base: Costs
     head: Costs
     culprits: frozenset[Frame] = frozenset()
     """Each of these is a right answer."""
     upgraded: bool = False
-    """The library is another release in head."""
+    """Head has a different release of the library."""
 
     @property
     def ratio(self) -> float:
@@ -105,7 +105,7 @@ def inclusive(costs: Mapping[Stack, float], frame: Frame) -> float:
     return math.fsum(cost for stack, cost in costs.items() if frame in stack)
 
 
-# --- what a change does. Each picks a place for it; None where the program has none ------------------------------
+# --- what a change does. Each picks a place for it; None if the program has none -----------------------------
 
 
 def unchanged(base: Costs, size: float, rng: np.random.Generator) -> Case:
@@ -135,26 +135,27 @@ def more_calls(base: Costs, size: float, rng: np.random.Generator) -> Case | Non
 
 
 def slower_caller(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """A function that calls others costs ``size`` of the test more itself, and they what they did."""
+    """A function that calls others costs ``size`` of the test more itself; they cost the same."""
     leaves = set(_leaves(base))
     stack = _pick([s for s in _own(base) if s not in leaves and _below(base, s) >= 2 * base[s]], rng)
     return Case(base, base | {stack: base[stack] + size}, frozenset({stack[-1]})) if stack else None
 
 
 def renamed_class(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """A function of ``size`` or more and all of the project's below it are methods of a class with another name now."""
+    """A function of ``size`` or more and all of the project's functions below it are now methods of a class with
+    another name."""
     place = _pick([s for s in _own(base) if size <= _below(base, s) <= 0.5], rng)
     return _as_methods(base, place, 1.0) if place else None
 
 
 def faster_class(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """The same, and all of it costs half as much: nobody is to blame."""
+    """The same, and all of it costs half as much: there is no culprit."""
     place = _pick([s for s in _own(base) if size <= _below(base, s) <= 0.5], rng)
     return _as_methods(base, place, 0.5) if place else None
 
 
 def slower_library(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """In a new release of the library a function of it that calls nothing costs ``size`` of the test more."""
+    """In a new release of the library, one of its functions that calls nothing costs ``size`` of the test more."""
     places: dict[Frame, int] = {}
     for stack in base:
         places[stack[-1]] = places.get(stack[-1], 0) + 1
@@ -189,7 +190,7 @@ def _as_methods(costs: Costs, place: Stack, factor: float) -> Case:
 
 
 def inlined_faster(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """A leaf of ``size`` or more is part of its caller now and costs half: the caller itself costs more."""
+    """A leaf of ``size`` or more is now part of its caller and costs half: the caller itself costs more."""
     own = set(_own(base))
     leaf = _pick([s for s in _leaves(base) if base[s] >= size and s[:-1] in own], rng)
     if leaf is None:
@@ -206,7 +207,7 @@ def new_frame(base: Costs, size: float, rng: np.random.Generator) -> Case | None
 
 
 def masked(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """A leaf costs ``size`` of the test more, and a leaf of another branch as much less."""
+    """A leaf costs ``size`` of the test more, and a leaf of another branch less by the same amount."""
     leaves = _leaves(base)
     slower = _pick([s for s in leaves if 0.01 <= base[s] <= 0.2], rng)
     if slower is None:
@@ -228,7 +229,7 @@ def renamed(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
 
 
 def extracted(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """``size`` of a function's own cost is in a new function that it calls."""
+    """``size`` of a function's self cost is in a new function that it calls."""
     stack = _pick([s for s in _own(base) if base[s] > size], rng)
     if stack is None:
         return None
@@ -236,7 +237,7 @@ def extracted(base: Costs, size: float, rng: np.random.Generator) -> Case | None
 
 
 def inlined(base: Costs, size: float, rng: np.random.Generator) -> Case | None:
-    """A leaf of ``size`` or more is part of its caller now."""
+    """A leaf of ``size`` or more is now part of its caller."""
     own = set(_own(base))
     leaf = _pick([s for s in _leaves(base) if base[s] >= size and s[:-1] in own], rng)
     if leaf is None:
@@ -304,7 +305,7 @@ def _pick(places: list[T], rng: np.random.Generator) -> T | None:
 
 @dataclass
 class Machine:
-    """Runs processes, one after the other; knows the time of its day."""
+    """Runs processes, one after the other, and keeps the time that drift depends on."""
 
     weather: Weather
     rng: np.random.Generator
@@ -323,7 +324,7 @@ class Machine:
         per_stack = np.fromiter(costs.values(), np.float64) * np.exp(w.stack_sd * rng.standard_normal(len(costs)))
         total = float(per_stack.sum())
         round_ns = w.seconds * 1e9 / ROUNDS
-        # Noise only ever adds: a round is the process's cost, a scatter, and now and then something more.
+        # Noise only adds: a round is the process's cost, a scatter, and sometimes something more.
         extra = np.exp(np.abs(w.round_sd * rng.standard_normal(ROUNDS)) + 0.02 * (rng.random(ROUNDS) < 0.1))
         rounds = tuple(
             Round(ITERATIONS, round(round_ns * total * math.exp(log) * e), 0, sampled=i < SAMPLED)
@@ -335,7 +336,7 @@ class Machine:
         return Process(rounds, stacks, SampleCounts(taken=taken))
 
     def pairs(self, base: Costs, head: Costs) -> Iterator[Pair]:
-        """Of both sides, in random order within the pair."""
+        """One process of each side, in random order within the pair."""
         while True:
             if self.rng.random() < 0.5:
                 first = self.process(base)
@@ -346,7 +347,8 @@ class Machine:
 
 
 def costs_of_pairs(pairs: int, size: float, weather: Weather, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """What ``pairs`` pairs cost, head ``size`` more expensive, their stacks not asked; of a program of 150 frames."""
+    """Costs of ``pairs`` pairs without their stacks, with head more expensive by ``size``; of a program of 150
+    frames."""
     shares = 1 / np.arange(1, 151)
     scatter = weather.stack_sd * math.sqrt(float((shares**2).sum())) / shares.sum()
     w, slots = weather, 2 * pairs
@@ -369,7 +371,7 @@ def recording(costs: Costs, processes: tuple[Process, ...], release: str = "1.0"
 
 
 def recorded(costs: Costs, processes: int, weather: Weather, rng: np.random.Generator) -> Recording:
-    """One session's recording, shifted as a whole by what its session is worth."""
+    """One session's recording, shifted as a whole by the effect of its session."""
     machine = Machine(replace(weather, drift=0.0), rng, processes)
     shift = weather.session_sd * rng.standard_normal()
     return recording(costs, tuple(machine.process(costs, shift) for _ in range(processes)))

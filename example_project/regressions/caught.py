@@ -1,6 +1,6 @@
-"""Did the gate say about a patch what ``expected.toml`` says? Usage: caught.py PATCH RESULT.json
+"""Compares what the gate said about a patch with ``expected.toml``. Usage: caught.py PATCH RESULT.json
 
-Exit status 0 where every test the patch affects got the right verdict and culprit, and no other test failed.
+Exit status 0 if every test the patch affects got the right verdict and culprit, and no other test failed.
 """
 
 from __future__ import annotations

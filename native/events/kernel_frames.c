@@ -1,10 +1,10 @@
 /* Kernel frames: what a tick interrupted inside the kernel.
  *
- * Each tick leaves a record in a ring of its CPU: which thread, which kernel functions (perf_event_open(2),
- * PERF_SAMPLE_CALLCHAIN without the user's part). The thread's handler runs when the thread is on its way back to user
- * mode: it takes the records of its own ticks, one for each, and hangs their kernel frames below the Python frames it
- * finds. Whoever reads a ring first puts the others' records aside for them. Rings are per CPU, since an inherited
- * event can be mapped only so. */
+ * Each tick leaves a record in the ring of its CPU: the thread and the kernel functions (perf_event_open(2),
+ * PERF_SAMPLE_CALLCHAIN without the user part). The thread's handler runs when the thread returns to user mode: it
+ * takes the records of its own ticks and puts their kernel frames below the Python frames it finds. The handler that
+ * drains a ring keeps the records of other threads for them. Rings are per CPU because an inherited event can be mapped
+ * only that way. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -18,15 +18,15 @@
 
 #include "sampler/sampler.h"
 
-/* 256 KiB a CPU hold some 1,600 ticks; kernel.perf_event_mlock_kb allows 516 KiB a CPU and user. */
+/* 256 KiB per CPU hold about 1,600 ticks; kernel.perf_event_mlock_kb allows 516 KiB per CPU and user. */
 enum { RING_BYTES = 1 << 18, MAX_RECORD_BYTES = 1 << 13, MAX_WAITING = 1 << 12 };
 
 typedef struct {
-    int cpu, fd; /* of the event that owns the ring; -1 before the first */
+    int cpu, fd; /* of the event that owns the ring; -1 before the first event */
     struct perf_event_mmap_page *control;
 } ring;
 
-/* Ticks with the same kernel frames that their thread has not yet come back from. */
+/* Ticks with the same kernel frames from which their thread has not yet returned to user mode. */
 typedef struct {
     pid_t tid;
     uint32_t node, ticks;
@@ -41,7 +41,8 @@ struct kernel_frames {
     char record[MAX_RECORD_BYTES] __attribute__((aligned(8)));
 };
 
-/* One ring for each CPU of a list such as "0-3,8" (/sys/devices/system/cpu/online); how many there are. */
+/* Sets up one ring for each CPU in a list such as "0-3,8" (/sys/devices/system/cpu/online), as far as there is room;
+ * returns the number of CPUs. */
 static uint32_t cpus_of(const char *list, ring *rings, uint32_t room) {
     uint32_t count = 0;
     for (const char *at = list; *at >= '0' && *at <= '9';) {
@@ -83,14 +84,14 @@ int kernel_frames_attach(flame_sampler *s, uint32_t i, int fd) {
         return 0;
     }
     void *memory = mmap(NULL, map_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) /* EPERM is that of perf_event_open */
+    if (memory == MAP_FAILED) /* EPERM means perf_event_open was refused */
         return fail(s, errno == EPERM ? ENOBUFS : errno, "mmap of a perf ring: %s", strerror(errno));
     r->control = memory;
     r->fd = fd;
     return 0;
 }
 
-/* A forked child has no such mapping (the kernel leaves it out), and nothing can lie in its place yet. */
+/* A forked child has no such mapping (the kernel does not copy it), and nothing can be mapped there yet. */
 void kernel_frames_close(flame_sampler *s) {
     kernel_frames *k = s->kernel;
     for (uint32_t i = 0; i < k->ring_count; i++)
@@ -100,7 +101,7 @@ void kernel_frames_close(flame_sampler *s) {
     k->ring_count = k->waiting_count = 0;
 }
 
-/* Index of the function that holds the address, or -1: the table is full. */
+/* Index of the function that contains the address; -1 if the table is full. */
 static int64_t function_code(flame_sampler *s, uint64_t address) {
     const kernel_frames *k = s->kernel;
     uint32_t low = 0, high = k->function_count; /* functions[low - 1] <= address < functions[high] */
@@ -118,8 +119,8 @@ static int64_t function_code(flame_sampler *s, uint64_t address) {
 
 static int64_t top_node(flame_sampler *s) { return table_child(&s->table, FLAME_ROOT_UNCUT, FLAME_CODE_IN_KERNEL); }
 
-/* Frames of one tick, kept as a path below `top_node`. Addresses come leaf first; all but the leaf's are return
- * addresses, one past the call. Between functions of the same code (no symbols) only one is kept. */
+/* The frames of one tick, stored as a path below `top_node`. Addresses are leaf first; all but the leaf's are return
+ * addresses, which point past the call. Without symbols all functions have one code, and one frame is kept. */
 static int64_t chain_node(flame_sampler *s, const uint64_t *addresses, uint64_t count) {
     int64_t node = top_node(s), last = -1;
     bool in_kernel = false;
@@ -191,7 +192,7 @@ static void drain_ring(flame_sampler *s, ring *r) {
         memcpy(&header, data + tail % RING_BYTES, sizeof header);
         size_t bytes = header.size, until_wrap = RING_BYTES - tail % RING_BYTES;
         if (bytes < sizeof header ||
-            bytes > head - tail) { /* not what the kernel writes: nothing after it is, either */
+            bytes > head - tail) { /* not a record that the kernel wrote: nothing after it can be trusted */
             atomic_fetch_add(&s->lost, 1);
             tail = head;
             break;
@@ -226,7 +227,7 @@ static void add_ticks(flame_sampler *s, uint32_t node, uint32_t ticks) {
     atomic_fetch_add(&s->weight_ns, ticks * s->period);
 }
 
-/* The path from `top` to `kernel_node` again, below `onto`. */
+/* Copies the path from `top` to `kernel_node` below `onto`. -1 if the table is full. */
 static int64_t graft(flame_sampler *s, uint32_t onto, uint32_t kernel_node, uint32_t top) {
     uint32_t *path = s->kernel->path, depth = 0;
     for (uint32_t at = kernel_node; at != top; at = s->table.nodes[at].parent) path[depth++] = s->table.nodes[at].code;
@@ -235,8 +236,8 @@ static int64_t graft(flame_sampler *s, uint32_t onto, uint32_t kernel_node, uint
     return node;
 }
 
-/* A tick in user mode is delivered at once. So what came before one was held back (no sample could be taken), and its
- * place in the kernel has nothing to do with the frames found now: `onto` alone gets it. */
+/* A tick in user mode is delivered immediately. Ticks recorded before one were therefore held back (no sample could be
+ * taken), and their kernel frames do not belong to the frames found now: they are counted at `onto` itself. */
 void kernel_frames_take(flame_sampler *s, outcome found, uint32_t onto) {
     kernel_frames *k = s->kernel;
     pid_t tid = (pid_t)syscall(SYS_gettid);

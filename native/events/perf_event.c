@@ -1,4 +1,4 @@
-/* One perf event per thread that exists; threads they start inherit it (perf_event_open(2)). */
+/* One perf event per existing thread; the threads it starts inherit the event (perf_event_open(2)). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -28,7 +28,7 @@ static struct perf_event_attr attributes(const flame_sampler *s) {
     }
     a.sample_period = s->period;
     a.disabled = 1;
-    a.pinned = a.type == PERF_TYPE_HARDWARE; /* no counter free: no samples, rather than some of them */
+    a.pinned = a.type == PERF_TYPE_HARDWARE; /* without a free counter: no samples, instead of only some */
     a.inherit = 1;
     a.inherit_thread = 1;
     a.remove_on_exec = 1;
@@ -43,7 +43,7 @@ static struct perf_event_attr attributes(const flame_sampler *s) {
     return a;
 }
 
-/* Hardware events are asked for as precisely as the processor can; the first event decides for all. */
+/* Hardware events are requested with the highest precision the processor has; the first event decides for all. */
 static int open_event(flame_sampler *s, pid_t tid, int cpu) {
     struct perf_event_attr a = attributes(s);
     int level = s->precise_level, fd;
@@ -60,7 +60,7 @@ static int open_event(flame_sampler *s, pid_t tid, int cpu) {
 
 int flame_precise_level(const flame_sampler *s) { return s->precise_level > 0 ? s->precise_level : 0; }
 
-/* With kernel frames a thread has an event on each CPU: an inherited event can only be mapped so. */
+/* With kernel frames a thread has an event on each CPU: an inherited event can be mapped only that way. */
 static int open_thread(flame_sampler *s, pid_t tid) {
     if (tid == modules_watcher()) return 0;
     bool mapped = s->kernel_part == FLAME_KERNEL_FRAMES;
@@ -80,7 +80,7 @@ static int open_thread(flame_sampler *s, pid_t tid) {
     return 0;
 }
 
-/* Only files without a type of their own can be events: to another kind the request may mean something else. */
+/* Only a file without a type (an anonymous inode) can be an event: to others the request may mean something else. */
 uint64_t perf_event_id(int fd) {
     struct stat file;
     uint64_t id = 0;
@@ -115,7 +115,7 @@ int perf_open_all(flame_sampler *s) {
 int perf_set_enabled(flame_sampler *s, bool enabled) {
     unsigned long request = enabled ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
     for (uint32_t i = 0; i < s->event_count;) {
-        if (!is_ours(&s->events[i])) { /* closed, and its event with it */
+        if (!is_ours(&s->events[i])) { /* the program closed it, and the event with it */
             s->events[i] = s->events[--s->event_count];
             s->events_lost++;
         } else if (ioctl(s->events[i++].fd, request, 0) < 0) {

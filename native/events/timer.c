@@ -1,8 +1,8 @@
-/* The rung for machines that refuse perf events: a helper thread looks at random moments and signals those threads
- * that are running just then. The gaps are exponential: how long ago the last look was says nothing about the next one
- * (Poisson arrivals see time averages, Wolff 1982), even in a program whose system calls a signal cuts short, and which
- * therefore runs in step with what interrupts it. So each look stands for one period of a running thread, and a thread
- * that sleeps is never disturbed. */
+/* The rung for machines that refuse perf events: a helper thread looks at random moments and signals the threads that
+ * are running at that moment. The gaps are exponential: the time since the last look says nothing about the next one
+ * (Poisson arrivals see time averages, Wolff 1982), even in a program whose system calls are interrupted by the signal
+ * and which therefore runs in step with it. So each look represents one period of a running thread, and a sleeping
+ * thread is never disturbed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "sampler/sampler.h"
 #include "unwind/modules.h"
 
-/* A thread that used all but a sixteenth of the time between two looks is taken to have run to the last. */
+/* A thread that used all but a sixteenth of the time between two looks is assumed to have run until the second. */
 enum { SCAN_EVERY = 8, NEARLY_ALL = 16, FEW = 8 };
 
 /* The kernel's encoding of another thread's CPU clock (clock_getcpuclockid(3), include/linux/posix-timers.h). */
@@ -47,7 +47,7 @@ static uint64_t draw_gap(flame_sampler *s) {
     return (uint64_t)(-log(uniform) * (double)s->period);
 }
 
-/* Threads that appear while sampling is on have used all their CPU since; the others start from here. */
+/* Threads that appear while sampling is on have used all of their CPU since then; others count from here on. */
 static int note_thread(flame_sampler *s, pid_t tid) {
     if (tid == s->helper_tid || tid == modules_watcher()) return 0;
     uint32_t free_slot = s->thread_count;
@@ -69,7 +69,7 @@ static int note_thread(flame_sampler *s, pid_t tid) {
     return 0;
 }
 
-/* Whether the thread runs or would like to (state R, proc_pid_stat(5)). */
+/* Whether the thread is running or ready to run (state R, proc_pid_stat(5)). */
 static bool is_runnable(pid_t tid) {
     char path[48], text[128];
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
@@ -82,7 +82,7 @@ static bool is_runnable(pid_t tid) {
     return name_end && name_end[1] && name_end[2] == 'R';
 }
 
-/* CPU since it was last asked for. The slot is freed when the thread has ended. */
+/* The CPU used since the last call. Frees the slot if the thread has ended. */
 static uint64_t advance(thread_slot *slot) {
     uint64_t cpu, before = slot->last_cpu_ns;
     if (!slot->tid) return 0;
@@ -91,19 +91,19 @@ static uint64_t advance(thread_slot *slot) {
         return 0;
     }
     slot->last_cpu_ns = cpu;
-    return cpu >= before ? cpu - before : cpu; /* less: another thread got the number of an ended one */
+    return cpu >= before ? cpu - before : cpu; /* less: a new thread got the id of one that has ended */
 }
 
 static activity doing(thread_slot *slot, uint64_t used_ns, uint64_t since_ns) {
     if (!used_ns) return RESTS;
     if (advance(slot)) return RUNS; /* its clock moves */
-    /* It stands still on the CPU that the helper took from it just now; or it waits for one, or sleeps. */
+    /* Its clock stands still: the helper has just taken its CPU, or it waits for one, or it sleeps. */
     if (used_ns >= since_ns - since_ns / NEARLY_ALL) return RUNS;
     return slot->tid && is_runnable(slot->tid) ? MAY_RUN : RESTS;
 }
 
-/* How many of the threads that may have had a CPU did have it: as many as bring the weights to the CPU that was used.
- * It begins as if the first few had. */
+/* The share of the threads that may have had a CPU that really had one: the share with which the weights add up to the
+ * CPU used. It starts as if the first few had. */
 static double share_of_unsure(const flame_sampler *s) {
     double few = FEW * (double)s->period, share = (s->used_ns - s->sure_ns + few) / (s->unsure_ns + few);
     return share < 0 ? 0 : share > 1 ? 1 : share;
@@ -114,7 +114,7 @@ static void signal_thread(flame_sampler *s, uint32_t index) {
     unsigned rest = atomic_load(&slot->rest);
     if (atomic_load(&slot->pending) || rest) {
         if (rest) atomic_store(&slot->rest, rest - 1);
-        atomic_fetch_add(&s->late, 1); /* its next sample stands for this tick, too */
+        atomic_fetch_add(&s->late, 1); /* its next sample also represents this tick */
         return;
     }
     atomic_store(&slot->pending, true);
@@ -129,7 +129,7 @@ static void signal_thread(flame_sampler *s, uint32_t index) {
         if (errno == ESRCH) {
             slot->tid = 0;
         } else {
-            atomic_fetch_add(&s->late, 1); /* too many signals are queued: what it used stays owed */
+            atomic_fetch_add(&s->late, 1); /* too many signals are queued: what it used is still owed */
         }
     }
 }
@@ -144,13 +144,13 @@ void timer_tick(flame_sampler *s, uint32_t index, const void *context) {
     atomic_store(&slot->pending, false);
 }
 
-/* Changes with the number of threads, and costs a third of reading the directory. */
+/* Changes with the number of threads, and costs a third of what reading the directory costs. */
 static nlink_t thread_links(void) {
     struct stat tasks;
     return stat("/proc/self/task", &tasks) == 0 ? tasks.st_nlink : 0;
 }
 
-/* `looks` are due at once when the helper was late: a thread that ran meanwhile is owed the others, too. */
+/* `looks` is more than one if the helper was late: a thread that ran meanwhile is owed the others, too. */
 static void look(flame_sampler *s, uint64_t now, unsigned looks) {
     uint64_t since = now > s->last_look_ns ? now - s->last_look_ns : 1;
     s->last_look_ns = now;
@@ -174,7 +174,7 @@ static void *helper_main(void *argument) {
     flame_sampler *s = argument;
     own_descriptors();
     s->helper_tid = (pid_t)syscall(SYS_gettid);
-    prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul); /* of this thread; else each look is 50 microseconds late */
+    prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul); /* of this thread; otherwise each look is 50 microseconds late */
     uint64_t next = clock_ns(CLOCK_MONOTONIC) + draw_gap(s);
     nlink_t links_before = 0;
     for (uint32_t tick = 0; !atomic_load(&s->helper_stop); tick++) {
@@ -211,7 +211,7 @@ int timer_start(flame_sampler *s, uint64_t seed) {
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (error) return fail(s, error, "the sampling thread could not be started: %s", strerror(error));
     s->helper_running = true;
-    while (!s->helper_tid) sched_yield(); /* else it could be taken for a thread to sample */
+    while (!s->helper_tid) sched_yield(); /* otherwise it could be sampled itself */
     return 0;
 }
 

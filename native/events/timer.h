@@ -11,25 +11,25 @@
 
 #define TIMER_SIGNAL (SIGRTMAX - 3)
 enum { MAX_THREADS = 4096 };
-/* What the helper's signals carry: generation, mark, slot. */
+/* The contents of the helper's signals: generation, mark, slot. */
 enum { TICKET_MARK = 0x71a30000, TICKET_MARK_BITS = 0x7fff0000, TICKET_SLOT_BITS = 0xffff };
 
 typedef struct {
     pid_t tid;                    /* 0: free */
     atomic_bool pending;          /* a signal is on its way */
-    atomic_uint_fast64_t owed_ns; /* CPU no sample stands for yet */
+    atomic_uint_fast64_t owed_ns; /* CPU that no sample represents yet */
     uint64_t last_cpu_ns;         /* under threads_lock */
-    uint64_t born_ns;             /* likewise; 0: before it was noticed */
+    uint64_t born_ns;             /* likewise; 0: not known */
     atomic_uint rest;             /* ticks to leave out, see record_paced() */
-    uint64_t slow_ns;             /* only the thread itself, in its handler; see record_paced() */
+    uint64_t slow_ns;             /* only for the thread itself, in its handler; see record_paced() */
 } thread_slot;
 
 int timer_start(flame_sampler *s, uint64_t seed);
 int timer_resume(flame_sampler *s);
-/* The calling thread has just begun: the helper shall not have to find it. */
+/* Announces the calling thread, which has just begun, so that the helper need not find it. */
 int timer_adopt(flame_sampler *s);
 void timer_pause(flame_sampler *s);
-/* The handler's part. */
+/* Called by the handler. */
 void timer_tick(flame_sampler *s, uint32_t slot, const void *context);
 void timer_join(flame_sampler *s);
 

@@ -1,11 +1,11 @@
 /* The beginning of a thread. An inherited event first ticks after one whole period of its thread's CPU, then after two,
- * and so on: of threads that live shorter nothing is seen, and of many threads that do the same always the same places.
- * A young thread therefore gets an event of its own as well, whose first tick comes after a random part of a period;
- * as long as that one ticks, the inherited one's ticks don't count.
+ * and so on: threads that live shorter are never seen, and many threads that do the same are always seen in the same
+ * places. A young thread therefore also gets an event of its own, whose first tick comes after a random part of a
+ * period; as long as that event ticks, ticks of the inherited one are not counted.
  *
- * Until the handler has set the whole period, the event ticks again after the same part. Where that is shorter than the
- * kernel takes for a tick, the thread would never come out of it: a short one ends its event (PERF_EVENT_IOC_REFRESH),
- * and the handler enables it again. */
+ * Until the handler has set the whole period, the event ticks again after the same part. If that part is shorter than
+ * the kernel takes for a tick, the thread would make no progress: with a short part the tick disables the event
+ * (PERF_EVENT_IOC_REFRESH), and the handler enables it again. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -18,19 +18,19 @@
 enum { MAX_YOUNG = 4096, YOUNG_TICKS = 16, FD_BITS = 24, FD_MASK = (1 << FD_BITS) - 1 };
 enum { SHORT_NS = 60000 }; /* several times what the kernel takes for a tick on a virtual machine */
 
-/* The event's id << FD_BITS | descriptor + 1; 0: free. Ids are never used again; of one this large the upper bits are
- * not needed to know it. The thread itself, its end, flame_stop() and a fork's child may all want
- * to close a descriptor: who takes it out of its place does. */
+/* The event's id << FD_BITS | descriptor + 1; 0: free. Ids are never reused, and the bits kept are enough to recognise
+ * one. The thread itself, its end, flame_stop() and a forked child may all try to close a descriptor: the one that
+ * clears its place does. */
 static atomic_uint_fast64_t places[MAX_YOUNG];
 static _Atomic uint32_t seeds, next_place;
 
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t generation, place;
     uint64_t ticket;
-    unsigned left;            /* ticks of the own event until it is closed */
+    unsigned left;            /* ticks of its own event until that is closed */
     unsigned missed;          /* inherited ticks before the first own one */
-    bool first, once, passed; /* the next tick is the first; it ends the event; the inherited tick after the last own
-                                 one has been left out */
+    bool first, once, passed; /* the next tick is the first; it disables the event; the inherited tick after the last
+                                 own one has been left out */
 } young;
 
 static pthread_key_t at_thread_end;
@@ -38,7 +38,7 @@ static bool has_key;
 
 static int descriptor_of(uint64_t ticket) { return (int)(ticket & FD_MASK) - 1; }
 
-/* The program may have closed it, and have another file under its number. */
+/* The program may have closed it and have another file under its number. */
 static bool is_ours(uint64_t ticket) {
     uint64_t id = perf_event_id(descriptor_of(ticket));
     return id && id << FD_BITS == (ticket & ~(uint64_t)FD_MASK);
@@ -91,7 +91,7 @@ int young_adopt(flame_sampler *s) {
     young.once = s->event == FLAME_TASK_CLOCK && first_period < SHORT_NS;
     young.passed = false;
     atomic_signal_fence(memory_order_seq_cst);
-    young.generation = s->generation; /* the handler may come from here on */
+    young.generation = s->generation; /* the handler may run from here on */
     atomic_signal_fence(memory_order_seq_cst);
     if (ioctl(event.fd, young.once ? PERF_EVENT_IOC_REFRESH : PERF_EVENT_IOC_ENABLE, young.once ? 1 : 0) < 0) {
         int error = errno;

@@ -1,4 +1,4 @@
-/* Reads of the own process that fail where a plain read would crash. */
+/* Reads of this process's memory that fail where a plain read would crash. */
 #define _GNU_SOURCE
 #include <sys/uio.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* Memory is read through a reader: the own process's, or another's. */
+/* Memory is read through a reader: this process's, or another's. */
 #ifndef FLAME_MEMORY_H
 #define FLAME_MEMORY_H
 
@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 typedef struct {
-    /* Copies so many bytes from `address`; false where not all of them can be read. Async-signal-safe. */
+    /* Copies `bytes` bytes from `address`; false if not all of them can be read. Async-signal-safe. */
     bool (*read)(const void *context, uintptr_t address, void *into, size_t bytes);
     const void *context;
-    /* The memory is the caller's own, and what is known to be mapped may be read where it lies. */
+    /* The memory is the caller's own, and what is known to be mapped may be read in place. */
     bool in_place;
 } memory_reader;
 
@@ -18,7 +18,7 @@ static inline bool read_memory(const memory_reader *memory, uintptr_t address, v
     return memory->read(memory->context, address, into, bytes);
 }
 
-/* The own process's. Copied: nothing is read in place, so that no wrong address can crash. */
+/* This process's. Copied: nothing is read in place, so a wrong address cannot crash. */
 extern const memory_reader own_memory, own_memory_copied;
 
 #endif

@@ -1,4 +1,4 @@
-/* What the other files ask of the process and its clocks. */
+/* What the other files need from the process and its clocks. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

@@ -41,7 +41,7 @@ outcome add_code_object(const flame_layout *l, const memory_reader *memory, stac
     return RECORDED;
 }
 
-/* The line table is copied with a function's first line, while it is there; names go first where room is short. */
+/* The line table is copied with a function's first line, while it exists; names have priority if room is short. */
 int64_t find_line(const flame_layout *l, const memory_reader *memory, stack_table *t, uint32_t index,
                   uintptr_t instruction) {
     flame_code *code = &t->codes[index];

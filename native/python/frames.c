@@ -1,9 +1,10 @@
 /* The Python frames of a thread, read where it was stopped.
  *
- * In its own signal handler or by a debugger: its frames do not change while they are read; but it can be stopped in
- * the middle of pushing or popping one. CPython 3.11 publishes `tstate->cframe = &cframe` a few instructions before it
- * fills the structure, and compilers may do the like anywhere: what is found is checked before it is believed, and
- * memory that is not known to be mapped is read through the reader. A stack that fails a check is counted. */
+ * It was stopped by its own signal handler or by a debugger: its frames do not change while they are read, but it may
+ * be in the middle of pushing or popping one. CPython 3.11 publishes `tstate->cframe = &cframe` a few instructions
+ * before it fills the structure, and compilers may reorder other stores in the same way: what is found is checked
+ * before it is believed, and memory that is not known to be mapped is read through the reader. A stack that fails a
+ * check is counted. */
 #include <string.h>
 
 #include "python/code_objects.h"
@@ -36,11 +37,11 @@ typedef struct {
     uintptr_t state, sp, stack_end, chunk;
     uintptr_t cframe, root_cframe; /* up to 3.12 */
     uintptr_t above;               /* from 3.13 on: the last shim; those of callers lie above it on the C stack */
-    bool in_place;                 /* what is known to be mapped is read where it lies */
-    bool newest;                   /* in the newest run of the eval loop, the one that can be half set up */
-    bool believed, first;          /* the frame is the first since it was asked whether it runs, and it does */
-    bool running;                  /* a run of the eval loop was found complete: its callers run, wherever they lie */
-    char *frame_held, *code_held;  /* room for copies */
+    bool in_place;                 /* what is known to be mapped is read in place */
+    bool newest;                   /* in the newest run of the eval loop, the one that may be incomplete */
+    bool believed, first;          /* the frame runs, as far as can be seen; it is the first since that was checked */
+    bool running; /* a run of the eval loop was found complete: its callers are running, wherever they lie */
+    char *frame_held, *code_held; /* room for copies */
 } python_walk;
 
 static bool read_word(const python_walk *w, uintptr_t address, bool mapped, uintptr_t *value) {
@@ -49,8 +50,8 @@ static bool read_word(const python_walk *w, uintptr_t address, bool mapped, uint
     return true;
 }
 
-/* Frames of running functions live in the thread's data stack: those can be read directly. Callers lie in the same
- * chunk or in an older one, so `chunk`, the one found last, is where the next search starts. */
+/* Frames of running functions live in the thread's data stack and can be read directly. Callers lie in the same chunk
+ * or in an older one, so `chunk`, the one found last, is where the next search starts. */
 static bool in_datastack(const flame_layout *l, uintptr_t *chunk, uintptr_t address) {
     uintptr_t at = *chunk;
     for (int i = 0; at && i < MAX_CHUNKS; i++) {
@@ -63,8 +64,8 @@ static bool in_datastack(const flame_layout *l, uintptr_t *chunk, uintptr_t addr
     return false;
 }
 
-/* Whether the leaf can be believed as it stands: it lies in the part of the data stack that is in use, and what it says
- * of itself fits together as it would not by chance. Frames that run keep their code and their callers alive. */
+/* Whether the leaf can be believed as it is: it lies in the part of the data stack that is in use, and its fields agree
+ * in a way that would not happen by chance. Running frames keep their code and their callers alive. */
 static bool is_running(const flame_layout *l, uintptr_t state, uintptr_t frame) {
     uintptr_t chunk = word_at(state, l->tstate_datastack_chunk), top = word_at(state, l->tstate_datastack_top);
     if (!chunk || frame <= chunk || frame + FRAME_BYTES > top) return false;
@@ -76,7 +77,7 @@ static bool is_running(const flame_layout *l, uintptr_t state, uintptr_t frame) 
            word(f, l->frame_instr) - before_first < USUAL_CODE_BYTES;
 }
 
-/* The frame's bytes, copied where they may not be mapped; NULL where they are not. */
+/* The frame's bytes, copied if they may not be mapped; NULL if they are not. */
 static const char *frame_bytes(python_walk *w, uintptr_t frame) {
     if (w->in_place) {
         if (w->running || in_datastack(w->layout, &w->chunk, frame)) return (const char *)frame;
@@ -110,13 +111,13 @@ static outcome find_code(const python_walk *w, uintptr_t address, const char *co
     return RECORDED;
 }
 
-/* Records what the frame runs, unless the stack is cut here or the frame is not there yet. */
+/* Records the frame's function, unless the stack is cut here or the frame is not complete yet. */
 static outcome take_frame(python_walk *w, const char *f) {
     const flame_layout *l = w->layout;
     python_stack *out = w->stack;
     uintptr_t code = word(f, l->frame_code) & ~REFERENCE_TAGS;
 
-    /* Only a leaf that does not run can hold a code object that is gone; it alone is read with care. */
+    /* Only a leaf that does not run can refer to a code object that is gone; only there is the code object copied. */
     const char *c = (const char *)code;
     if (f == w->frame_held || (w->first && !w->believed)) {
         if (!read_memory(w->memory, code, w->code_held, l->code_adaptive)) return UNWINDABLE;
@@ -150,9 +151,9 @@ static outcome take_frame(python_walk *w, const char *f) {
 
 typedef enum { LEFT, STAYED, BROKEN } crossing;
 
-/* The frame below an entry frame was current in the C frame below: both must agree. Not so for a generator that only
- * passes throw() on to the one it delegates to: 3.11 puts it on top of its caller's C frame, and it is still marked as
- * the entry it was when it ran. */
+/* The frame below an entry frame was the current frame of the cframe below: both must agree. The exception is a
+ * generator that only passes throw() on to the one it delegates to: 3.11 puts it on top of its caller's cframe, and it
+ * is still marked as the entry frame it was when it ran. */
 static crossing cross_cframe(const python_walk *w, const char *f, uintptr_t previous, uintptr_t *below) {
     const flame_layout *l = w->layout;
     if (w->cframe == w->root_cframe) return BROKEN;
@@ -183,7 +184,7 @@ static bool is_end(const flame_layout *l, const char *f) {
     return is_shim(l, f) || (l->frame_is_entry && f[l->frame_is_entry]);
 }
 
-/* Frames above the top of the data stack are those of calls that have returned. */
+/* Frames above the top of the data stack belong to calls that have returned. */
 static bool may_run(const python_walk *w, uintptr_t frame) {
     const flame_layout *l = w->layout;
     uintptr_t newest, top, size;
@@ -195,9 +196,8 @@ static bool may_run(const python_walk *w, uintptr_t frame) {
     return frame >= newest + size || frame + FRAME_BYTES <= top;
 }
 
-/* Up to 3.12 a run is announced before it is written down which frame is its own and who called that: what stands there
- * is an earlier call's, or an earlier caller, and may go round in a circle (Brent 1980). The frames of a run that is
- * set up lead to where it was entered. */
+/* Up to 3.12 a run is published before its frame and that frame's caller are set: until then they are those of an
+ * earlier call, and may form a cycle (found as in Brent 1980). The frames of a complete run lead to its entry frame. */
 static bool run_is_complete(python_walk *w, uintptr_t frame) {
     const flame_layout *l = w->layout;
     uintptr_t chunk = w->chunk, passed = 0;
@@ -214,7 +214,7 @@ static bool run_is_complete(python_walk *w, uintptr_t frame) {
     return c == LEFT;
 }
 
-/* A shim is a variable of the eval loop: it lies on the C stack, above those of its callees. */
+/* A shim is a local variable of the eval loop: it lies on the C stack, above the shims of its callees. */
 static bool leave_shim(python_walk *w, uintptr_t shim, uintptr_t previous) {
     python_stack *out = w->stack;
     if (!above_on_stack(shim, w->above)) return false;
@@ -227,7 +227,7 @@ static bool leave_shim(python_walk *w, uintptr_t shim, uintptr_t previous) {
     return true;
 }
 
-/* Where the walk begins, and (from 3.15 on) the frame at which it has to end. */
+/* Where the walk begins, and (from 3.15 on) the frame at which it must end. */
 static bool find_ends(python_walk *w, uintptr_t *frame, uintptr_t *base) {
     const flame_layout *l = w->layout;
     *base = 0;
@@ -272,12 +272,12 @@ outcome walk_python(const python_interpreter *interpreter, const memory_reader *
     if (l->tstate_cframe && frame && !run_is_complete(&w, frame)) return UNWINDABLE;
     bool enters = true;
     for (uint32_t steps = 0; frame != base; steps++) {
-        if (steps == MAX_RUN) return UNWINDABLE; /* another process's frames may go round in a circle */
+        if (steps == MAX_RUN) return UNWINDABLE; /* another process's frames may form a cycle */
         const char *f = frame_bytes(&w, frame);
         if (!f) return UNWINDABLE;
         uintptr_t previous = word(f, l->frame_previous);
         bool shim = is_shim(l, f), ends = is_end(l, f);
-        /* Nothing but shims lies on the C stack: this one is being made, its owner is what lay there before. */
+        /* Only shims lie on the C stack: this one is being set up, and its owner field still has an old value. */
         if (!shim && frame > w.sp && frame < w.stack_end) return UNWINDABLE;
         if (enters) {
             if (out->segment_count == MAX_DEPTH) out->truncated = true;

@@ -1,10 +1,9 @@
-/* A row for each version, chosen at run time: one binary reads the frames of any of them, its own process's or
- * another's.
+/* One row per version, chosen at run time: one binary reads the frames of any of them, in its own process or another.
  *
- * Rows are facts of CPython's headers: Include/cpython/ and, for frames before 3.13, Include/internal/pycore_frame.h.
- * From 3.13 on the interpreter says of itself where it keeps its frames: `_PyRuntime` begins with a table of offsets,
- * `_Py_DebugOffsets` (Include/internal/pycore_debug_offsets.h), whose own layout differs per minor version. What both
- * tell must agree, and the start-up self-check has the last word. */
+ * Rows come from CPython's headers: Include/cpython/ and, for frames before 3.13, Include/internal/pycore_frame.h. From
+ * 3.13 on the interpreter itself says where it keeps its frames: `_PyRuntime` begins with a table of offsets,
+ * `_Py_DebugOffsets` (Include/internal/pycore_debug_offsets.h), whose own layout differs per minor version. Row and
+ * table must agree, and the start-up self-check has the last word. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +12,7 @@
 
 #include "python/layouts.h"
 
-/* Which 8-byte word of `_Py_DebugOffsets` holds what; 0: the table does not tell. */
+/* Which 8-byte word of `_Py_DebugOffsets` holds which offset; 0: the table does not have it. */
 typedef struct {
     uint32_t tstate_current_frame, tstate_base_frame, tstate_datastack_chunk;
     uint32_t frame_previous, frame_executable, frame_instr, frame_owner;
@@ -21,7 +20,7 @@ typedef struct {
     uint32_t object_type, str_state, str_length, str_ascii_size, str_compact_size;
 } table_words;
 
-/* `layout` is 0 where the interpreter's table tells; a version without a table has no words. */
+/* What the interpreter's table provides is 0 in `layout`; a version without a table has no words. */
 typedef struct {
     flame_layout layout;
     table_words words;
@@ -230,7 +229,7 @@ static int refuse(char *error, uint32_t error_bytes, const char *format, ...) {
     return -ENOTSUP;
 }
 
-/* What the row leaves to the interpreter's own table. */
+/* Reads what the row leaves to the interpreter's own table. */
 static int read_table(const table_words *at, const uint64_t *table, flame_layout *l, char *error,
                       uint32_t error_bytes) {
     if (!table || memcmp(&table[COOKIE_WORD], "xdebugpy", 8) != 0)

@@ -1,5 +1,5 @@
-/* Native frames put between the Python ones. An evaluation loop's own native frame is told by address: it holds the
- * anchor of its segment, whatever the function is called in this build. */
+/* Puts native frames between the Python ones. The native frame of an eval loop is recognised by address: it contains
+ * the anchor of its segment, whatever the function is called in this build. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ struct native_stack {
     unwinder unwinder;
     bool places;
     uint32_t depth;
-    uint32_t codes[MAX_PATH]; /* leaf first, Python ones among them */
+    uint32_t codes[MAX_PATH]; /* leaf first, including the Python ones */
     uintptr_t anchors[MAX_DEPTH];
 };
 
@@ -31,9 +31,9 @@ native_stack *native_stack_new(bool places) {
 uint32_t native_stack_depth(const native_stack *n) { return n->depth; }
 const uint32_t *native_stack_codes(const native_stack *n) { return n->codes; }
 
-/* A stub of the procedure linkage table: all of a library's are one function to its unwind information. They jump
- * through a table beside them, or push a number and jump to the first; their rule is that of a function which has
- * saved nothing, or an expression. Most code has neither, and is not worth a system call. */
+/* A stub of the procedure linkage table: all stubs of a library are one function in its unwind information. They jump
+ * through a table next to them, or push a number and jump to the first; their rule is that of a function that has saved
+ * nothing, or an expression. Most code has neither and is not worth a system call. */
 static bool is_linkage_stub(uint32_t rule, uintptr_t start) {
     enum { NOTHING_SAVED = ROW_FROM_SP | 8 << ROW_OFFSET_SHIFT };
     if ((rule & ROW_KIND_BITS) != ROW_FULL && (rule & ~(uint32_t)ROW_BEGINS) != NOTHING_SAVED) return false;
@@ -45,7 +45,7 @@ static bool is_linkage_stub(uint32_t rule, uintptr_t start) {
     return (i[0] == 0xff && i[1] == 0x25) || (i[0] == 0x68 && (i[5] == 0xe9 || i[5] == 0xf2));
 }
 
-/* Index of the frame's function in the table, -1 when that is full. */
+/* Index of the frame's function in the table; -1 if that is full. */
 static int64_t native_code(native_stack *n, stack_table *t, const native_frame *f) {
     unwinder *u = &n->unwinder;
     known_pc *k = look_up(u, f->pc - !f->interrupted);
@@ -91,7 +91,7 @@ outcome merge_native(native_stack *n, const python_stack *p, stack_table *table,
         const native_frame *f = &u->frames[i];
         uint32_t before = next;
         for (uint32_t j = next; j < p->segment_count && n->anchors[j] < f->cfa; j++)
-            if (n->anchors[j] >= f->sp) /* with those that were met in no frame */
+            if (n->anchors[j] >= f->sp) /* together with those that no frame contains */
                 while (next <= j) append_python(n, p, next++);
         quality->guessed |= f->guessed;
         if (next > before) {
@@ -107,7 +107,7 @@ outcome merge_native(native_stack *n, const python_stack *p, stack_table *table,
     }
     modules_leave();
     bool by_anchor = next == p->segment_count;
-    if (!by_anchor && end != BROKE_OFF) n->depth = kept; /* they went the whole way, past where Python's belong */
+    if (!by_anchor && end != BROKE_OFF) n->depth = kept; /* the walk went past where the Python frames belong */
     while (next < segments) append_python(n, p, next++);
     quality->incomplete = !by_anchor || end == BROKE_OFF;
     return RECORDED;

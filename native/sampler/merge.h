@@ -12,7 +12,7 @@ typedef struct {
     bool incomplete; /* native frames are missing towards the root, or could not be placed */
 } native_quality;
 
-/* `places`: frames are known by their instruction, not by their function. Freed with free(). */
+/* `places`: frames are identified by their instruction, not by their function. Freed with free(). */
 native_stack *native_stack_new(bool places);
 /* The merged stack, leaf first. */
 uint32_t native_stack_depth(const native_stack *stack);

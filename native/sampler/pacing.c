@@ -1,14 +1,13 @@
-/* How much CPU a tick stands for, and which ticks are left out. */
+/* How much CPU a tick represents, and which ticks are left out. */
 #include "process/process.h"
 #include "sampler/sampler.h"
 
 enum { UNITS_PER_NS = 3, READ_EVERY = 16, JUST_SLOW = 1 };
 
-/* Of all samplers of the process: a thread's memory of one must never be taken for another's. */
+/* Numbers regions across all samplers of the process: what a thread keeps from one must never be used in another. */
 static atomic_uint regions;
 
-/* When this thread's next tick is due on its CPU clock. initial-exec: the first touch in a handler must not
- * allocate. */
+/* When this thread's next tick is due on its CPU clock. initial-exec: the first access in a handler cannot allocate. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint32_t region;
     unsigned unread; /* ticks since the clock was read */
@@ -23,7 +22,7 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint64_t left_out;
 } pace;
 
-/* Near enough to keep the asked rate. */
+/* Close enough to keep the requested rate. */
 static uint64_t units_per_ns(const flame_sampler *s) { return s->event == FLAME_TASK_CLOCK ? 1 : UNITS_PER_NS; }
 
 static bool ticks_in_kernel(const flame_sampler *s) {
@@ -36,11 +35,12 @@ static void read_cpu_clock(uint64_t wall_ns) {
     next_tick.unread = 0;
 }
 
-/* A tick inside the kernel is delivered on the way out, and those of one long system call arrive as one: the
- * thread's CPU clock tells how many this sample stands for. Reading it is a system call, more expensive than walking
- * the stack; it is left out while even a thread that never paused since the last reading would be due no second tick.
- * The ticks' own clock runs slightly apart from it (interrupts, stolen time). No tick comes early, so an early one
- * sets the reckoning right at once; a late one, which is mostly late for good reason, only pulls at it. */
+/* A tick inside the kernel is delivered on return to user mode, and the ticks of one long system call arrive as one:
+ * the thread's CPU clock tells how many this sample represents. Reading it is a system call, more expensive than
+ * walking the stack; it is skipped while no second tick could be due even if the thread had not paused since the last
+ * reading. The clock that drives the ticks differs slightly from it (interrupts, stolen time). No tick comes early, so
+ * one that seems early corrects the calculation completely; a late one, usually late for a good reason, corrects it
+ * only in part. */
 static uint64_t ticks_until_now(const flame_sampler *s, uint64_t wall_ns) {
     if (!ticks_in_kernel(s)) return 1;
     if (next_tick.region == s->region && ++next_tick.unread < READ_EVERY &&
@@ -119,8 +119,8 @@ void take_tick(flame_sampler *s, const void *context, bool held_back) {
     pace.rest = record_paced(s, context, ticks * s->period, wall_ns, &pace.slow_ns);
 }
 
-/* Uses up a part of the first period, so that ticks fall on no fixed place of what is measured. The events keep
- * what is left of it while they are switched off. */
+/* Uses up a part of the first period, so that ticks fall on no fixed place in the measured code. Disabled events keep
+ * the rest of their period. */
 int spend_phase(flame_sampler *s, uint64_t seed) {
     uint64_t phase = seed % s->period;
     phase /= units_per_ns(s);

@@ -12,8 +12,8 @@
 enum { SPINS = 1 << 10, YIELDS = 1 << 8 };
 static const uintptr_t FARTHEST_STACK = 1ul << 30;
 
-/* 0 where another handler was interrupted on the alternate signal stack (sigaltstack(2)): its address says nothing of
- * where the thread's own stack has got to. */
+/* 0 if another handler was interrupted on the alternate signal stack (sigaltstack(2)): its address says nothing about
+ * the thread's own stack. */
 static uintptr_t stack_pointer(const void *context) {
     const ucontext_t *c = context;
 #if defined __x86_64__
@@ -26,15 +26,15 @@ static uintptr_t stack_pointer(const void *context) {
     return sp - (uintptr_t)c->uc_stack.ss_sp < c->uc_stack.ss_size ? 0 : sp;
 }
 
-/* Where the stack that holds `sp` is known to reach: the thread's control block lies above its stack, what the kernel
- * passed to the program above the main thread's (getauxval(3)). `sp` itself where neither does. */
+/* How far the stack that contains `sp` is known to reach: a thread's control block lies above its stack, and what the
+ * kernel passed to the program lies above the main thread's (getauxval(3)). `sp` itself if neither does. */
 static uintptr_t stack_end(const flame_sampler *s, uintptr_t sp) {
     uintptr_t thread = (uintptr_t)__builtin_thread_pointer();
     if (thread > sp && thread - sp < FARTHEST_STACK) return thread;
     return s->main_stack_end > sp && s->main_stack_end - sp < FARTHEST_STACK ? s->main_stack_end : sp;
 }
 
-/* The holder is another thread's handler: a few microseconds, unless it was preempted. */
+/* The holder is another thread's handler, which takes a few microseconds unless it was preempted. */
 bool sampler_lock(flame_sampler *s) {
     for (int yields = 0; yields < YIELDS; yields++, sched_yield())
         for (int spins = 0; spins < SPINS; spins++)
@@ -44,7 +44,7 @@ bool sampler_lock(flame_sampler *s) {
 
 void sampler_unlock(flame_sampler *s) { atomic_flag_clear_explicit(&s->lock, memory_order_release); }
 
-/* The node of the stack that was walked, or -1: a table is full. */
+/* The node of the walked stack; -1 if a table is full. */
 static int64_t stack_node(flame_sampler *s) {
     const python_stack *stack = s->stack;
     const uint32_t *codes = s->native ? native_stack_codes(s->native) : stack->codes;
@@ -115,6 +115,6 @@ int flame_sample_here(flame_sampler *s) {
 #endif
     if (s->native && modules_refresh() != 0) return fail(s, ENOMEM, "no memory for unwind tables");
     uint64_t before = s->taken;
-    record(s, &own_memory_copied, &here, 1); /* whatever the layout says, nothing crashes */
+    record(s, &own_memory_copied, &here, 1); /* even a wrong layout does not crash */
     return s->taken == before + 1 ? 0 : fail(s, EFAULT, "the calling thread's own stack could not be read");
 }

@@ -15,7 +15,7 @@
 #include "sampler/sampler.h"
 #include "unwind/modules.h"
 
-/* Of all samplers of the process: a tick of one must never be taken for another's. */
+/* Numbers the samplers of the process: a tick of one must never be counted for another. */
 static atomic_uint generations;
 
 int fail(flame_sampler *s, int code, const char *format, ...) {
@@ -89,7 +89,7 @@ int flame_set_native(flame_sampler *s, int detail) {
     return detail && !s->native ? fail(s, ENOMEM, "no memory for native frames") : 0;
 }
 
-/* Before any event exists: the watcher is not sampled. */
+/* Called before any event exists, so that the watcher is not sampled. */
 static int prepare_native(flame_sampler *s) {
     if (!s->native) return 0;
     int result = modules_refresh();
@@ -142,7 +142,7 @@ int flame_start(flame_sampler *s, int rung, int event, int kernel, uint64_t peri
     return 0;
 }
 
-/* Outside the handler. */
+/* Called outside the handler. */
 static void under_lock(flame_sampler *s, void (*action)(flame_sampler *)) {
     while (!sampler_lock(s)) sched_yield();
     action(s);

@@ -1,4 +1,4 @@
-/* The sampler itself: what the parts work on, and the steps of a sample. Nothing here is seen from Python. */
+/* The sampler itself: the state its parts work on, and the steps of a sample. Nothing here is visible to Python. */
 #ifndef FLAME_SAMPLER_H
 #define FLAME_SAMPLER_H
 
@@ -57,38 +57,38 @@ struct flame_sampler {
 int fail(flame_sampler *s, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* --- sample.c --- */
-/* False when another thread's handler holds it for too long. Async-signal-safe. */
+/* False if another thread's handler holds it for too long. Async-signal-safe. */
 bool sampler_lock(flame_sampler *s);
 void sampler_unlock(flame_sampler *s);
-/* Takes one sample of the calling thread, interrupted at `context`; `weight_ns` is what it stands for. */
+/* Takes one sample of the calling thread, interrupted at `context`; `weight_ns` is the CPU it represents. */
 void record_sample(flame_sampler *s, const void *context, uint64_t weight_ns);
 
 /* --- pacing.c --- */
 /* A tick of the calling thread's perf event; `held_back`: the thread had blocked the signal. */
 void take_tick(flame_sampler *s, const void *context, bool held_back);
-/* As record_sample(), and says how many ticks to leave out after it: walking a very deep stack can outlast a period,
- * and a program that is interrupted again at once would never get on; the next sample stands for them. The wall clock
- * costs little to read but includes what other programs took: when by it a sample was too long, `slow_ns` remembers,
- * and the next ones are timed on the CPU clock. Of two of those the shorter counts: where a machine stands still for a
- * moment, its clock runs on. */
+/* Like record_sample(), and returns how many ticks to leave out afterwards: walking a very deep stack can take longer
+ * than a period, and a program that is interrupted again immediately would make no progress; the next sample represents
+ * them. The wall clock is cheap to read but includes the time of other programs: if a sample took too long by it,
+ * `slow_ns` remembers that, and the next ones are timed on the CPU clock. Of two such times the shorter counts: if the
+ * machine pauses for a moment, the clock keeps running. */
 unsigned record_paced(flame_sampler *s, const void *context, uint64_t weight_ns, uint64_t wall_ns, uint64_t *slow_ns);
-/* Uses up a part of the first period, so that ticks fall on no fixed place of what is measured. */
+/* Uses up a part of the first period, so that ticks fall on no fixed place in the measured code. */
 int spend_phase(flame_sampler *s, uint64_t seed);
-/* The calling thread's ticks are reckoned from here on, and until here. */
+/* The calling thread's ticks are calculated from the first call to the second. */
 void begin_region(flame_sampler *s);
 void end_region(const flame_sampler *s);
 
 /* --- signals.c --- */
-/* Makes this the process's sampler; false while another one is. */
+/* Makes this the process's active sampler; false while there is another. */
 bool make_active(flame_sampler *s);
-/* None is any more; returns when no handler is inside. */
+/* Makes none active; returns once no handler is running. */
 void make_inactive(void);
-/* Between these two the active sampler, NULL for none, is not stopped. */
+/* Between these two calls the active sampler (NULL if there is none) is not stopped. */
 flame_sampler *enter_active(void);
 void leave_active(void);
 int install_handler(flame_sampler *s);
 int remove_handler(flame_sampler *s);
-/* A forked child is left with a stopped sampler. */
+/* Stops the sampler in every forked child. */
 void watch_forks(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* The signal handler, and the program's own wishes for the signals it handles. */
+/* The signal handler, and what the program itself does with the signals it handles. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -14,11 +14,11 @@
 
 enum { TRAP_PERF_CODE = 6, TRAP_PERF_ASYNC = 1 };
 
-/* The one thing a signal handler cannot be handed: which sampler is started in this process. */
+/* The sampler that is started in this process: a signal handler cannot get it as an argument. */
 static _Atomic(flame_sampler *) active;
-/* Handlers that are inside; flame_stop() waits for them before anything is taken away. */
+/* Number of running handlers; flame_stop() waits for them before it frees anything. */
 static atomic_int inside;
-/* What SIGTRAP and the timer rung's signal did before: a handler that had to stay still passes them on. */
+/* What SIGTRAP and the timer rung's signal did before: a handler that had to stay passes them on. */
 static struct sigaction previous_trap, previous_timer;
 
 bool make_active(flame_sampler *s) {
@@ -38,7 +38,7 @@ flame_sampler *enter_active(void) {
 
 void leave_active(void) { atomic_fetch_sub(&inside, 1); }
 
-/* What C libraries do not name yet: it follows si_addr (asm-generic/siginfo.h). */
+/* Fields that C libraries do not name yet; they follow si_addr (asm-generic/siginfo.h). */
 typedef struct {
     uint64_t data;
     uint32_t type, flags; /* TRAP_PERF_FLAG_ASYNC: the thread had blocked the signal */
@@ -90,7 +90,7 @@ static bool is_ours(const struct sigaction *action) {
     return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_signal;
 }
 
-/* `previous` is what the program had, unless that was ours. */
+/* `previous` becomes the program's disposition, unless that is ours. */
 static int take_signal(int number) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -131,13 +131,13 @@ int flame_hold(int hold) {
     return perf_set_enabled(s, !hold);
 }
 
-/* The helper, joined, can still be listed for a moment. */
+/* The helper may still be listed for a moment after it was joined. */
 static int is_another_thread(flame_sampler *s, pid_t tid) {
     return tid != (pid_t)syscall(SYS_gettid) && tid != s->helper_tid && tid != modules_watcher();
 }
 
-/* A tick that was on its way to another thread when the events closed still arrives, and with the default
- * action it would kill the process: the handler, inert now, is only taken away where no other thread exists. */
+/* A tick that was on its way to another thread when the events closed still arrives, and with the default action it
+ * would kill the process: the handler, now inert, is removed only if no other thread exists. */
 int remove_handler(flame_sampler *s) {
     struct sigaction current;
     if (sigaction(s->signal_number, NULL, &current) != 0) return fail(s, errno, "sigaction: %s", strerror(errno));
@@ -151,7 +151,7 @@ int remove_handler(flame_sampler *s) {
     return s->events_lost ? -EBADF : 0;
 }
 
-/* A child has no events and no helper, but descriptors that could switch its parent's events. */
+/* A child has no events and no helper, but it has descriptors that could enable or disable its parent's events. */
 static void let_go_in_child(void) {
     const int numbers[] = {SIGTRAP, TIMER_SIGNAL};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -169,7 +169,7 @@ static void let_go_in_child(void) {
     atomic_flag_clear(&s->lock);
     s->started = s->helper_running = false;
     s->helper_tid = 0;
-    pthread_mutex_init(&s->threads_lock, NULL); /* somebody may have held it */
+    pthread_mutex_init(&s->threads_lock, NULL); /* another thread may have held it */
 }
 
 void watch_forks(void) { pthread_atfork(NULL, NULL, let_go_in_child); }

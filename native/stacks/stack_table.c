@@ -73,8 +73,8 @@ uint64_t mix(uint64_t x) {
     return x ^ (x >> 31);
 }
 
-/* Code objects die and their addresses are used again: the whole key is hashed and compared. Multilinear, so that the
- * parts need not wait for each other (Lemire, Kaser 2014), then spread over the low bits. */
+/* Code objects are freed and their addresses reused: the whole key is hashed and compared. Multilinear, so that the
+ * parts need not wait for each other (Lemire, Kaser 2014), then mixed into the low bits. */
 static uint64_t code_hash(const flame_code *c) {
     return mix(c->address * 0x9e3779b97f4a7c15u + c->qualname_object * 0xc2b2ae3d27d4eb4fu +
                c->filename_object * 0x165667b19e3779f9u + c->linetable_object * 0xd6e8feb86659fd93u +
@@ -136,7 +136,7 @@ void table_count_line(stack_table *t, int64_t line, uint32_t samples, uint64_t w
     t->lines[line].weight_ns += weight_ns;
 }
 
-/* Stacks that follow each other have most of their path in common: that part is compared, not looked up. */
+/* Consecutive stacks share most of their path: that part is compared, not looked up. */
 int64_t table_path(stack_table *t, uint32_t root, const uint32_t *codes, uint32_t depth) {
     uint32_t known = 0, common = t->path_root == root ? t->path_depth : 0;
     if (common > depth) common = depth;

@@ -7,9 +7,9 @@
 
 #include "flame_sampler.h"
 
-enum { MAX_PATH = 1 << 14 }; /* frames of a stack */
+enum { MAX_PATH = 1 << 14 }; /* frames per stack */
 
-/* What came of a stack: it is in the table, it could not be walked, or the table is full. */
+/* The result for a stack: it is in the table, it could not be walked, or the table is full. */
 typedef enum { RECORDED, UNWINDABLE, OVERFLOWED } outcome;
 
 typedef struct {
@@ -27,18 +27,18 @@ typedef struct {
 bool table_init(stack_table *table, uint32_t max_nodes, uint32_t max_codes, uint32_t text_bytes);
 void table_free(stack_table *table);
 void table_clear(stack_table *table);
-/* Index of the function, or -1 when it is not in the table. */
+/* Index of the function; -1 if it is not in the table. */
 int64_t table_find_code(const stack_table *table, const flame_code *key);
-/* Adds `code`, whose text offsets are already set. -1 when full. */
+/* Adds `code`, whose text offsets are already set. -1 if full. */
 int64_t table_add_code(stack_table *table, const flame_code *code);
-/* Child of `parent` for `code`, made when missing. -1 when full. */
+/* Child of `parent` for `code`, added if missing. -1 if full. */
 int64_t table_child(stack_table *table, uint32_t parent, uint32_t code);
-/* Place of the instruction in the function, made when missing. -1 when full. */
+/* Line for the instruction at `offset` of the function, added if missing. -1 if full. */
 int64_t table_line(stack_table *table, uint32_t code, uint32_t offset);
 void table_count_line(stack_table *table, int64_t line, uint32_t samples, uint64_t weight_ns);
 /* splitmix64's finaliser (Steele, Lea, Flood 2014). */
 uint64_t mix(uint64_t x);
-/* Node of a whole stack below `root`; `codes` leaf first. -1 when full. */
+/* Node of a whole stack below `root`; `codes` leaf first. -1 if full. */
 int64_t table_path(stack_table *table, uint32_t root, const uint32_t *codes, uint32_t depth);
 
 #endif

@@ -21,7 +21,7 @@ static void set_cfa(rule_set *s, uint64_t number, int64_t offset, cursor *c) {
         s->cfa = (register_rule){.how = IN_REGISTER, .in = (uint8_t)number, .offset = (int32_t)offset};
 }
 
-/* Call frame instructions (DWARF 5, 6.4.2 and 7.24) that advance the location: by how much, 0 for the others. */
+/* Call frame instructions (DWARF 5, 6.4.2 and 7.24) that advance the location: by how much; 0 for others. */
 static uint64_t advance(uint8_t op, cursor *c, const common_entry *common) {
     if (op >> 6 == 1) return (op & 0x3fu) * common->code_align;
     switch (op) {
@@ -51,7 +51,7 @@ static void change(compiler *compile, uint8_t op, cursor *c, const common_entry 
         if (!keep_expression(compile, c, &s->cfa)) c->bad = true;
         return;
     }
-    if (op == 0x0e || op == 0x13) { /* def_cfa_offset, _sf: the register stays */
+    if (op == 0x0e || op == 0x13) { /* def_cfa_offset, _sf: keeps the register */
         int64_t offset = op == 0x0e ? (int64_t)take_unsigned(c) : take_signed(c) * scale;
         if (s->cfa.how != IN_REGISTER) c->bad = true;
         return set_cfa(s, s->cfa.in, offset, c);
@@ -71,7 +71,7 @@ static void change(compiler *compile, uint8_t op, cursor *c, const common_entry 
         return;
     }
     case 0x0c: return set_cfa(s, number, (int64_t)take_unsigned(c), c); /* def_cfa */
-    case 0x0d:                                                          /* def_cfa_register: the offset stays */
+    case 0x0d:                                                          /* def_cfa_register: keeps the offset */
         if (s->cfa.how != IN_REGISTER) c->bad = true;
         return set_cfa(s, number, s->cfa.offset, c);
     case 0x10: return set_expression(compile, s, number, SAVED_AT_EXPR, c);              /* expression */

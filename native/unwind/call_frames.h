@@ -11,7 +11,7 @@ typedef struct {
 
 /* A common information entry: what the entries of several functions share. */
 typedef struct {
-    const uint8_t *at; /* where it was read, to know it again */
+    const uint8_t *at; /* where it was read, to recognise it */
     cursor program;
     uint64_t code_align;
     int64_t data_align;
@@ -26,7 +26,7 @@ typedef struct {
     cursor program;
 } function_entry;
 
-/* How to undo a frame, while a program runs. */
+/* How to unwind a frame, as far as a program has run. */
 typedef struct {
     register_rule cfa, of[REGISTERS];
 } rule_set;
@@ -48,20 +48,20 @@ void skip(cursor *c, uint64_t bytes);
 
 /* --- call_frames.c: programs --- */
 
-/* Runs a program; with `function` every change of place gives the row before it. */
+/* Runs a program; with `function`, each advance of the location adds the row that ends there. */
 bool run_program(compiler *compile, const common_entry *common, cursor c, rule_set *s, const rule_set *initial,
                  const function_entry *function);
 
 /* --- unwind_table.c: rows --- */
 
-/* `memory` with room for `needed` elements; as it was when there is none left, and `no_memory` set. */
+/* `memory` with room for `needed` elements; unchanged if there is no memory, and `no_memory` is set. */
 void *grown(compiler *c, void *memory, uint32_t needed, uint32_t *room, size_t size);
-/* Takes an expression and its length, kept once for all rules that have it. */
+/* Takes a length and an expression, which is stored once for all rules that have it. */
 bool keep_expression(compiler *c, cursor *from, register_rule *rule);
-/* The last row, if it begins at the same address, is replaced. */
+/* Replaces the last row if that begins at the same address. */
 void add_row(compiler *c, uintptr_t address, uint32_t rule);
 void add_rules(compiler *c, uintptr_t address, const rule_set *s, bool signal, bool begins);
-/* Once, when all rows are there. */
+/* Called once, after the last row. */
 void fill_buckets(compiler *c);
 
 #endif

@@ -49,7 +49,7 @@ typedef struct {
     uint32_t count;
 } value_stack;
 
-/* The constant `width` bytes wide at `p`, sign-extended when asked. */
+/* The constant `width` bytes wide at `p`, sign-extended if requested. */
 static uintptr_t constant(const uint8_t *p, size_t width, bool is_signed) {
     uint64_t value = 0;
     memcpy(&value, p, width);
@@ -98,7 +98,7 @@ static bool leb(const uint8_t **p, const uint8_t *end, bool is_signed, uintptr_t
     return true;
 }
 
-/* Operations that need what lies outside the value stack: operands, registers, memory. False: none of them, or not
+/* Operations that need more than the value stack: operands, registers, memory. False if it is none of these or not
  * possible. */
 static bool load(uint8_t op, const uint8_t **p, const uint8_t *end, const registers *r, stack_view *view,
                  value_stack *s) {

@@ -1,5 +1,5 @@
-/* `.eh_frame` (Linux Standard Base, 10.6; DWARF 5, 6.4) compiled into rows sorted by address: every change of the
- * rules that undo a frame gives one row, so that the handler looks one up instead of running the section's programs. */
+/* `.eh_frame` (Linux Standard Base, 10.6; DWARF 5, 6.4) compiled into rows sorted by address: every change of the rules
+ * for unwinding a frame gives one row, so that the handler looks up a row instead of running the section's programs. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -66,8 +66,8 @@ uint64_t take_pointer(cursor *c, uint8_t encoding) {
     return value;
 }
 
-/* The body of the entry at *at, which moves on to the next one; its second word (which CIE) is taken. False at the
- * end of the section. */
+/* The body of the entry at *at, which moves on to the next one; its second word, which selects the CIE, has been read.
+ * False at the end of the section. */
 static bool next_entry(const uint8_t **at, const uint8_t *limit, cursor *body, const uint8_t **id_field, uint32_t *id) {
     cursor c = {*at, limit, false};
     uint64_t length = take(&c, 4);
@@ -94,7 +94,7 @@ static bool read_augmentation(cursor *c, const char *letters, common_entry *out)
         else if (*l == 'S')
             out->signal = true;
         else
-            break; /* what follows is of no use here, and `bytes` says where it ends */
+            break; /* the rest is not needed here, and `bytes` says where it ends */
     }
     if (c->bad) return false;
     c->at = data;

@@ -1,5 +1,5 @@
-/* The unwind tables of everything that is loaded, kept up to date. Tables belong to the process, not to a sampler:
- * what was compiled once serves all that follow. */
+/* The unwind tables of everything that is loaded, kept up to date. Tables belong to the process, not to a sampler: they
+ * are compiled once and serve all later samplers. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -31,11 +31,11 @@ typedef struct {
     unwind_table table;
 } module;
 
-static module **modules; /* every module ever met: their indices stay */
+static module **modules; /* every module ever seen: indices stay valid */
 static uint32_t module_count, module_room;
 static unsigned long long adds_seen, subs_seen;
 static uint32_t generations;
-/* Held while the tables change and while the process forks: a child must not be born inside the loader's lock. */
+/* Held while the tables change and while the process forks: a child must not begin with the loader's lock held. */
 static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(module_map *) current;
 static atomic_int readers;
@@ -47,7 +47,7 @@ static uint64_t hashed(uint64_t h, const void *bytes, size_t count) { /* FNV-1a 
     return h;
 }
 
-/* The loaded segment that holds an address: what may be read from there on. */
+/* The end of the loaded segment that contains an address: from there up to it, memory may be read. */
 static const uint8_t *segment_end(const struct dl_phdr_info *info, uintptr_t address) {
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
@@ -58,7 +58,7 @@ static const uint8_t *segment_end(const struct dl_phdr_info *info, uintptr_t add
     return NULL;
 }
 
-/* `.eh_frame_hdr` (Linux Standard Base, 10.6.2) tells where `.eh_frame` is: here always as seen from the field. */
+/* `.eh_frame_hdr` (Linux Standard Base, 10.6.2) says where `.eh_frame` is, here always relative to the field. */
 static const uint8_t *find_section(const struct dl_phdr_info *info, const uint8_t **header) {
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
@@ -165,7 +165,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *data) {
     return state->error;
 }
 
-/* --- the map handlers look into --- */
+/* --- the map that handlers read --- */
 
 static int by_range(const void *a, const void *b) {
     const text_range *x = a, *y = b;
@@ -254,7 +254,7 @@ static void *watch(void *unused) {
     watcher.tid = (pid_t)syscall(SYS_gettid);
     while (!atomic_load(&watcher.stop)) {
         if (sem_wait(&watcher.wanted) != 0 || atomic_load(&watcher.stop)) continue;
-        modules_refresh(); /* what failed for want of memory is tried again when the next unknown pc is met */
+        modules_refresh(); /* what failed for lack of memory is tried again at the next unknown pc */
         clock_nanosleep(CLOCK_MONOTONIC, 0, &WATCH_REST, NULL);
         atomic_store(&watcher.asked, false);
     }

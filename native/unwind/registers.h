@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* DWARF's numbers (System V ABI, figure 3.36); PC stands for the return address. */
+/* DWARF's numbers (System V ABI, figure 3.36); PC represents the return address. */
 enum { BX = 3, FP = 6, SP = 7, R12 = 12, R15 = 15, PC = 16, REGISTERS = 17 };
 
 typedef struct {

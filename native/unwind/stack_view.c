@@ -1,4 +1,4 @@
-/* Where the calling thread's stack can be read plainly. */
+/* The part of the calling thread's stack that can be read directly. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 enum { PAGE = 4096, PROBES = 64, MAX_READS = 512 };
 static const uintptr_t FARTHEST_TOP = 1ul << 30;
 
-/* What has been found of this thread's own stack. initial-exec: the first touch in a handler must not allocate. */
+/* What is known of this thread's own stack. initial-exec: the first access in a handler must not allocate. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uintptr_t low, high;
 } own_stack;

@@ -6,15 +6,15 @@
 
 typedef struct {
     const memory_reader *memory;
-    const char *bytes; /* of [low, high): where they lie, or a copy */
+    const char *bytes; /* of [low, high): in place, or a copy */
     uintptr_t low, high;
     unsigned reads_left; /* outside it */
 } stack_view;
 
 /* Of the calling thread, whose live stack begins at `sp`. Async-signal-safe. */
 stack_view own_stack_view(uintptr_t sp);
-/* Inside the view a plain read, elsewhere one by the reader; false where nothing is mapped or after too many of those.
- */
+/* Reads directly inside the view, elsewhere through the reader; false if nothing is mapped, or after too many of the
+ * latter. */
 bool read_stack(stack_view *view, uintptr_t address, uintptr_t *value);
 
 #endif

@@ -1,5 +1,5 @@
-/* The walk from an interrupted instruction to the thread's outermost frame, along the compiled tables; where there
- * are none, a guess that has to prove itself. Async-signal-safe. */
+/* The walk from an interrupted instruction to the thread's outermost frame, along the compiled tables; where there are
+ * none, by a guess that must be confirmed. Async-signal-safe. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <ucontext.h>
@@ -9,7 +9,7 @@
 
 enum {
     ALL_KNOWN = (1 << REGISTERS) - 1,
-    KEPT_KNOWN = 1 << FP | 1 << SP | 1 << PC, /* what a short rule brings back */
+    KEPT_KNOWN = 1 << FP | 1 << SP | 1 << PC, /* what a short rule restores */
     SCANNED_WORDS = 1024,
     SCANNED_FROM_REGISTER = 64,
     PUSHED_BELOW = 12, /* registers a function without unwind information may have saved below its return address */
@@ -20,7 +20,7 @@ typedef struct {
     unwinder *u;
     stack_view view;
     const uintptr_t *anchors;
-    uint32_t anchor_count, next_anchor; /* the first that lies above the frames so far */
+    uint32_t anchor_count, next_anchor; /* the first above the frames so far */
     uint32_t steps_left;                /* of all guesses of this walk */
 } walk_state;
 
@@ -54,7 +54,7 @@ known_pc *look_up(unwinder *u, uintptr_t pc) {
     return k;
 }
 
-static uintptr_t asked_of(const registers *r, bool interrupted) { return r->value[PC] - !interrupted; }
+static uintptr_t described_pc(const registers *r, bool interrupted) { return r->value[PC] - !interrupted; }
 
 static bool recover(const unwind_table *t, const register_rule *rule, int number, const registers *r, stack_view *view,
                     uintptr_t cfa, uintptr_t *value) {
@@ -82,7 +82,7 @@ static step_result full_step(walk_state *w, const unwind_table *t, const full_ru
     if (!ok) return NO_RULE;
     if (rule->of[PC].how == UNDEFINED) return AT_ROOT;
     for (int i = 0; i < REGISTERS; i++) {
-        /* Only callees' promises hold across a call: of what is not said, these registers are as they were. */
+        /* A register without a rule keeps its value across a call only if it is callee-saved. */
         bool promised = rule->of[i].how != UNCHANGED || i == BX || i == FP || (i >= R12 && i <= R15) || rule->signal;
         if (promised && i != SP && recover(t, &rule->of[i], i, r, &w->view, *cfa, &caller.value[i]))
             caller.known |= 1u << i;
@@ -96,9 +96,9 @@ static step_result full_step(walk_state *w, const unwind_table *t, const full_ru
     return STEPPED;
 }
 
-/* Undoes one frame. `interrupted` says of which kind the frame is, and then of which kind its caller is. */
+/* Unwinds one frame. `interrupted` says whether the frame was interrupted, and afterwards whether its caller was. */
 static step_result step(walk_state *w, registers *r, bool *interrupted, uintptr_t *cfa) {
-    const known_pc *k = look_up(w->u, asked_of(r, *interrupted));
+    const known_pc *k = look_up(w->u, described_pc(r, *interrupted));
     uint32_t rule = k->rule, kind = rule & ROW_KIND_BITS;
     int32_t offset = (int32_t)rule >> ROW_OFFSET_SHIFT;
     if (kind == ROW_NONE) return NO_RULE;
@@ -127,9 +127,9 @@ static step_result step(walk_state *w, registers *r, bool *interrupted, uintptr_
 
 static bool holds(uintptr_t sp, uintptr_t cfa, uintptr_t anchor) { return sp <= anchor && anchor < cfa; }
 
-/* A guess stands when unwind information leads from it to the next address that is known to lie in a frame, or to the
- * outermost frame. */
-static bool proves_itself(walk_state *w, registers r) {
+/* A guess is confirmed if unwind information leads from it to the next address that is known to lie in a frame, or to
+ * the outermost frame. */
+static bool is_confirmed(walk_state *w, registers r) {
     bool interrupted = false;
     while (w->steps_left) {
         w->steps_left--;
@@ -166,7 +166,7 @@ static bool could_return_to(walk_state *w, uintptr_t pc) {
     return k->after_call == A_CALL;
 }
 
-/* Tries the word at `slot` as the return address: the caller's frame pointer is where it was, or saved just below. */
+/* Tries the word at `slot` as the return address: the caller's frame pointer is unchanged, or saved just below. */
 static bool try_slot(walk_state *w, const registers *r, uintptr_t slot, registers *caller) {
     uintptr_t pc;
     if (!read_stack(&w->view, slot, &pc) || !could_return_to(w, pc)) return false;
@@ -174,12 +174,12 @@ static bool try_slot(walk_state *w, const registers *r, uintptr_t slot, register
     caller->value[PC] = pc;
     caller->value[SP] = slot + sizeof pc;
     caller->value[FP] = r->value[FP];
-    if ((r->known >> FP & 1) && proves_itself(w, *caller)) return true;
+    if ((r->known >> FP & 1) && is_confirmed(w, *caller)) return true;
     for (uintptr_t below = 1; below <= PUSHED_BELOW && slot - 8 * below >= r->value[SP]; below++) {
         uintptr_t fp;
         if (!read_stack(&w->view, slot - 8 * below, &fp) || fp <= slot || fp >= w->view.high || fp % 8) continue;
         caller->value[FP] = fp;
-        if (proves_itself(w, *caller)) return true;
+        if (is_confirmed(w, *caller)) return true;
     }
     return false;
 }
@@ -193,8 +193,8 @@ static bool scan(walk_state *w, const registers *r, uintptr_t from, uint32_t wor
     return false;
 }
 
-/* The caller of a frame without unwind information: by the frame pointer, as far as the code keeps one; then from
- * registers that hand-written code keeps its old stack pointer in; then from the stack pointer upwards. */
+/* The caller of a frame without unwind information: by the frame pointer, if the code keeps one; then from registers in
+ * which hand-written code keeps the old stack pointer; then from the stack pointer upwards. */
 static bool guess(walk_state *w, registers *r, uintptr_t *cfa) {
     static const int keepers[] = {BX, R12, R12 + 1, R12 + 2, R15};
     registers caller;
@@ -218,7 +218,7 @@ static bool guess(walk_state *w, registers *r, uintptr_t *cfa) {
 
 /* --- the walk --- */
 
-/* Met no frame, and will not any more; between different stacks addresses tell nothing. */
+/* No frame contained the anchor, and none will; addresses of different stacks cannot be compared. */
 static bool passed(const stack_view *view, uintptr_t anchor, uintptr_t sp) {
     return anchor < sp && anchor >= view->low && sp < view->high;
 }
@@ -240,7 +240,7 @@ walk_end walk_native(unwinder *u, const module_map *map, const registers *from, 
         *f = (native_frame){.pc = r.value[PC], .sp = r.value[SP], .cfa = r.value[SP], .interrupted = interrupted};
         step_result result = step(&w, &r, &interrupted, &f->cfa);
         if (result == NO_RULE) {
-            if (!look_up(u, asked_of(&r, f->interrupted))->range) modules_wanted();
+            if (!look_up(u, described_pc(&r, f->interrupted))->range) modules_wanted();
             f->guessed = guess(&w, &r, &f->cfa);
             if (!f->guessed) return BROKE_OFF;
             interrupted = false;

@@ -19,7 +19,7 @@ void *grown(compiler *c, void *memory, uint32_t needed, uint32_t *room, size_t s
     return moved;
 }
 
-/* Rules of one row are often those of the row before or of a like function: expressions are kept once. */
+/* Rules of one row are often those of the row before or of a similar function: expressions are kept once. */
 bool keep_expression(compiler *c, cursor *from, register_rule *rule) {
     uint64_t bytes = take_unsigned(from);
     const uint8_t *text = from->at;

@@ -1,4 +1,4 @@
-/* Call frame information compiled into rows that are quick to follow. x86-64. */
+/* Call frame information compiled into rows that are quick to look up. x86-64. */
 #ifndef FLAME_UNWIND_TABLE_H
 #define FLAME_UNWIND_TABLE_H
 
@@ -30,9 +30,9 @@ typedef struct {
     bool signal; /* interrupted, not calling: the pc is the next instruction, not the one after a call */
 } full_rule;
 
-/* Rows are valid from `start` to the next one's. A rule is: 2 bits `row_kind`; 1 bit, whether a function begins
- * here; 5 bits, where the caller's frame pointer is saved (0: still in its register; n: at CFA - 8n); 24 bits signed,
- * CFA = register + these, or which full rule. The return address is at CFA - 8. */
+/* A row is valid from `start` to the next row's. A rule is: 2 bits `row_kind`; 1 bit, whether a function begins here; 5
+ * bits, where the caller's frame pointer is saved (0: still in its register; n: at CFA - 8n); 24 bits signed, the CFA's
+ * offset from the register, or the index of a full rule. The return address is at CFA - 8. */
 typedef struct {
     uint32_t start, rule; /* bytes from the table's base */
 } unwind_row;
@@ -57,7 +57,7 @@ int compile_eh_frame(unwind_table *table, const uint8_t *section, const uint8_t 
 void free_unwind_table(unwind_table *table);
 /* The row that covers the address, NULL for none. */
 const unwind_row *find_row(const unwind_table *table, uintptr_t address);
-/* First address of the function (the stretch of one FDE, or of code without any) that `row` belongs to. */
+/* First address of the function (the range of one FDE, or of code without any) that `row` belongs to. */
 uintptr_t function_start(const unwind_table *table, const unwind_row *row);
 
 #endif

@@ -12,7 +12,14 @@ import numpy as np
 from pytest_flame import clocks, fold
 from pytest_flame.baseline.libraries import changed_releases
 from pytest_flame.gate.in_diff import sampled_frames, with_changed_code
-from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint, why_ended
+from pytest_flame.gate.remarks import (
+    comparison_warnings,
+    left_running,
+    own_processes,
+    recording_warnings,
+    repeatable_hint,
+    why_ended,
+)
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import OneLook, Trial
 from pytest_flame.judge import error, inconclusive, new
@@ -128,7 +135,7 @@ def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, in
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} pairs")
     else:
         judgement = _decided(one, one.base, one.head, request, interrupted=interrupted)
-    notes = (*judgement.notes, *left_running(one))
+    notes = (*judgement.notes, *left_running(one), *own_processes(one))
     judgement = replace(judgement, notes=notes, interleaved=True, base_commit=sides.commit)
     return Judged(judgement, None, one.wall_s, sampled_frames(one.base, one.head))
 

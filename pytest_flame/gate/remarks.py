@@ -37,6 +37,16 @@ def left_running(measured: Measured) -> list[str]:
     return [f"left running by the test and killed after each of its processes: {shown}{more}"]
 
 
+def own_processes(measured: Measured) -> list[str]:
+    """Why it took longer than it could have."""
+    if measured.own_processes is None:
+        return []
+    return [
+        "each of its processes was started and imported everything itself, because its interpreter cannot be forked "
+        f"once the test file is imported: {measured.own_processes}"
+    ]
+
+
 def one_line(text: str) -> str:
     """A command on one line."""
     text = " ".join(text.split())

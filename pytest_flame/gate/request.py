@@ -80,7 +80,17 @@ class Request:
     @property
     def how(self) -> RunSettings:
         s = self.settings
-        return RunSettings(self.frequency_hz, s.sampler, s.cpus, s.seed, s.max_time_s, s.kernel, s.native, s.deadline_s)
+        return RunSettings(
+            self.frequency_hz,
+            s.sampler,
+            s.cpus,
+            s.seed,
+            s.max_time_s,
+            s.kernel,
+            s.native,
+            s.deadline_s,
+            forks=s.isolation == "fork",
+        )
 
     def launcher(self, scratch: Scratch) -> Launcher:
         safe_path = not {"", str(self.directory)} & set(sys.path)

@@ -12,7 +12,14 @@ from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
 from pytest_flame.gate.in_diff import sampled_frames
-from pytest_flame.gate.remarks import comparison_warnings, left_running, recording_warnings, repeatable_hint, why_ended
+from pytest_flame.gate.remarks import (
+    comparison_warnings,
+    left_running,
+    own_processes,
+    recording_warnings,
+    repeatable_hint,
+    why_ended,
+)
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import OneLook, Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
@@ -128,7 +135,7 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
             why = why_ended(interrupted=interrupted)
             notes.append(f"only {len(head.processes)} of {one.asked} processes were measured: {why}")
         judgement = replace(judgement, notes=tuple(notes))
-    judgement = replace(judgement, notes=(*judgement.notes, *left_running(one)))
+    judgement = replace(judgement, notes=(*judgement.notes, *left_running(one), *own_processes(one)))
     return Judged(judgement, None, one.wall_s, sampled_frames(base, head))
 
 

@@ -7,18 +7,16 @@ while rounds run.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import faulthandler
 import mmap
-import os
 import select
 import signal
 import struct
-import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from pytest_flame import clocks
 from pytest_flame.quantities import shown_seconds
@@ -36,6 +34,7 @@ CALL_MORE_S: Final = 5.0
 """Multiple of the project's own timeout of a call: sampling and a busy machine are not a hang."""
 EXPECTED_FACTOR: Final = 3.0
 """Multiple of the expected time of several calls, estimated from earlier ones."""
+_PAUSE_S: Final = 1e6
 STACKS_SIGNAL: Final = signal.SIGRTMAX - 5
 _STACKS_WAIT_S: Final = 2.0
 _STACK_LINES: Final = 20
@@ -56,9 +55,13 @@ class Patience:
     total_s: float | None = None
     """The requested limit (``--flame-deadline``) of the whole process."""
 
+    both_sides: bool = False
+    """The process also waits for the other side of its pair, which may take as long."""
+
     @property
     def most_s(self) -> float:
-        return 2 * self.before_s + self.calls_s if self.total_s is None else self.total_s
+        own = 2 * self.before_s + self.calls_s if self.total_s is None else self.total_s
+        return 2 * own if self.both_sides else own
 
     @classmethod
     def asked_for(cls, seconds: float) -> Patience:
@@ -118,7 +121,7 @@ class Pulse:
         self._memory = _shared(Path(folder, _PULSE)) if folder else None
         self._own_timeout_s: float | None = None
         self._calls_end_ns: int | None = None
-        self._began_ns = 0
+        self._began_ns = self._paused_ns = 0
         self._calls = 0
         self._per_call_s = 0.0
 
@@ -147,6 +150,15 @@ class Pulse:
         until = self._for_one_call(now, self._calls_end_ns, EXPECTED_FACTOR * calls * self._per_call_s)
         self._say(Phase.CALLING, now, until, calls)
 
+    def pause(self) -> None:
+        """It is another process's turn, which has a deadline of its own."""
+        now = self._paused_ns = clocks.monotonic_ns()
+        self._say(Phase.CALLING, now, now + _ns(_PAUSE_S))
+
+    def resume(self) -> None:
+        if self._calls_end_ns is not None:
+            self._calls_end_ns += clocks.monotonic_ns() - self._paused_ns
+
     def after(self, calls: int) -> None:
         self._calls += calls
         self._per_call_s = (clocks.monotonic_ns() - self._began_ns) / _NS / calls
@@ -172,7 +184,17 @@ def show_stacks_when_asked(folder: str) -> None:
     """In the worker: writes the stacks of where it hangs when the launcher asks."""
     # faulthandler keeps the file open for as long as the process runs.
     file = Path(folder, _STACKS).open("wb")  # noqa: SIM115
+    faulthandler.unregister(STACKS_SIGNAL)  # a keeper may have replaced the handler since
     faulthandler.register(STACKS_SIGNAL, file, all_threads=True)
+
+
+class Waitable(Protocol):
+    """A worker as its launcher sees it."""
+
+    def ends_until(self, until_ns: int) -> bool:
+        """Whether it has ended; waits until ``until_ns`` (monotonic) without waking up in between."""
+
+    def send_signal(self, number: int) -> None: ...
 
 
 class DeadlineWatch:
@@ -190,40 +212,29 @@ class DeadlineWatch:
     def close(self) -> None:
         self._memory.close()
 
-    def wait(self, process: subprocess.Popen[bytes], timeout_s: float | None) -> Hang | None:
-        """Waits until the process has ended (None) or hangs. Raises ``TimeoutExpired`` if ``timeout_s`` is over
-        first."""
-        last = None if timeout_s is None else self._began_ns + _ns(timeout_s)
-        with Ending(process) as ending:
-            while True:
-                # A step begun since then may have an earlier deadline.
-                look = min(self._until(), clocks.monotonic_ns() + _NS)
-                if ending.comes_until(look if last is None else min(look, last)):
-                    return None
-                now = clocks.monotonic_ns()
-                if now >= self._until():
-                    return self._hang(now)
-                if last is not None and now >= last:
-                    raise subprocess.TimeoutExpired(process.args, timeout_s or 0.0)
-
-    def stacks(self, process: subprocess.Popen[bytes]) -> str:
-        """Where the process is now, as the Python stacks of its threads; empty if it does not answer."""
-        if not self._stacks.exists():
-            return ""
-        process.send_signal(STACKS_SIGNAL)
-        end = clocks.monotonic_ns() + _ns(_STACKS_WAIT_S)
-        size = 0
-        with Ending(process) as ending:
-            while not ending.comes_until(min(end, clocks.monotonic_ns() + _NS // 20)) and clocks.monotonic_ns() < end:
-                before, size = size, self._stacks.stat().st_size
-                if size and size == before:
-                    break
-        return _shown(self._stacks.read_text(encoding="utf-8", errors="replace"))
-
-    def _until(self) -> int:
+    @property
+    def until_ns(self) -> int:
+        """The deadline (monotonic) of what the process does now; the next step may have an earlier one."""
         most = self._began_ns + _ns(self._patience.most_s)
         until, *_ = _LAYOUT.unpack_from(self._memory)
         return min(most, until or self._began_ns + _ns(self._patience.before_s))
+
+    def hang(self, now: int) -> Hang | None:
+        """What it did not finish in time."""
+        return self._hang(now) if now >= self.until_ns else None
+
+    def stacks(self, worker: Waitable) -> str:
+        """Where the worker is now, as the Python stacks of its threads; empty if it does not answer."""
+        if not self._stacks.exists():
+            return ""
+        worker.send_signal(STACKS_SIGNAL)
+        end = clocks.monotonic_ns() + _ns(_STACKS_WAIT_S)
+        size = 0
+        while not worker.ends_until(min(end, clocks.monotonic_ns() + _NS // 20)) and clocks.monotonic_ns() < end:
+            before, size = size, self._stacks.stat().st_size
+            if size and size == before:
+                break
+        return _shown(self._stacks.read_text(encoding="utf-8", errors="replace"))
 
     def _hang(self, now: int) -> Hang:
         _, began, phase, first, last, own = _LAYOUT.unpack_from(self._memory)
@@ -232,34 +243,15 @@ class DeadlineWatch:
         return Hang(Phase(phase), seconds, first, last, own / _NS if earlier else None)
 
 
-class Ending:
-    """Waits for a process without waking up in between."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self._descriptor: int | None = None
-        with contextlib.suppress(OSError):  # some sandboxes refuse it; then subprocess polls
-            self._descriptor = os.pidfd_open(process.pid)
-
-    def __enter__(self) -> Ending:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-
-    def comes_until(self, until_ns: int) -> bool:
-        left_ns = max(0, until_ns - clocks.monotonic_ns())
-        if self._descriptor is None:
-            try:
-                self._process.wait(left_ns / _NS)
-            except subprocess.TimeoutExpired:
-                return False
-            return True
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLIN)
-        # One extra millisecond: poll rounds, and a loop that wakes up too early would spin.
-        return bool(poll.poll(min(left_ns // 1_000_000 + 1, 2**31 - 1)))
+def readable_until(descriptors: Sequence[int], until_ns: int) -> bool:
+    """Whether one of them has something to read, which for a pidfd is the end of its process; waits until
+    ``until_ns``."""
+    left_ns = max(0, until_ns - clocks.monotonic_ns())
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    # Rounded up: a loop that wakes up too early would spin.
+    return bool(poll.poll(min(-(-left_ns // 1_000_000), 2**31 - 1)))
 
 
 def _shown(stacks: str) -> str:

@@ -27,6 +27,7 @@ from pytest_flame.measure.part import MeasuredPart
 from pytest_flame.measure.room import MEASURED_ROOM, roomy
 from pytest_flame.measure.rounds import RoundsDone, Step, StepKind, announced, empty_region_ns, rounds
 from pytest_flame.measure.started import Started
+from pytest_flame.measure.turns import Turns
 from pytest_flame.sampling.descendants import Descendants
 from pytest_flame.sampling.meter import Meter
 from pytest_flame.sampling.profile_source import RawFrame
@@ -49,11 +50,13 @@ def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failure
     if job.note_started:
         started.watch()
     children = Descendants(os.getpid(), keeper=os.getppid())
+    turns = Turns(job.turns, pulse)
     try:
         source.set_stops(STOPS)
+        turns.arrive()
         rng = random.Random(job.seed)
         meter = Meter(source, rng, Captured(item, job.output).thin, children)
-        called = MeasuredItem(item, job, meter, pulse, rng)
+        called = MeasuredItem(item, job, meter, pulse, rng, turns)
         report = called.fresh() if job.fresh else called.repeat()
         pulse.ending()
         result = unmeasured(report, failures, called.progress, item.config, job.conditions)
@@ -62,6 +65,7 @@ def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failure
             result = recorded(job, body, called.progress, meter, source.samples(), source.info)
         return result
     finally:
+        turns.leave()
         children.close()
         source.close()
 
@@ -78,12 +82,15 @@ def settle_heap() -> None:
 class MeasuredItem:
     """One item; ``progress`` says how often it was called."""
 
-    def __init__(self, item: pytest.Function, job: Job, meter: Meter, pulse: Pulse, rng: random.Random) -> None:
+    def __init__(
+        self, item: pytest.Function, job: Job, meter: Meter, pulse: Pulse, rng: random.Random, turns: Turns
+    ) -> None:
         self.item = item
         self.job = job
         self.meter = meter
         self.pulse = pulse
         self.rng = rng
+        self.turns = turns
         self.progress = RoundsDone()
         # A different phase of the garbage collector and of the allocator in every process.
         self._ballast: list[list[None]] = [[] for _ in range(rng.randrange(700))]
@@ -96,7 +103,9 @@ class MeasuredItem:
 
     def _steps(self, *, regions: bool) -> Iterator[Step]:
         time_s, limit_s = self.job.time_s, self.job.patience.calls_s
-        steps = rounds(self.meter, self.progress, self._plan, time_s, self.rng, regions=regions, limit_s=limit_s)
+        steps = rounds(
+            self.meter, self.progress, self._plan, time_s, self.rng, self.turns, regions=regions, limit_s=limit_s
+        )
         return announced(steps, self.pulse)
 
     def repeat(self) -> pytest.TestReport:

@@ -14,6 +14,7 @@ from pytest_flame.baseline import wire
 from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Hang, Patience
+from pytest_flame.measure.turns import Places
 from pytest_flame.model import CPU, Recording
 from pytest_flame.trees.provenance import Provenance
 
@@ -42,7 +43,6 @@ class Job:
 
     node_id: str
     root: str
-    result: str
     seed: int
     hash_seed: int
     """PYTHONHASHSEED, and the seed of what the test draws at random."""
@@ -69,8 +69,15 @@ class Job:
     provenance: Provenance | None = None
     """Where the code has to come from; None: anywhere. The launcher sets it."""
     patience: Patience = field(default_factory=Patience)
+    result: str = ""
+    """Where the result is written; the launcher sets it."""
     watch: str = ""
     """Folder of the files that the worker shares with the launcher, which sets it."""
+    turns: Places | None = None
+    """Where to wait for the other side of the pair; None: there is none, or it runs before or after."""
+    kept: str = ""
+    """The report of a forked worker's keeper; the launcher sets it, as ``watched``, the files that it watches."""
+    watched: str = ""
 
     @property
     def output(self) -> Path:
@@ -87,6 +94,7 @@ class Job:
         fields["plan"] = Plan(**fields["plan"]) if fields["plan"] else None
         fields["seen"] = Seen.from_json(fields["seen"]) if fields["seen"] else None
         fields["patience"] = Patience(**fields["patience"])
+        fields["turns"] = Places(**fields["turns"]) if fields["turns"] else None
         if fields["provenance"]:
             fields["provenance"] = Provenance.from_json(fields["provenance"])
         return cls(**fields)
@@ -142,6 +150,8 @@ class WorkerResult:
     """The worker had child processes."""
     started: tuple[str, ...] = ()
     """Their commands, as far as it started them itself; only if the job requested them."""
+    own_process: str | None = None
+    """Why the worker was an interpreter of its own instead of a fork. The launcher adds it."""
     hang: Hang | None = None
     """For ``HUNG``, which the launcher detects and no worker writes."""
 

@@ -1,10 +1,11 @@
 """Parent of one worker: adopts the processes that the worker leaves behind, accounts for them, kills and names them.
 
-Run as a script, by its file and without ``site``: ``keeper.py REPORT WATCHED COMMAND…``. Programs detach themselves
-with a double fork and their own session; the kernel gives such orphans to the nearest ancestor that is a subreaper
-(PR_SET_CHILD_SUBREAPER(2const)). The worker could be one, but its own ``wait`` would then return processes that it
-never started. Files of code in ``WATCHED`` (``opened.py``) that any process opens are recorded. When the standard input
-ends, the process that started this one is gone or stops it: everything is killed.
+Run as a script, by its file and without ``site``: ``keeper.py REPORT WATCHED CHANNEL COMMAND…``; ``fork_kept`` makes
+one for a worker that is forked. Programs detach themselves with a double fork and their own session; the kernel gives
+such orphans to the nearest ancestor that is a subreaper (PR_SET_CHILD_SUBREAPER(2const)). The worker could be one, but
+its own ``wait`` would then return processes that it never started. Files of code in ``WATCHED`` (``opened.py``) that
+any process opens are recorded. When the standard input of a script ends, the process that started it is gone or stops
+it: everything is killed. ``CHANNEL`` is a descriptor that belongs to the worker alone.
 """
 
 # Importing pathlib and the rest of this package would double every worker's start-up time.
@@ -23,6 +24,8 @@ from types import FrameType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_flame.sampling.descendants import Descendants
     from pytest_flame.trees.opened import Reads
 
@@ -38,8 +41,9 @@ _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
 class _Keeper:
-    def __init__(self, watched: str) -> None:
+    def __init__(self, watched: str, *, stopped_by_input: bool) -> None:
         self._watched = watched
+        self._stopped_by_input = stopped_by_input
         self._reads: Reads | None = None
         self._below: Descendants | None = None
         self.opened: dict[str, list[str]] = {}
@@ -51,16 +55,16 @@ class _Keeper:
         self._woken, wake = os.pipe()
         for end in (self._woken, wake):
             os.set_blocking(end, False)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _ignore)  # a handler wakes us up; the worker gets the default
-        signal.signal(signal.SIGTERM, self._ask_to_end)
-        signal.signal(_FOR_THE_WORKER, self._pass_on)
+        self._ends = (self._woken, wake)
+        self._woken_before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        # A handler wakes us up. A worker that is executed gets the defaults, a forked one what was there before.
+        handlers = ((signal.SIGCHLD, _ignore), (signal.SIGTERM, self._ask_to_end), (_FOR_THE_WORKER, self._pass_on))
+        self._handled_before = [(number, signal.signal(number, handler)) for number, handler in handlers]
         self._asked_to_end = False
         self._worker = 0
 
-    def keep(self, command: list[str]) -> tuple[int, list[str]]:
-        """Runs it to its end; returns its wait status, and what it left running."""
-        worker = self._start(command)
+    def keep(self, worker: int) -> tuple[int, list[str]]:
+        """Until it ends; returns its wait status, and what it left running."""
         if self._watched:
             self._watch()  # it takes less time than the worker's start
         status = self._reap(worker)
@@ -71,16 +75,11 @@ class _Keeper:
         self._note_opened()
         return (status if status is not None else int(signal.SIGKILL)), left
 
-    def _start(self, command: list[str]) -> int:
-        worker = os.fork()
+    def start(self, command: list[str]) -> int:
+        worker = self.fork()
         if worker:
-            self._worker = worker
             return worker
         try:
-            os.setsid()
-            self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != self._pid:
-                os._exit(1)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
                 signal.signal(number, signal.SIG_DFL)
@@ -88,6 +87,23 @@ class _Keeper:
         except OSError as e:
             os.write(2, f"{command[0]} cannot be started: {e}\n".encode())
             os._exit(127)
+
+    def fork(self) -> int:
+        """0 in the worker, which dies with its keeper."""
+        worker = os.fork()
+        if worker:
+            self._worker = worker
+            return worker
+        signal.set_wakeup_fd(self._woken_before)
+        for number, handler in self._handled_before:
+            signal.signal(number, handler)
+        for end in self._ends:
+            os.close(end)
+        os.setsid()
+        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self._pid:
+            os._exit(1)
+        return 0
 
     def _reap(self, worker: int) -> int | None:
         """Reaps all that have ended; returns the worker's status if it is one of them."""
@@ -104,7 +120,9 @@ class _Keeper:
 
     def _sleep(self, seconds: float | None) -> None:
         """Waits until a child ends, this process is asked to end, or the time has passed."""
-        watched = [self._woken] if self._asked_to_end else [self._woken, 0]
+        watched = [self._woken]
+        if self._stopped_by_input and not self._asked_to_end:
+            watched.append(0)
         if self._reads is not None and self._reads.descriptor >= 0:
             watched.append(self._reads.descriptor)
         ready, _, _ = select.select(watched, (), (), seconds)
@@ -221,13 +239,43 @@ def _make_importable() -> None:
         sys.path.insert(0, folder)
 
 
-def main(report: str, watched: str, *command: str) -> None:
-    """``watched`` is empty if there is nothing to watch."""
-    keeper = _Keeper(watched)
-    status, left = keeper.keep(list(command))
+def fork_kept(report: str, watched: str, begin: Callable[[], None]) -> int:
+    """Forks a keeper, and from it the worker, which goes on from here: 0 there, the keeper's number in the caller.
+
+    ``begin`` is called in the first fork. The keeper dies with the caller, and the worker with its keeper.
+    """
+    caller = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    begin()
+    keeper = _Keeper(watched, stopped_by_input=False)
+    keeper._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != caller:
+        os._exit(1)
+    worker = keeper.fork()
+    if not worker:
+        return 0
+    try:
+        _keep(keeper, worker, report)
+    finally:  # whatever happened: the caller's handlers and its test run are not this process's
+        os._exit(0)
+
+
+def _keep(keeper: _Keeper, worker: int, report: str) -> None:
+    status, left = keeper.keep(worker)
     found = {"status": status, "left": left, "opened": keeper.opened, "unwatched": keeper.unwatched}
     with open(report, "w", encoding="utf-8") as file:
         json.dump(found, file)
+
+
+def main(report: str, watched: str, channel: str, *command: str) -> None:
+    """``watched`` is empty if there is nothing to watch, ``channel`` if there is none."""
+    keeper = _Keeper(watched, stopped_by_input=True)
+    worker = keeper.start(list(command))
+    if channel:
+        os.close(int(channel))
+    _keep(keeper, worker, report)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,25 @@
-"""Starts one worker: a fresh ``python -m pytest`` for one test, without anything inherited that would also be
-measured."""
+"""Runs one worker: ``python -m pytest`` for one test, without anything inherited that would also be measured. It is a
+fresh interpreter, or a fork of one that was prepared."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pytest_flame import clocks
-from pytest_flame.measure import keeper
-from pytest_flame.measure.deadline import DeadlineWatch, Ending
+from pytest_flame.measure.channel import Channel
+from pytest_flame.measure.deadline import DeadlineWatch, readable_until
 from pytest_flame.measure.job import Job, Status, WorkerResult
+from pytest_flame.measure.workers import Command, ForkedWorker, FreshWorker, Prepared
 from pytest_flame.trees.opened import source_of
 from pytest_flame.trees.proof import Stray, misread, misread_details, misread_message
 from pytest_flame.trees.scratch import Scratch
@@ -28,9 +28,10 @@ from pytest_flame.trees.sides import Side
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
 _DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
-_PATIENCE_NS: Final = 20_000_000_000
 _LITTLE_ROOM: Final = 1 << 20
 """Bytes, about the size of a result."""
+_LOOK_NS: Final = 1_000_000_000
+_POLL_NS: Final = 10_000_000
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``, without importing pytest here."""
 
@@ -60,20 +61,34 @@ class Launcher:
     """Gets each worker's process group, so that none outlives the run."""
 
     def on(self, side: Side) -> Launcher:
-        """The same for one side's tree."""
-        return dataclasses.replace(self, side=side)
+        """The same for one side's tree, with a scratch folder whose path has the same length on both sides."""
+        scratch = self.scratch / side.provenance.side
+        scratch.mkdir(exist_ok=True)
+        return dataclasses.replace(self, side=side, scratch=scratch)
 
-    def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
-        """Runs the worker to its end. Ctrl-C, its deadline and the time limit kill it and everything it started."""
+    def run(self, job: Job, file: Path, timeout_s: float | None, prepared: Prepared | None = None) -> WorkerResult:
+        """Runs the worker to its end, as a fork of ``prepared`` if possible. Ctrl-C, its deadline and the time limit
+        kill it and everything it started."""
         began = clocks.monotonic()
-        result, kept = self._run(job, file, timeout_s)
+        with self.begin(job, file, timeout_s, prepared) as running:
+            await_all([running])
+        return self.checked(running, _left_s(timeout_s, began))
+
+    def begin(self, job: Job, file: Path, timeout_s: float | None, prepared: Prepared | None = None) -> Running:
+        return Running(self, job, file, timeout_s, prepared)
+
+    def checked(self, running: Running, timeout_s: float | None) -> WorkerResult:
+        """The result, if no process of the test ran code of the wrong side: another worker shows whether it was one."""
+        result, kept = running.outcome()
+        job = dataclasses.replace(running.asked, turns=None)
         for again in (dataclasses.replace(job, note_started=True), job):
             found = _misread(result, kept, self.side)
             if not found or self.side is None:
                 break
             # Any program may read the checkout once; a process of the test does so in every worker.
-            left_s = None if timeout_s is None else max(0.0, timeout_s - (clocks.monotonic() - began))
-            result, kept = self._run(again, file, left_s)
+            with self.begin(again, running.file, timeout_s, running.prepared) as repeated:
+                await_all([repeated])
+            result, kept = repeated.outcome()
             shown = [stray for stray in _misread(result, kept, self.side) if stray in found]
             if shown and again.note_started:
                 provenance = self.side.provenance
@@ -84,9 +99,9 @@ class Launcher:
         if result.started_others and kept.unwatched is not None and result.recording is not None:
             why = f"it is not known whose code the test's child processes ran: {kept.unwatched}"
             return WorkerResult(Status.UNSEEN, why, left=kept.left)
-        return dataclasses.replace(result, left=kept.left)
+        return dataclasses.replace(result, left=kept.left, own_process=running.own_process)
 
-    def _run(self, job: Job, file: Path, timeout_s: float | None) -> tuple[WorkerResult, Kept]:
+    def command(self, job: Job, file: Path) -> tuple[Job, Command]:
         directory, python, pytest_args, side = self.directory, self.python, list(self.pytest_args), self.side
         environment = worker_environment(os.environ, job.hash_seed)
         place = Path(job.place) if job.place else file
@@ -101,54 +116,143 @@ class Launcher:
             environment["PYTHONPATH"] = os.pathsep.join(
                 entry for entry in (environment.get("PYTHONPATH"), str(folder)) if entry
             )
-        watch = DeadlineWatch(self.scratch, job.patience)
-        job = dataclasses.replace(job, watch=str(self.scratch), file=str(file), place=str(place))
-        job_path, result_path = self.scratch / "job.json", Path(job.result)
-        job.write(job_path)
-        result_path.unlink(missing_ok=True)
-        command = [python, *(["-P"] if self.safe_path else []), "-m", "pytest", *pytest_args]
+        scratch = self.scratch
+        watched = "" if side is None or side.watched is None else str(side.watched)
+        job = dataclasses.replace(
+            job,
+            result=str(scratch / "result.json"),
+            kept=str(scratch / "kept.json"),
+            watched=watched,
+            watch=str(scratch),
+            file=str(file),
+            place=str(place),
+        )
+        words = [python, *(["-P"] if self.safe_path else []), "-m", "pytest", *pytest_args]
         # Of the same length in every process, and removed with the scratch directory.
-        command += [f"--basetemp={self.scratch / 'tmp'}"]
+        words += [f"--basetemp={scratch / 'tmp'}"]
         if "no:cacheprovider" not in pytest_args:
-            shutil.rmtree(self.scratch / "cache", ignore_errors=True)
-            command += ["-o", f"cache_dir={self.scratch / 'cache'}"]
-        command += ["-p", "pytest_flame.measure.worker", f"--flame-job={job_path}"]
-        kept_path = self.scratch / "kept.json"
-        kept_path.unlink(missing_ok=True)
-        watched = "" if side is None or side.watched is None else side.watched
-        job.output.unlink(missing_ok=True)
-        with job.output.open("ab") as output:  # so that the worker may truncate it while others write
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", keeper.__file__, str(kept_path), str(watched), *command],
-                cwd=directory,
-                env=environment,
-                stdin=subprocess.PIPE,  # its end belongs to the worker
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # this process handles Ctrl-C
-            )
-            if self.guard is not None:
-                self.guard.guard(process.pid)
-            try:
-                hang = watch.wait(process, timeout_s)
-                if hang is not None:
-                    details = "\n\n".join(filter(None, (watch.stacks(process), _last_output(job.output))))
-                    return WorkerResult(Status.HUNG, hang.words, details, hang=hang), Kept()
-            except subprocess.TimeoutExpired:
-                return WorkerResult(Status.OUT_OF_TIME, "the run's time limit was reached (--flame-max-time)"), Kept()
-            finally:
-                watch.close()
-                _end(process)
-                if self.guard is not None:
-                    self.guard.release()
-        kept = Kept.read(kept_path, process.returncode)
+            words += ["-o", f"cache_dir={scratch / 'cache'}"]
+        words += ["-p", "pytest_flame.measure.worker", f"--flame-job={scratch / 'job.json'}"]
+        return job, Command(words, directory, environment, job.output, scratch / "keeper.json", watched)
+
+    def prepare(self, command: Command, channel: Channel) -> FreshWorker:
+        words = [*command.words, f"--flame-prepared={channel.descriptor}"]
+        # Files are watched for each worker.
+        return FreshWorker(dataclasses.replace(command, words=words, watched=""), self.guard, channel)
+
+
+class Running:
+    """One worker from its start to its outcome; leaving the context kills what is left of it."""
+
+    def __init__(
+        self, launcher: Launcher, job: Job, file: Path, timeout_s: float | None, prepared: Prepared | None
+    ) -> None:
+        self._launcher = launcher
+        self.asked = job
+        self.file = file
+        self.prepared = prepared
+        self.own_process = prepared.why_refused(str(file)) if prepared is not None else None
+        """Why the worker is not a fork."""
+        self._last_ns = None if timeout_s is None else clocks.monotonic_ns() + round(timeout_s * 1e9)
+        self._ended: WorkerResult | None = None
+        """How it ended, if not by itself."""
+        self._start(None if self.own_process else prepared)
+
+    def _start(self, prepared: Prepared | None) -> None:
+        launcher = self._launcher
+        self._watch = DeadlineWatch(launcher.scratch, self.asked.patience)
+        self._job, command = launcher.command(self.asked, self.file)
+        self._report = command.report
+        job_path = launcher.scratch / "job.json"
+        self._job.write(job_path)
+        for path in (Path(self._job.result), Path(self._job.kept), command.report):
+            path.unlink(missing_ok=True)
+        _empty(self._job.output)
+        if "no:cacheprovider" not in launcher.pytest_args:
+            shutil.rmtree(launcher.scratch / "cache", ignore_errors=True)
+        self._worker: FreshWorker | ForkedWorker
+        if prepared is None:
+            self._worker = FreshWorker(command, launcher.guard)
+        else:
+            start = functools.partial(launcher.prepare, command)
+            self._worker = prepared.run(start, job_path, (str(self.file), self._job.place))
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.close()
+        self._worker.end()
+
+    @property
+    def descriptor(self) -> int | None:
+        """Readable when ``look`` has something to see; None: it has to be called now and then."""
+        return self._worker.descriptor
+
+    @property
+    def next_look_ns(self) -> int:
+        """When to look at the latest (monotonic): a step begun since then may have an earlier deadline."""
+        look = min(self._watch.until_ns, clocks.monotonic_ns() + _LOOK_NS)
+        return look if self._last_ns is None else min(look, self._last_ns)
+
+    def look(self) -> bool:
+        """Whether the worker has ended, or has to."""
+        now = clocks.monotonic_ns()
+        if self._worker.ends_until(now):
+            if isinstance(self._worker, ForkedWorker) and self._worker.refused is not None:
+                self.own_process = self._worker.refused
+                self._watch.close()
+                self._start(None)
+                return False
+            return True
+        hang = self._watch.hang(now)
+        if hang is not None:
+            details = "\n\n".join(filter(None, (self._watch.stacks(self._worker), _last_output(self._job.output))))
+            self._ended = WorkerResult(Status.HUNG, hang.words, details, hang=hang)
+        elif self._last_ns is not None and now >= self._last_ns:
+            self._ended = WorkerResult(Status.OUT_OF_TIME, "the run's time limit was reached (--flame-max-time)")
+        return self._ended is not None
+
+    def outcome(self) -> tuple[WorkerResult, Kept]:
+        """Once it has ended."""
+        if self._ended is not None:
+            return self._ended, Kept()
+        worker, scratch = self._worker, self._launcher.scratch
+        if isinstance(worker, ForkedWorker) and worker.returncode is None:
+            kept = Kept.read(Path(self._job.kept), 0)
+        else:
+            kept = Kept.read(self._report, worker.returncode or 0)
         try:
-            return WorkerResult.read(result_path), kept
+            return WorkerResult.read(Path(self._job.result)), kept
         except (OSError, ValueError):
             ending = f"the measured process {_ending(kept.returncode)}"
-            if shutil.disk_usage(self.scratch).free < _LITTLE_ROOM:
-                ending += f": {self.scratch.parent} is full; set TMPDIR=DIR to another folder for temporary files"
-            return WorkerResult(Status.DIED, ending, _last_output(job.output)), kept
+            if shutil.disk_usage(scratch).free < _LITTLE_ROOM:
+                ending += f": {scratch.parent} is full; set TMPDIR=DIR to another folder for temporary files"
+            return WorkerResult(Status.DIED, ending, _last_output(self._job.output)), kept
+
+
+def await_all(workers: Sequence[Running], on_end: Callable[[Running], None] = lambda _: None) -> None:
+    """Returns when all have ended, or have to be killed; ``on_end`` is called for each as soon as it has."""
+    waiting = list(workers)
+    while waiting:
+        until_ns = min(one.next_look_ns for one in waiting)
+        descriptors = [one.descriptor for one in waiting]
+        if None in descriptors:
+            until_ns = min(until_ns, clocks.monotonic_ns() + _POLL_NS)
+        readable_until([d for d in descriptors if d is not None], until_ns)
+        for one in [one for one in waiting if one.look()]:
+            waiting.remove(one)
+            on_end(one)
+
+
+def _left_s(timeout_s: float | None, began: float) -> float | None:
+    return None if timeout_s is None else max(0.0, timeout_s - (clocks.monotonic() - began))
+
+
+def _empty(path: Path) -> None:
+    """A prepared process keeps its output file open."""
+    with path.open("ab") as file:
+        file.truncate(0)
 
 
 def worker_environment(inherited: Mapping[str, str], hash_seed: int) -> dict[str, str]:
@@ -167,19 +271,6 @@ def _last_output(path: Path) -> str:
     with path.open("rb") as output:
         output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_OUTPUT_CHARACTERS))
         return output.read().decode(errors="replace")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Closes the keeper's input, which makes it kill everything that is left."""
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        with Ending(process) as ending:
-            ending.comes_until(clocks.monotonic_ns() + _PATIENCE_NS)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # its worker dies with it
-        process.wait()
 
 
 @dataclass(frozen=True, slots=True)

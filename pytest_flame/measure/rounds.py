@@ -18,6 +18,7 @@ from typing import Final
 from pytest_flame import clocks
 from pytest_flame.measure.deadline import Pulse
 from pytest_flame.measure.job import Plan
+from pytest_flame.measure.turns import Turns
 from pytest_flame.model import PS_PER_NS, Outside, Round
 from pytest_flame.sampling import outside
 from pytest_flame.sampling.meter import NS_PER_S, Meter
@@ -100,18 +101,20 @@ def rounds(
     plan: Plan | None,
     time_s: float,
     rng: random.Random,
+    turns: Turns,
     *,
     regions: bool,
     limit_s: float = math.inf,
 ) -> Iterator[Step]:
-    """Yields steps. With ``regions`` the body itself enters and leaves the meter (``with flame:``, ``fresh=True``);
-    otherwise each round is one region. ``time_s`` is this process's share of the budget, ``limit_s`` what all its calls
-    may take: a body far slower than planned gets shorter and fewer rounds, and is still measured."""
+    """Yields steps. Each round that counts is in a turn of its own. With ``regions`` the body itself enters and leaves
+    the meter (``with flame:``, ``fresh=True``); otherwise each round is one region. ``time_s`` is this process's share
+    of the budget, ``limit_s`` what all its calls may take: a body far slower than planned gets shorter and fewer
+    rounds, and is still measured."""
     if plan is None:
         yield from _calibrate(meter, progress, time_s, regions=regions)
         progress.finished = True
         return
-    began = clocks.monotonic_ns()
+    began, waited_ns = clocks.monotonic_ns(), turns.waited_ns
     progress.plan = plan
     meter.region_cost_ns = empty_region_ns(meter, 200) if regions else empty_region_ns(meter)
     if progress.first_call_ns is None and plan.iterations > 1:
@@ -124,11 +127,15 @@ def rounds(
     if plan.warm_up or iterations > 2:
         calls = iterations if plan.warm_up else max(2, iterations // 8)
         iterations = yield from _warm_up(meter, progress, calls, iterations, time_s, limit_s, regions=regions)
+    turns.give()  # the other side warms up, too
+    turns.take()
     before = outside.read()
     for index, sampled in enumerate(which_sampled(plan.rounds, rng)):
         done = yield from _round(meter, progress, iterations, sampled=sampled, regions=regions)
         progress.rounds.append(done)
-        passed = clocks.monotonic_ns() - began
+        turns.give()
+        turns.take()
+        passed = clocks.monotonic_ns() - began - (turns.waited_ns - waited_ns)
         if passed > SLOWDOWN_LIMIT * time_s * NS_PER_S and index >= 2:
             break
         if passed + done.wall_ns > LIMIT_PART * limit_s * NS_PER_S:

@@ -1,7 +1,8 @@
 """Measures many tests: one process, or one pair, of each in turn, in random order, until each has enough.
 
 A burst of noise then affects one process of several tests instead of all processes of one. Each test's referee decides
-when it has enough.
+when it has enough. In each turn, the processes of a side are forked from one interpreter, which is fresh for the turn:
+starting it and importing the project costs more than most measurements.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from pytest_flame import clocks, fold
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Patience, allowed_s
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
-from pytest_flame.measure.launch import Launcher
+from pytest_flame.measure.launch import Launcher, Running, await_all
 from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s
+from pytest_flame.measure.turns import Fifos
+from pytest_flame.measure.workers import Prepared
 from pytest_flame.model import CPU, Metric, Process, Recording
 from pytest_flame.quantities import shown_seconds
 
@@ -96,6 +99,8 @@ class Measured:
     referee: Referee | None = None
     left: tuple[str, ...] = ()
     """Commands of processes that its workers left running, and that were killed."""
+    own_processes: str | None = None
+    """Why its workers were interpreters of their own instead of forks, if forks were wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,10 @@ class RunSettings:
     native_frames: bool = False
     deadline_s: float | None = None
     """Per process; None: derived from what base takes."""
+    forks: bool = True
+    """Workers are forked from prepared processes, as far as possible."""
+    in_turn: bool = True
+    """The rounds of both sides of a pair alternate; otherwise one process runs after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +154,7 @@ class _State:
     """By side: the time of its longest process so far, from start to end."""
     base_call_s: float | None = None
     """Wall time of one call of the body on base."""
+    own_processes: str | None = None
 
     @property
     def wanting(self) -> bool:
@@ -165,6 +175,7 @@ class _State:
             self.satisfied,
             self.referee,
             tuple(self.left),
+            self.own_processes,
         )
 
 
@@ -179,19 +190,32 @@ def measure(
     interrupted = False
     try:
         with _termination_interrupts():
-            for state in states:
-                run.set_up(state)
-                if state.failure is not None and state.failure.status is Status.NO_SAMPLER:
-                    for other in states:
-                        other.failure = state.failure
-                    break
+            with run.one_turn():
+                for state in states:
+                    run.set_up(state)
+                    if state.failure is not None and state.failure.status is Status.NO_SAMPLER:
+                        for other in states:
+                            other.failure = state.failure
+                        break
             while waiting := [s for s in states if s.wanting]:
-                order.shuffle(waiting)
-                for state in waiting:
-                    run.turn(state)
+                with run.one_turn():
+                    for state in _shuffled(waiting, order):
+                        run.turn(state)
     except KeyboardInterrupt:
         interrupted = True
     return [state.measured() for state in states], interrupted
+
+
+def _shuffled(states: Sequence[_State], order: random.Random) -> list[_State]:
+    """In random order, but the tests of a file together: it is collected once for all of them."""
+    files: dict[Path, list[_State]] = {}
+    for state in states:
+        files.setdefault(state.target.file, []).append(state)
+    groups = [*files.values()]
+    order.shuffle(groups)
+    for group in groups:
+        order.shuffle(group)
+    return [state for group in groups for state in group]
 
 
 @contextlib.contextmanager
@@ -234,6 +258,34 @@ class _Run:
     clock: _Clock
     progress: Progress
     states: Sequence[_State]
+    prepared: dict[str, Prepared] = field(default_factory=dict)
+    """By side."""
+    refused: dict[str, dict[str, str]] = field(default_factory=lambda: {BASE: {}, HEAD: {}})
+    """By side and file: why its tests can't be forked."""
+
+    @contextlib.contextmanager
+    def one_turn(self) -> Iterator[None]:
+        """The prepared processes of a turn are used for no other one."""
+        try:
+            yield
+        except BaseException:
+            for prepared in self.prepared.values():
+                prepared.kill()
+            raise
+        finally:
+            for prepared in self.prepared.values():
+                prepared.close()
+            self.prepared.clear()
+
+    def _prepared(self, side: str, hash_seed: int) -> Prepared | None:
+        if not self.how.forks:
+            return None
+        found = self.prepared.get(side)
+        if found is None or found.hash_seed != hash_seed:
+            if found is not None:
+                found.close()
+            found = self.prepared[side] = Prepared(hash_seed, refused=self.refused[side])
+        return found
 
     def set_up(self, state: _State) -> None:
         """Find the plan: a stored recording's if there is one, otherwise calibrated, on both sides of a pair.
@@ -284,8 +336,10 @@ class _Run:
         state.rng.shuffle(sides)
         began = clocks.monotonic()
         done: dict[str, Recording] = {}
+        # One after the other until one fails, or both in turn: then either may have failed.
+        in_turn = self._run_in_turn(state, sides, job) if len(sides) == 2 and self.how.in_turn else {}
         for side in sides:
-            result = self._run(state, side, job)
+            result = in_turn.get(side) or self._run(state, side, job)
             if result.recording is None:
                 state.fail(side, result)
                 return
@@ -304,11 +358,10 @@ class _Run:
     def _job(self, state: _State, plan: Plan | None) -> Job:
         target, launcher, index = state.target, self.places.head, len(state.head)
         lent: tuple[Process, ...] = target.stored.processes if target.stored is not None else ()
-        drawn = state.rng.randrange(1 << 32)
+        drawn = random.Random(f"{self.how.seed}/{'calibration' if plan is None else index}").randrange(1 << 32)
         return Job(
             node_id=target.test_id,
             root=str(launcher.root),
-            result=str(launcher.scratch / "result.json"),
             seed=state.rng.randrange(1 << 32),
             hash_seed=lent[index % len(lent)].hash_seed if lent else drawn,
             frequency_hz=self.how.frequency_hz,
@@ -329,18 +382,59 @@ class _Run:
         left = self.clock.left()
         if left is not None and left <= 0:
             return WorkerResult(Status.OUT_OF_TIME, "the run's time limit was reached (--flame-max-time)")
-        launcher = self.places.base if side == BASE else self.places.head
-        assert launcher is not None
         job = dataclasses.replace(job, patience=self._patience(state, side))
         began = clocks.monotonic()
         try:
-            result = launcher.run(job, state.target.file, left)
+            result = self._launcher(side).run(job, state.target.file, left, self._prepared(side, job.hash_seed))
         except OSError as e:
             result = _not_started(e)
         finally:
             took_s = clocks.monotonic() - began
             state.wall_s += took_s
+        return self._noted(state, side, result, took_s)
+
+    def _run_in_turn(self, state: _State, sides: Sequence[str], job: Job) -> dict[str, WorkerResult]:
+        """Both sides, the first of ``sides`` in the first turn."""
+        left = self.clock.left()
+        if left is not None and left <= 0:
+            return {}
+        began = clocks.monotonic()
+        running: dict[str, Running] = {}
+        results: dict[str, WorkerResult] = {}
+        try:
+            with contextlib.ExitStack() as ends:
+                fifos = Fifos(self.places.head.scratch)
+                ends.callback(fifos.close)
+                turns = dict(zip(sides, (fifos.first, fifos.second), strict=True))
+                for side in sides:
+                    patience = dataclasses.replace(self._patience(state, side), both_sides=True)
+                    own = dataclasses.replace(job, patience=patience, turns=turns[side])
+                    prepared = self._prepared(side, job.hash_seed)
+                    started = self._launcher(side).begin(own, state.target.file, left, prepared)
+                    running[side] = ends.enter_context(started)
+
+                def ended(one: Running) -> None:
+                    (other,) = (side for side in sides if running[side] is not one)
+                    fifos.leave_alone(turns[other])
+
+                await_all([running[side] for side in sides], ended)
+            for side in sides:
+                results[side] = self._launcher(side).checked(running[side], self.clock.left())
+        except OSError as e:
+            results = dict.fromkeys(sides, _not_started(e))
+        finally:
+            took_s = clocks.monotonic() - began
+            state.wall_s += took_s
+        return {side: self._noted(state, side, result, took_s) for side, result in results.items()}
+
+    def _launcher(self, side: str) -> Launcher:
+        launcher = self.places.base if side == BASE else self.places.head
+        assert launcher is not None
+        return launcher
+
+    def _noted(self, state: _State, side: str, result: WorkerResult, took_s: float) -> WorkerResult:
         state.left |= dict.fromkeys(result.left)
+        state.own_processes = state.own_processes or result.own_process
         if result.status is Status.HUNG:
             return self._hung(state, side, result)
         state.took_s[side] = max(took_s, state.took_s.get(side, 0.0))

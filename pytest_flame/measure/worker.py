@@ -1,6 +1,7 @@
 """The pytest plugin inside a worker: one test, one process, measured and written to a file.
 
-Loaded with ``-p pytest_flame.measure.worker --flame-job=FILE``; never by hand.
+Loaded with ``-p pytest_flame.measure.worker --flame-job=FILE``; never by hand. With ``--flame-prepared`` the process is
+a prepared one, and the workers are its forks (``serving.py``).
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.measure import seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.agreement import said
+from pytest_flame.measure.channel import Channel
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
 from pytest_flame.measure.item import measure
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.outcome import Failures
 from pytest_flame.measure.room import enlarge_threads
 from pytest_flame.measure.seeing import differences, see
+from pytest_flame.measure.serving import Server
 from pytest_flame.measure.started import Started
 from pytest_flame.sampling.descendants import had_children
 from pytest_flame.trees import proof
@@ -37,6 +40,7 @@ _PLUGIN = "--flame-plugin"
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     parser.addoption("--flame-job", help="internal: the process to measure")
+    parser.addoption("--flame-prepared", type=int, help="internal: the descriptor that jobs come from")
     parser.addoption(_PLUGIN, action="append", help="internal: MODULE:NAME of an object to register")
     # Before the command line is parsed: they may define options.
     for argument in sys.argv:
@@ -54,7 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.sched_setaffinity(0, job.cpus)
     if job.watch:
         show_stacks_when_asked(job.watch)
-    config.pluginmanager.register(Worker(job), PLUGIN_NAME)
+    worker = Worker(job)
+    config.pluginmanager.register(worker, PLUGIN_NAME)
+    channel = config.getoption("--flame-prepared")
+    if channel is not None:
+        server = Server(Channel.inherited(channel), config)
+        config.pluginmanager.register(Preparation(worker, server), f"{PLUGIN_NAME}-prepared")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -84,6 +93,39 @@ def _absence(job: Job, error: BaseException) -> str | None:
     return absence(error, job.provenance)
 
 
+class Preparation:
+    """Hooks at which a prepared process forks: before it collects, and before it runs what it has collected."""
+
+    def __init__(self, worker: Worker, server: Server) -> None:
+        self._worker = worker
+        self._server = server
+        worker.narrows, worker.reports = False, False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool | None:
+        job = self._server.next_file()
+        if job is None:
+            return True
+        session.config.args[:] = [job.place]
+        self._worker.take(job)
+        self._worker.reports = True  # collecting may fail
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        job = self._server.next_test() if self._worker.reports else None
+        if job is None:
+            self._worker.reports = False
+            return True
+        self._worker.take(job)
+        session.items[:] = self._worker.selected()
+        session.testscollected = len(session.items)
+        return None
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self._server.exit_status = exitstatus
+
+
 class Worker:
     """Hooks for the one measured item."""
 
@@ -96,9 +138,32 @@ class Worker:
         self.result: WorkerResult | None = None
         self.errors: list[str] = []
         self.found = False
-        self.collected: list[str] = []
+        self.items: list[pytest.Item] = []
+        """All that were collected, those that plugins kept first."""
         self.skipped: str | None = None
         """Why the whole file is skipped."""
+        self.narrows = True
+        """Only the job's test is left of what was collected."""
+        self.reports = True
+        """The job's result is this process's to write."""
+
+    def take(self, job: Job) -> None:
+        """The job of a fork."""
+        self.job = job
+        self.pulse = Pulse(job.watch, job.patience)
+        if job.watch:
+            show_stacks_when_asked(job.watch)
+
+    @property
+    def collected(self) -> list[str]:
+        return [self.identity.test_id(item.nodeid) for item in self.items]
+
+    def selected(self) -> list[pytest.Item]:
+        """The job's one test, or none."""
+        wanted = self.job.node_id
+        item = next((i for i in self.items if wanted in (i.nodeid, self.identity.test_id(i.nodeid))), None)
+        self.found = item is not None
+        return [] if item is None else [item]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Subtests report their failures here and let the body continue."""
@@ -133,11 +198,10 @@ class Worker:
         """The run has selected the tests: what plugins deselect here is kept, with their changes to it."""
         collected = [*items]
         yield
-        wanted = {self.job.node_id}
-        found = next((i for i in (*items, *collected) if {i.nodeid, self.identity.test_id(i.nodeid)} & wanted), None)
-        self.collected = [self.identity.test_id(item.nodeid) for item in collected]
-        items[:] = [found] if found is not None else []
-        self.found = bool(items)
+        kept = {*map(id, items)}
+        self.items = [*items, *(item for item in collected if id(item) not in kept)]
+        if self.narrows:
+            items[:] = self.selected()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -160,6 +224,8 @@ class Worker:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not self.reports:
+            return
         if self.result is None and self.errors and self.failures.absent is not None:
             self.result = WorkerResult(Status.ABSENT, self.failures.absent, "\n".join(self.errors))
         elif self.result is None and self.errors:

@@ -151,7 +151,7 @@ def _run(command: Sequence[str], directory: Path, environment: dict[str, str], s
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-        scratch.release()
+        scratch.release(process.pid)
     return output.decode(errors="replace")
 
 

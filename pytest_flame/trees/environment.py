@@ -139,7 +139,7 @@ def installed_environment(
         process.wait()
         raise
     finally:
-        scratch.release()
+        scratch.release(process.pid)
     if process.returncode:
         raise FlameError(
             f"--flame-base-install={command!r} failed for {folder.name} with status {process.returncode}",

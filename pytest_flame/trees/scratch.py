@@ -13,16 +13,25 @@ from pytest_flame.temporary import owned_folder, remove_abandoned
 
 _REAPER: Final = r"""
 trap '' HUP INT TERM
-group=0
-while read -r line; do group=$line; done
-if [ "$group" -gt 1 ] && kill -s TERM -- "-$group" 2>/dev/null; then
+groups=
+while read -r sign number; do
+    if [ "$sign" = + ]; then
+        groups="$groups $number"
+        continue
+    fi
+    rest=
+    for group in $groups; do [ "$group" = "$number" ] || rest="$rest $group"; done
+    groups=$rest
+done
+for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; done
+for group in $groups; do
     tries=0
     while kill -s 0 -- "-$group" 2>/dev/null && [ "$tries" -lt 20 ]; do
         sleep 0.1
         tries=$((tries + 1))
     done
     kill -s KILL -- "-$group" 2>/dev/null
-fi
+done
 tries=0
 while [ -e "$1" ] && [ "$tries" -lt 100 ]; do
     chmod -R u+rwx "$1" 2>/dev/null
@@ -30,29 +39,29 @@ while [ -e "$1" ] && [ "$tries" -lt 100 ]; do
     tries=$((tries + 1))
 done
 """
-"""Waits for the end of its input, which comes when the writer dies. What it reads is the group to kill then: the keeper
-of a worker also kills what the worker has detached."""
+"""Waits for the end of its input, which comes when the writer dies. What it reads are the groups to kill then (``+ N``
+begins, ``- N`` has ended): the keeper of a worker also kills what the worker has detached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """``path`` is resolved. At most one process group runs at a time."""
+    """``path`` is resolved."""
 
     path: Path
     reaper: subprocess.Popen[bytes] | None
 
     def guard(self, group: int) -> None:
         """This process group dies with the run."""
-        self._tell(group)
+        self._tell(f"+ {group}\n")
 
-    def release(self) -> None:
+    def release(self, group: int) -> None:
         """The group has ended; its number may be reused from now on."""
-        self._tell(0)
+        self._tell(f"- {group}\n")
 
-    def _tell(self, group: int) -> None:
+    def _tell(self, line: str) -> None:
         if self.reaper is not None and self.reaper.stdin is not None:
             with contextlib.suppress(BrokenPipeError):  # killed manually: then only SIGKILL leaves something behind
-                self.reaper.stdin.write(b"%d\n" % group)
+                self.reaper.stdin.write(line.encode())
 
 
 @contextlib.contextmanager

@@ -69,13 +69,13 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def recordings() -> st.SearchStrategy[Recording]:
-    """Any recording the model allows, with names as nasty as they come."""
+    """Any recording that the model allows, with hostile names."""
     # High surrogates never come from the file system, and JSON pairs them up.
     texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\udc80";:%\n \\/<>{}'), max_size=8)
     small = st.integers(0, 2**63 - 1)
-    counted = st.integers(0, 10**15)  # what is added up
+    counted = st.integers(0, 10**15)  # what is summed
     seeds = st.integers(-(2**63), 2**63 - 1)
-    # Those of libraries, which are absolute, are not stored.
+    # Paths of libraries, which are absolute, are not stored.
     paths = texts.map(lambda text: text.lstrip("/"))
     frames = st.builds(Frame, texts, texts)
     stacks = st.lists(frames, min_size=1, max_size=4).map(tuple)

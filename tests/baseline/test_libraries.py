@@ -1,4 +1,4 @@
-"""Which libraries are in another release on the other side, and what they are imported as."""
+"""Which libraries have another release on the other side, and their import names."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_cards_that_come_and_go_are_no_other_machine(box: Machine) -> None:
     box.card("usb0", "00:e0:4c:00:00:01", device="pci0000:00/usb1/1-1")
     box.card("docker0", "02:42:ac:11:00:01", device="virtual")
     box.card("eth1", "06:00:5e:00:53:99", device="pci0000:00/0000:00:05.0", assigned="3")
-    box.card("vf0", "06:00:5e:00:53:02", device="pci0000:00/0000:00:06.0")  # the same card once more
+    box.card("vf0", "06:00:5e:00:53:02", device="pci0000:00/0000:00:06.0")  # the same card again
     assert box.identity == before
 
 

@@ -30,7 +30,7 @@ def is_test(path: str) -> bool:
 
 
 class Project:
-    """A repository with a project in it, recorded by hashing its sources as they lie there."""
+    """A repository with a project in it, recorded by hashing its sources as they are there."""
 
     def __init__(self, top: Path, recording: Recording, below: str = "") -> None:
         self.top, self.root, self.recording = top, top / below, recording
@@ -42,7 +42,7 @@ class Project:
         return subprocess.run(command, env={**os.environ, **AUTHOR}, check=True, capture_output=True, text=True).stdout
 
     def write(self, **contents: str) -> None:
-        """Files of the project; ``__`` stands for a slash, and all end in ``.py``."""
+        """Files of the project; ``__`` represents a slash, and all end in ``.py``."""
         for name, content in contents.items():
             self.file(name).parent.mkdir(parents=True, exist_ok=True)
             self.file(name).write_bytes(content.encode())
@@ -86,7 +86,7 @@ def test_sources_and_baseline_in_one_commit(project: Project) -> None:
 
 
 def test_a_baseline_committed_some_time_after_its_sources(project: Project) -> None:
-    """The commit that brought it in changed only the baseline, but holds its sources."""
+    """The commit that added it changed only the baseline, but contains its sources."""
     project.commit()
     recorded = project.record()
     later = project.commit()
@@ -138,7 +138,7 @@ def test_a_squash_merge_that_holds_the_sources(project: Project) -> None:
 
 
 def test_a_squash_merge_whose_sources_were_changed_after_recording(project: Project) -> None:
-    """Only the branch has them, as long as it is there."""
+    """Only the branch has them, as long as it exists."""
     project.commit()
     project.git("checkout", "-q", "-b", "topic")
     project.write(orders="x = 2\n")
@@ -173,7 +173,7 @@ def test_sources_that_only_a_merge_brings_together(project: Project) -> None:
 
 
 def test_of_several_commits_with_the_sources_the_nearest_one(project: Project) -> None:
-    """Changed and changed back: the sources do not tell which, the distance to the baseline's commit does."""
+    """Changed and changed back: the sources do not decide between them, the distance to the baseline's commit does."""
     recorded = project.record()
     commits = []
     for content in ("x = 1\n", "x = 2\n", "x = 3\n", "x = 1\n", "x = 4\n", "x = 1\n"):
@@ -296,7 +296,7 @@ def test_a_file_of_a_submodule_is_left_out_and_said(project: Project, tmp_path: 
 
 
 def test_a_test_that_imports_nothing_of_the_project(project: Project) -> None:
-    """There is nothing to verify: the commit that brought the baseline in has to do, and without it nothing."""
+    """There is nothing to verify: the commit that added the baseline must be enough, and without it there is none."""
     recorded = project.record()
     first = project.commit()
     bare = dataclasses.replace(recorded, source_hashes={"tests/test_orders.py": "00"})
@@ -370,7 +370,7 @@ def test_five_hundred_sources_take_few_calls_of_git(project: Project, monkeypatc
 
 
 def test_a_root_above_the_clone(project: Project, tmp_path: Path) -> None:
-    """Sources beside the clone are in no commit of it."""
+    """Sources outside the clone are in none of its commits."""
     commit = project.commit()
     recording = project.record()
     hashes = {f"repo/{path}": digest for path, digest in recording.source_hashes.items()} | {"beside.py": "0" * 64}

@@ -18,7 +18,7 @@ Again = Callable[..., Recording]
 
 @pytest.fixture
 def again(recording: Recording) -> Again:
-    """``again(n)``: the recording once more, a little more expensive with each session."""
+    """``again(n)``: the recording again, a little more expensive with each session."""
 
     def record(number: int, **changes: Any) -> Recording:
         processes = tuple(dataclasses.replace(p, loop_cost=1_000_000 - 1000 * number) for p in recording.processes)

@@ -239,7 +239,7 @@ def test_a_file_that_cannot_be_read(stored: Stored, recording: Recording) -> Non
 
 @pytest.fixture
 def ordinary_user() -> Iterator[None]:
-    """Root reads everything: be somebody else for the length of a test."""
+    """Root can read everything: the test runs as another user."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)

@@ -1,4 +1,4 @@
-"""What of a recording is committed, how large that is, and what a file may not say."""
+"""Which part of a recording is committed, how large it is, and which files are refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_is_kept_costs_what_it_cost(recording: Recording) -> None:
 
 
 def many(frames: int, stacks: int, depth: int, *, seed: int = 1, slower: bool = False) -> Recording:
-    """Samples of one program, by a seed; ``slower``: the function that costs most takes twice as long."""
+    """Samples of one program, from a seed; ``slower``: the most expensive function takes twice as long."""
     generator = random.Random(1)
     names = [Frame(f"project.package{i % 9}.module", f"Class{i}.method_{i}") for i in range(frames)]
     body = Frame("tests.test_it", "test_it")

@@ -1,4 +1,4 @@
-"""The busy loop goes where it is said to go, and is as long as it is said to be."""
+"""The busy loop is inserted at the given place, and has the given length."""
 
 from __future__ import annotations
 

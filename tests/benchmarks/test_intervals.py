@@ -1,4 +1,4 @@
-"""Intervals against published values, exact distributions and their own properties."""
+"""Intervals compared with published values, exact distributions and their own properties."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_binomial_interval_is_the_exact_one(share: float, trials: int) -> No
 def test_the_median_interval_lies_between_order_statistics() -> None:
     interval = median_interval([float(i) for i in range(70, 0, -1)])
     assert (interval.middle, interval.low, interval.high) == (35.5, 27.0, 44.0)
-    # The chance that the median lies outside, from the sign test.
+    # The probability that the median is outside, from the sign test.
     assert 2 * stats.binom(70, 0.5).cdf(26 - 1) <= 0.05
 
 

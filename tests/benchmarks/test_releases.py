@@ -1,4 +1,4 @@
-"""What counts as right about two releases, and what the bare loop finds out."""
+"""What counts as right about two releases, and what the bare loop measures."""
 
 from __future__ import annotations
 

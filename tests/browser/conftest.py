@@ -1,4 +1,4 @@
-"""Fixtures of the tests in a real browser. What no page of ours may do fails whatever test it does it in."""
+"""Fixtures of the tests in a real browser. Any test in which a page does something forbidden fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from chromium import Visit, launched
 
-# The recordings all renderers are tested with.
+# The recordings that all renderers are tested with.
 from render.conftest import hostile, make_judgement, regressed, result
 
 from pytest_flame.model import RunResult
@@ -23,7 +23,7 @@ __all__ = ["hostile", "make_judgement", "regressed", "result"]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for each module of tests: Playwright keeps an event loop running, which no other test may meet."""
+    """One for each module of tests: Playwright keeps an event loop running, which other tests must not see."""
     with launched() as browser:
         yield browser
 

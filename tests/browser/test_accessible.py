@@ -1,4 +1,4 @@
-"""axe-core finds nothing serious, however the page is looked at."""
+"""axe-core finds nothing serious in any view of the page."""
 
 from __future__ import annotations
 

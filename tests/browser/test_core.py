@@ -1,4 +1,4 @@
-"""The scripts that page and interactive SVG share say and cut everything as Python does."""
+"""The scripts that page and interactive SVG share write and cut everything as Python does."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def said(page: Page, kind: Mapping[str, Any], method: str, costs: list[list[floa
 
 
 def fitted(page: Page, names: list[tuple[Frame, list[int]]]) -> list[list[str]]:
-    """What the scripts make of each name in so many columns."""
+    """Each name in this many columns, as the scripts write it."""
     given = [[frame_name(frame), printable(frame.qualname or frame.module), rooms] for frame, rooms in names]
     texts: list[list[str]] = page.evaluate(
         "names => names.map(([name, own, rooms]) => rooms.map(room => fit(formsOf(name, own), room)))", given
@@ -158,7 +158,8 @@ def test_any_name_in_any_room(page: Page) -> None:
 
 
 def test_every_character_is_as_wide(page: Page) -> None:
-    """Of those whose width no version of Unicode has changed since; Python and browser may know different ones."""
+    """Characters whose width no later version of Unicode has changed; Python and browser may have different
+    versions."""
 
     def settled(character: str) -> bool:
         early = unicodedata.ucd_3_2_0

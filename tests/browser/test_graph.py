@@ -61,7 +61,7 @@ def test_boxes_bear_the_labels_of_the_pictures(graph: Graph, regressed: Judgemen
     for node, box in enumerate(graph.boxes()):
         x, y = box.x - bounds["x"], box.y - bounds["y"]
         room = ((box.width - 0.6 if box.width > 2 else box.width) - 8) / column
-        # What is carried in whole units may be a hair wider or narrower.
+        # Rounding to whole units may make it slightly wider or narrower.
         allowed = {
             label(picture.tree.frames[picture.tree.frame[node]], drawn[node], math.floor(room + hair))
             for hair in (-0.01, 0.01)
@@ -72,7 +72,7 @@ def test_boxes_bear_the_labels_of_the_pictures(graph: Graph, regressed: Judgemen
 
 
 def test_beside_the_boxes_there_is_nothing(graph: Graph) -> None:
-    """Own cost lies right of the children: above it no frame is drawn."""
+    """Self cost is drawn right of the children: there is no frame above it."""
     root, inner = (
         graph.box(graph.node("tests.test_orders:test_parse")),
         graph.box(graph.node("orders.api:handle_batch")),
@@ -122,7 +122,7 @@ def test_click_zooms_and_every_way_leads_back(graph: Graph) -> None:
     assert zoomed.width == pytest.approx(graph.bounds()["width"])
     for inner in (TOKENIZE, "orders.model:Order.from_fields", "orders.api:handle_batch"):
         if inner == "orders.api:handle_batch":
-            # Callers of what is zoomed to stay, as wide as the picture.
+            # Callers of the zoomed frame stay, as wide as the picture.
             graph.page.mouse.move(zoomed.x + 5, graph.box(graph.node(inner)).middle[1])
         else:
             graph.hover(graph.node(inner))
@@ -171,7 +171,7 @@ def test_an_address_of_a_frame_that_is_not_there_says_so(
 
 
 def matched(graph: Graph, pattern: str) -> float:
-    """Share of the picture's width in frames whose name matches, what is called by a match counting once."""
+    """Share of the picture's width in frames whose name matches, where a match inside a match counts once."""
     tree, weight = graph.tree, graph.tree.weight(VIEWS[graph.view])
     found, stop = 0, 0
     for node in range(len(tree)):
@@ -233,7 +233,7 @@ def test_inverted_shows_who_spends_the_time(graph: Graph) -> None:
         )
         for f in range(len(graph.tree.frames))
     }
-    # The roots, in the order of their names, are as wide as their functions' own cost.
+    # The roots, in the order of their names, are as wide as their functions' self cost.
     bounds, x = graph.bounds(), graph.bounds()["x"]
     row = float(graph.canvas.get_attribute("data-row") or 0)
     y = bounds["y"] + bounds["height"] - row / 2

@@ -1,4 +1,4 @@
-"""The SVG to click in, opened alone: it draws what the static picture shows, and does what its readers ask."""
+"""The interactive SVG, opened alone: it draws what the static picture shows, and responds to its readers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def tip(page: Page) -> Locator:
 
 
 def test_script_and_static_picture_draw_the_same(visit: Visit, file: Path) -> None:
-    """Every box: same place, same colour, same words."""
+    """Every box: same place, same colour, same text."""
     static = visit(file, width=1000, scripts=False)
     live = visit(file, width=1000)
     expected = static.evaluate(STATIC)

@@ -1,4 +1,4 @@
-"""Names are other people's: whatever they hold, nothing of it runs, loads, or becomes markup."""
+"""Names are not trusted: whatever they contain, nothing of it runs, loads, or becomes markup."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def evil(words: str) -> str:
 
 
 def tree_of_evil() -> str:
-    """In the notation of the simulated recordings: one function a name, all called by the test."""
+    """In the notation of the simulated recordings: one function per name, all called by the test."""
     names = [re.sub(r"\s", " ", name).strip() or "x" for name in EVIL]
     rows = [
         f"  {module}:{name} {1000 + number} {1500 + number}"
@@ -160,7 +160,7 @@ def test_pictures_of_hostile_names_are_tame(visit: Visit, evil_report: Path) -> 
 
 
 def test_only_the_pages_own_script_runs(visit: Visit, report: Path, tmp_path: Path) -> None:
-    """What got into the page all the same is stopped by the page's own policy."""
+    """Anything that got into the page nevertheless is stopped by the page's own policy."""
     text = report.read_text(encoding="utf-8")
     smuggled = (
         "<script>window.owned = 1</script><img src=x onerror='window.owned = 1'>"
@@ -176,7 +176,7 @@ def test_only_the_pages_own_script_runs(visit: Visit, report: Path, tmp_path: Pa
 
 
 def test_nothing_is_ever_sent(visit: Visit, report: Path, tmp_path: Path) -> None:
-    """The policy refuses what no page of ours asks for: another file or host, a form, a frame."""
+    """The policy refuses what no page of ours requests: another file or host, a form, a frame."""
     page = visit(report)
     visit.allow("Content Security Policy|violates|Refused|request: https?://localhost")
     refused = page.evaluate(
@@ -195,6 +195,6 @@ def test_nothing_is_ever_sent(visit: Visit, report: Path, tmp_path: Path) -> Non
 
 
 def test_frames_keep_their_names() -> None:
-    """The hostile tree holds what it is meant to hold."""
+    """The hostile tree contains what it should."""
     assert Frame.parse("m:<script>").qualname == "<script>"
     assert all(re.sub(r"\s", " ", name).strip() in tree_of_evil() for name in EVIL)

@@ -65,7 +65,7 @@ def test_lines_stand_beside_each_other_with_their_costs(visit: Visit, linked: Pa
     by_code = {row[-1]: row[:-1] for row in rows}
     added = next(row for code, row in by_code.items() if '"<b>" + text' in code)
     kept = next(row for code, row in by_code.items() if "re.split" in code)
-    # Own cost is 1.31 ms before, all on line 4, and 2.93 ms after, a quarter of it on the new line.
+    # Self cost is 1.31 ms before, all on line 4, and 2.93 ms after, a quarter of it on the new line.
     assert kept[:4] == ["4", "5", "1.31 ms", "2.20 ms"]
     assert added[:4] == ["", "4", "", "732.5 µs"]
     expect(table.locator("tr.added")).to_have_count(1)

@@ -1,4 +1,4 @@
-"""A function's source beside its costs, and where its links lead."""
+"""A function's source with its costs, and where its links lead."""
 
 from __future__ import annotations
 

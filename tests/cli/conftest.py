@@ -1,4 +1,4 @@
-"""What the tests of the command share."""
+"""Shared by the tests of the command."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ Sampled = Callable[..., list[Path]]
 
 @pytest.fixture
 def sampled(tmp_path: Path) -> Sampled:
-    """``sampled("before", 5, {"main;load;parse": 1.5})``: that many files in a folder, as a sampler would leave them
-    of a program that costs ``COSTS``, with some stacks' costs times a factor."""
+    """``sampled("before", 5, {"main;load;parse": 1.5})``: this many files in a folder, as a sampler would write them
+    for a program that costs ``COSTS``, with some stacks' costs multiplied by a factor."""
     rng = np.random.default_rng(1)
 
     def record(folder: str, count: int, factors: dict[str, float] | None = None, samples: float = 10.0) -> list[Path]:

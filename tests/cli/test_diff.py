@@ -1,4 +1,4 @@
-"""``flame diff``: one profile a side is drawn, several are tested as the gate tests."""
+"""``flame diff``: one profile per side is drawn, several are tested as the gate tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def two(tmp_path: Path) -> tuple[str, str]:
     return "old.folded", "new.folded"
 
 
-# --- one profile a side ---------------------------------------------------------------------------------------
+# --- one profile per side -------------------------------------------------------------------------------------
 
 
 def test_one_a_side_is_drawn_and_not_tested(flame: Flame, two: tuple[str, str], tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_hostile_lines_in_errors(flame: Flame, tmp_path: Path) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", err)
 
 
-# --- several profiles a side ----------------------------------------------------------------------------------
+# --- several profiles per side --------------------------------------------------------------------------------
 
 
 def test_what_got_slower_is_regressed_and_named(flame: Flame, sampled: Sampled, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_small_counts_add_up(flame: Flame, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "samples", "bytes"])
 def test_the_same_in_every_unit(flame: Flame, tmp_path: Path, unit: str) -> None:
-    """A picosecond is the least time that is drawn: what is below is split so that the sum holds."""
+    """A picosecond is the smallest time that is drawn: smaller parts are distributed so that the sum is right."""
     text = "".join(f"main;f{i} 0.0004\n" for i in range(2_000)) + "main;g 0.2\n"
     (tmp_path / "p.folded").write_text(text)
     flame("draw", "p.folded", "-o", "q.folded", "--unit", unit)
@@ -232,7 +232,7 @@ HOSTILE = "\x1b[31mred\x07\u202e"
 
 
 def test_control_characters_never_reach_the_terminal(flame: Flame, tmp_path: Path) -> None:
-    """From names of files, of functions, from counts, options and what is noted."""
+    """From names of files and functions, from counts, options and notes."""
     (tmp_path / f"{HOSTILE}.folded").write_text(f"main;{HOSTILE} 3 5\nmain;{HOSTILE}2 4 4\n", "utf-8")
     (tmp_path / f"{HOSTILE}.bin").write_bytes(b"PERFILE2")
     (tmp_path / f"{HOSTILE}").mkdir()

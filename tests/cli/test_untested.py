@@ -1,4 +1,4 @@
-"""What differs between two sides without replicates: exact, and the same seen from either side."""
+"""Differences between two sides without replicates: exact, and the same from either side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing is read without bounds."""
+"""Everything is read within bounds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def refused(stream: BinaryIO | io.RawIOBase, bounds: Bounds = SMALL) -> FormatEr
 
 
 class Endless(io.RawIOBase):
-    """Repeats a text for ever, and knows how much of it was read."""
+    """Repeats a text forever, and counts how much of it was read."""
 
     def __init__(self, text: bytes) -> None:
         self.text = itertools.cycle(text * 1000)

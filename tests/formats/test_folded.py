@@ -37,7 +37,7 @@ def test_text_is_utf8_with_one_line_a_stack(costs: Costs) -> None:
 
 
 def read_as_flamegraph_pl(line: str) -> tuple[str, str]:
-    """Greedy up to white space and a number, twice where two numbers end the line."""
+    """Greedy up to white space and a number, twice if two numbers end the line."""
     number = re.compile(r"(.*)\s+?(\d+(?:\.\d*)?)\Z")
     found = number.match(line)
     assert found
@@ -47,7 +47,7 @@ def read_as_flamegraph_pl(line: str) -> tuple[str, str]:
 
 
 def read_as_inferno(line: str) -> tuple[str, str]:
-    """What follows the last space is a number where it is digits and at most one dot; twice; then trimmed."""
+    """What follows the last space is a number if it is digits and at most one dot; twice; then trimmed."""
     stack = line.strip()
     columns: list[str] = []
     while len(columns) < 2 and " " in stack and re.fullmatch(r"[0-9]*\.?[0-9]*", stack[stack.rindex(" ") + 1 :]):

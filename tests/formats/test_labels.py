@@ -205,7 +205,7 @@ def test_module_names(path: str, module: str) -> None:
     assert module_name(path) == module
 
 
-# --- as the tools really write them: parts of recordings of one small program with two threads ------------------
+# --- as the tools really write them: excerpts of recordings of one small program with two threads ---------------
 
 RECORDED = Path(__file__).parent / "recorded"
 TOKENS = Frame("orders.parse", "Tokenizer.tokens")
@@ -262,7 +262,7 @@ def folded(file: str, naming: Naming) -> dict[str, int]:
                 "pytest:<module>;bin/tool:x": 6,
             },
         ),
-        # one frame a function, whatever the language; an inlined one is the same; percent signs stay
+        # one frame per function, whatever the language; an inlined one is the same; percent signs stay
         (
             "languages.txt",
             "/app",
@@ -309,7 +309,7 @@ def test_a_name_of_a_thread_is_one_where_the_file_is_austins() -> None:
 @pytest.mark.parametrize("command", ['python -c "a;b"', "a;b", 'x";y', "", ";"])
 @pytest.mark.parametrize("rest", [";f (a.py:1)", ";thread (20): MainThread;f (a.py:1)", ""])
 def test_a_command_line_is_one_label(command: str, rest: str) -> None:
-    """What ends a command line is sure where a thread or process follows, as with --subprocesses."""
+    """The end of a command line is certain if a thread or process follows, as with --subprocesses."""
     label = f'process 20:"{command}"'
     if '";' in command and "thread" not in rest:
         pytest.skip("where it ends can't be known")

@@ -141,7 +141,7 @@ def test_folded_stacks_are_no_samples(text: str) -> None:
 
 
 def test_samples_without_functions_are_refused() -> None:
-    with pytest.raises(FormatError, match="perf script prints, without functions"):
+    with pytest.raises(FormatError, match="output of perf script, without functions"):
         read("x 1 1.0: 5 cycles:\n\nx 1 1.1: 5 cycles:\n")
 
 

@@ -1,4 +1,4 @@
-"""One more format is a module with a ``Format`` and a line: here from outside the package."""
+"""A new format is a module with a ``Format`` and one line: here from outside the package."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TEXT = b'{"pairs": [[["main", "load"], 3], [["main", "show"], 4]]}'
 def test_a_format_from_outside_is_read_and_written(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(FormatError, match="no kind that is known"):
+    with pytest.raises(FormatError, match="of an unknown kind"):
         reading.read(io.BytesIO(TEXT), "p", ReadOptions())
     monkeypatch.setattr(registry, "FORMATS", [PAIRS, *registry.FORMATS])
     (tmp_path / "p.json").write_bytes(TEXT)

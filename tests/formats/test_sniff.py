@@ -1,4 +1,4 @@
-"""What is not read is named, with the one command that makes of it what is read."""
+"""What is not read is named, with the one command that converts it to what is read."""
 
 from __future__ import annotations
 
@@ -77,16 +77,16 @@ AUSTIN = bytes.fromhex("4d4f4a030161757374696e00332e372e300001696e746572")  # wr
 PERF = bytes.fromhex("50455246494c453268000000000000009000000000000000")  # written by perf 6.1
 
 KINDS: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
-    "perf.data": (PERF, "a recording of perf", "perf script -i 'my file.bin' > 'my file.script'"),
-    "MOJO": (AUSTIN, "a recording of Austin in its binary form, MOJO", "mojo2austin 'my file.bin' 'my file.austin'"),
-    "memray": (MEMRAY, "a recording of memray", "memray transform speedscope"),
-    "memray uncompressed": (b"memray\x00\x0d\x00\x00", "a recording of memray", "memray transform speedscope"),
+    "perf.data": (PERF, "a perf recording", "perf script -i 'my file.bin' > 'my file.script'"),
+    "MOJO": (AUSTIN, "an Austin recording in its binary format, MOJO", "mojo2austin 'my file.bin' 'my file.austin'"),
+    "memray": (MEMRAY, "a memray recording", "memray transform speedscope"),
+    "memray uncompressed": (b"memray\x00\x0d\x00\x00", "a memray recording", "memray transform speedscope"),
     "pprof": (gzip.compress(PPROF), "a profile in pprof's format", "go tool pprof -raw"),
     "pprof uncompressed": (PPROF, "a profile in pprof's format", "go tool pprof -raw"),
-    "cProfile": (of_cprofile, "a profile of cProfile", "flameprof --format log"),
-    "cProfile of another release": (of_cprofile_of_another_release, "a profile of cProfile", "flameprof --format log"),
-    "cProfile printed": (printed_by_cprofile, "what cProfile prints", "py-spy record"),
-    "Flight Recorder": (b"FLR\x00\x00\x02\x00\x00", "a recording of the JVM's Flight Recorder", "jfrconv -o collapsed"),
+    "cProfile": (of_cprofile, "a cProfile profile", "flameprof --format log"),
+    "cProfile of another release": (of_cprofile_of_another_release, "a cProfile profile", "flameprof --format log"),
+    "cProfile printed": (printed_by_cprofile, "the output of cProfile", "py-spy record"),
+    "Flight Recorder": (b"FLR\x00\x00\x02\x00\x00", "a recording by the JVM's Flight Recorder", "jfrconv -o collapsed"),
     "PNG": (b"\x89PNG\r\n\x1a\n\x00", "a picture", "give the profile that it was drawn from"),
     "SVG": (b'<?xml version="1.0"?>\n<!-- x -->\n<svg></svg>', "an SVG picture", "give the profile"),
     "SVG of flamegraph.pl": (
@@ -95,39 +95,39 @@ KINDS: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
         "give the profile",
     ),
     "HTML": (b"<!DOCTYPE html>\n<html>", "an HTML page", "give the profile"),
-    "callgrind": (b"# callgrind format\nversion: 1\n", "a profile of Callgrind", "perf record -g"),
-    "callgrind of old": (b"version: 1\ncreator: callgrind-3.19.0\n", "a profile of Callgrind", "perf record -g"),
+    "callgrind": (b"# callgrind format\nversion: 1\n", "a Callgrind profile", "perf record -g"),
+    "callgrind of old": (b"version: 1\ncreator: callgrind-3.19.0\n", "a Callgrind profile", "perf record -g"),
     "Chrome trace": (json.dumps({"traceEvents": [{"ph": "X"}]}).encode(), "a trace in Chrome's format", "--unit us"),
     "Chrome array": (
         b'[{"ph": "B", "name": "f", "ts": 1}]',
         "a trace in Chrome's format",
         "py-spy record --format raw",
     ),
-    "V8": (b'{"nodes": [], "startTime": 1, "samples": []}', "a CPU profile of V8", "--perf-basic-prof"),
-    "Firefox": (b'{"meta": {}, "libs": [], "threads": []}', "a profile of the Firefox Profiler", "perf script"),
+    "V8": (b'{"nodes": [], "startTime": 1, "samples": []}', "a V8 CPU profile", "--perf-basic-prof"),
+    "Firefox": (b'{"meta": {}, "libs": [], "threads": []}', "a Firefox Profiler profile", "perf script"),
     "Firefox, of CPython": (
         b'{"meta": {"misc": "Python profiler"}, "libs": [], "threads": []}',
-        "a profile of CPython's profiling.sampling for the Firefox Profiler",
+        "a profile by CPython's profiling.sampling for the Firefox Profiler",
         "profiling.sampling run --collapsed",
     ),
     "JSON lines of CPython": (
         b'{"type":"meta","v":0,"sample_interval_usec":1000,"mode":"wall"}\n{"type":"x"}\n',
-        "JSON lines of CPython's profiling.sampling",
+        "JSON lines written by CPython's profiling.sampling",
         "profiling.sampling run --collapsed",
     ),
     "profiling.sampling's binary": (
         b"HCAT\x01\x00\x00\x00",
-        "a recording of CPython's profiling.sampling in its binary form",
+        "a recording by CPython's profiling.sampling in its binary format",
         "profiling.sampling replay --collapsed -o 'my file.folded' 'my file.bin'",
     ),
     "pyinstrument": (
         b'{"start_time": 1, "sample_count": 3, "start_call_stack": []}',
-        "a session of pyinstrument",
+        "a pyinstrument session",
         "pyinstrument --load 'my file.bin' -r speedscope",
     ),
-    "baseline": (b'{"schema": "pytest-flame/baseline/1"}', "a baseline of pytest-flame", "flame draw"),
-    "JSON": (b'{"a": 1}', "JSON of no kind that is known here", "speedscope"),
-    "JSON lines": (b'{"a": 1}\n{"a": 2}\n', "JSON, a document a line", "speedscope"),
+    "baseline": (b'{"schema": "pytest-flame/baseline/1"}', "a pytest-flame baseline", "flame draw"),
+    "JSON": (b'{"a": 1}', "JSON of an unknown kind", "speedscope"),
+    "JSON lines": (b'{"a": 1}\n{"a": 2}\n', "JSON with one document per line", "speedscope"),
     "broken JSON": (b'{"$schema": "https://www.speedscope.app/', "invalid JSON", "incomplete"),
     "deep JSON": (b"[" * 100_000, "invalid JSON", "incomplete"),
     "no number": (b'{"profiles": NaN}', "invalid JSON", ""),
@@ -142,26 +142,26 @@ KINDS: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
     "pickle": (pickle.dumps({"a": 1}), "a Python pickle", "py-spy record"),
     "perf report": (
         b"# To display the perf.data header info, please use --header\n#\n# Total Lost Samples: 0\n",
-        "what perf report prints",
+        "the output of perf report",
         "perf script",
     ),
     "perf stat": (
         b"# started on x\n\n\n Performance counter stats for 'ls':\n",
-        "what perf stat prints",
+        "the output of perf stat",
         "perf record -g",
     ),
     "pprof -raw": (
         b"PeriodType: cpu nanoseconds\nPeriod: 10000000\n",
-        "what go tool pprof -raw prints",
+        "the output of go tool pprof -raw",
         "stackcollapse-go",
     ),
-    "gprof": (b"Flat profile:\n\nEach sample counts as 0.01 seconds.\n", "what gprof prints", "perf record -g"),
-    "bpftrace": (b"Attaching 1 probe...\n\n@[\n    f+1\n]: 3\n", "what bpftrace prints", "stackcollapse-bpftrace.pl"),
-    "gdb": (b"Thread 1 (LWP 12):\n#0  0x00 in f () from x\n", "stacks that gdb prints", "stackcollapse-gdb.pl"),
-    "jstack": (b"2026-01-01\nFull thread dump OpenJDK\n", "what jstack prints", "stackcollapse-jstack.pl"),
+    "gprof": (b"Flat profile:\n\nEach sample counts as 0.01 seconds.\n", "the output of gprof", "perf record -g"),
+    "bpftrace": (b"Attaching 1 probe...\n\n@[\n    f+1\n]: 3\n", "the output of bpftrace", "stackcollapse-bpftrace.pl"),
+    "gdb": (b"Thread 1 (LWP 12):\n#0  0x00 in f () from x\n", "stacks printed by gdb", "stackcollapse-gdb.pl"),
+    "jstack": (b"2026-01-01\nFull thread dump OpenJDK\n", "the output of jstack", "stackcollapse-jstack.pl"),
     "py-spy dump": (
         b"Process 12: python a.py\nPython v3.11\n\nThread 12 (active)\n",
-        "what py-spy dump prints",
+        "the output of py-spy dump",
         "py-spy record",
     ),
 }
@@ -221,7 +221,7 @@ def test_folded_stacks_that_begin_like_something_else_are_read(text: str) -> Non
 
 
 def test_every_command_is_one_of_a_known_tool() -> None:
-    """Guards against inventing commands: those that are named are of these tools."""
+    """Guards against invented commands: those that are named belong to these tools."""
     tools = (
         "flame draw|perf|mojo2austin|memray|python|py-spy|jfrconv|gzip|zstd|xz|bzip2|lz4|unzip|7z|tar|go tool pprof|"
         "pyinstrument|"

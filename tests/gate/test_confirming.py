@@ -1,4 +1,4 @@
-"""What a suspicion comes to once its base was measured again, or could not be; the measuring itself is left out."""
+"""What becomes of a suspicion once its base was measured again, or could not be; measuring itself is replaced."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Request:
 
 
 class Bench:
-    """Stands for git and the measuring. ``again`` maps a test to what its second measurement finds."""
+    """Replaces git and measuring. ``again`` maps a test to what its second measurement finds."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.again: dict[str, Judgement | FlameError | type[BaseException]] = {}

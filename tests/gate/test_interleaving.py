@@ -1,4 +1,4 @@
-"""What comes of a pair's failures and successes, with the measuring itself left out."""
+"""What becomes of a pair's failures and successes; measuring itself is replaced."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def against(
     changed: ChangedCode = NOTHING_CHANGED,
     alone: Measured | None = None,
 ) -> Judged:
-    """What ``measure_against`` makes of it; ``alone`` is what measuring head alone gives."""
+    """The result of ``measure_against``; ``alone`` is that of measuring head alone."""
 
     @contextlib.contextmanager
     def sides(ref: str, *_: object, **__: object) -> Iterator[SimpleNamespace]:

@@ -11,7 +11,7 @@ INFO = SamplerInfo("perf-sigtrap", "task-clock", True, 997)
 
 
 def recording(faults: int | None) -> Recording:
-    """Six processes, 100 µs an iteration."""
+    """Six processes, 100 µs per iteration."""
     rounds = (Round(100, 10_000_000, 10_000_000, True, None, None if faults is None else faults * 100),)
     return Recording("t", (Process(rounds, {}),) * 6, INFO, {})
 
@@ -55,7 +55,7 @@ def test_a_body_that_costs_nothing_has_no_faults_to_speak_of() -> None:
 
 
 def first_calls(first_ns: int | None, *, metric: Metric = CPU) -> Recording:
-    """Six processes, 100 µs an iteration, 1 % apart."""
+    """Six processes, 100 µs per iteration, 1 % apart."""
     processes = tuple(
         Process(
             (Round(100, 10_000_000 + 100_000 * i, 10_000_000, True),),

@@ -1,4 +1,4 @@
-"""Deciding while measuring, on recordings with a known truth: when it ends, and what a suspicion comes to."""
+"""Deciding while measuring, on recordings with a known truth: when it ends, and what becomes of a suspicion."""
 
 from __future__ import annotations
 
@@ -188,12 +188,12 @@ def test_identical_code_is_hardly_ever_called_regressed() -> None:
 
 
 def head_has(cost: float) -> Rule:
-    """A rule that is no statistic: head may not cost more than this many times base, as it was measured."""
+    """A rule without statistics: head may not cost more than this many times base, as measured."""
 
-    def costlier(case: Case) -> Ruling | None:
+    def too_expensive(case: Case) -> Ruling | None:
         return Ruling(Verdict.REGRESSED, "too much") if case.comparison.ratio > cost else None
 
-    return costlier
+    return too_expensive
 
 
 def test_a_rule_from_outside_convicts_only_what_shows_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ def test_a_rule_from_outside_convicts_only_what_shows_again(monkeypatch: pytest.
     b = bench(10)
     while b.trial.suspicion is None:
         assert b.pair(times(1.04, "test"))
-    assert b.trial.suspicion.objections == {Objection("costlier")}
+    assert b.trial.suspicion.objections == {Objection("too_expensive")}
     assert b.run(SHOP).verdict is not Verdict.REGRESSED
     again = bench(10).run(times(1.04, "test"))
     assert (again.verdict, again.reason) == (Verdict.REGRESSED, "too much")

@@ -1,4 +1,4 @@
-"""A process without time of its own, for the order of its rounds."""
+"""A process with simulated time, to test the order of its rounds."""
 
 from __future__ import annotations
 

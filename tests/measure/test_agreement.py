@@ -1,4 +1,4 @@
-"""What a worker and its run have to agree about."""
+"""What a worker and its run must agree on."""
 
 from __future__ import annotations
 

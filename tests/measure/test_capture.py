@@ -1,4 +1,4 @@
-"""What pytest has captured of this very test."""
+"""What pytest has captured from this test."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""A process that hangs is found by what it said it would do, and said where it hangs."""
+"""A process that hangs is found by what it announced, and the result says where it hangs."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from pytest_flame.measure.deadline import (
     Phase,
     allowed_s,
 )
+from pytest_flame.measure.workers import Awaited
 
 START = """
 import os, sys, time
@@ -30,6 +33,7 @@ def wait():
     sys.stdin.read()
 """
 Start = Callable[[str], "subprocess.Popen[bytes]"]
+Begin = Callable[[str], Awaited]
 
 
 @pytest.fixture
@@ -48,6 +52,31 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+def waited(watch: DeadlineWatch, process: Awaited, timeout_s: float) -> Hang | None:
+    """Until it has ended (None) or hangs."""
+    end = time.monotonic_ns() + round(timeout_s * 1e9)
+    while not process.ends_until(min(end, watch.until_ns, time.monotonic_ns() + 10**8)):
+        now = time.monotonic_ns()
+        if (hang := watch.hang(now)) is not None:
+            return hang
+        if now >= end:
+            raise TimeoutError
+    return None
+
+
+@pytest.fixture
+def begin(start: Start) -> Iterator[Begin]:
+    """The same, as a launcher waits for it."""
+    with contextlib.ExitStack() as ends:
+
+        def run(program: str) -> Awaited:
+            awaited = Awaited(start(program))
+            ends.callback(awaited.close)
+            return awaited
+
+        yield run
 
 
 @pytest.mark.parametrize(
@@ -79,25 +108,25 @@ def test_words_say_what_did_not_return(hang: Hang, words: str) -> None:
     assert hang.words == words
 
 
-def test_process_that_ends_is_no_hang(tmp_path: Path, start: Start) -> None:
+def test_process_that_ends_is_no_hang(tmp_path: Path, begin: Begin) -> None:
     watch = DeadlineWatch(tmp_path, Patience(600, 600))
-    assert watch.wait(start(""), 60) is None
+    assert waited(watch, begin(""), 60) is None
     watch.close()
 
 
-def test_process_that_says_nothing_has_the_time_of_a_start(tmp_path: Path, start: Start) -> None:
+def test_process_that_says_nothing_has_the_time_of_a_start(tmp_path: Path, begin: Begin) -> None:
     watch = DeadlineWatch(tmp_path, Patience(0.05, 600))
-    hang = watch.wait(start("wait()"), 60)
+    hang = waited(watch, begin("wait()"), 60)
     assert hang is not None
     assert hang.phase is Phase.STARTING and hang.seconds >= 0.05
     watch.close()
 
 
-def test_calls_have_a_time_of_their_own(tmp_path: Path, start: Start) -> None:
+def test_calls_have_a_time_of_their_own(tmp_path: Path, begin: Begin) -> None:
     """The start may take a minute; the second group of calls hangs."""
     watch = DeadlineWatch(tmp_path, Patience(60, 0.2))
     program = "pulse = Pulse('.', Patience(60, 0.2)); pulse.before(3); pulse.after(3); pulse.before(4); wait()"
-    hang = watch.wait(start(program), 60)
+    hang = waited(watch, begin(program), 60)
     assert hang is not None
     assert (hang.phase, hang.first_call, hang.last_call, hang.own_timeout_s) == (Phase.CALLING, 4, 7, None)
     assert hang.seconds < 60
@@ -105,44 +134,44 @@ def test_calls_have_a_time_of_their_own(tmp_path: Path, start: Start) -> None:
 
 
 def test_own_timeout_of_the_project_is_what_one_call_is_waited_for(
-    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = (
         "import pytest_flame.measure.deadline as d; d.CALL_MORE_S = 0.1; pulse = Pulse('.', Patience(60, 60));"
         "pulse.own_timeout(0.05); pulse.before(1); wait()"
     )
     watch = DeadlineWatch(tmp_path, Patience(60, 60))
-    hang = watch.wait(start(program), 60)
+    hang = waited(watch, begin(program), 60)
     assert hang is not None
     assert (hang.phase, hang.first_call, hang.own_timeout_s) == (Phase.CALLING, 1, 0.05)
     assert 0.2 <= hang.seconds < 60
     watch.close()
 
 
-def test_worker_that_promises_too_much_is_not_believed(tmp_path: Path, start: Start) -> None:
+def test_worker_that_promises_too_much_is_not_believed(tmp_path: Path, begin: Begin) -> None:
     watch = DeadlineWatch(tmp_path, Patience.asked_for(0.1))
-    hang = watch.wait(start("pulse = Pulse('.', Patience(900, 900)); pulse.ending(); wait()"), 60)
+    hang = waited(watch, begin("pulse = Pulse('.', Patience(900, 900)); pulse.ending(); wait()"), 60)
     assert hang is not None
     watch.close()
 
 
-def test_end_of_the_runs_time_is_no_hang(tmp_path: Path, start: Start) -> None:
+def test_end_of_the_runs_time_is_no_hang(tmp_path: Path, begin: Begin) -> None:
     watch = DeadlineWatch(tmp_path, Patience(600, 600))
-    with pytest.raises(subprocess.TimeoutExpired):
-        watch.wait(start("wait()"), 0.05)
+    with pytest.raises(TimeoutError):
+        waited(watch, begin("wait()"), 0.05)
     watch.close()
 
 
-def test_without_pidfds_the_same_is_found(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pidfds_the_same_is_found(tmp_path: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(pid: int) -> int:
         raise PermissionError
 
     monkeypatch.setattr("os.pidfd_open", refused)
     watch = DeadlineWatch(tmp_path, Patience(0.05, 600))
-    hang = watch.wait(start("wait()"), 60)
+    hang = waited(watch, begin("wait()"), 60)
     assert hang is not None
     again = DeadlineWatch(tmp_path, Patience(600, 600))
-    assert again.wait(start(""), 60) is None
+    assert waited(again, begin(""), 60) is None
     watch.close()
     again.close()
 
@@ -152,7 +181,9 @@ def test_stacks_say_where_it_hangs(tmp_path: Path, start: Start) -> None:
     process = start("show_stacks_when_asked('.'); wait()")
     assert process.stdout is not None
     process.stdout.readline()
-    shown = watch.stacks(process)
+    awaited = Awaited(process)
+    shown = watch.stacks(awaited)
+    awaited.close()
     assert "in wait" in shown
     watch.close()
 
@@ -162,7 +193,9 @@ def test_process_that_cannot_say_where_it_hangs_is_not_asked(tmp_path: Path, sta
     process = start("wait()")
     assert process.stdout is not None
     process.stdout.readline()
-    assert watch.stacks(process) == ""
+    awaited = Awaited(process)
+    assert watch.stacks(awaited) == ""
+    awaited.close()
     assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     watch.close()

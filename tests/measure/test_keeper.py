@@ -57,7 +57,7 @@ def keep(tmp_path: Path) -> Iterator[Keep]:
 
     def start(code: str) -> Kept:
         report = tmp_path / "kept.json"
-        command = [*PYTHON, keeper.__file__, str(report), "", *PYTHON, "-c", code]
+        command = [*PYTHON, keeper.__file__, str(report), "", "", *PYTHON, "-c", code]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         started.append(process)
         return Kept(process, report)
@@ -166,7 +166,7 @@ def test_the_worker_does_not_outlive_its_keeper(keep: Keep, number: int) -> None
 
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     report = tmp_path / "kept.json"
-    command = [*PYTHON, keeper.__file__, str(report), "", str(tmp_path / "none")]
+    command = [*PYTHON, keeper.__file__, str(report), "", "", str(tmp_path / "none")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = process.stderr.read()

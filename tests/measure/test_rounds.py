@@ -1,4 +1,4 @@
-"""Which rounds one process runs, how long, and what is counted."""
+"""Which rounds a process runs, for how long, and what is counted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_flame.measure.deadline import Patience, Pulse
 from pytest_flame.measure.job import Plan
 from pytest_flame.measure.rounds import (
     MAX_ITERATIONS,
@@ -23,11 +24,13 @@ from pytest_flame.measure.rounds import (
     rounds,
     which_sampled,
 )
+from pytest_flame.measure.turns import Turns
 from pytest_flame.model import Process, Round
 from pytest_flame.sampling.meter import Meter
 
 NewMeter = Callable[..., Meter]
 US, MS = 1_000, 1_000_000
+ALONE = Turns(None, Pulse("", Patience()))
 
 
 def drive(steps: Iterator[Step], clocks: Any, cpu_ns: int, *, waited_ns: int = 0, empty_ns: int = 0) -> list[Step]:
@@ -42,7 +45,7 @@ def drive(steps: Iterator[Step], clocks: Any, cpu_ns: int, *, waited_ns: int = 0
 
 def measured(new_meter: NewMeter, clocks: Any, plan: Plan | None, *, time_s: float = 1.0, **costs: int) -> RoundsDone:
     progress = RoundsDone()
-    drive(rounds(new_meter(), progress, plan, time_s, random.Random(1), regions=False), clocks, **costs)
+    drive(rounds(new_meter(), progress, plan, time_s, random.Random(1), ALONE, regions=False), clocks, **costs)
     return progress
 
 
@@ -109,7 +112,7 @@ def test_every_planned_round_runs_the_same_iterations(new_meter: NewMeter, clock
 
 def test_the_round_that_warms_up_does_not_count(new_meter: NewMeter, clocks: Any) -> None:
     progress = RoundsDone()
-    steps = rounds(new_meter(), progress, Plan(10, 3), 10.0, random.Random(1), regions=False)
+    steps = rounds(new_meter(), progress, Plan(10, 3), 10.0, random.Random(1), ALONE, regions=False)
     for step in steps:
         if step.kind is StepKind.BODY:
             clocks.work((1000 if progress.calls < 10 else 1) * MS)
@@ -130,7 +133,7 @@ def test_first_call_is_timed_alone_and_costs_no_second_one(
     new_meter: NewMeter, clocks: Any, plan: Plan, rest: list[int], regions: bool
 ) -> None:
     progress, meter, calls = RoundsDone(), new_meter(), 0
-    for step in rounds(meter, progress, plan, 10.0, random.Random(1), regions=regions):
+    for step in rounds(meter, progress, plan, 10.0, random.Random(1), ALONE, regions=regions):
         for _ in range(step.iterations if step.kind is StepKind.BODY else 0):
             if regions:
                 meter.enter()
@@ -152,7 +155,9 @@ def test_reading_the_clocks_is_no_part_of_the_first_call(new_meter: NewMeter, cl
 
 @pytest.mark.parametrize(("count", "bodies"), [(1, 1), (2, 2), (3, 4)])
 def test_few_rounds_leave_the_warm_up_out(new_meter: NewMeter, clocks: Any, count: int, bodies: int) -> None:
-    steps = drive(rounds(new_meter(), RoundsDone(), Plan(1, count), 10.0, random.Random(1), regions=False), clocks, MS)
+    steps = drive(
+        rounds(new_meter(), RoundsDone(), Plan(1, count), 10.0, random.Random(1), ALONE, regions=False), clocks, MS
+    )
     assert sum(s.kind is StepKind.BODY for s in steps) == bodies
 
 
@@ -165,7 +170,9 @@ def test_without_a_warm_up_a_few_calls_tell_whether_the_round_is_too_long(new_me
 
 
 def test_warming_up_begins_with_one_call_and_ends_where_a_round_does(new_meter: NewMeter, clocks: Any) -> None:
-    steps = drive(rounds(new_meter(), RoundsDone(), Plan(100, 3), 10.0, random.Random(1), regions=False), clocks, US)
+    steps = drive(
+        rounds(new_meter(), RoundsDone(), Plan(100, 3), 10.0, random.Random(1), ALONE, regions=False), clocks, US
+    )
     bodies = [step.iterations for step in steps if step.kind is StepKind.BODY]
     assert bodies == [1, 1, 1, 2, 4, 8, 16, 32, 36, 100, 100, 100]  # the first one is timed alone
 
@@ -182,7 +189,7 @@ def test_a_side_far_slower_than_planned_gets_shorter_rounds(
 
 def test_one_slow_call_at_the_beginning_shortens_nothing(new_meter: NewMeter, clocks: Any) -> None:
     progress = RoundsDone()
-    for step in rounds(new_meter(), progress, Plan(40, 5), 1.0, random.Random(1), regions=False, limit_s=30):
+    for step in rounds(new_meter(), progress, Plan(40, 5), 1.0, random.Random(1), ALONE, regions=False, limit_s=30):
         if step.kind is StepKind.BODY:
             clocks.work(5000 * MS if progress.calls == 0 else MS)
     assert {r.iterations for r in progress.rounds} == {40}
@@ -191,7 +198,7 @@ def test_one_slow_call_at_the_beginning_shortens_nothing(new_meter: NewMeter, cl
 def test_no_round_begins_that_would_end_too_late(new_meter: NewMeter, clocks: Any) -> None:
     """Calls of 7 s, 30 s for all of them."""
     progress = RoundsDone()
-    steps = rounds(new_meter(), progress, Plan(40, 50), 1.0, random.Random(1), regions=False, limit_s=30)
+    steps = rounds(new_meter(), progress, Plan(40, 50), 1.0, random.Random(1), ALONE, regions=False, limit_s=30)
     drive(steps, clocks, 7000 * MS)
     assert [r.iterations for r in progress.rounds] == [1]
     assert clocks.wall_ns <= 30 * 1000 * MS
@@ -204,7 +211,9 @@ def test_the_empty_loop_is_measured_where_there_are_enough_iterations(new_meter:
 
 
 def test_the_empty_loop_is_short_however_many_iterations(new_meter: NewMeter, clocks: Any) -> None:
-    steps = drive(rounds(new_meter(), RoundsDone(), Plan(10**6, 3), 1.0, random.Random(1), regions=False), clocks, 20)
+    steps = drive(
+        rounds(new_meter(), RoundsDone(), Plan(10**6, 3), 1.0, random.Random(1), ALONE, regions=False), clocks, 20
+    )
     empty = [s.iterations for s in steps if s.kind is StepKind.EMPTY]
     assert empty == [20_000] * 5
 
@@ -220,7 +229,7 @@ def test_a_region_costs_what_empty_ones_cost(new_meter: NewMeter, clocks: Any) -
     """``with flame:`` reads the clocks around each block: that is not the block's cost."""
     clocks.reading_ns = 700
     meter, progress = new_meter(), RoundsDone()
-    for step in rounds(meter, progress, Plan(10, 4), 1.0, random.Random(1), regions=True):
+    for step in rounds(meter, progress, Plan(10, 4), 1.0, random.Random(1), ALONE, regions=True):
         assert step.kind is StepKind.BODY
         for _ in range(step.iterations):
             meter.enter()
@@ -276,7 +285,7 @@ def test_how_often_the_body_passed_is_known_when_it_raises(new_meter: NewMeter, 
             raise ValueError
 
     def run() -> None:
-        for step in rounds(new_meter(), progress, Plan(10, 3), 10.0, random.Random(1), regions=False):
+        for step in rounds(new_meter(), progress, Plan(10, 3), 10.0, random.Random(1), ALONE, regions=False):
             for _ in step.turns:
                 if step.kind is StepKind.BODY:
                     body()

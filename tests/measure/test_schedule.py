@@ -1,4 +1,4 @@
-"""Who is measured when and with what, with workers that only write down what they were asked."""
+"""What is measured when and with what, with workers that only record their jobs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from pytest_flame.measure.deadline import LEAST_S, UNKNOWN_S, Hang, Patience, Phase
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.schedule import Launchers, Measured, RunSettings, Target, measure
+from pytest_flame.measure.workers import Prepared
 from pytest_flame.model import Frame, Process, Recording, Round, SamplerInfo, SourceLine, StackSample
 from pytest_flame.quantities import shown_seconds
 
@@ -41,7 +42,7 @@ def recording(side: str, job: Job) -> Recording:
 
 @dataclass
 class Workers:
-    """Both sides' launchers. ``asked`` holds side and job in the order they came."""
+    """Both sides' launchers. ``asked`` has side and job in the order in which they came."""
 
     answer: Answer = lambda side, job: None
     asked: list[tuple[str, Job]] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Side:
     scratch: Path = Path("/scratch")
     conditions: Path | None = None
 
-    def run(self, job: Job, file: Path, timeout_s: float | None) -> WorkerResult:
+    def run(self, job: Job, file: Path, timeout_s: float | None, prepared: Prepared | None = None) -> WorkerResult:
         self.workers.asked.append((self.name, job))
         said = self.workers.answer(self.name, job)
         if said is not None:
@@ -83,7 +84,7 @@ class Silent:
 
 @dataclass
 class Enough:
-    """A referee that is satisfied with so many; notes what it was shown."""
+    """A referee that is satisfied with this many; records what it was shown."""
 
     count: int
     shown: list[tuple[int | None, int]] = field(default_factory=list)
@@ -108,7 +109,9 @@ def run(
     deadline_s: float | None = None,
 ) -> tuple[list[Measured], bool]:
     places = Launchers(workers.side("head"), workers.side("base") if pairs else None)  # type: ignore[arg-type]
-    return measure(targets, RunSettings(997, "auto", (), seed, max_time_s, deadline_s=deadline_s), places, Silent())
+    return measure(
+        targets, RunSettings(997, "auto", (), seed, max_time_s, deadline_s=deadline_s, in_turn=False), places, Silent()
+    )
 
 
 def test_both_sides_of_a_pair_are_asked_for_the_same() -> None:
@@ -178,7 +181,7 @@ def test_head_alone_has_no_base() -> None:
 
 
 def test_stored_recording_lends_its_iterations_and_hash_seeds() -> None:
-    stored = recording("base", Job("t", "/", "/r", 0, 41, 997, "auto", 1.0, plan=Plan(13, 5)))
+    stored = recording("base", Job("t", "/", 0, 41, 997, "auto", 1.0, plan=Plan(13, 5)))
     workers = Workers()
     run(workers, [target(processes=4, stored=stored)], pairs=False)
     assert workers.asked == workers.measured, "nothing is calibrated"
@@ -285,8 +288,8 @@ def test_head_is_waited_for_by_what_base_took(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_stored_recording_tells_how_long_its_calls_may_take() -> None:
-    """And nothing of what comes before them."""
-    stored = recording("base", Job("t", "/", "/r", 0, 41, 997, "auto", 1.0, plan=Plan(13, 5)))
+    """And nothing from before them."""
+    stored = recording("base", Job("t", "/", 0, 41, 997, "auto", 1.0, plan=Plan(13, 5)))
     long = replace(stored.processes[0], rounds=(Round(13, 10**6, 4 * 10**9, True),))
     workers = Workers()
     run(workers, [target(processes=2, stored=replace(stored, processes=(long,)))], pairs=False)

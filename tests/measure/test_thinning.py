@@ -1,4 +1,4 @@
-"""Long output keeps its beginning and its end, and says how much is gone in between."""
+"""Long output keeps its beginning and its end, and says how much is missing in between."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_bytes_that_are_no_text_are_thinned_all_the_same() -> None:
 @given(st.lists(st.integers(0, 3 * ROOM), max_size=400))
 def test_lists_keep_both_ends(sizes: list[int]) -> None:
     entries = list(enumerate(sizes))
-    for _ in range(2):  # once more changes nothing
+    for _ in range(2):  # a second time changes nothing
         thin_list(entries, lambda entry: entry[1])
     assert len(entries) <= 2 * MOST and sum(size for _, size in entries) <= 2 * 3 * ROOM
     assert not sizes or (entries[0], entries[-1]) == ((0, sizes[0]), (len(sizes) - 1, sizes[-1]))

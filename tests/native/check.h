@@ -1,5 +1,5 @@
-/* What the unit tests of the C sources share. A test is a program: it ends with status 0, or says what did not hold;
- * or with SKIPPED, and says why. */
+/* Shared by the unit tests of the C sources. A test is a program that ends with status 0, says what did not hold, or
+ * ends with SKIPPED and says why. */
 #ifndef FLAME_CHECK_H
 #define FLAME_CHECK_H
 

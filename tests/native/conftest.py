@@ -41,7 +41,7 @@ def compiler(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def build(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Builds a program with the sources that it names itself."""
+    """Builds a program together with the sources that it names."""
 
     def built(program: Path) -> Path:
         named = re.search(r"Built with: ([\w./ *\n]+?) *\*/", program.read_text(encoding="utf-8"))
@@ -57,8 +57,8 @@ def build(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 @pytest.fixture
 def clean_environment() -> dict[str, str]:
-    """Without what a run under sanitizers tells its own processes. Variables of a program lie on its stack: their
-    addresses are taken for the stack pointer."""
+    """Without the settings that a run under sanitizers passes to its own processes. A program's variables must be on
+    its stack: the tests use their addresses as stack pointers."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith("SAN_OPTIONS")}
     for name in ("LD_PRELOAD", "PYTHONMALLOC"):
         kept.pop(name, None)

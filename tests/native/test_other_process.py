@@ -52,7 +52,7 @@ def 樹(depth):  # deeper than a chunk of the data stack
 
 
 def candidates(version: str) -> list[list[str]]:
-    """Where an interpreter can be: in PATH, pyenv's, in the chroot of ci/pythons.sh."""
+    """Where an interpreter can be: in PATH, in pyenv, or in the chroot of ci/pythons.sh."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     chroot = Path(os.environ.get("FLAME_PYTHONS") or CACHE / "pytest-flame" / "debian-forky")
     found = [[f"python{version}"]]

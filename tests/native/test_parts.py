@@ -1,4 +1,4 @@
-"""The C sources' parts: who may include whom is a table, and files are of a size to read."""
+"""The parts of the C sources: a table says which may include which, and files are short enough to read."""
 
 from __future__ import annotations
 

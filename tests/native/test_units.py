@@ -1,4 +1,4 @@
-"""Unit tests of the C sources, each a program of its own."""
+"""Unit tests of the C sources, each a separate program."""
 
 from __future__ import annotations
 

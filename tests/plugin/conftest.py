@@ -1,4 +1,4 @@
-"""A small project to try the plugin on, each run in processes of its own."""
+"""A small project to test the plugin on, each run in its own processes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Ran:
 
 
 class Project:
-    """A folder with tests. Other plugins are left out unless asked for: each process starts in half the time."""
+    """A folder with tests. Other plugins are left out unless requested: each process starts in half the time."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = path
@@ -99,7 +99,7 @@ class Project:
         self.plugins()
 
     def plugins(self, *names: str) -> None:
-        """The plugins that are loaded besides this one."""
+        """The plugins that are loaded in addition to this one."""
         self.monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         self.monkeypatch.setenv("PYTEST_PLUGINS", ",".join(("pytest_flame.plugin", *names)))
 
@@ -140,13 +140,12 @@ class Project:
         metric: str = "cpu",
         time_s: float = 0.1,
     ) -> WorkerResult:
-        """One measured process, nothing around it."""
+        """One measured process, without the rest of a run."""
         scratch = self.path / ".scratch"
         scratch.mkdir(exist_ok=True)
         job = Job(
             node_id=test_id,
             root=str(self.path),
-            result=str(scratch / "result.json"),
             seed=1,
             hash_seed=hash_seed,
             frequency_hz=997,

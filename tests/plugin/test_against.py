@@ -160,7 +160,7 @@ ABSENT = "import pytest, work\n@pytest.mark.flame\ndef test_it(): work.brand_new
 
 @pytest.fixture
 def history(project: Project) -> Checkout:
-    """``main`` went on after the branch that is checked out left it; what the test needs is on the branch alone."""
+    """``main`` has moved on since the checked-out branch left it; what the test needs is only on the branch."""
     checkout = initialised(project)
     checkout.commit(work_py=WORK, pytest_ini="[pytest]")
     checkout.git("checkout", "-q", "-b", "topic")

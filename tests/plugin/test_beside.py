@@ -1,4 +1,4 @@
-"""Marked tests among others: fixtures they share, hooks, orders and selections."""
+"""Marked tests among others: shared fixtures, hooks, orders and selections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One measured process of every kind of test body there is: how it ends and what was called how often."""
+"""One measured process of every kind of test body: how it ends and what was called how often."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_strictly_expected_failure_that_passes_is_a_failure_and_not_unrepeatable
     assert "XPASS(strict)" in result.message and "bug 7" in result.message
 
 
-# --- bodies that end or hurt their process ----------------------------------------------------------------------------
+# --- bodies that end or damage their process ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_child_process_left_running_is_ended(project: Project) -> None:
 
 
 def ends(pid: int) -> bool:
-    """A process is gone, or goes now: signals arrive when they like."""
+    """A process is gone, or is about to go: signals arrive at any time."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -429,7 +429,7 @@ def test_fresh_keeps_parameters_and_the_cost_of_fixtures_out(project: Project) -
 
 
 def timed_ns(statement: str, number: int = 20) -> float:
-    """CPU time, as what it is compared with."""
+    """CPU time, like the value it is compared with."""
     return min(timeit.repeat(statement, timer=time.process_time, number=number, repeat=5)) / number * 1e9
 
 

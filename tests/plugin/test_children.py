@@ -69,7 +69,7 @@ def test_what_is_outside_of_the_measured_part_does_not_count(project: Project, b
 
 
 def test_a_server_that_has_detached_itself(project: Project) -> None:
-    """It is no child of anybody's in the worker, works for the body, and is gone afterwards."""
+    """It is no child of any process in the worker, works for the body, and is gone afterwards."""
     project.write(
         "serve.py",
         """

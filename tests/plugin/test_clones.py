@@ -1,4 +1,4 @@
-"""One test, in whatever folder the checkout lies and by whatever paths the run was started."""
+"""One test, whatever folder the checkout is in and whatever paths the run was started with."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_ids_with_the_checkouts_path(project: Project) -> None:
 
 def test_several_roots_in_one_command(project: Project) -> None:
     """Each with an ini and a conftest file of its own: pytest takes the first one's ini, and the ids of tests outside
-    of its folder begin where the paths given end."""
+    its folder begin where the given paths end."""
     (project.path / "pytest.ini").unlink()
     for root in ("a", "b"):
         project.write(f"{root}/pytest.ini", "[pytest]\n")
@@ -78,7 +78,7 @@ def test_several_roots_in_one_command(project: Project) -> None:
 
 
 def test_helpers_in_folders_of_benchmarks_are_heads_on_both_sides(project: Project) -> None:
-    """Otherwise a benchmark that does more is blamed on the code, which did not change."""
+    """Otherwise the code, which did not change, is blamed for a benchmark that does more."""
     checkout = Checkout(project.path)
     checkout.git("init", "-q", "-b", "main")
     project.write("pytest.ini", "[pytest]\npythonpath = . speed\nflame_test_folders = speed\n")

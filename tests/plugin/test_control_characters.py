@@ -1,4 +1,4 @@
-"""What a test, a folder or a parameter is called never reaches the terminal as a command to it."""
+"""The name of a test, a folder or a parameter never reaches the terminal as a control sequence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def test_names_and_messages_are_shown_without_control_characters(project: Project) -> None:
-    """pytest itself shows ids in its own lines as they are where their escaping is switched off: those are not ours."""
+    """pytest itself shows ids unchanged in its own lines if their escaping is disabled: those lines are not ours."""
     project.write("pytest.ini", RAW_IDS)
     project.write("test_it.py", TESTS)
     ran = project.flame("-q", "-rs", "--flame-markdown=out.md", "--junit-xml=out.xml", time=SHORTEST)

@@ -1,4 +1,4 @@
-"""What hangs is ended and said; what is only slow is measured."""
+"""What hangs is ended and reported; what is only slow is measured."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def done():
 
 
 def test_hanging_head_is_an_error_and_the_others_go_on(project: Project) -> None:
-    """Also what it started is ended; a body five hundred times slower is measured."""
+    """What it started is ended, too; a body five hundred times slower is measured."""
     checkout = Checkout(project.path)
     checkout.git("init", "-q", "-b", "main")
     project.write("work.py", AT_BASE)
@@ -135,7 +135,7 @@ def test_own_timeout_of_the_project_ends_a_hang(project: Project, monkeypatch: p
 
 
 def test_baseline_that_asks_for_too_much_is_damaged(recorded: Project) -> None:
-    """As if somebody had written it by hand, hash included."""
+    """As if written by hand, including the hash."""
     store: Store = recorded.store
     recording = store.load("test_work.py::test_spin")
     assert recording is not None
@@ -149,7 +149,7 @@ def test_baseline_that_asks_for_too_much_is_damaged(recorded: Project) -> None:
 
 @pytest.mark.parametrize("most_bytes", [20, 300])
 def test_no_room_for_files_is_said_without_a_traceback(project: Project, most_bytes: int) -> None:
-    """As on a full disk: no file may become larger."""
+    """As on a full disk: no file can grow."""
     project.write("test_it.py", "import pytest\n@pytest.mark.flame\ndef test_it():\n    sum(range(100))\n")
     # An editable installation builds the sampler when it is first imported.
     built = "from pytest_flame.sampling.native import c_module; c_module()"

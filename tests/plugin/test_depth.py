@@ -1,4 +1,4 @@
-"""How deep a body is called does not decide what it costs: counted in the page faults of chunks that are mapped."""
+"""A body's cost does not depend on how deep it is called: counted in the page faults of mapped chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first call of a process: timed in every kind of body, said where it alone is slower, judged where asked for."""
+"""The first call of a process: timed in every kind of body, mentioned if only it is slower, judged on request."""
 
 from __future__ import annotations
 
@@ -119,13 +119,13 @@ def test_every_kind_of_body_has_its_first_call_timed(project: Project, body: str
 def test_process_whose_first_call_is_judged_makes_no_other(
     project: Project, body: str, calls: int, plan: Plan | None
 ) -> None:
-    """``flame(...)`` calls once more for its result."""
+    """``flame(...)`` calls again for its result."""
     project.write("test_it.py", COLD + "def count(): open('calls', 'a').write('x')\n" + body)
     result = project.worker("test_it.py::test_it", plan=plan, metric="first-call")
     assert (project.path / "calls").read_text(encoding="utf-8") == "x" * calls
     if plan is None:
         assert (result.status, result.plan) == (Status.CALIBRATED, ONCE)
-        # What was waited for a CPU is taken off: on a busy machine that may be all of one round.
+        # Time spent waiting for a CPU is subtracted: on a busy machine that may be a whole round.
         others = (project.worker("test_it.py::test_it", plan=plan, metric="first-call") for _ in range(4))
         assert result.round_wall_ns > 0 or any(other.round_wall_ns > 0 for other in others)
         return

@@ -1,4 +1,4 @@
-"""Bodies, and whole runs, whose time stands still: they are measured, and end, like any other."""
+"""Bodies, and whole runs, with frozen time: they are measured, and end, like any other."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_all_clocks_of_a_frozen_body_go_on(frozen: Project, test: str) -> None:
     assert result.recording is not None
     (process,) = result.recording.processes
     assert all(100_000 < r.cpu_ns < 1_000_000_000 for r in process.rounds)
-    # What was waited for a CPU is taken off: on a busy machine that may be all of one round.
+    # Time spent waiting for a CPU is subtracted: on a busy machine that may be a whole round.
     assert max(r.wall_ns for r in process.rounds) > 100_000
     assert process.outside is not None and process.outside.wall_ns > sum(r.cpu_ns for r in process.rounds) // 2
 

@@ -1,4 +1,4 @@
-"""What a change takes out of the gate, or lets it tolerate, stands under a heading of its own in every output."""
+"""What a change removes from the gate, or makes it tolerate, has its own heading in every output."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def run(project: Project, *args: str) -> Ran:
 
 
 def changes(ran: Ran) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Without one there is no document of a run that measures nothing."""
+    """Without one, a run that measures nothing leaves no document."""
     if ran.document is None:
         assert "nothing was measured" in ran.out and "changes to the gate" not in ran.out, ran.out
         return {}
@@ -75,7 +75,7 @@ def changes(ran: Ran) -> dict[tuple[str, str], Mapping[str, Any]]:
 
 
 def test_lost_marks_and_looser_limits(project: Project, history: Checkout) -> None:
-    """Also those of a helper, which no reading of the test file would find."""
+    """Also those of a helper, which reading the test file would not find."""
     text = TESTS.replace("@pytest.mark.flame\ndef test_lost", "def test_lost")
     text = text.replace('threshold="10%", frame_threshold="20%"', 'threshold="30%", frame_threshold="10%"')
     text = text.replace(
@@ -162,7 +162,7 @@ def test_only_what_was_asked_for_is_compared(project: Project, history: Checkout
 
 
 def test_with_stored_baselines(project: Project, history: Checkout) -> None:
-    """What is not committed yet, or else what the last commit did; a baseline's own test always."""
+    """Uncommitted changes, or otherwise those of the last commit; a baseline's own test always."""
     recorded = project.run("--flame-update", *SHORTEST, "-k", "kept or lost")
     assert recorded.ret == 0, recorded.out
     history.commit()

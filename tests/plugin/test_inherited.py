@@ -1,4 +1,4 @@
-"""Whatever a project's own configuration and the caller's environment hold, workers measure the same test bare."""
+"""Whatever a project's configuration and the caller's environment contain, workers measure just the test."""
 
 from __future__ import annotations
 

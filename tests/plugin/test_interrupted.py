@@ -1,4 +1,4 @@
-"""Ctrl-C and the end of the time: what is done is kept and reported, and nothing is left behind."""
+"""Ctrl-C and the time limit: what is done is kept and reported, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def counted(request):
 
 @contextlib.contextmanager
 def on_a_terminal(project: Project, *args: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A run in a session of its own whose output is a terminal; and the terminal's other end."""
+    """A run in its own session whose output is a terminal; and the terminal's other end."""
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "pytest", "--flame", "--flame-json=result.json", *args]
     process = subprocess.Popen(

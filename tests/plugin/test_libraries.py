@@ -41,7 +41,7 @@ def test_project():
 
 
 def installed(folder: Path, release: str, turns: int) -> Path:
-    """An environment with this release of the library, over the present one; its interpreter."""
+    """The interpreter of an environment with this release of the library, on top of the present one."""
     venv.EnvBuilder(symlinks=True).create(folder)
     packages = next(folder.glob("lib/python*/site-packages"))
     (packages / "reader.py").write_text(LIBRARY.format(turns=turns))

@@ -10,7 +10,7 @@ from .test_against import initialised
 
 
 def test_a_child_of_another_environment_is_an_error_and_others_are_not(project: Project) -> None:
-    """An interpreter that finds the project installed from the checkout, started with nothing of the environment."""
+    """An interpreter that finds the project installed from the checkout, started with an empty environment."""
     checkout = initialised(project)
     project.write("work.py", WORK)
     project.write(

@@ -1,4 +1,4 @@
-"""One more metric is a file with a source of its profiles and a call: here from outside the package."""
+"""A new metric is a file with a source of its profiles and one call: here from outside the package."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def with_orders(project: Project) -> Project:
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    """A tenth more of what one test counts."""
+    """A tenth more of one test's count."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         project = with_orders(Project(tmp_path_factory.mktemp("metric"), monkeypatch))
         initialised(project).commit()

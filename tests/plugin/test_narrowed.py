@@ -31,7 +31,7 @@ INI = "[pytest]\naddopts = --engine='a b' --strict-markers -q --maxfail=1\nmarke
 
 
 def test_options_of_conftest_files_and_plugins_reach_workers(project: Project) -> None:
-    """From the command line, addopts and the environment; of conftest files that only other paths lead to."""
+    """From the command line, addopts and the environment; and in conftest files that only other paths lead to."""
     project.write("pytest.ini", INI)
     project.write("options/conftest.py", "def pytest_addoption(parser): parser.addoption('--engine', required=True)")
     project.write("tests/conftest.py", RUNSLOW)
@@ -116,7 +116,7 @@ def pytest_configure(config):
 
 
 def test_selection_of_the_run_is_kept_whatever_plugins_deselect_in_its_workers(project: Project) -> None:
-    """A plugin that takes each second test of the session takes none of one."""
+    """A plugin that keeps every second test of a session drops the only one of a worker."""
     project.write(
         "conftest.py",
         """

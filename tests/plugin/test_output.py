@@ -1,4 +1,4 @@
-"""What a body prints, logs and warns of does not grow with the calls, and is shown when it fails."""
+"""A body's output, logs and warnings do not grow with the calls, and are shown if it fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def note(kept):
 
 
 def measured(project: Project, *args: str, plan: Plan = MANY, fresh: bool = False) -> list[tuple[int, int, int]]:
-    """Call, how much is kept, and the largest the process has been (KiB)."""
+    """Call, how much is kept, and the process's peak memory (KiB)."""
     result = project.worker("test_it.py::test_it", *args, plan=plan, fresh=fresh, time_s=10)
     assert result.status is Status.MEASURED, f"{result.message}\n{result.details}"
     lines = (project.path / "kept").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Stored baselines that are not enough for a test: their commit is measured again, or it is said why not."""
+"""Stored baselines that are not enough for a test: their commit is measured again, or the result says why not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IGNORED = "flame-report/\n__pycache__/\n.pytest_cache/\nresult.json\n"
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose last commit holds two tests and their baselines; made once, to be copied."""
+    """A repository whose last commit has two tests and their baselines; made once, to be copied."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         project = Project(tmp_path_factory.mktemp("committed"), monkeypatch)
         checkout = initialised(project)

@@ -1,4 +1,4 @@
-"""One more report is a function of a run's result: here from a conftest file."""
+"""A new report is a function of a run's result: here from a conftest file."""
 
 from __future__ import annotations
 

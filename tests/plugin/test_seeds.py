@@ -1,4 +1,4 @@
-"""Data that a test draws at random: alike in both processes of a pair, different in the next pair."""
+"""Data that a test draws at random: the same in both processes of a pair, different in the next pair."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_processes_of_a_pair_draw_the_same_and_other_pairs_something_else(
 
 
 def test_pytest_randomly_reseeds_both_processes_alike(project: Project) -> None:
-    """Before each phase of each test, and Faker with the rest."""
+    """Before each phase of each test, Faker included."""
     project.plugins("faker.contrib.pytest.plugin", "pytest_randomly")
     project.write(
         "test_it.py",
@@ -119,7 +119,7 @@ def test_numpy_is_not_imported_for_those_who_do_not_use_it(project: Project) -> 
 
 
 def test_numpy_does_not_see_that_it_was_seeded(project: Project) -> None:
-    """Its loader is the one it would have had."""
+    """It keeps the loader it would have had."""
     project.write(
         "test_it.py",
         WRITE + "import numpy.random\nfrom importlib.machinery import SourceFileLoader\n"
@@ -130,7 +130,7 @@ def test_numpy_does_not_see_that_it_was_seeded(project: Project) -> None:
 
 
 def test_stored_baseline_lends_the_data_it_was_recorded_with(project: Project) -> None:
-    """A test whose cost is the size it draws: against its baseline, process by process the same sizes."""
+    """A test whose cost is the size it draws: the same sizes as its baseline, process by process."""
     project.write(
         "test_it.py",
         WRITE

@@ -243,7 +243,7 @@ def test_cost_that_grows_is_named(project: Project) -> None:
             sum(SEEN)
         """,
     )
-    ran = project.flame("--flame-update", time=("--flame-time=1", "--flame-processes=5"))
+    ran = project.flame("--flame-update", time=("--flame-time=3", "--flame-processes=5"))
     notes = " ".join(ran.test("test_it")["notes"])
     assert "drifts" in notes, ran.out
     assert "fresh=True" in notes

@@ -44,14 +44,14 @@ def sampler(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where sessions put their folders; every test has to leave it empty."""
+    """Where sessions put their folders; every test must leave it empty."""
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
     deadline = time.monotonic() + 10
     while sessions(folder) and time.monotonic() < deadline:
-        os.sched_yield()  # multiprocessing's own processes end after the program, and the last one clears away
+        os.sched_yield()  # multiprocessing's own processes end after the program, and the last one cleans up
     assert sessions(folder) == []
 
 
@@ -64,7 +64,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run(tmp_path: Path, temporary: Path) -> Run:
-    """``run(text, FLAME_PROFILE="out.folded", …)``: the text as ``app.py`` in a folder of its own, to its end.
+    """``run(text, FLAME_PROFILE="out.folded", …)``: runs the text as ``app.py`` in its own folder to its end.
 
     Keywords are environment variables; without one, ``FLAME_PROFILE`` and its companions are unset.
     """
@@ -91,5 +91,5 @@ def run(tmp_path: Path, temporary: Path) -> Run:
 
 @pytest.fixture
 def costs(tmp_path: Path) -> Callable[[], dict[Stack, int]]:
-    """What ``out.folded`` holds, nanoseconds by stack."""
+    """The contents of ``out.folded``, nanoseconds by stack."""
     return lambda: folded.loads((tmp_path / "out.folded").read_text(encoding="utf-8"))

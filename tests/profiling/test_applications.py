@@ -1,4 +1,4 @@
-"""Real programs under load: what the profile says is what their own clocks say."""
+"""Real programs under load: the profile agrees with their own clocks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read(output: Path) -> dict[Stack, int]:
 
 
 def compare(costs: dict[Stack, int], clocks: dict[str, int]) -> None:
-    """Shares of the functions among each other, sampled and by their clocks."""
+    """Each function's share of their sum, sampled and by their clocks."""
     sampled = {name: total(costs, name) for name in clocks}
     samples = sum(sampled.values()) * HZ // 10**9
     assert samples > 100, "too little to compare"
@@ -93,7 +93,7 @@ def test_a_flask_application_under_load(sampler: str, tmp_path: Path, temporary:
     if sampler == "perf":
         compare(costs, clocks)
         assert sum(total(costs, name) for name in clocks) == about(sum(clocks.values()), 0.15)
-    # Whose work it is: the shop's functions below the views, the views below a thread of the server.
+    # Where the work belongs: the shop's functions below the views, the views below a thread of the server.
     for view, function in {"view_parse": "tokenize", "view_price": "price_line", "view_report": "make_row"}.items():
         assert total(costs, "process_request_thread", view, function) == total(costs, view, function)
     assert total(costs, "view_parse", "tokenize") > 0
@@ -115,6 +115,6 @@ def test_an_asyncio_program(sampler: str, tasks: str, tmp_path: Path, temporary:
     compare(costs, json.loads(done.stdout))
     assert total(costs, "censor") == total(costs, "deliver", "censor")
     assert total(costs, "seal") == total(costs, "person", "say", "seal")
-    # A delivery is awaited by the connection that got the message; a person is a task of the main one.
+    # A delivery is awaited by the connection that got the message; each person is a task of the main one.
     assert total(costs, "serve", "deliver") == (total(costs, "deliver") if tasks == "1" else 0)
     assert total(costs, "main", "person") == (total(costs, "person") if tasks == "1" else 0)

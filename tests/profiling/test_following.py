@@ -1,4 +1,4 @@
-"""Child processes: profiled with the program when that is asked for, left alone otherwise."""
+"""Child processes: profiled with the program on request, otherwise left alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_followed_processes_are_in_the_profile(run: Run, costs: Costs, method: s
 def test_processes_that_are_not_followed_are_one_frame_of_the_right_size(run: Run, costs: Costs, method: str) -> None:
     run(PROCESSES.format(method=method), FLAME_PROFILE="out.folded")
     assert total(costs(), "work") == 0
-    if method != "forkserver":  # whose children nobody waits for but the server
+    if method != "forkserver":  # whose children only the server waits for
         assert total(costs(), CHILDREN) >= 150 * MS
 
 
@@ -129,7 +129,7 @@ def test_a_daemon_that_outlives_the_program_adds_to_its_profile(run: Run, costs:
     )
     deadline = time.monotonic() + 20
     while not total(costs(), "daemon") and time.monotonic() < deadline:
-        os.sched_yield()  # it is nobody's child any more
+        os.sched_yield()  # it has no parent any more
     assert total(costs(), "daemon") == about(60 * MS, 0.2)
 
 

@@ -1,4 +1,4 @@
-"""Functions that a compiler copied into others, in a profile."""
+"""Functions that a compiler inlined into others, in a profile."""
 
 from __future__ import annotations
 

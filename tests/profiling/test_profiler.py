@@ -122,7 +122,7 @@ def test_all_threads_are_profiled_whoever_starts_and_stops(sampler: str, tempora
 
 
 def test_short_threads_are_seen_from_beginning_to_end(temporary: Path) -> None:
-    """An inherited event alone ticks at one and the same place of threads that do the same, or never."""
+    """An inherited event alone ticks always at the same place of threads that do the same, or never."""
     if (reason := refusal(PERF_USER)) is not None:
         pytest.skip(f"this machine refuses perf events: {reason}")
 
@@ -228,7 +228,7 @@ def test_processes_started_in_the_block(method: str, follow: bool, temporary: Pa
 
 
 def stop_helpers() -> None:
-    """Left alone they would live as long as the tests do, with what they inherited."""
+    """Otherwise they would live as long as the tests do, with what they inherited."""
     from multiprocessing import forkserver, resource_tracker
 
     forkserver._forkserver._stop()  # type: ignore[attr-defined]

@@ -57,7 +57,7 @@ def test_what_draws_is_never_in_the_program(run: Run, tmp_path: Path) -> None:
     os.environ["PYTHONINSPECT"] = "1"
     os.chdir("/")
     """
-    # Registered first, it runs behind what ends the profile.
+    # Registered first, it runs after what ends the profile.
     last = "import sys; assert not {'numpy', 'jinja2', 'pytest_flame.render.picture'} & set(sys.modules), 'heavy'"
     first = f"import atexit\natexit.register(lambda: exec({last!r}))\n"
     (tmp_path / "sitecustomize.py").write_text(first, encoding="utf-8")
@@ -93,7 +93,7 @@ def test_without_the_variable_nothing_is_imported(run: Run, variables: dict[str,
 
 
 def test_the_program_does_not_see_the_variable(run: Run, costs: Costs) -> None:
-    """Else every Python it starts would write to the same file."""
+    """Otherwise every Python it starts would write to the same file."""
     done = run(
         "import subprocess; print([v for v in os.environ if v.startswith('FLAME_PROFILE')]);"
         "subprocess.run([sys.executable, '-c', 'for i in range(3_000_000): pass'])",
@@ -225,7 +225,7 @@ def test_an_earlier_profile_is_not_taken_for_this_runs(run: Run, tmp_path: Path,
     run("import signal; os.kill(os.getpid(), signal.SIGKILL)", status=-9, FLAME_PROFILE="out.folded")
     assert not old.exists()
     for session in temporary.glob("pytest-flame-profile-*"):
-        shutil.rmtree(session)  # nobody was left to do it
+        shutil.rmtree(session)  # no process was left to do it
 
 
 def test_every_variable_is_documented() -> None:

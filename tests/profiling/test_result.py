@@ -1,4 +1,4 @@
-"""What a profile says of itself, and how it is written."""
+"""What a profile says about itself, and how it is written."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_many_tasks_need_few_code_objects() -> None:
     assert len(stitcher._origins) < 5
 
 
-# --- tasks behave as they would ------------------------------------------------------------------------------------
+# --- tasks behave as without the profiler --------------------------------------------------------------------------
 
 
 class installed:
@@ -225,7 +225,7 @@ for stack in stacks_with(p.profile.costs(), "spin"):
 
 
 def test_uvloop_is_stitched_where_it_is_imported(temporary: Path) -> None:
-    """In a process of its own: libuv keeps a pipe for good."""
+    """In a separate process: libuv keeps a pipe forever."""
     pytest.importorskip("uvloop")
     here = Path(__file__).parent
     done = subprocess.run(

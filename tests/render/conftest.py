@@ -1,6 +1,6 @@
-"""A small order-processing application, measured on two sides: what the reports are shown with.
+"""A small order-processing application, measured on two sides, for the tests of the reports.
 
-Only the numbers are made up; recordings, profiles and comparisons are the model's own.
+Only the numbers are invented; recordings, profiles and comparisons are the model's own.
 """
 
 from __future__ import annotations

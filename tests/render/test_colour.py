@@ -69,7 +69,7 @@ def test_more_change_is_never_less_colour(palette: Palette) -> None:
     assert all(one <= two for one, two in pairwise(ranges))
 
 
-# How the world looks without one kind of cone: Machado, Oliveira and Fernandes, "A Physiologically-based Model for
+# Colours as seen without one kind of cone: Machado, Oliveira and Fernandes, "A Physiologically-based Model for
 # Simulation of Color Vision Deficiency" (2009), severity 1; on linear light.
 DEFICIENCIES = {
     "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),

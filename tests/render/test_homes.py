@@ -22,7 +22,7 @@ from pytest_flame.render.homes import COLOURS, Home, home_of
         ("importlib._bootstrap", "<frozen importlib._bootstrap>", Home.STDLIB),
         ("libc.so.6", None, Home.NATIVE),
         ("kernel", None, Home.KERNEL),
-        ("app.main", None, Home.PROJECT),  # profiles of other tools know no places
+        ("app.main", None, Home.PROJECT),  # profiles of other tools have no paths
         ("", None, Home.PROJECT),
     ],
 )

@@ -48,7 +48,7 @@ class Page(HTMLParser):
 
 
 def test_page(golden: Golden, result: RunResult) -> None:
-    """The markup; style, script and pictures have tests of their own."""
+    """The markup; style, script and pictures have their own tests."""
     text = re.sub(r"<(style|script|template)\b[^>]*>.*?</\1>", r"<\1/>", result_html(result), flags=re.DOTALL)
     text = re.sub(r"<svg.*?</svg>", "<svg/>", text, flags=re.DOTALL)
     golden("index.html", re.sub(r"sha256-[\w+/=]+", "sha256-…", text))

@@ -137,7 +137,7 @@ def test_any_name_gives_well_formed_xml_with_the_same_elements(regressed: Judgem
 
 
 def assert_inert(svg: str, honest: str) -> None:
-    """Whatever the names: the same script, no element or attribute that no honest picture has."""
+    """Whatever the names are: the same script, and no element or attribute that a harmless picture does not have."""
     ours, theirs = ET.fromstring(honest.encode()), ET.fromstring(svg.encode())
     assert {e.tag for e in theirs.iter()} == {e.tag for e in ours.iter()}
     attributes = {name for e in ours.iter() for name in e.attrib}

@@ -1,4 +1,4 @@
-"""The block that carries a graph is read back here as its description says, by other means than the page's script."""
+"""The block with a graph is read back here as its description says, independently of the page's script."""
 
 from __future__ import annotations
 

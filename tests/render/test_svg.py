@@ -47,7 +47,7 @@ def local(element: ET.Element) -> str:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One box as it is in the picture, with what lies on it."""
+    """One box as it is in the picture, with what is drawn on it."""
 
     tooltip: str
     x: float
@@ -312,7 +312,7 @@ def test_any_name_gives_well_formed_xml(regressed: Judgement, test_id: str, modu
 
 
 def test_boxes_are_as_wide_as_they_cost(regressed: Judgement) -> None:
-    """Against the profiles themselves, summed without the tree."""
+    """Compared with the profiles themselves, summed without the tree."""
     assert regressed.base is not None and regressed.head is not None
     base, head = (recording_profile(side).costs for side in (regressed.base, regressed.head))
     widest = {stack: max(base.get(stack, 0), head.get(stack, 0)) for stack in base.keys() | head.keys()}

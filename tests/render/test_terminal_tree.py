@@ -18,7 +18,7 @@ Judge = Callable[..., Judgement]
 
 
 def names(lines: list[Line]) -> list[str]:
-    """What stands in the tree, without figures, bars and branches."""
+    """The contents of the tree, without figures, bars and branches."""
     return [line.text.split("  ")[-1].lstrip(" ▏▎▍▌▋▊▉█│├└…") for line in lines[1:]]
 
 
@@ -142,7 +142,7 @@ def test_colour_needs_a_terminal_that_wants_it() -> None:
     assert not wants_colour(io.StringIO(), {})
     assert not wants_colour(Terminal(), {"NO_COLOR": "1"})
     assert not wants_colour(Terminal(), {"TERM": "dumb"})
-    assert wants_colour(Terminal(), {"NO_COLOR": ""})  # set but empty counts as not set (no-color.org)
+    assert wants_colour(Terminal(), {"NO_COLOR": ""})  # set but empty counts as unset (no-color.org)
 
 
 def test_paint_ends_what_it_began() -> None:

@@ -1,4 +1,4 @@
-"""The tree against sums made the slow and obvious way, and the laws every differential flame graph must keep."""
+"""The tree compared with sums made in the slow, obvious way, and the laws of every differential flame graph."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Costs = Mapping[Stack, int]
 
 COLUMNS = ("frame", "parent", "depth", "end", "base_self", "head_self", "base", "head", "widest")
 
-# Equal frames in different objects, as two files give them; names that begin alike, that are empty, that hold a
+# Equal frames in different objects, as two files give them; names with the same beginning, empty ones, ones with a
 # separator or half of a surrogate pair.
 frames = st.builds(
     lambda module, name: Frame("".join(module), "".join(name)),
@@ -61,7 +61,7 @@ def test_every_node_holds_the_exact_sum_of_what_is_below_it(base: Costs, head: C
 
 @given(profiles, profiles)
 def test_every_level_adds_up(base: Costs, head: Costs) -> None:
-    """What ends above a level and what crosses it are the whole, on each side and at each depth."""
+    """What ends above a level and what crosses it add up to the whole, on each side and at each depth."""
     tree = build_tree(base, head)
     for whole, own, total in (
         (tree.base, tree.base_self, sum(base.values())),

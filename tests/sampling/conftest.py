@@ -69,7 +69,7 @@ def kernel_names_are_read_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Every test gives back its descriptors, threads, signal handlers and children."""
+    """Every test releases its descriptors, threads, signal handlers and children."""
     before = at_rest()
     yield
     after = at_rest()
@@ -81,13 +81,13 @@ def nothing_left_behind() -> Iterator[None]:
 
 
 def left(before: dict[str, set[object]], after: dict[str, set[object]]) -> dict[str, set[object]]:
-    """What there is now and was not before. The sampler keeps its handlers while other threads exist: an earlier
-    test's may well go only now."""
+    """What exists now and did not before. The sampler keeps its handlers while other threads exist: an earlier test's
+    may be removed only now."""
     return {kind: things for kind in after if (things := after[kind] - before[kind])}
 
 
 def at_rest() -> dict[str, set[object]]:
-    """What is held when the handlers that had to stay beside other threads have been taken away, too."""
+    """What is held after removing the handlers that had to stay while there were other threads."""
     gc.collect()
     for info in (PERF_USER, TIMER):
         refusal(info)

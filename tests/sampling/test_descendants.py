@@ -1,4 +1,4 @@
-"""CPU of processes that live on, with real ones that say themselves what they used."""
+"""CPU of processes that keep running, with real ones that report what they used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PYTHON = (sys.executable, "-I", "-S")
 
 
 class Server:
-    """A child that works when it is asked to. ``used`` is its own figure of all it has done."""
+    """A child that works on request. ``used`` is its own figure for all its work."""
 
     def __init__(self, command: tuple[str, ...] = (*PYTHON, "-c", SERVER)) -> None:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -135,7 +135,7 @@ def test_a_number_that_was_given_out_again_is_another_process(mine: Descendants)
     with serving() as server:
         mine.cpu_ns()
         pid = server.process.pid
-        mine._known[pid] -= 1  # as if an earlier one had had it
+        mine._known[pid] -= 1  # as if it had been an earlier one's
         before = mine.cpu_ns()
         server.work(20_000_000)
         assert mine.cpu_ns() - before >= 19_000_000

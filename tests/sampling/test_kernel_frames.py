@@ -1,4 +1,4 @@
-"""Kernel frames: below the Python function whose system call they serve, one tick each, nobody else's."""
+"""Kernel frames: below the Python function whose system call they serve, one tick each, never another thread's."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Zeros:
         return (time.thread_time_ns() - began) // 64
 
     def read(self, ns: int) -> None:
-        """One system call that takes about so much CPU."""
+        """One system call that takes about this much CPU."""
         os.readv(self._file, [self._page] * min(MOST_PAGES, max(1, ns // self._ns)))
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ def test_every_tick_of_a_long_system_call_is_a_sample(kernel: SamplerInfo, zeros
 
 
 def test_threads_keep_their_own_kernel_frames(kernel: SamplerInfo, zeros: Zeros) -> None:
-    """They share the rings of two CPUs, and whoever comes first reads for all."""
+    """They share the rings of two CPUs, and the first to come reads for all."""
 
     def reader() -> None:
         for _ in range(30):
@@ -175,7 +175,7 @@ def test_threads_keep_their_own_kernel_frames(kernel: SamplerInfo, zeros: Zeros)
 
 
 def test_ticks_that_were_held_back_lose_their_kernel_frames(kernel: SamplerInfo, zeros: Zeros) -> None:
-    """A thread that blocks the signal gets it later, elsewhere: the time is counted, the place is not made up."""
+    """A thread that blocks the signal gets it later, elsewhere: the time is counted, but no place is invented."""
     used = 0
 
     def blocking() -> None:

@@ -22,7 +22,7 @@ Script = Callable[..., "CompletedProcess[str]"]
 
 
 class Machine:
-    """Stands for ``NativeSampler`` on a machine that refuses some of the rungs."""
+    """Replaces ``NativeSampler`` on a machine that refuses some of the rungs."""
 
     def __init__(self, refused: dict[tuple[str, bool], int]) -> None:
         self.refused = refused
@@ -55,7 +55,7 @@ class FakeSampler:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Machine]:
     def make(**refused: int) -> Machine:
-        """``kernel=…, user=…, timer=…, cycles=…, instructions=…``: the errno each is refused with."""
+        """``kernel=…, user=…, timer=…, cycles=…, instructions=…``: the errno with which each is refused."""
         keys = {
             "kernel": ("task-clock", True),
             "user": ("task-clock", False),

@@ -18,7 +18,7 @@ own_table = pytest.mark.skipif(sys.version_info < (3, 13), reason="CPython has a
 
 
 def read_layout(table: Any = None, version: int = 0) -> Any:
-    """The layout, or the sentence that refuses it; without a version that of this interpreter."""
+    """The layout, or the message that refuses it; without a version, that of this interpreter."""
     module = c_module()
     layout, error = module.ffi.new("flame_layout *"), module.ffi.new("char[512]")
     if module.lib.flame_read_layout(version, module.ffi.NULL if table is None else table, layout, error, 512):
@@ -104,7 +104,8 @@ def test_what_is_no_table_is_refused() -> None:
 
 @own_table
 def test_every_word_that_is_used_matters() -> None:
-    """Each used word, made absurd, is refused, and none is passed on; the words between belong to other readers."""
+    """An absurd value in any word that is used is refused, and none is passed on; the words between belong to other
+    readers."""
     refused = 0
     for word in range(FREE_THREADED_WORD + 1, WORDS):
         table = copied_table()

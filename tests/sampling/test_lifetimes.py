@@ -294,7 +294,7 @@ def test_subinterpreters_come_and_go_while_sampled(rung: SamplerInfo, run_script
 
 
 def test_short_threads_come_and_go_while_sampled(rung: SamplerInfo, run_script: Script) -> None:
-    """Each beginning and end is a moment at which the thread's state is half made or half gone."""
+    """At each beginning and end there is a moment when the thread's state is incomplete."""
     run_script(
         SEEN
         + f"""
@@ -385,7 +385,7 @@ def test_a_sampler_that_is_never_stopped_ends_before_the_interpreter(rung: Sampl
         def looking():
             print([d for d in descriptors() if "perf_event" in d], len(os.listdir("/proc/self/task")))
 
-        # Last registered is first called: as if this program had asked for it before the sampler was imported.
+        # Last registered is first called: as if this program had registered it before the sampler was imported.
         atexit.unregister(native._close_all)
         atexit.register(looking)
         atexit.register(native._close_all)
@@ -399,7 +399,7 @@ def test_a_sampler_that_is_never_stopped_ends_before_the_interpreter(rung: Sampl
 
 
 def test_finalisation_beside_busy_daemon_threads_is_safe(rung: SamplerInfo, run_script: Script) -> None:
-    """Their thread states are taken away under them, while they run C code without the GIL."""
+    """Their thread states are freed while they run C code without the GIL."""
     for _ in range(5):
         run_script(
             f"""

@@ -77,7 +77,7 @@ def test_what_entering_and_leaving_costs_is_taken_off_each_region(new_meter: New
         clocks.work(MS)
         meter.leave()
     assert meter.end(4).cpu_ns == 4 * MS - 6000
-    assert one_round(meter, lambda: clocks.work(1000)).cpu_ns == 0  # never below nothing
+    assert one_round(meter, lambda: clocks.work(1000)).cpu_ns == 0  # never below 0
 
 
 def test_the_sampler_runs_inside_regions_only(new_meter: NewMeter, clocks: Any, sampler: Any) -> None:

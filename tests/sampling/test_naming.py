@@ -1,4 +1,4 @@
-"""A frame's name is the same on every checkout path, and any text a code object can hold gives one."""
+"""A frame's name is the same on every checkout path, and any text that a code object can have gives one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def raw(path: object, qualname: str = "f", line: int = 7) -> RawFrame:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository with ``src`` on the search path, and an installed library beside it."""
+    """A repository with ``src`` on the search path, and an installed library next to it."""
     for file in ("repo/src/app/__init__.py", "repo/src/app/core.py", "repo/tools/run.py", "lib/dep/__init__.py"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()

@@ -171,7 +171,7 @@ def test_clear_forgets_samples(rung: SamplerInfo) -> None:
 
 
 def test_long_system_calls_weigh_what_they_took(perf_required: SamplerInfo) -> None:
-    """Ticks inside the kernel arrive together when the call ends: each sample tells how many it stands for."""
+    """Ticks inside the kernel arrive together when the call ends: each sample tells how many it represents."""
     zeros = os.open("/dev/zero", os.O_RDONLY)
     buffer = bytearray(1 << 24)
     clocks = {"head": 0, "tail": 0}
@@ -202,8 +202,8 @@ def test_long_system_calls_weigh_what_they_took(perf_required: SamplerInfo) -> N
 
 
 def test_the_timer_does_not_run_in_step_with_calls_it_cuts_short() -> None:
-    """A signal ends a read of /dev/zero. A look that could only come half a period after the last one would hardly
-    ever see what such a program does right after: it gave the reads 38 % of the samples where they had 23 % of the
+    """A signal ends a read of /dev/zero. A look that could only come half a period after the last one would hardly ever
+    see what such a program does right after it: it gave the reads 38 % of the samples when they had 23 % of the
     time."""
     zeros, buffer = os.open("/dev/zero", os.O_RDONLY), bytearray(1 << 20)
     os.readv(zeros, [buffer])
@@ -411,7 +411,7 @@ def test_a_handler_from_before_still_gets_its_signals(perf_required: SamplerInfo
 
 
 def test_a_handler_from_before_survives_sampling_beside_other_threads(perf_required: SamplerInfo) -> None:
-    """Our handler must stay while another thread may still have a tick on its way: it passes the others on."""
+    """Our handler must stay while another thread may still have a tick on its way: it passes other signals on."""
     hits = []
     original = signal.signal(signal.SIGTRAP, lambda *_: hits.append("own"))
     try:
@@ -432,7 +432,7 @@ def test_a_handler_from_before_survives_sampling_beside_other_threads(perf_requi
 
 
 def test_a_thread_that_blocks_the_signal_lives_on(rung: SamplerInfo) -> None:
-    """Its ticks wait until it unblocks, where those of perf events arrive as one; Linux before 5.18 would have ended
+    """Its ticks wait until it unblocks, while those of perf events arrive as one; Linux before 5.18 would have ended
     the process."""
     used = 0
 
@@ -455,7 +455,7 @@ def test_a_thread_that_blocks_the_signal_lives_on(rung: SamplerInfo) -> None:
         raw = collect(sampler, work)
     assert weights(raw, "head")["head"] == 0
     assert weights(raw, "tail")["tail"] >= (5 if rung == TIMER else 15) * MS
-    assert rung == TIMER or 18 * MS <= raw.weight_ns <= 1.05 * used + 2 * MS  # the timer looks by chance
+    assert rung == TIMER or 18 * MS <= raw.weight_ns <= 1.05 * used + 2 * MS  # the timer looks at random moments
 
 
 def test_a_handler_that_c_code_installs_is_reported(rung: SamplerInfo) -> None:
@@ -596,7 +596,7 @@ def test_a_forked_child_has_its_own_functions_and_what_its_parent_set(
 def test_a_program_that_closes_every_descriptor_keeps_its_own(
     where: str, info: str, request: pytest.FixtureRequest, run_script: Callable[..., Any]
 ) -> None:
-    """It opens files of its own under the same numbers, events among them."""
+    """It opens its own files under the same numbers, including events."""
     request.getfixturevalue({"perf": "perf_required", "kernel frames": "perf_kernel_required"}[info])
     program = """
 import os, threading
@@ -657,8 +657,9 @@ assert weights(raw, "head")["head"] >= 5 * MS, raw
 def test_threads_come_out_of_a_first_tick_that_is_due_at_once(
     perf_required: SamplerInfo, run_script: Callable[..., Any]
 ) -> None:
-    """Each begins with a random part of the period, of 6,000 some hundred with less than a tick takes: a thread whose
-    event ticked again and again after so little stood still for seconds, or until the script's time was over."""
+    """Each begins with a random part of the period, and of 6,000 some hundred have a part shorter than a tick takes: a
+    thread whose event ticked again and again after so short a time made no progress for seconds, or until the script's
+    time limit."""
     run_script(
         """
         import threading
@@ -688,7 +689,7 @@ def test_threads_come_out_of_a_first_tick_that_is_due_at_once(
 def test_too_few_descriptors_are_said_and_none_is_kept(
     perf_required: SamplerInfo, run_script: Callable[..., Any]
 ) -> None:
-    """A thread that begins later does without one of its own."""
+    """A thread that begins later has none of its own."""
     done = run_script(
         """
         import os, resource, threading
@@ -750,7 +751,7 @@ def test_a_traced_process_is_not_sampled(perf_required: SamplerInfo, run_script:
 
 
 def test_starting_again_and_again_leaves_nothing(rung: SamplerInfo) -> None:
-    """The check is in ``nothing_left_behind``; here it has a hundred chances to find something."""
+    """The check is in ``nothing_left_behind``; here it has a hundred opportunities to find something."""
     with NativeSampler(rung) as sampler:
         for seed in range(100 if rung == PERF else 30):
             collect(sampler, lambda: spin(MS // 10), seed=seed)

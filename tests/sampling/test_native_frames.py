@@ -1,4 +1,4 @@
-"""Native frames between the Python ones: where they stand, what they are called, and what the sampler learns late."""
+"""Native frames between the Python ones: their places, their names, and what the sampler learns late."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def shown(stack: RawStack) -> str:
 
 
 def share(raw: RawSamples, pattern: str, among: str = "") -> float:
-    """Of the samples whose stack has ``among``, those that match, too."""
+    """Of the samples whose stack has ``among``, the share that also matches."""
     counts: Counter[bool] = Counter()
     for stack in raw.stacks:
         text = shown(stack)
@@ -69,7 +69,7 @@ def spin_a_little(_: object = None) -> int:
     return 0
 
 
-# --- where they stand ------------------------------------------------------------------------------------------------
+# --- their places ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_native_frames_stand_between_caller_and_callback(
     native: SamplerInfo, work: Callable[[], None], outer: str, between: str, inner: str
 ) -> None:
     raw = sampled(native, lambda: [work() for _ in range(8)])
-    # Outer Python function, at least one native one, inner Python function; the evaluation loop is none of them.
+    # Outer Python function, at least one native one, inner Python function; the eval loop is not among them.
     order = rf"{outer};(\[?[\w.+-]+\]?:[^;]*;|sub;)+{re.escape(inner)}(;|$)"
     assert share(raw, order, among=re.escape(f";{inner}")) > 0.98
     assert share(raw, "_PyEval_EvalFrameDefault;", among=inner) < 0.01
@@ -180,7 +180,7 @@ def compiled() -> Iterator[Callable[[bytes], int]]:
     flags, access = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
     page = mmap.mmap(-1, mmap.PAGESIZE, flags=flags, prot=access)
 
-    at = ctypes.addressof(ctypes.c_char.from_buffer(page))  # freed at once: it would keep the page from closing
+    at = ctypes.addressof(ctypes.c_char.from_buffer(page))  # freed immediately: it would keep the page from closing
 
     def place(code: bytes) -> int:
         page[: len(code)] = code
@@ -253,7 +253,7 @@ def test_a_library_loaded_while_sampling_is_known_soon(native: SamplerInfo, run_
 
 
 def test_a_library_that_was_unloaded_keeps_its_name(native: SamplerInfo, tmp_path: Path) -> None:
-    # Which modules are built in differs; a copy has been loaded by nobody else.
+    # Which modules are built in differs; a copy has not been loaded before.
     path = str(tmp_path / "unloaded.so")
     shutil.copy(str(importlib.import_module("_cffi_backend").__file__), path)
     libc = ctypes.CDLL(None)

@@ -79,7 +79,7 @@ def burn(library: ctypes.CDLL) -> None:
 
 
 def below_burn(stacks: dict[Stack, int]) -> Counter[tuple[str, ...]]:
-    """What was seen from ``burn`` on, where it was the Python function's."""
+    """Stacks from ``burn`` on, if it was the Python function."""
     found: Counter[tuple[str, ...]] = Counter()
     for stack, count in stacks.items():
         names = tuple(frame.name for frame in stack)
@@ -136,7 +136,7 @@ def test_the_interpreter_is_no_python_module(burner: Path, info: SamplerInfo) ->
 
 
 def test_a_library_in_anothers_place_has_its_own_names(burner: Path, info: SamplerInfo) -> None:
-    """What was named once is not believed for ever: both lie at the same addresses, one after the other."""
+    """A name is not believed forever: both are at the same addresses, one after the other."""
     text, other = burner.with_name("other.cpp"), burner.with_name("libother.so")
     text.write_text(SOURCE.replace("spin", "turn"), encoding="utf-8")
     run("c++", "-O2", "-g", "-fPIC", "-shared", text, "-o", other)

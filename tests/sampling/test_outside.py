@@ -1,4 +1,4 @@
-"""What the kernel says, read from its files; what it does not say is unknown and never nothing."""
+"""What the kernel says, read from its files; what it does not say is unknown and never 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rate of a run, by what a tick costs."""
+"""The rate of a run, from the cost of a tick."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_bytecode_counts_for_its_own_line(perf_required: SamplerInfo) -> None:
 
 @pytest.mark.skipif(sanitized(), reason="with a sanitizer allocating costs more than all bytecode")
 def test_the_simplest_instructions_count_for_their_own_line(perf_required: SamplerInfo) -> None:
-    """Those that can neither call nor fail: an interpreter could leave their place unstored."""
+    """Instructions that can neither call nor fail: an interpreter could omit storing their place."""
     names: dict[str, typing.Any] = {}
     moves = "; ".join(["c = b"] * 60)
     source = f"def moving(b):\n  for i in range(60_000):\n    i + 1\n    {moves}\n    i + 2\n    {moves}"

@@ -1,4 +1,4 @@
-"""Raw samples become the stacks of a test: rooted at its body, nothing smeared, what is missing said."""
+"""Raw samples become the stacks of a test: rooted at its body, nothing attributed to others, missing ones reported."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_sampled_kernel_time_is_at_its_place_already(sampler: SamplerInfo) -> No
 
 
 def test_a_hardware_counters_samples_stand_for_the_user_time() -> None:
-    """However many cycles each of them counted."""
+    """Whatever number of cycles each of them counted."""
     clocks = Clocks(S, 250 * MS, 0, 1000.0)
     folded = fold(stack(BODY, PARSE, count=20), stack(BODY, TOKEN, count=10), sampler=CYCLES, clocks=clocks)
     assert folded.stacks[(ROOT, Frame("orders.parse", "parse"))] == StackSample(20, 500 * MS)

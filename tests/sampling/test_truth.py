@@ -1,4 +1,4 @@
-"""No sampled stack that the program never had; and a broken walker is noticed."""
+"""No sampled stack is one that the program never had; and a broken walk is noticed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The walk along native frames, against the C runtime's own unwinders at the same instruction; its tables, against
-pyelftools' reading of the same sections."""
+"""The walk along native frames, compared with the C runtime's own unwinders at the same instruction; its tables,
+compared with pyelftools' reading of the same sections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FP, RETURN_ADDRESS = 6, 16
 
 @pytest.fixture(scope="module", autouse=True)
 def threads_of_libraries() -> None:
-    """Those that a library starts with its first call, and keeps, are not left behind by a test."""
+    """Threads that a library starts with its first call, and keeps, are not left behind by a test."""
     for make in unwind_truth.WORKLOADS.values():
         with contextlib.suppress(ImportError):
             make()()

@@ -1,4 +1,4 @@
-"""Who did it, against a known truth: one program, many ways to change it."""
+"""Which function is to blame, with a known truth: one program, many ways to change it."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_a_function_never_seen_in_base_is_new() -> None:
 
 
 def test_a_loop_around_more_calls_is_not_blamed_for_them() -> None:
-    """The caller's own code is a loop: it, too, takes ten times as long, and says nothing."""
+    """The caller's own code is a loop: it also takes ten times as long, which tells nothing."""
     base = {"test": 1.0, "test > total": 0.001, "test > total > load": 0.03, "test > total > load > parse": 0.02}
     head = {k: v * 10 if "total" in k else v for k, v in base.items()}
     assert blamed(run(head, base)[0]) == {("load", Change.MORE_CALLS, "total")}
@@ -257,7 +257,7 @@ def test_growth_under_most_callers_is_not_growth_under_every_caller() -> None:
 
 
 def test_of_two_culprits_only_the_suspected_one_is_named() -> None:
-    """A confirmation tests what was suspected; its callers, over their bounds as well, are no suspects."""
+    """A confirmation tests what was suspected; its callers, which are also over their bounds, are not suspects."""
     rng = np.random.default_rng(8)
     head = changed({"test > lex > scan": 0.06, "test > show > fmt > pad": 0.09})
     sides = [record(costs, rng, CLEAR, library=LIBRARY) for costs in (SHOP, head)]

@@ -1,4 +1,4 @@
-"""Recordings with a known session variance: does the interval hold what it promises, however few they are?"""
+"""Recordings with a known session variance: does the interval have its coverage, however few they are?"""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def reach(d: Difference) -> float:
 @pytest.mark.parametrize("session", [0.0, 0.005, 0.02, 0.05])
 @pytest.mark.parametrize("count", [3, 5, 10])
 def test_the_interval_covers_no_change_at_its_level(count: int, session: float) -> None:
-    """At 98 %, alarms at 1 % each side; 2000 runs tell 1 % from 1.7 %, three sessions are given 1.5 %."""
+    """At 98 %, alarms at 1 % per side; 2000 runs distinguish 1 % from 1.7 %; three sessions are allowed 1.5 %."""
     results = compared(count, session, runs=2000)
     assert np.mean([d.log_ratio > reach(d) for d in results]) <= 0.02
     assert np.mean([abs(d.log_ratio) <= reach(d) for d in results]) >= 0.963
 
 
 def test_it_would_not_hold_if_few_sessions_were_taken_for_certain() -> None:
-    """What degrees of freedom are for: the same variance, believed."""
+    """Why degrees of freedom matter: the same variance, taken as known."""
     results = compared(3, 0.02, runs=1000)
     z = float(student.quantile(1 - ALPHA, math.inf))
     assert np.mean([abs(d.log_ratio) <= z * d.se for d in results]) < 0.93

@@ -1,4 +1,4 @@
-"""The dominating reason is named where the data show one."""
+"""The dominant reason is named if the data show one."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ FIRST_NS = 2_000_000
 def processes(
     rng: np.random.Generator, count: int, *, first: float = 1.0, later: float = 1.0, sd: float = 0.03
 ) -> list[Process]:
-    """Factors on what an unchanged body costs. Every tenth first call meets a cold cache of the machine's."""
+    """Factors on the cost of an unchanged body. Every tenth first call meets a cold cache of the machine."""
     speed = np.exp(rng.normal(0, sd, count))
     cold = np.where(rng.random(count) < 0.1, 1.5, 1.0)
     firsts = FIRST_NS * first * speed * cold * np.exp(rng.normal(0, sd, count))

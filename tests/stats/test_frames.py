@@ -144,7 +144,7 @@ def test_a_frame_that_got_faster_is_significant_and_not_over() -> None:
 
 
 def test_shares_do_not_make_others_look_slower() -> None:
-    """When one frame gets faster all others' shares grow, and their costs do not."""
+    """When one frame gets faster, the shares of all others grow, but their costs do not."""
     program = {"test > a": 0.5, "test > b": 0.3, "test > c": 0.2}
     t = next(many(program, {**program, "test > a": 0.1}, 1, Noise(samples=5000)))
     changed_frames = {f.qualname for f, s in zip(t.gauge.table.frames, t.significant, strict=True) if s}
@@ -299,7 +299,7 @@ def test_unchanged_code_is_let_go_at_an_early_look() -> None:
 
 
 def test_an_exactly_known_base_leaves_no_hole_in_the_error() -> None:
-    """Pairs know the base's total as exact: its part of the error is nothing, not undefined."""
+    """In pairs the base's total is exact: its part of the error is 0, not undefined."""
     rng = np.random.default_rng(0)
     program = zipf_program(30, seed=30)
     t = run_pairs(record(program, rng, Noise(processes=5)), record(program, rng, Noise(processes=5)))

@@ -1,4 +1,4 @@
-"""When the data are looked at, and what each look may spend."""
+"""When there is a look at the data, and what each look may spend."""
 
 from __future__ import annotations
 

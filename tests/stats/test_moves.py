@@ -31,7 +31,7 @@ def test_who_calls_the_new_place_of_a_cost_neither_grew_nor_moved() -> None:
 
 
 def test_what_took_the_place_of_something_costlier_is_not_to_blame_whoever_calls_it() -> None:
-    """``lex`` became a parser with a helper that many call; the one that calls it most often calls it seldom."""
+    """``lex`` became a parser with a helper that many call; even the one that calls it most often rarely does."""
     parser = {f"test > lex > parse > rule{i} > check": 0.009 for i in range(4)}
     parser |= {f"test > lex > parse > rule{i} > consume > check": 0.004 for i in range(4)}
     gone = {names: -cost for names, cost in SHOP.items() if names.startswith("test > lex >")}
@@ -50,7 +50,7 @@ def test_a_renamed_function_is_not_excused_by_another_that_got_faster() -> None:
 
 
 def test_a_caller_that_took_a_cheaper_callee_over_is_not_to_blame() -> None:
-    """``fmt`` does ``pad``'s work itself and costs more by it; with all it calls it costs less."""
+    """``fmt`` does ``pad``'s work itself and costs more by that amount; with all it calls it costs less."""
     comparison = run(changed({"test > show > fmt > pad": -0.06, "test > show > fmt": 0.04}))
     assert comparison.culprits == comparison.unclear == ()
     faster = run(changed({"test > lex > scan": -0.05, "test > lex > tax > rate": -0.01, "test > lex": 0.05}))
@@ -64,7 +64,7 @@ def test_a_caller_that_took_a_callee_over_and_costs_more_by_it_is_to_blame() -> 
 
 
 def test_nobody_whose_cost_fell_with_all_it_calls_is_a_culprit() -> None:
-    """``lex`` itself costs more; what it calls became so much faster that it costs less in all."""
+    """``lex`` itself costs more; what it calls became so much faster that it costs less in total."""
     comparison = run(changed({"test > lex": 0.04, "test > lex > scan": -0.045, "test > lex > tax": -0.01}))
     assert comparison.culprits == comparison.unclear == ()
 

@@ -1,4 +1,4 @@
-"""Discarding that knows no cost, and warnings that hold their false alarms."""
+"""Discarding that does not use the cost, and warnings that keep their rate of false alarms."""
 
 from __future__ import annotations
 
@@ -116,21 +116,21 @@ def test_the_cost_decides_nothing_and_the_sides_are_alike(ran: list[tuple[Proces
     base, head = [b for b, _ in ran], [h for _, h in ran]
     found = discards(base, head)
 
-    def costlier(side: list[Process], new: list[int]) -> list[Process]:
+    def slowed(side: list[Process], new: list[int]) -> list[Process]:
         return [
             replace(p, rounds=tuple(replace(r, cpu_ns=c, wall_ns=c) for r in p.rounds))
             for p, c in zip(side, new, strict=False)
         ]
 
-    assert discards(costlier(base, costs[:16]), costlier(head, costs[16:])) == found
+    assert discards(slowed(base, costs[:16]), slowed(head, costs[16:])) == found
     swapped = discards(head, base)
     assert swapped.keep(len(ran)) == found.keep(len(ran))
     assert len(found.pairs) <= len(ran) / 4
 
 
 def test_identical_sides_stay_equal_and_get_closer() -> None:
-    """400 runs of the same code twice, where steal makes one process in twelve costlier: at 5 % each, more than 35
-    rejections have probability below 1e-3."""
+    """400 runs of the same code twice, where steal makes one process in twelve more expensive: at 5 % each, more than
+    35 rejections have probability below 1e-3."""
     rng = np.random.default_rng(8)
     rejected, spreads = 0, []
     for _ in range(400):
@@ -180,7 +180,7 @@ def test_shares_of_what_is_unknown_are_unknown() -> None:
 @pytest.mark.parametrize("n", [8, 20])
 @pytest.mark.parametrize("shape", ["normal", "skewed", "outliers"])
 def test_values_in_no_order_with_one_peak_seldom_warn(n: int, shape: str) -> None:
-    """400 runs: at 0.5 % each, more than 8 alarms of a kind has probability below 1e-3."""
+    """400 runs: at 0.5 % each, more than 8 alarms of a kind have a probability below 1e-3."""
     rng = np.random.default_rng(n)
     alarms = np.zeros(3, dtype=int)
     for _ in range(400):

@@ -131,7 +131,7 @@ def test_a_method_that_grew_while_its_class_was_renamed_is_named_with_its_old_na
 
 
 def compare_owned(head: Mapping[str, float]) -> Comparison:
-    """As ``upgrade``, where the classes are the project's own."""
+    """Like ``upgrade``, for classes of the project itself."""
     rng = np.random.default_rng(8)
     was, now = (record(costs, rng, CLEAR) for costs in (PARSER, head))
     return compare(was, now, Limits(), session_sd=0.0)

@@ -1,4 +1,4 @@
-"""What two recordings at different times may differ by, without any frame being named for it."""
+"""How much two recordings at different times may differ without any frame being named."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 @pytest.fixture
 def build(checkout: Checkout, tmp_path: Path) -> Build:
-    """Builds both trees and checks that nothing of the user's changed."""
+    """Builds both trees and checks that none of the user's files changed."""
 
     def build(ref: str = "HEAD", **more: object) -> Trees:
         repo = Repository.find(checkout.path)

@@ -1,4 +1,4 @@
-"""Ids that hold the checkout's path."""
+"""Ids that contain the checkout's path."""
 
 from __future__ import annotations
 

@@ -48,12 +48,12 @@ class Project:
         return watched(self.provenance, sorted(files), [str(self.site)])
 
     def run(self, code: str) -> tuple[dict[str, list[str]], str | None]:
-        """A worker's code under a keeper; what it noted."""
+        """Runs a worker's code under a keeper; returns what that recorded."""
         self.watched.write(self.path / "watched.json")
         report = self.path / "kept.json"
         # The worker of the gate starts its children long after the watching began.
         code = "import os, subprocess, sys, time\ntime.sleep(0.3)\n" + textwrap.dedent(code)
-        command = [*PYTHON, keeper.__file__, str(report), str(self.path / "watched.json"), *PYTHON, "-c", code]
+        command = [*PYTHON, keeper.__file__, str(report), str(self.path / "watched.json"), "", *PYTHON, "-c", code]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             assert process.wait(30) == 0
         found = json.loads(report.read_text())

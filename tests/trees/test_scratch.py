@@ -44,7 +44,7 @@ def test_a_released_group_is_let_live() -> None:
     try:
         with scratch_directory() as scratch:
             scratch.guard(child.pid)
-            scratch.release()
+            scratch.release(child.pid)
         assert child.poll() is None
     finally:
         child.kill()
@@ -63,7 +63,7 @@ def test_killed_from_outside(number: signal.Signals) -> None:
     try:
         run.send_signal(number)
         run.wait(20)
-        # The worker and its child hold the pipe: its end is theirs.
+        # The worker and its child hold the pipe: it ends when they do.
         assert run.stdout.read() == b""
         readable, _, _ = select.select([ended], [], [], 20)
         assert readable, "the reaper did not end"

@@ -68,7 +68,6 @@ class Pair:
         job = Job(
             node_id=test_id,
             root=str(launcher.root),
-            result=str(launcher.scratch / "result.json"),
             seed=1,
             hash_seed=1,
             frequency_hz=997,
@@ -388,7 +387,7 @@ def test_each_side_gets_an_installation_of_its_own(checkout: Checkout) -> None:
 
 
 def test_a_root_above_the_clone(checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings, conftest files and data beside the clone are read where they are."""
+    """Settings, conftest files and data outside the clone are read where they are."""
     (checkout.path / "pytest.ini").unlink()
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = project/code\n")
     (tmp_path / "conftest.py").write_text("import pytest\n@pytest.fixture\ndef above(): return 'above'\n")
@@ -421,7 +420,7 @@ def test_a_root_above_the_clone(checkout: Checkout, tmp_path: Path, monkeypatch:
 
 
 def test_a_command_means_what_it_means_where_it_was_started(checkout: Checkout, tmp_path: Path) -> None:
-    """Files of the checkout are the side's, those beside it the user's, whether by relative or absolute paths."""
+    """Files in the checkout are the side's, files outside it the user's, whether by relative or absolute paths."""
     (tmp_path / "beside").mkdir()
     (tmp_path / "beside/x.txt").write_text("outside\n")
     checkout.write("sub/y.txt", "base\n")
@@ -480,7 +479,7 @@ def test_an_editable_install_by_meson_is_refused_with_what_helps(
 
 
 def test_a_cython_project_installed_editable(checkout: Checkout, tmp_path: Path) -> None:
-    """The C that Cython writes beside its source is ignored by git, and lies in head alone."""
+    """The C file that Cython writes next to its source is ignored by git, and is in head alone."""
     pytest.importorskip("Cython")
     checkout.write(".gitignore", "*.so\n*.c\nbuild/\n*.egg-info\n")
     checkout.write(

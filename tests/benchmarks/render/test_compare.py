@@ -1,4 +1,4 @@
-"""The table of tools: real commands are run, their files are counted, and a tool that fails is told and not hidden."""
+"""The table of tools: real commands are run, their files are counted, and a tool that fails is reported."""
 
 from __future__ import annotations
 

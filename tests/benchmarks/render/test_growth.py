@@ -1,4 +1,4 @@
-"""The growth table runs on real pages of small profiles and fails where time grows too fast."""
+"""The growth table runs on real pages of small profiles and fails if time grows too fast."""
 
 from __future__ import annotations
 

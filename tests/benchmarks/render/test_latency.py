@@ -1,4 +1,4 @@
-"""Latencies are measured on real pages in a real browser; what is no such picture is recognised."""
+"""Latencies are measured on real pages in a real browser; a file that is not such a picture is recognised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made-up profiles are of the size that is asked for, two-sided, and the same every time."""
+"""Synthetic profiles have the requested size and two sides, and are the same every time."""
 
 from __future__ import annotations
 

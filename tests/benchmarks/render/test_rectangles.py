@@ -1,4 +1,5 @@
-"""The project's rectangles against flamegraph.pl's, where that is at hand, and what the comparison itself notices."""
+"""The project's rectangles compared with flamegraph.pl's, if it is available, and what the comparison itself
+notices."""
 
 from __future__ import annotations
 
@@ -101,8 +102,8 @@ Change = Callable[[list[rectangles.Rectangle]], list[rectangles.Rectangle]]
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda boxes: boxes[:-1], "a;c is drawn by one of both only"),
-        (lambda boxes: [*boxes[:-1], replace(boxes[-1], path=("a", "d"))], "a;d is drawn by one of both only"),
+        (lambda boxes: boxes[:-1], "a;c is drawn by only one of the two"),
+        (lambda boxes: [*boxes[:-1], replace(boxes[-1], path=("a", "d"))], "a;d is drawn by only one of the two"),
         (lambda boxes: [boxes[0], replace(boxes[1], samples=4), boxes[2]], "a;b is 4 wide there and 5 here"),
         (lambda boxes: [boxes[0], replace(boxes[1], start=1), boxes[2]], "a;b begins at 1 there and 2 here"),
         (lambda boxes: [boxes[0], replace(boxes[1], delta_percent=1.49), boxes[2]], "a;b grew by 1.49 % there"),

@@ -1,4 +1,4 @@
-"""Results are gone on from."""
+"""A series resumes from its results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Candidates: each has the error it is asked for, moves with the data, and sees what it was made for."""
+"""Candidates: each has the requested error, moves with the data, and detects what it was made for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The changed project does what each kind says, decisions are judged as promised beforehand, a series resumes."""
+"""The changed project does what each kind says, decisions are judged as defined beforehand, and a series resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What peers print is read for what it says, and never as silence where they came to no decision."""
+"""The output of other tools is read correctly, and a missing decision is never read as no alarm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replays hand out every pair once, inject what they say, and count what is independent."""
+"""Replays use every pair once, inject what they say, and count what is independent."""
 
 from __future__ import annotations
 

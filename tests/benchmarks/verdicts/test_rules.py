@@ -1,4 +1,4 @@
-"""Other tools' rules call what their tools would."""
+"""Other tools' rules give the answers that the tools would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workloads have the leaves they are asked for and nothing only others need; calibrations solve for their rounds."""
+"""Workloads have the requested leaves and nothing that only others need; calibrations solve for their rounds."""
 
 from __future__ import annotations
 

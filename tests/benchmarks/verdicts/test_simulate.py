@@ -1,4 +1,4 @@
-"""The decisions on processes that were made up, few of them: what the tables of ``simulate`` show must not break."""
+"""The decisions on a few simulated processes: what the tables of ``simulate`` show must not break."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-/* Python frames as CPython up to 3.12 leaves them in the few instructions between announcing a run of the eval loop and
- * writing down which frame it runs: what stands there is an earlier call's, whose code may be gone.
+/* Python frames as CPython up to 3.12 leaves them in the few instructions between publishing a run of the eval loop and
+ * setting its frame: until then the frame is an earlier call's, whose code may be gone.
  * Built with: python/frames.c python/code_objects.c process/memory.c stacks/stack_table.c */
 #define _GNU_SOURCE
 #include <string.h>
@@ -16,7 +16,7 @@ enum { OWNED_BY_THREAD, OWNED_BY_GENERATOR, OWNED_BY_C_STACK = 3 };
 enum { WORDS = 16, FRAMES = 64 };
 enum { CURRENT = 0, PREVIOUS = 1 }; /* words of a cframe */
 
-/* Made up, but for the order of a frame's fields: 3.11's has `is_entry`, 3.12's runs begin with a shim. */
+/* Invented, except for the order of a frame's fields: 3.11's has `is_entry`, 3.12's runs begin with a shim. */
 typedef struct {
     uintptr_t words[WORDS];
 } block;
@@ -90,13 +90,13 @@ static thread *new_thread(bool entries) {
     CHECK(t);
     t->interpreter.layout = made_up;
     if (entries) t->interpreter.layout.frame_is_entry = FRAME_ENTRY;
-    t->interpreter.layout.tstate_cframe = 8; /* 0 is for versions without */
+    t->interpreter.layout.tstate_cframe = 8; /* 0 means that a version has none */
     t->interpreter.layout.tstate_root_cframe = 16;
     t->interpreter.code_type = (uintptr_t)&code_type;
     CHECK(table_init(&t->table, 1024, 256, 1 << 16));
     memset(&name, 0, sizeof name);
     uint64_t length = 1;
-    uint32_t state = 1 << 2 | 1 << 5 | 1 << 6; /* one byte a character, compact, ASCII */
+    uint32_t state = 1 << 2 | 1 << 5 | 1 << 6; /* one byte per character, compact, ASCII */
     memcpy((char *)&name + 16, &length, sizeof length);
     memcpy((char *)&name + 32, &state, sizeof state);
     const void *type = &code_type, *text = &name;
@@ -136,7 +136,7 @@ typedef struct {
     char shim[FRAME_BYTES];
 } run;
 
-/* The frame is the first of the run; what it was called from is `previous`. */
+/* The frame is the first of the run; its caller is `previous`. */
 static void enter(thread *t, run *r, int i, const void *previous, const uintptr_t *below, bool entries) {
     char *f = frame(t, i);
     const void *caller = previous;
@@ -186,7 +186,7 @@ static void a_thread_that_runs_no_function_has_an_empty_stack(bool entries) {
 }
 
 /* The frames of the newest run are an earlier call's, above the part of the data stack that is in use; the code of its
- * callers is gone. They lead to where that call was entered: by the caller that runs again, or by another one. */
+ * callers is gone. They lead to the entry of that call: from the caller that runs again, or from another one. */
 static void an_earlier_leaf_is_not_believed(bool entries, int caller) {
     run runs[2] = {0};
     thread *t = new_thread(entries);
@@ -199,7 +199,7 @@ static void an_earlier_leaf_is_not_believed(bool entries, int caller) {
     free_thread(t);
 }
 
-/* The new call's frame lies where the earlier one's did: it runs, but who called it is not written down yet. */
+/* The new call's frame lies where the earlier one's did: it runs, but its caller is not set yet. */
 static void an_earlier_caller_is_not_believed(bool entries) {
     run runs[2] = {0};
     thread *t = new_thread(entries);
@@ -211,7 +211,7 @@ static void an_earlier_caller_is_not_believed(bool entries) {
 }
 
 /* Frames of an earlier call that call each other. */
-static void a_circle_is_left(bool entries, int length) {
+static void a_cycle_ends_the_walk(bool entries, int length) {
     run runs[2] = {0};
     thread *t = new_thread(entries);
     run_two(t, runs, entries);
@@ -224,7 +224,7 @@ static void a_circle_is_left(bool entries, int length) {
     free_thread(t);
 }
 
-/* Whatever words the frames of a run hold that is being set up, the walk ends. */
+/* The walk ends, whatever words are in the frames of a run that is being set up. */
 static void any_words_are_walked(bool entries, uint64_t seed) {
     for (int turn = 0; turn < 20000; turn++) {
         run runs[2] = {0};
@@ -252,7 +252,7 @@ int main(void) {
         an_earlier_leaf_is_not_believed(entries, 1);
         an_earlier_leaf_is_not_believed(entries, 0);
         an_earlier_caller_is_not_believed(entries);
-        for (int length = 1; length < 9; length++) a_circle_is_left(entries, length);
+        for (int length = 1; length < 9; length++) a_cycle_ends_the_walk(entries, length);
         any_words_are_walked(entries, 1);
     }
     return 0;

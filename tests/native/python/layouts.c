@@ -1,4 +1,4 @@
-/* The row of the version whose headers this is compiled with, against those headers, the internal ones included.
+/* The row of the version whose headers this is compiled with, compared with those headers, including the internal ones.
  * Built with: python/layouts.c */
 #define Py_BUILD_CORE 1
 #include <Python.h>
@@ -69,7 +69,7 @@ typedef union {
     uint64_t words[DEBUG_OFFSETS_WORDS];
 } offsets_table;
 
-/* What an interpreter of this version says of itself; what the rows do not use is absurd. */
+/* What an interpreter of this version says of itself; what the rows do not use has absurd values. */
 static void fill(offsets_table *table) {
     memset(table, 0xff, sizeof *table);
 #if HAS_TABLE

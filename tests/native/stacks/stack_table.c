@@ -1,4 +1,4 @@
-/* The table of functions and stacks against a search from the first entry on. Built with: stacks/stack_table.c */
+/* The table of functions and stacks compared with a linear search. Built with: stacks/stack_table.c */
 #include <string.h>
 
 #include "stacks/stack_table.h"
@@ -90,7 +90,7 @@ static void paths_lead_where_their_children_do(void) {
             CHECK(t.node_count == 2);
         }
     }
-    CHECK(full); /* or the full table was not tried */
+    CHECK(full); /* otherwise the full table was not tested */
     table_free(&t);
 }
 

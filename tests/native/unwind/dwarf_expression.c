@@ -66,7 +66,7 @@ static void what_is_not_known_is_refused(void) {
     REFUSED(0x08);                               /* const1u without its byte */
     REFUSED(0x10, 0xff, 0xff);                   /* a number that does not end */
     REFUSED(0x30, 0x06);                         /* deref of 0 */
-    REFUSED(0x2f, 0xfd, 0xff);                   /* skip to itself, for ever */
+    REFUSED(0x2f, 0xfd, 0xff);                   /* skip to itself, forever */
     REFUSED(0x30, 0x2f, 0x40, 0x00);             /* skip out of the expression */
     REFUSED(0x31, 0x28, 0xfa, 0xff, 0x30, 0x30); /* bra before the beginning */
 }

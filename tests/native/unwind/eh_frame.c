@@ -42,7 +42,7 @@ static int find_libc(struct dl_phdr_info *info, size_t size, void *data) {
     return 1;
 }
 
-/* A copy with nothing behind it; code moves along, since the section's pointers are relative to themselves. */
+/* A copy with nothing after it; the code moves with it, since the section's pointers are relative to themselves. */
 static unwind_table compiled_copy(const library *l, const uint8_t *content, size_t bytes) {
     uint8_t *copy = malloc(bytes ? bytes : 1);
     CHECK(copy);

@@ -15,7 +15,7 @@ static void the_own_stack_is_read_plainly(void) {
     stack_view view = own_stack_view((uintptr_t)&here);
     uintptr_t value = 0;
     CHECK(view.low <= (uintptr_t)&here && (uintptr_t)&here < view.high);
-    view.reads_left = 0; /* by the reader */
+    view.reads_left = 0; /* through the reader */
     CHECK(read_stack(&view, (uintptr_t)&here, &value) && value == 0x1234567);
 }
 
@@ -66,7 +66,7 @@ static void what_is_not_mapped_is_refused(void) {
     CHECK(read_stack(&view, (uintptr_t)pages + 2 * 4096, &value)); /* outside, and mapped */
     unsigned more = 0;
     while (read_stack(&view, (uintptr_t)pages + 2 * 4096, &value)) more++;
-    CHECK(more == READS - 4 && !view.reads_left); /* not without end */
+    CHECK(more == READS - 4 && !view.reads_left); /* not without limit */
 }
 
 static bool read_nothing(const void *count, uintptr_t address, void *into, size_t bytes) {

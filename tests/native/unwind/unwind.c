@@ -1,4 +1,4 @@
-/* The native stack of another process, a forked child's, through a second reader: what the child found of itself.
+/* The native stack of another process, a forked child's, through a second reader: the same that the child found itself.
  * Built with: unwind/unwind.c unwind/modules.c unwind/eh_frame.c unwind/call_frames.c unwind/unwind_table.c
  * unwind/dwarf_expression.c unwind/stack_view.c process/memory.c process/process.c */
 #define _GNU_SOURCE
@@ -76,7 +76,7 @@ int main(void) {
     pid_t parent = getpid(), child = fork();
     CHECK(child >= 0);
     if (!child) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* where a check fails, the child is not left behind */
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* if a check fails, the child is not left behind */
         return getppid() == parent ? descend(DEEP, own, ready[1]) : 1;
     }
     close(ready[1]);

@@ -1,5 +1,5 @@
 """An asyncio server and its clients in one program: rooms, messages as JSON lines, a task for each connection and one
-for each delivery. Prints the CPU its parts used by the thread's own clock, in nanoseconds."""
+for each delivery. Prints the CPU that its parts used by the thread's own clock, in nanoseconds."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def person(number: int, port: int) -> None:
     writer.write(f"room {number % ROOMS}\n".encode())
     hearing = asyncio.create_task(listen(reader, MESSAGES * PEOPLE // ROOMS))
     while sum(map(len, rooms.values())) < PEOPLE:
-        await asyncio.sleep(0)  # until everybody is in
+        await asyncio.sleep(0)  # until everyone has joined
     for i in range(MESSAGES):
         await say(writer, {"from": number, "number": i, "text": f"spam and eggs {i} " * 8})
     await hearing

@@ -1,5 +1,5 @@
-"""The example shop behind Flask's own server, a thread for each request. Prints its port, and when it is asked at
-/clock how much CPU each view used by the threads' own clocks, in nanoseconds."""
+"""The example shop behind Flask's own server, a thread for each request. Prints its port; /clock returns how much CPU
+each view used by the threads' own clocks, in nanoseconds."""
 
 from __future__ import annotations
 

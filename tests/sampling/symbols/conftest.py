@@ -1,4 +1,4 @@
-"""Libraries to name the functions of."""
+"""Libraries whose functions are named."""
 
 from __future__ import annotations
 

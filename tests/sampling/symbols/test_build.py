@@ -1,4 +1,4 @@
-"""Symbol tables of compiled libraries, against nm and objdump."""
+"""Symbol tables of compiled libraries, compared with nm and objdump."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_of_several_names_the_strongest_with_fewest_underscores_and_then_the_lon
 
 
 def test_an_exported_name_comes_before_an_internal_one(compile_library: Compile) -> None:
-    """Stripped or not, a function is called the same."""
+    """Stripped or not, a function has the same name."""
     text = """
     __attribute__((visibility("hidden"))) long the_internal_name(long n) { return n * 3; }
     extern __typeof(the_internal_name) _open __attribute__((weak, alias("the_internal_name"), visibility("default")));

@@ -1,4 +1,4 @@
-"""The cache beside other processes, damage, and places it can't write to."""
+"""The cache with other processes, damage, and folders it can't write to."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ for _ in range(60):
 
 
 def test_many_processes_write_and_read_the_same_entry(tmp_path: Path) -> None:
-    """Each read gives what one of them wrote, whole."""
+    """Each read returns what one of them wrote, complete."""
     commands = [[sys.executable, "-c", WRITE_AND_READ, str(tmp_path), letter] for letter in "abcd"]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
     errors = [process.communicate(timeout=60)[1] for process in processes]

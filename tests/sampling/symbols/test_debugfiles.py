@@ -19,7 +19,7 @@ NO_BUILD_ID = "-Wl,--build-id=none"
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only place for debug files beside the library's own folder."""
+    """The only folder for debug files other than the library's own."""
     folder = tmp_path / "debug"
     folder.mkdir()
     monkeypatch.setattr(mapped_files, "DEBUG_ROOTS", (folder,))
@@ -142,7 +142,7 @@ def test_an_unstripped_copy_is_noticed_in_spite_of_the_cache(compile_library: Co
     run("strip", "-o", slim, library)
     assert not names_hidden(table_of(slim, cache), library)
     assert names_hidden(table_of(library, cache), library)
-    assert names_hidden(table_of(slim, cache), library)  # the same build: what is known of it is known
+    assert names_hidden(table_of(slim, cache), library)  # the same build: its names are already known
 
 
 def test_a_library_that_stays_stripped_is_read_once(

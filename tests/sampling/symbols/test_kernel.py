@@ -41,7 +41,7 @@ def hidden(text: str) -> str:
 def test_functions_of_kernel_and_modules_are_named(tmp_path: Path, settings: Path) -> None:
     kernel = opened(tmp_path, TEXT, settings)
     assert kernel.name(0xFFFFFFFF81000150) == "do_read"
-    assert kernel.name(0xFFFFFFFF81000250) == "do_read"  # data is no function
+    assert kernel.name(0xFFFFFFFF81000250) == "do_read"  # data is not a function
     assert kernel.frame(0xFFFFFFFFC0001004).name == "kernel:module_function"
     assert kernel.frame(0xFFFFFFFFC0001004).kind is FrameKind.KERNEL
     assert kernel.name(0xFFFFFFFF80000000) == "[unknown]"

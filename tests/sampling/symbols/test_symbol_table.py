@@ -1,4 +1,4 @@
-"""The table's search against the obvious way, and its bytes."""
+"""The table's search compared with a linear one, and its bytes."""
 
 from __future__ import annotations
 

@@ -242,10 +242,10 @@ def test_inlined_functions_are_what_addr2line_says(
         places = run("addr2line", "-i", "-e", library, hex(start + offset)).split("\n")[-2::-1]
         lines = [re.search(r":(\d+)", place) for place in places]
         if None in lines:
-            continue  # padding behind the function
+            continue  # padding after the function
         frames = symbolizer.frames(mapping, address + offset)
         assert len(frames) == len(lines)
-        # The lines of the calls: that of the innermost instruction may be of code the compiler moved.
+        # The lines of the calls: the innermost instruction's line may belong to code that the compiler moved.
         assert [frame.symbol for frame in frames[:-1]] == [FUNCTION_OF_LINE[int(m[1])] for m in lines[:-1] if m]
         innermost.add(frames[-1].symbol)
         assert [frame.library for frame in frames] == [shown.name] * len(frames)

@@ -1,5 +1,5 @@
-// What a box of the difference shows: the rules of picture.py and colour.py.
-/** Nodes that are pointed at: culprits where they grew, a recursive one at its outermost call. */
+// What a box shows of a difference: the rules of picture.py and colour.py.
+/** Nodes marked as culprits: where the culprit grew, and for a recursive one its outermost call. */
 function culpritNodes(tree, isCulprit) {
   const found = [], until = new Map();
   for (let i = 0; i < tree.size; i += 1) {
@@ -20,7 +20,7 @@ function markOf(tree, node, moved) {
   return head > base ? "+" : head < base ? MINUS : "";
 }
 
-/** Of the whole's cost, by which changes are coloured; a whole one where that is nothing. */
+/** The change as a share of the whole's cost, which decides its colour; ±1 if that cost is 0. */
 function changeShare(change, whole) {
   return whole > 0 ? change / whole : Math.sign(change);
 }
@@ -31,7 +31,7 @@ function mixed(from, to, part) {
   return `rgb(${channel(1)},${channel(3)},${channel(5)})`;
 }
 
-/** Fill for a change of so large a share: red grew, blue shrank, fully at ``saturation``. */
+/** Fill for a change by this share: red grew, blue shrank; full colour at ``saturation``. */
 function ofChange(part, colours, saturation) {
   if (part === 0) return colours.grey;
   const [pale, full] = part > 0 ? [colours.pale_red, colours.red] : [colours.pale_blue, colours.blue];

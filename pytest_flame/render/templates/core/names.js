@@ -7,13 +7,13 @@ const WIDE = /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u3247\u3250-\u4dbf\
 const CLOSERS = new Map([[")", "("], [">", "<"], ["}", "{"], ["]", "["]]);
 const OPENERS = new Set(CLOSERS.values());
 const SEPARATORS = new Set(["::", ".", "/", " "]);
-// Brackets and slashes that are an operator's name, and the arrow, neither open nor part anything; a blank parts a
-// return type from what it is of, but not a name from its qualifiers.
+// Brackets and slashes in an operator's name, and the arrow, neither open nor separate anything; a blank separates a
+// return type from the function, but not a name from its qualifiers.
 const TOKEN = /\boperator(?:<=>|<<=|>>=|->\*|<<|>>|<=|>=|->|<|>|\(\)|\[\]|\/=?| )|->|[()<>{}[\]]|::|[./]| (?![[(&]|const\b|volatile\b)/g;
 
 const cell = character => (MARKS.test(character) ? 0 : WIDE.test(character) ? 2 : 1);
 
-/** Columns the text takes in a monospaced font: wide East Asian characters take two, combining marks none. */
+/** Columns that the text takes in a monospaced font: wide East Asian characters take two, combining marks none. */
 function cells(text) {
   if (ASCII.test(text)) return text.length;
   let sum = 0;
@@ -42,7 +42,7 @@ function partsOf(own) {
   return { starts, groups };
 }
 
-/** The name with ``…`` for what stands in its lists of arguments, or of template parameters. */
+/** The name with ``…`` for the contents of its lists of arguments, or of template parameters. */
 function elided(own, opener) {
   for (const group of partsOf(own).groups.reverse()) {
     const isList = group.isList || (opener === "<" && own.startsWith("::", group.end));
@@ -74,13 +74,13 @@ function formsOf(name, own) {
   return written(texts, complete);
 }
 
-/** The first of the name's forms that fits ``room`` columns, or else the end of the bare function. */
+/** The first of the name's forms that fits ``room`` columns, otherwise the end of the bare function. */
 function fit({ texts, columns }, room) {
   const at = columns.findIndex(column => column <= room);
   return at < 0 ? fitTail(texts[texts.length - 1], room) : texts[at];
 }
 
-/** As ``fit``, and empty where the qualified name would have to be cut. */
+/** Like ``fit``, but empty if the qualified name would have to be cut. */
 function fitComplete({ texts, columns, complete }, room) {
   const at = columns.findIndex(column => column <= room);
   return at < 0 || at >= complete ? "" : texts[at];
@@ -100,7 +100,7 @@ function fitTail(text, room) {
 }
 
 const spaced = (...parts) => parts.filter(Boolean).join(" ");
-/** Columns that they and the blanks between them and a name take. */
+/** Columns that the parts and the blanks between them and a name take. */
 const taken = (...parts) => parts.reduce((sum, part) => (part ? sum + cells(part) + 1 : sum), 0);
 
 /** What stands on a box of ``room`` columns: marks, the change in figures, the name, nested calls. The figures go before

@@ -1,8 +1,8 @@
-// Search by regular expression over the names of functions; one matches or it does not, wherever it is called.
+// Search by regular expression over the names of functions; whether one matches does not depend on where it is called.
 class Search {
-  /** ``names`` are those of all frames. Raises SyntaxError where ``text`` is no regular expression. */
+  /** ``names`` are those of all frames. Raises SyntaxError if ``text`` is not a regular expression. */
   constructor(text, names) {
-    // Small letters match both cases, a capital only itself.
+    // Lower-case letters match both cases, capitals only themselves.
     const escaped = text.replace(/\\./g, ""), pattern = new RegExp(text, escaped === escaped.toLowerCase() ? "iu" : "u");
     this.frames = Uint8Array.from(names, name => (pattern.test(name) ? 1 : 0));
     this.functions = this.frames.reduce((sum, found) => sum + found, 0);

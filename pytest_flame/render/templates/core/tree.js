@@ -27,7 +27,7 @@ class Tree {
     Object.assign(this, { size: n, frame, parent, depth, end, levels, ...costs, totals, placed: {} });
   }
 
-  /** The tree of what each node costs alone; a subtree is as wide as the larger side of each of its nodes together. */
+  /** The tree from each node's self cost; a subtree's width is the sum of the larger side of each of its nodes. */
   static summed(frame, parent, baseSelf, headSelf) {
     const base = Float64Array.from(baseSelf), head = Float64Array.from(headSelf), widest = new Float64Array(frame.length);
     for (let i = frame.length - 1; i >= 0; i -= 1) {
@@ -82,7 +82,7 @@ class Tree {
     for (let i = node < 0 ? 0 : node + 1, stop = node < 0 ? this.size : this.end[node]; i < stop; i = this.end[i]) yield i;
   }
 
-  /** The node a path of frames leads to; -1 where there is none. */
+  /** The node that a path of frames leads to; -1 if there is none. */
   find(path) {
     let at = -1;
     for (const frame of path) {
@@ -94,7 +94,7 @@ class Tree {
     return at;
   }
 
-  /** Self and inclusive cost by frame; of a recursive function the outermost call counts. */
+  /** Self and inclusive cost by frame; for a recursive function the outermost call counts. */
   functions(pool) {
     const [baseSelf, headSelf, base, head] = [0, 0, 0, 0].map(() => new Float64Array(pool)), until = new Int32Array(pool);
     for (let i = 0; i < this.size; i += 1) {
@@ -109,7 +109,7 @@ class Tree {
     return { baseSelf, headSelf, base, head };
   }
 
-  /** Calls of ``frame`` that lie in no other call of it. */
+  /** Calls of ``frame`` that are not inside another call of it. */
   outermost(frame) {
     const found = [];
     for (let i = 0; i < this.size;) {

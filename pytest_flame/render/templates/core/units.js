@@ -2,7 +2,7 @@
 const MINUS = "−";
 const UNITS = [[1e12, "s"], [1e9, "ms"], [1e6, "µs"], [1e3, "ns"], [1, "ps"]];
 
-/** With so many decimals; halves go to the even digit, as Python rounds them. */
+/** With this many decimals; halves are rounded to the even digit, as in Python. */
 function fixed(size, decimals) {
   const text = size.toFixed(decimals);
   const half = (size * 2 ** (decimals + 1)) % 2 === 1;
@@ -35,7 +35,7 @@ function pValue(p) {
   return p < 0.001 ? "< 0.001" : fixed(p, 3);
 }
 
-/** What costs are: times in picoseconds, or, with a ``noun``, a number of these, ``per`` of a cost each. */
+/** The unit of costs: picoseconds, or, with a ``noun``, a number of these, ``per`` units of cost each. */
 class Amount {
   constructor({ noun, per }) {
     this.noun = noun;
@@ -52,7 +52,7 @@ class Amount {
     return cost > 0 ? `+${this.of(cost)}` : this.of(cost);
   }
 
-  /** ``2.62 → 4.23 ms``: both in the larger one's unit, unless that would leave the smaller one without digits. */
+  /** ``2.62 → 4.23 ms``: both in the larger one's unit, unless the smaller one would then have no digits. */
   change(base, head) {
     const larger = Math.max(base, head), smaller = Math.min(base, head), [scale, unit] = this.unit(larger);
     if (!Number.isFinite(larger) || (smaller && smaller < scale / 10)) {

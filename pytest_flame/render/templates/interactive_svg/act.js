@@ -81,7 +81,7 @@ function search(expression) {
 
 const hits = () => state.found ? state.found.over(tree, COLUMNS[state.view]).nodes : [];
 
-/** Go to the node of the list after, or before, the focused one. */
+/** Moves the focus to the next, or previous, node of the list. */
 function step(nodes, by) {
   if (!nodes.length) return;
   const after = nodes.findIndex(i => i > state.focus), before = nodes.findLastIndex(i => i < state.focus);
@@ -170,7 +170,7 @@ box.addEventListener("keydown", event => {
   event.stopPropagation();
 });
 
-/** The next box on the same level, as it lies on the screen. */
+/** The neighbouring box on the same level, in the order on the screen. */
 function beside(by) {
   const level = shown.filter(([i]) => tree.depth[i] === tree.depth[state.focus]).sort((a, b) => a[1] - b[1]);
   const at = level.findIndex(([i]) => i === state.focus) + by;

@@ -1,4 +1,4 @@
-// From the tree and what is looked at to boxes.
+// Draws the boxes of the tree for the current state.
 
 const SVG = "http://www.w3.org/2000/svg";
 const ROW = 20, GAP = 0.6, THINNEST = 0.5;
@@ -7,7 +7,7 @@ const graph = document.getElementById("graph"), footer = document.getElementById
 const top_ = data.top, margin = data.margin;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** What is looked at. ``root`` is the zoomed node, -1 for all of them. */
+/** What the reader has chosen to see. ``root`` is the zoomed node, -1 for the whole tree. */
 const state = {view: data.view, icicle: tree.levels > 60, root: -1, search: "", found: null, focus: -1};
 /** What is on the screen: the nodes in drawing order and where they are. */
 let shown = [], places = new Map(), inner = 0;
@@ -36,10 +36,10 @@ function faceOf(i, palette) {
   };
 }
 
-/** What the full width stands for. */
+/** The cost that the full width represents. */
 const wholeOf = () => state.root < 0 ? tree.totals[COLUMNS[state.view]] : tree[COLUMNS[state.view]][state.root];
 
-/** Nodes worth drawing with their left edge and width, in pixels; callers of what is zoomed to are as wide as it. */
+/** Nodes wide enough to draw, with left edge and width in pixels; callers of the zoomed node are as wide as it is. */
 function arrange() {
   const {root} = state, weight = tree[COLUMNS[state.view]], left = tree.places(COLUMNS[state.view]);
   const found = tree.line(root < 0 ? root : tree.parent[root]).map(i => [i, 0, inner, true]);
@@ -107,7 +107,7 @@ function draw() {
   const height = top_ + bottom + 28;
   footer.setAttribute("transform", `translate(${margin} ${height})`);
   captions(whole);
-  // As tall as the window at least: a tooltip needs room.
+  // At least as tall as the window: a tooltip needs room.
   const all = Math.max(height + data.footerHeight, innerHeight - 4);
   for (const one of [svg, document.getElementById("paper")]) {
     one.setAttribute("width", width);
@@ -118,7 +118,7 @@ function draw() {
   drawn();
 }
 
-/** As ``draw``, where only what was found has changed. */
+/** Like ``draw``, when only the search result has changed. */
 function recolour() {
   const palette = dark.matches ? data.dark : data.light;
   for (const box of graph.firstChild.children) {
@@ -128,12 +128,12 @@ function recolour() {
   drawn();
 }
 
-/** For whoever waits for the picture. */
+/** Tells whoever waits for the picture that it is drawn. */
 function drawn() {
   svg.dataset.drawn = Number(svg.dataset.drawn || 0) + 1;
 }
 
-/** Below the graph, as far as its texts do not run into each other. */
+/** The ruler below the graph, without labels that would overlap. */
 function ruler(whole, bottom, palette) {
   const made = element("g", {transform: `translate(0 ${bottom})`, "font-size": 9, fill: palette.ink});
   let lines = `M0 .5h${px(inner)}`, free = 0;

@@ -1,4 +1,4 @@
-// The picture's data as a tree, and what is known of its boxes in words: picture.py's.
+// The picture's data as a tree, and descriptions of its boxes: the data is written by picture.py.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const amount = new Amount(data.amount);
@@ -15,9 +15,9 @@ const name = i => data.names[tree.frame[i]];
 const known = i => data.known[tree.frame[i]] || {};
 const isReal = i => data.tested ? Boolean(known(i).real) : true;
 const culprits = new Set(data.differential ? culpritNodes(tree, frame => data.known[frame]?.culprit) : []);
-const forms = new Map(); // by frame, of those that were drawn
+const forms = new Map(); // by frame, for frames that were drawn
 
-/** The node whose names lead there from the root; the nearest one that exists. */
+/** The node that these names lead to from the root; the nearest one if it does not exist. */
 function follow(names) {
   let at = -1;
   for (const wanted of names) {
@@ -28,7 +28,7 @@ function follow(names) {
   return at;
 }
 
-/** Nested calls a box stands for. */
+/** Number of nested calls that a box represents. */
 const callsOf = i => data.calls[i] || 1;
 
 /** Name and figures of a box, line by line. */

@@ -22,7 +22,7 @@ function encodePath(names) {
   return names.map(name => encodeURIComponent(name).replace(/[()'*!]/g, c => `%${c.charCodeAt(0).toString(16)}`)).join(";");
 }
 
-/** Null where it is not what ``encodePath`` writes. */
+/** Null if it is not what ``encodePath`` writes. */
 function decodePath(text) {
   try {
     return text === "" ? [] : text.split(";").map(decodeURIComponent);

@@ -1,4 +1,4 @@
-// From a block of the page to the profile in it. The format is that of payload.py.
+// Decodes the profile in a block of the page. payload.py describes the format.
 async function decode(element) {
   const size = Number(element.dataset.size);
   const packed = bytesOf(element.textContent.trim());
@@ -42,7 +42,7 @@ class Reader {
   }
 }
 
-/** Names share their beginnings with the name before: the first character says how much, less 32. */
+/** Each name shares a prefix with the previous one: the code of its first character is the prefix's length plus 32. */
 function unpackNames(text) {
   let before = "";
   return text === "" ? [] : text.split("\n").map(entry => (before = before.slice(0, entry.charCodeAt(0) - 32) + entry.slice(1)));
@@ -66,7 +66,7 @@ class Profile {
     this.module = Uint32Array.from(runningSum(reader.numbers(frames)));
     this.names = qualnames.map((name, i) => (this.modules[this.module[i]] ? `${this.modules[this.module[i]]}:${name}` : name));
     this.qualnames = qualnames;
-    this.path = reader.numbers(frames, new Uint32Array(frames)); // 0: unknown, else one more than the index
+    this.path = reader.numbers(frames, new Uint32Array(frames)); // 0: unknown, otherwise the index plus one
     this.line = reader.numbers(frames, new Uint32Array(frames));
     this.functions = readFunctions(head.functions, frames);
     this.tree = readTree(reader, head.nodes, this.unit);
@@ -87,7 +87,7 @@ function runningSum(values) {
   return values;
 }
 
-/** What the statistics say of each function, by frame: undefined where they say nothing. */
+/** What the statistics say about each function, by frame; undefined if they say nothing. */
 function readFunctions(columns, frames) {
   const found = new Array(frames);
   const { frame, ...others } = columns, names = Object.keys(others);

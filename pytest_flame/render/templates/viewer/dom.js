@@ -1,4 +1,4 @@
-// Elements are made from text, never from markup: names are other people's.
+// Elements are made from text, never from markup: names are not trusted.
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -15,7 +15,7 @@ function direction(change, real) {
   return !real || !change ? "" : change > 0 ? "grew" : "shrank";
 }
 
-/** The costs of a node and what is known of its function, as a table. */
+/** The costs of a node and what is known about its function, as a table. */
 function factsTable(facts, tree, node) {
   const { amount, profile } = facts, frame = tree.frame[node], rows = [];
   if (profile.sides === 2) {

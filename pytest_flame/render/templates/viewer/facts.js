@@ -1,4 +1,4 @@
-// What is known of a profile's functions, in words, and of the boxes that stand for folded library code.
+// What is known about a profile's functions, and about the boxes that represent folded library code, as text.
 const HOME_WORDS = {
   project: "project", stdlib: "standard library", installed: "installed package", pytest: "pytest", native: "native", kernel: "kernel",
 };
@@ -7,8 +7,8 @@ class Facts {
   constructor(profile) {
     this.profile = profile;
     this.amount = new Amount(profile.amount);
-    this.forms = new Map(); // by frame, of those that were drawn
-    this.boxes = []; // of folded library code: their frames follow those of the pool
+    this.forms = new Map(); // by frame, for frames that were drawn
+    this.boxes = []; // for folded library code: their frames follow those of the pool
     this.boxOf = new Map();
     this.boxReal = [];
   }
@@ -22,7 +22,7 @@ class Facts {
     return this.profile.pool + this.boxes.length;
   }
 
-  /** For each frame the box it is folded into where its home is among ``homes``, else -1. */
+  /** For each frame, the box it is folded into if its home is among ``homes``, otherwise -1. */
   folded(homes) {
     const { profile } = this;
     return Int32Array.from({ length: profile.pool }, (_, frame) => {
@@ -83,7 +83,7 @@ class Facts {
     return this.profile.functions[frame];
   }
 
-  /** Whether its change is coloured: shown to be real, or nothing could be tested. */
+  /** Whether its change is coloured: it is significant, or nothing could be tested. */
   real(frame) {
     if (!this.profile.tested) return this.profile.sides === 2;
     return this.box(frame) ? this.boxReal[frame - this.profile.pool] : (this.of(frame)?.flags & 1) === 1;
@@ -93,12 +93,12 @@ class Facts {
     return (this.of(frame)?.flags & 2) === 2;
   }
 
-  /** Nodes that are pointed at. */
+  /** Nodes marked as culprits. */
   blamed(tree) {
     return (tree.blamed ||= new Set(this.profile.culprits.length ? culpritNodes(tree, frame => this.culprit(frame)) : []));
   }
 
-  /** Whether its own code changed for certain: only its own interval can tell. */
+  /** Whether its own code changed significantly: only the interval of its self cost can tell. */
   ownReal(frame) {
     const known = this.of(frame);
     if (!this.profile.tested) return this.profile.sides === 2;
@@ -109,7 +109,7 @@ class Facts {
     return (this.of(frame)?.flags & 4) === 4;
   }
 
-  /** Of the test's base cost, by which changes are coloured. */
+  /** The change as a share of the test's base cost, which decides its colour. */
   share(change) {
     return changeShare(change, this.profile.base);
   }

@@ -39,7 +39,7 @@ class FunctionTable {
     }
   }
 
-  /** ``matched`` is a flag a frame, or null for all. */
+  /** ``matched`` has one flag per frame, or is null for all. */
   filter(matched) {
     this.matched = matched;
     this.limit = SHOWN;

@@ -4,7 +4,7 @@ const REGULAR = /^[\0-\u02ff…−◆]*$/; // characters of other scripts may be
 const FACE = '12px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 class Graph {
-  /** ``host`` hears of ``hovered(node, event)``, ``focused(node)``, ``chosen(node)``; it names boxes by ``label``. */
+  /** Calls ``host.hovered(node, event)`` and ``host.chosen(node)``; ``host.tallest()`` limits the height, in pixels. */
   constructor(stage, host) {
     this.stage = stage;
     this.host = host;
@@ -19,7 +19,7 @@ class Graph {
     this.matched = null;
     this.drawings = 0;
     this.canvas.dataset.row = ROW;
-    // Reading these after the page was changed would lay it out again at every step.
+    // Reading these after the page has changed would force a layout at every step.
     this.width = this.scroll = 0;
     stage.addEventListener("scroll", () => {
       this.scroll = stage.scrollTop;
@@ -119,7 +119,7 @@ class Graph {
       const y = this.top(depth) - scroll, at = (x[i] - left) * scale;
       if (this.flame ? y < -ROW : y > height) { i = tree.end[i]; continue; }
       if (w[i] < thin) {
-        // Boxes too thin to see, as one column of pixels with the strongest of their colours.
+        // Boxes that are too thin to see share one column of pixels, in the strongest of their colours.
         const column = Math.floor(at);
         if (w[i] > 0 && y < height && y > -ROW) {
           const strong = this.strength(i);
@@ -145,7 +145,7 @@ class Graph {
     data.levels = this.levels;
   }
 
-  /** How much a box too thin to see has to say. */
+  /** How important it is to show a box that is too thin to see. */
   strength(node) {
     const { tree, painter } = this;
     if (this.matched?.[tree.frame[node]]) return Infinity;
@@ -226,7 +226,7 @@ class Graph {
     context.stroke();
   }
 
-  /** Where a node is drawn, in pixels of the pane; null where it is not. */
+  /** Where a node is drawn, in pixels of the pane; null if it is not drawn. */
   rectangle(node) {
     const { tree, zoom } = this;
     if (node < 0) return null;
@@ -264,7 +264,7 @@ class Graph {
       if (this.x[nodes[middle]] <= x) low = middle + 1;
       else high = middle;
     }
-    // Nodes without width share their place with the next.
+    // Nodes without width share their position with the next one.
     for (let at = low - 1; at >= 0; at -= 1) {
       const node = nodes[at];
       if (this.w[node] > 0) return x < this.x[node] + this.w[node] ? node : -1;

@@ -1,4 +1,4 @@
-// What colours, signs and widths mean, for what is shown just now.
+// What colours, signs and widths mean in the current view.
 function sample(fill, text, kind = "") {
   const swatch = make("i", { class: kind });
   swatch.style.background = fill;

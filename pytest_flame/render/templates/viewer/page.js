@@ -38,7 +38,7 @@ async function draw(section) {
   else viewer.graph.show();
 }
 
-// Of many open tests only those near the screen are decoded.
+// With many open tests, only those near the viewport are decoded.
 const near = new IntersectionObserver(entries => {
   for (const { target, isIntersecting } of entries) {
     if (!isIntersecting || !target.open) continue;
@@ -63,7 +63,7 @@ DARK.addEventListener("change", redrawn);
 addEventListener("beforeprint", () => { printing = true; redrawn(); });
 addEventListener("afterprint", () => { printing = false; redrawn(); });
 
-/** The graph a key is meant for: the one with the focus, else the first on the screen. */
+/** The graph a key is meant for: the focused one, otherwise the first on the screen. */
 addEventListener("keydown", async event => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target instanceof Element && event.target.matches("input:not([type=radio], [type=checkbox]), textarea, select")) return;

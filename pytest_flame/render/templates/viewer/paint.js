@@ -1,4 +1,4 @@
-// Colours: the palettes, the change scale and the tones are colour.py's, handed over by the page.
+// Colours: the palettes, the change scale and the tones come from colour.py, in the page's data.
 const SETTINGS = JSON.parse(document.getElementById("flame-settings").textContent);
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 let printing = false;
@@ -7,7 +7,7 @@ function palette() {
   return SETTINGS.palettes[DARK.matches && !printing ? "dark" : "light"];
 }
 
-/** What a box looks like. ``by`` is ``change``, ``module`` or ``kind``. */
+/** The appearance of a box. ``by`` is ``change``, ``module`` or ``kind``. */
 class Painter {
   constructor(profile, by, facts) {
     this.profile = profile;
@@ -33,7 +33,7 @@ class Painter {
     return this.colours.modules[this.facts.tone(frame)];
   }
 
-  /** ``+``, ``−``, ``NEW``, ``GONE`` or ``MOVED``; nothing where nothing is known to have changed. */
+  /** ``+``, ``−``, ``NEW``, ``GONE`` or ``MOVED``; nothing if no change is known. */
   mark(tree, node) {
     const frame = tree.frame[node];
     if (this.by !== "change" || !this.facts.real(frame)) return "";

@@ -1,6 +1,6 @@
-// A graph with its pointer, keys and spoken words: the main one, and those of callers and callees.
+// A graph with its pointer, keys and screen reader text: the main one, and those of callers and callees.
 class Pane {
-  /** ``on`` is told of ``chosen(node)``, ``left()`` (Escape) and ``key(event)`` for keys of its own. */
+  /** Calls ``on.chosen(node)``, ``on.left()`` (Escape) and ``on.key(event)`` for keys that the pane does not handle. */
   constructor(stage, facts, say, on, tallest) {
     this.facts = facts;
     this.say = say;

@@ -1,5 +1,5 @@
 // Other trees of the same costs: library code folded, callers below callees, one function's callers and callees.
-/** Grows a tree whose nodes are found again by caller and frame, and puts it in order at the end. */
+/** Builds a tree whose nodes are looked up by caller and frame, and sorts it at the end. */
 class Grower {
   constructor(frames) {
     this.frames = frames;
@@ -62,7 +62,7 @@ function sortedBy(indexes, key, limit) {
   return sorted;
 }
 
-/** Library code as one box a package: ``folded[frame]`` is the box's frame in the pool, or -1 to keep the frame. */
+/** Library code as one box per package: ``folded[frame]`` is the box's frame in the pool, or -1 to keep the frame. */
 function folding(tree, folded, frames) {
   const grower = new Grower(frames), at = new Int32Array(tree.size);
   for (let i = 0; i < tree.size; i += 1) {
@@ -77,7 +77,7 @@ function folding(tree, folded, frames) {
 /** Callers below callees: from the functions that spend the time, or from one function, up to the roots.
  *
  * ``starts`` are nodes and ``cost`` the columns that weigh them. Branches below ``least`` are not followed
- * further; their cost stays where they end, so that sums hold. */
+ * further; their cost stays where they end, so that the sums are right. */
 function inverted(tree, starts, cost, least, frames) {
   const grower = new Grower(frames);
   let level = new Map();

@@ -1,9 +1,9 @@
-// A function's source with the cost of each line, and links to where it lies.
+// A function's source with the cost of each line, and links to its file.
 function fillTemplate(template, values) {
   return template.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]).split("/").map(encodeURIComponent).join("/") : whole));
 }
 
-/** Links to a line of a file: in the repository as the page was told, and in an editor where the page lies on a disk. */
+/** Links to a line of a file: in the repository if the page knows where, and in an editor if it was opened from disk. */
 function sourceLinks(path, line) {
   const { links } = SETTINGS, found = [];
   if (!path || !line || /^[/<…]/.test(path)) return found;

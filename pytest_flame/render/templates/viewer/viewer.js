@@ -1,4 +1,4 @@
-// One test's graph with everything around it. What is shown follows from ``state``, which is the page's address.
+// One test's graph with everything around it. ``state``, which is the page's address, determines what is shown.
 const COLUMNS = { difference: "widest", before: "base", after: "head" };
 const LIBRARIES = ["stdlib", "installed", "pytest"];
 let viewers = 0, windowHeight = innerHeight;
@@ -107,7 +107,7 @@ class Viewer {
     this.apply(state);
   }
 
-  /** Draws what ``state`` says; what it names and is not there is said and left out. */
+  /** Draws what ``state`` says; reports and leaves out what it names that does not exist. */
   apply(state) {
     const before = this.state ?? {};
     this.state = { ...state };
@@ -124,7 +124,7 @@ class Viewer {
     const changed = this.search();
     graph.show({ reveal: moved || reshaped });
     if (moved && zoom >= 0) graph.focusOn(zoom);
-    // The page changes after the graph, which reads what it needs of it.
+    // The page changes after the graph, which reads its layout.
     this.controls();
     this.results(changed);
     this.crumbs();
@@ -217,7 +217,7 @@ class Viewer {
     this.change({ at: encodePath(path), of: "" });
   }
 
-  /** Makes a function the one that is described, and shows its widest box. */
+  /** Describes this function, and shows its widest box. */
   choose(frame, tab) {
     const { graph, tree } = this;
     let widest = -1;
@@ -237,7 +237,7 @@ class Viewer {
     this.one(".notice").textContent = [text, this.problem, cut].filter(Boolean).join(" ");
   }
 
-  /** Finds; true where something else is looked for than before. */
+  /** Searches; true if the search has changed. */
   search() {
     const text = decodePath(this.state.find)?.[0] ?? "";
     const changed = this.searched !== text || this.searchedFrames !== this.facts.frames;
@@ -290,7 +290,7 @@ class Viewer {
 
   crumbs() {
     const { tree, graph, facts } = this, nodes = [-1, ...tree.line(graph.zoom)];
-    // Of deep paths the beginning and the end.
+    // Only the beginning and the end of deep paths.
     const hidden = nodes.length > 12 ? nodes.length - 11 : 0;
     const items = nodes.filter((_, at) => !hidden || at < 4 || at >= 4 + hidden).map(node => {
       const name = node < 0 ? "all" : facts.name(tree.frame[node]);
@@ -363,7 +363,7 @@ class Viewer {
     try {
       await navigator.clipboard.writeText(text);
     } catch (error) {
-      // Pages from a disk may lack the clipboard: the old way.
+      // Pages opened from disk may have no clipboard: the old way.
       const field = make("textarea", { value: text });
       this.root.append(field);
       field.select();
