@@ -172,6 +172,11 @@ class _Written(ast.NodeVisitor):
         """By qualified name of every ``def``."""
         self._prefix = ""
 
+    def generic_visit(self, node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, ast.expr):  # most of a tree, and no place for a definition
+                self.visit(child)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._function(node)
 
