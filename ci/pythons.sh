@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs the sampler's tests on the CPython releases other than the machine's own: 3.13, 3.14 and 3.15 from Debian forky,
-# in a chroot that debootstrap makes once (two minutes, 0.8 GB) and that has the checkout at the same path; and 3.12,
-# which no Debian release has, if the machine has it (in PATH or from pyenv).
-#   sh ci/pythons.sh [ARGUMENTS]             the sampler's tests on each; arguments go to pytest
+# Runs the tests of the sampler and the exact pass on the CPython releases other than the machine's own: 3.13, 3.14 and
+# 3.15 from Debian forky, in a chroot that debootstrap makes once (two minutes, 0.8 GB) and that has the checkout at the
+# same path; and 3.12, which no Debian release has, if the machine has it (in PATH or from pyenv).
+#   sh ci/pythons.sh [ARGUMENTS]             these tests on each; arguments go to pytest
 #   sh ci/pythons.sh test 3.14 [ARGUMENTS]   ci/test.sh on one, with a freshly built package: sh ci/pythons.sh test 3.14 tests -x
 #   sh ci/pythons.sh run 3.14 COMMAND…       any command, with that Python's environment, as it is, first in PATH
 #   sh ci/pythons.sh prepare                 only installs the interpreters
@@ -15,7 +15,7 @@ VERSIONS="3.13 3.14 3.15"
 # The mirror that apt uses here; other systems must name one.
 MIRROR=${FLAME_DEBIAN:-$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -v security | head -n 1)}
 CHROOT=${FLAME_PYTHONS:-${XDG_CACHE_HOME:-$HOME/.cache}/pytest-flame/debian-$SUITE}
-TESTS="tests/native tests/sampling"
+TESTS="tests/native tests/sampling tests/exact"
 PACKAGES=ca-certificates,gcc,git,libc6-dev,libffi-dev
 for version in $VERSIONS; do
     PACKAGES=$PACKAGES,python$version,python$version-dev,python$version-venv

@@ -23,7 +23,7 @@ ARROWS = {
     "hookspecs": {"model"},
     "fold": {"model"},
     "formats": {"model"},
-    "exact": set(),
+    "exact": {"model", "sampling"},
     "sampling": {"model"},
     "stats": {"fold", "model"},
     "baseline": {"fold", "formats", "model"},
@@ -132,6 +132,9 @@ def test_only_a_few_modules_know_pytest(name: str, path: Path) -> None:
     assert not knows or name in KNOW_PYTEST
 
 
-def test_only_one_module_imports_the_c_module() -> None:
-    importers = [name for name, path in modules() if "import _sampler" in path.read_text(encoding="utf-8")]
-    assert importers == ["sampling.native"]
+@pytest.mark.parametrize(
+    ("imported", "importer"),
+    [("pytest_flame.sampling._sampler", "sampling.native"), ("pytest_flame._exact", "exact.exact_recorder")],
+)
+def test_only_one_module_imports_each_c_module(imported: str, importer: str) -> None:
+    assert [name for name, path in modules() if imported in imports(path)] == [importer]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pytest_flame.model.changed_code import ChangedCode, ChangedFunction, CodeChange, DiffCoverage
 from pytest_flame.model.comparison import Change, Comparison, FrameDelta, Limits, Under
+from pytest_flame.model.exact import Calls, Exact, Footprint, differences
 from pytest_flame.model.frame import KERNEL_NOT_SAMPLED, Frame, FrameKind, SourceLine, Stack
 from pytest_flame.model.judgement import (
     GateChange,
@@ -61,6 +62,7 @@ __all__ = [
     "SAMPLE_COUNT",
     "TIMES",
     "Better",
+    "Calls",
     "Change",
     "ChangedCode",
     "ChangedFunction",
@@ -68,6 +70,8 @@ __all__ = [
     "Comparison",
     "Costs",
     "DiffCoverage",
+    "Exact",
+    "Footprint",
     "Frame",
     "FrameDelta",
     "FrameKind",
@@ -95,6 +99,7 @@ __all__ = [
     "Verdict",
     "added",
     "check_costs",
+    "differences",
     "earliest_lines",
     "gated",
     "metric_of",

@@ -1,0 +1,1 @@
+"""What the exact pass costs."""
