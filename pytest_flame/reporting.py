@@ -210,9 +210,12 @@ class Gate:
 
     def _uncovered(self) -> bool:
         """Whether a changed function that has to be run by a test is not known to be."""
-        if self.outcome is None or not self.settings.require_covered:
+        if not self.settings.require_covered:
             return False
-        return not all(coverage.complete for coverage in self.outcome.result.coverage)
+        if self.outcome is None:
+            return not self.marked
+        coverage = self.outcome.result.coverage
+        return not coverage or not all(one.complete for one in coverage)
 
     def _changes(self) -> GateChanges:
         """Changes to the gate itself; not while baselines are written, which is itself such a change."""

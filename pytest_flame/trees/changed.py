@@ -39,7 +39,10 @@ class SourceTree:
 
     def read(self, path: str) -> bytes | None:
         file = self.tree / path
-        return file.read_bytes() if file.is_file() else None
+        try:
+            return file.read_bytes() if file.is_file() else None
+        except OSError as e:
+            raise _Incomparable(f"{path} at {self.name}: {e.strerror}") from e
 
     def frame(self, path: str, qualname: str) -> Frame:
         """As the sampler's frames are named."""
@@ -62,12 +65,12 @@ class Definition:
     """Rather than the body of a module or class, or something that the compiler made."""
 
 
-class _Unparsable(Exception):
+class _Incomparable(Exception):
     """Why a file could not be compared."""
 
 
 def code_between(sides: Sides, search_path: Sequence[str]) -> ChangedCode:
-    """What differs between both sides; ``search_path`` is the run's ``sys.path``. Raises as ``changed_code`` does."""
+    """What differs between both sides; ``search_path`` is the run's ``sys.path``."""
     base, head = (SourceTree.of(side, search_path) for side in (sides.base, sides.head))
     return changed_code(base, head, sides.commit, sides.head.provenance.tests)
 
@@ -76,21 +79,21 @@ def changed_code(base: SourceTree, head: SourceTree, commit: str, tests: Collect
     """Compares every Python file of the trees that is not one of ``tests`` (paths inside the trees).
 
     A function that is in head under another module or class, with the same name and code, was moved and has not
-    changed. Raises ``OSError`` for a file that cannot be read.
+    changed.
     """
     paths = {path for side in (base, head) for path in files_below(side.tree) if path.endswith(".py")}
     before: dict[str, Mapping[str, Definition]] = {}
     after: dict[str, Mapping[str, Definition]] = {}
     unknown = []
     for path in sorted(paths - set(tests)):
-        sources = [side.read(path) for side in (base, head)]
-        if sources[0] == sources[1]:
-            continue
         try:
+            sources = [side.read(path) for side in (base, head)]
+            if sources[0] == sources[1]:
+                continue
             before[path], after[path] = (
                 _in_file(side, path, source) for side, source in zip((base, head), sources, strict=True)
             )
-        except _Unparsable as e:
+        except _Incomparable as e:
             unknown.append(str(e))
     at_base = {base.frame(path, name) for path, found in before.items() for name in found}
     gone = {
@@ -125,9 +128,9 @@ def _in_file(side: SourceTree, path: str, source: bytes | None) -> Mapping[str, 
         return definitions(source)
     except SyntaxError as e:
         where = f" (line {e.lineno})" if e.lineno else ""
-        raise _Unparsable(f"{path} at {side.name}: {e.msg}{where}") from e
+        raise _Incomparable(f"{path} at {side.name}: {e.msg}{where}") from e
     except (ValueError, TypeError, RecursionError, MemoryError) as e:
-        raise _Unparsable(f"{path} at {side.name}: {e or type(e).__name__}") from e
+        raise _Incomparable(f"{path} at {side.name}: {e or type(e).__name__}") from e
 
 
 def definitions(source: bytes) -> dict[str, Definition]:

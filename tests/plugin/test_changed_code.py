@@ -217,3 +217,12 @@ def test_a_suspects_commit_is_compared_with(project: Project) -> None:
     assert culprits(ran, "test_it") == {"work:spin": ("changed", None)}
     assert coverage(ran)["commit"] == commit
     assert [f["frame"] for f in coverage(ran)["missed"]] == ["work:churn"]
+
+
+def test_required_coverage_without_a_marked_test_fails(project: Project) -> None:
+    checkout_of(project, work_py=WORK, test_it_py="def test_it(): pass\n")
+    project.replace("work.py", "total ^= i + n", "total ^= i - n")
+    assert project.flame("--flame-against=HEAD").ret == pytest.ExitCode.OK
+    ran = project.flame("--flame-against=HEAD", "--flame-require-covered")
+    assert ran.ret == pytest.ExitCode.TESTS_FAILED, ran.out
+    assert "nothing was measured" in ran.out

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from repositories import Checkout
 
 from pytest_flame.model import ChangedCode, CodeChange, Frame, SourceLine
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.trees.changed import SourceTree, changed_code, definitions
+from pytest_flame.trees.changed import SourceTree, changed_code, code_between, definitions
+from pytest_flame.trees.scratch import scratch_directory
+from pytest_flame.trees.sides import open_sides
 
 COMMIT = "1a2b3c4"
 
@@ -204,6 +208,34 @@ def test_files_that_cannot_be_compared_are_said(trees: Trees, bad: str, why: str
     (said,) = found.unknown
     assert said.startswith(f"m.py at {side}: ")
     assert why in said
+
+
+def test_a_file_that_cannot_be_read_is_said(trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
+    trees.write("m.py", "", "def f(): pass\n")
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert trees.compare().unknown == ("m.py at base: Permission denied",)
+
+
+def test_both_sides_of_a_commit_are_compared_by_the_names_that_a_worker_gives(tmp_path: Path) -> None:
+    """With the folder of sources in the run's search path, and head's tests on both sides."""
+    checkout = Checkout.init(tmp_path / "project")
+    checkout.write("src/shop/tax.py", "def rate(): return 1\ndef same(): return 1\n")
+    checkout.write("tests/test_tax.py", "def test_it(): pass\n")
+    commit = checkout.commit()
+    checkout.write("src/shop/tax.py", "def rate(): return 2\ndef same(): return 1\n")
+    checkout.write("tests/test_tax.py", "def test_it(): return 1\n")
+    root = checkout.path
+    with scratch_directory() as scratch, open_sides("HEAD", scratch, root=root, directory=root) as sides:
+        found = code_between(sides, ["", str(root / "src"), *sys.path])
+    assert found.commit == commit
+    assert [(f.frame.name, f.change, f.line) for f in found.functions] == [
+        ("shop.tax:rate", CodeChange.CHANGED, SourceLine("src/shop/tax.py", 1))
+    ]
+    assert set(found.frames) == {Frame("shop.tax", "rate")}
 
 
 def test_warnings_about_the_source_are_not_this_runs(trees: Trees) -> None:
