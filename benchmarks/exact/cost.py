@@ -1,6 +1,6 @@
 """CPU time of a real suite's tests, with the exact pass and with cProfile, over that without either.
 
-    python -m benchmarks.exact.cost FOLDER [--repeats 5] [-- ARGUMENTS OF PYTEST]
+    python -m benchmarks.exact.cost [--repeats 5] FOLDER [ARGUMENTS OF PYTEST]
 
 ``FOLDER`` has the suite, as an unpacked source distribution does. Each process runs all of it; the ways take turns, and
 the smallest CPU time of each counts.
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("arguments", nargs="*")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of pytest")
     options = parser.parse_args()
     runs: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for _ in range(options.repeats):
@@ -48,6 +48,8 @@ def main() -> None:
             f"{way:>10} {runs[way][0]['tests']:>6} {body / 1e9:>9.2f} {body / plain[0]:>6.2f} "
             f"{whole / 1e9:>8.2f} {whole / plain[1]:>6.2f} {runs[way][0]['calls'] or '':>11}"
         )
+    for what in runs["exact"][0]["unknown"]:
+        print(f"cannot be accounted for: {what}")
 
 
 if __name__ == "__main__":

@@ -19,19 +19,28 @@ import pytest
 from pytest_flame.exact.exact_recorder import ExactRecorder, Phase
 from pytest_flame.model import Exact
 
+# The editable install is imported before pytest is, of which it warns.
+OPTIONS = ("-p", "no:cacheprovider", "-p", "no:flame", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+
 
 class Bodies:
     """A plugin. ``begin`` and ``end`` are called around every test's body, outside its clock."""
 
-    def __init__(self, begin: Callable[[Any], None], end: Callable[[], None]) -> None:
+    def __init__(
+        self, begin: Callable[[], None], end: Callable[[], None], collected: Callable[[], None] = gc.freeze
+    ) -> None:
         self.cpu_ns = 0
         self.tests = 0
         self._begin = begin
         self._end = end
+        self._collected = collected
+
+    def pytest_collection_finish(self) -> None:
+        self._collected()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        self._begin(item)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        self._begin()
         start = time.process_time_ns()
         try:
             return (yield)
@@ -46,23 +55,24 @@ def run(mode: str, arguments: list[str]) -> dict[str, Any]:
     recorder = ExactRecorder(Path.cwd())
     profile = cProfile.Profile()
     ways: dict[str, Bodies] = {
-        "plain": Bodies(lambda item: None, lambda: None),
-        "exact": Bodies(lambda item: recorder.phase(Phase.FIRST), lambda: recorder.phase(Phase.TEARDOWN)),
-        "cProfile": Bodies(lambda item: profile.enable(), profile.disable),
+        "plain": Bodies(lambda: None, lambda: None),
+        "exact": Bodies(lambda: recorder.phase(Phase.FIRST), lambda: recorder.phase(Phase.TEARDOWN), recorder.prepare),
+        "cProfile": Bodies(profile.enable, profile.disable),
     }
     bodies = ways[mode]
     gc.disable()  # as the exact pass has it
     start = time.process_time_ns()
     if mode == "exact":
         recorder.begin()
-    status = pytest.main(["-p", "no:cacheprovider", "-p", "no:flame", *arguments], plugins=[bodies])
+    status = pytest.main([*OPTIONS, *arguments], plugins=[bodies])
     if mode == "exact":
         exact = recorder.finish()
     whole = time.process_time_ns() - start
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"pytest ended with {status!r}")
     calls = sum(exact.first.functions.values()) if exact else 0
-    return {"tests": bodies.tests, "body_ns": bodies.cpu_ns, "whole_ns": whole, "calls": calls}
+    unknown = exact.footprint.unknown if exact else ()
+    return {"tests": bodies.tests, "body_ns": bodies.cpu_ns, "whole_ns": whole, "calls": calls, "unknown": unknown}
 
 
 if __name__ == "__main__":

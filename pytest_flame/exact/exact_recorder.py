@@ -80,9 +80,12 @@ class ExactRecorder:
         self._audit.begin()
 
     def prepare(self) -> None:
-        """Hashes what has run and what is mapped so far, once for all processes forked later."""
+        """Does once what every process forked later would do: hashes what has run and what is mapped so far, and takes
+        the objects that exist out of the collections to come."""
         self._hash_codes(self._tracer.read()[0])
         mapped_binaries()
+        gc.collect()
+        gc.freeze()
 
     def phase(self, phase: Phase, body: CodeType | None = None) -> None:
         """Ends the phase before. Calls made from now on by this function's caller are the phase's, those of threads
