@@ -130,10 +130,6 @@ def _measure_new(
     return interrupted
 
 
-def _of(judgement: Judgement | None, commit: str) -> Judgement | None:
-    return judgement and replace(judgement, interleaved=True, base_commit=commit)
-
-
 def _target(test: Selected, tests: int, exact: ExactComparison | None) -> Target:
     s = test.settings
 
