@@ -41,6 +41,7 @@ class Settings:
     isolation: str
     measure: str
     audit: int
+    calls_threshold: float | None
     """None: derived from what base takes."""
     frequency_hz: int | None
     """None: chosen once per run, ``gate/one_rate.py``."""
@@ -146,6 +147,7 @@ def read_settings(config: pytest.Config) -> Settings:
         isolation=values["isolation"],
         measure=values["measure"],
         audit=values["audit"],
+        calls_threshold=values["calls-threshold"],
         frequency_hz=values["frequency"],
         seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
         cpus=values["cpu"],
@@ -199,7 +201,8 @@ def gate_settings(config: pytest.Config) -> dict[str, str]:
     for option in OPTIONS:
         if option.name not in _NO_PART_OF_THE_GATE:
             value = _value(config, option)
-            found[option.ini] = f"{value * 100:g}%" if option.parse is parse_percent else str(value)
+            is_ratio = option.parse is parse_percent and value is not None
+            found[option.ini] = f"{value * 100:g}%" if is_ratio else str(value)
     for name in _FLAGS:
         found[name] = "on" if config.getoption(name) or config.getini(name) else "off"
     for name in _LISTS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, takewhile
 from statistics import NormalDist, median
 from typing import Final, Literal, NamedTuple
@@ -111,6 +111,21 @@ def proved(test_id: str, exact: ExactComparison) -> Judgement:
     counts = f"{head.functions} functions, {head.files} files and {head.libraries} libraries"
     reason = f"same code: all it rests on is the same on both sides ({counts})"
     return Judgement(test_id, Verdict.PASS, reason, exact=exact, measured=False)
+
+
+def by_calls(judgement: Judgement, threshold: float | None) -> Judgement:
+    """REGRESSED, whatever its time says, if a function is called more often by more than ``threshold`` (a ratio)."""
+    exact = judgement.exact
+    if threshold is None or exact is None or judgement.verdict in (Verdict.REGRESSED, Verdict.ERROR, Verdict.NEW):
+        return judgement
+    more = exact.called_more(threshold)
+    if not more:
+        return judgement
+    worst = more[0]
+    others = f" and {len(more) - 1} more" if len(more) > 1 else ""
+    by = "" if worst.caller is None else f"{worst.caller.name} → "
+    reason = f"{by}{worst.callee.name}: {worst.base} → {worst.head} calls{others}, more than {threshold:.0%} more"
+    return replace(judgement, verdict=Verdict.REGRESSED, reason=f"called more often: {reason}".replace("%", " %"))
 
 
 def new(test_id: str, reason: str = "no baseline") -> Judgement:

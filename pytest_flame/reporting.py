@@ -172,7 +172,7 @@ class Gate:
             for line in summary_lines(self.outcome.result, _relative(self.outcome.report, self.config)):
                 tr.write_line(line.text, **line.markup)
             judgements = self.outcome.result.judgements
-            if judgements and not any(j.comparison for j in judgements) and not self.settings.update:
+            if judgements and not any(j.comparison or j.exact for j in judgements) and not self.settings.update:
                 tr.write_line(
                     "record baselines with:  pytest --flame-update   and commit "
                     + str(_relative(self.settings.baselines, self.config))

@@ -28,7 +28,7 @@ ARROWS = {
     "stats": {"fold", "model"},
     "baseline": {"fold", "formats", "model"},
     "trees": {"exact", "model", "sampling"},
-    "measure": {"baseline", "fixture", "fold", "model", "sampling", "trees"},
+    "measure": {"baseline", "exact", "fixture", "fold", "model", "sampling", "trees"},
     "doctor": {"sampling"},
     "compare": {"baseline", "fold", "model", "stats"},
     "judge": {"model"},
@@ -58,7 +58,16 @@ ARROWS = {
 KNOW_PYTEST = {
     *("plugin", "reporting", "invocation", "progress", "hookspecs", "coverage_limit", "gated", "fixture"),
     *("options", "config", "marker"),
-    *("measure.worker", "measure.item", "measure.outcome", "measure.capture", "measure.seeing"),
+    *(
+        "measure.worker",
+        "measure.serving",
+        "measure.body",
+        "measure.counted_item",
+        "measure.item",
+        "measure.outcome",
+        "measure.capture",
+        "measure.seeing",
+    ),
 }
 
 

@@ -20,7 +20,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 from pytest_flame import fold
-from pytest_flame.baseline import wire
+from pytest_flame.baseline import stored_counts, wire
 from pytest_flame.baseline.fields import Field, Malformed
 from pytest_flame.baseline.json_text import JsonObject, content_sha256, layout
 from pytest_flame.errors import IntegrityError
@@ -70,7 +70,8 @@ def version(document: JsonObject) -> int | None:
 
 def storable(recording: Recording) -> Recording:
     """The part of a recording that is kept: ``decode(parse(encode(storable(r))))`` is equal to it."""
-    rounded = dataclasses.replace(recording, processes=tuple(map(_rounded, recording.processes)))
+    own = recording.counted and stored_counts.storable(recording.counted, recording.source_hashes)
+    rounded = dataclasses.replace(recording, processes=tuple(map(_rounded, recording.processes)), counted=own)
     for floor in FLOORS:
         kept = _mentioned(fold.pruned(rounded, max(floor, recording.floor)))
         if len(encode(kept)) <= MOST_BYTES:
@@ -103,6 +104,8 @@ def encode(recording: Recording) -> str:
             folded.encode_frame(frame): [part for line, ns in sorted(weights.items()) for part in (line, _us(ns))]
             for frame, weights in sorted(recording.line_weights.items())
         }
+    if recording.counted is not None:
+        document["exact"] = stored_counts.encode(recording.counted)
     if recording.sessions:
         document["sessions"] = list(map(wire.encode_session, recording.sessions))
     document["content_sha256"] = content_sha256(document)
@@ -118,7 +121,7 @@ def decode(document: JsonObject) -> Recording:
     root.keys(
         *("schema", "test", "content_sha256", "fresh", "seed", "sampler", "fingerprint", "sources", "processes"),
         *("stacks", "places"),
-        optional=("metric", "recorded_at", "floor", "lines", "sessions"),
+        optional=("metric", "recorded_at", "floor", "lines", "exact", "sessions"),
     )
     recording = Recording(
         test_id=root["test"].text(),
@@ -133,6 +136,7 @@ def decode(document: JsonObject) -> Recording:
         recorded_at=root["recorded_at"].text() if "recorded_at" in root.value else "",
         sessions=tuple(map(wire.decode_session, root["sessions"].items())) if "sessions" in root.value else (),
         line_weights=_decode_lines(root["lines"]) if "lines" in root.value else {},
+        counted=stored_counts.decode(root["exact"]) if "exact" in root.value else None,
         floor=root["floor"].fraction() if "floor" in root.value else 0.0,
     )
     try:

@@ -15,7 +15,6 @@ from pytest_flame.gate.in_diff import sampled_frames, with_changed_code
 from pytest_flame.gate.proving import Proofs, prove
 from pytest_flame.gate.remarks import (
     comparison_warnings,
-    exact_remarks,
     left_running,
     own_processes,
     recording_warnings,
@@ -153,12 +152,9 @@ def _judged(
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} pairs")
     else:
         judgement = _decided(one, one.base, one.head, request, interrupted=interrupted)
-    exact = proofs.exact.get(test.test_id)
-    notes = [*judgement.notes, *left_running(one), *own_processes(one)]
-    if exact is not None:
-        notes += exact_remarks(exact)
-    judgement = replace(judgement, notes=tuple(notes), exact=exact)
-    return Judged(judgement, None, one.wall_s, sampled_frames(one.base, one.head))
+    judgement = replace(judgement, notes=(*judgement.notes, *left_running(one), *own_processes(one)))
+    judged = Judged(judgement, None, one.wall_s, sampled_frames(one.base, one.head))
+    return proofs.with_exact(judged, test.test_id)
 
 
 def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:

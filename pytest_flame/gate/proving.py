@@ -6,12 +6,14 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_flame.baseline import stored_counts
+from pytest_flame.gate.remarks import exact_remarks
 from pytest_flame.gate.request import Judged, Request, Selected
-from pytest_flame.judge import proved
+from pytest_flame.judge import by_calls, proved
 from pytest_flame.measure.counting import Countable, Passes, count
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, HEAD
-from pytest_flame.model import ChangedCode, Counted, ExactComparison, Frame, differences
+from pytest_flame.model import ChangedCode, Counted, ExactComparison, Frame, Recording, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,33 @@ class Proofs:
     """The changed functions that a test runs on head, its imports included; of the tests that were counted there."""
     wall_s: Mapping[str, float]
     audited: frozenset[str] = frozenset()
+    calls_threshold: float | None = None
+
+    @classmethod
+    def nothing(cls) -> Proofs:
+        return cls({}, {}, {})
+
+    @classmethod
+    def from_stored(
+        cls, bases: Mapping[str, Recording | None], head: Mapping[str, Counted], request: Request
+    ) -> Proofs:
+        """Head against what the baselines keep of base's exact passes, wherever they were recorded."""
+        exact: dict[str, ExactComparison] = {}
+        for test_id, base in bases.items():
+            now = head.get(test_id)
+            if base is None or base.counted is None or now is None:
+                continue
+            exact[test_id] = ExactComparison(base.counted, stored_counts.storable(now, base.source_hashes))
+        return cls(exact, {}, dict.fromkeys(exact, 0.0), _audited(exact, request), request.settings.calls_threshold)
+
+    def with_exact(self, judged: Judged, test_id: str) -> Judged:
+        """A test that was timed, with what its exact passes say."""
+        exact = self.exact.get(test_id)
+        if exact is None or judged.judgement is None:
+            return judged
+        notes = (*judged.judgement.notes, *exact_remarks(exact))
+        judgement = replace(judged.judgement, notes=notes, exact=exact)
+        return replace(judged, judgement=by_calls(judgement, self.calls_threshold))
 
     def with_counted(self, judged: Judged, test_id: str) -> Judged:
         """With the changed functions that the test's exact pass executed."""
@@ -46,7 +75,7 @@ def prove(
 ) -> Proofs:
     """Executes each test once on both sides, with each hash seed."""
     if request.settings.measure == "all":
-        return Proofs({}, {}, {})
+        return Proofs.nothing()
     passes = _count(selected, sides, request, max_time_s)
     exact: dict[str, ExactComparison] = {}
     ran: dict[str, frozenset[Frame]] = {}
@@ -60,14 +89,21 @@ def prove(
             continue
         differing = [what for (one, _), (two, _) in zip(base, head, strict=True) for what in differences(one, two)]
         exact[test.test_id] = ExactComparison(Counted.of(base), Counted.of(head), tuple(dict.fromkeys(differing)))
+    wall_s = {t.test_id: sum(one.wall_s[t.test_id] for one in passes.values()) for t in selected}
+    return Proofs(exact, ran, wall_s, _audited(exact, request), request.settings.calls_threshold)
+
+
+def _audited(exact: Mapping[str, ExactComparison], request: Request) -> frozenset[str]:
+    """Drawn from the tests that are proved, to be timed nevertheless."""
     same = sorted(test for test, found in exact.items() if found.same_code)
     drawn = random.Random(f"{request.settings.seed}/audit").sample(same, min(len(same), request.settings.audit))
-    wall_s = {t.test_id: sum(one.wall_s[t.test_id] for one in passes.values()) for t in selected}
-    return Proofs(exact, ran, wall_s, frozenset(drawn))
+    return frozenset(drawn)
 
 
 def count_head(selected: Sequence[Selected], head: Launcher, request: Request) -> dict[str, Counted]:
     """The exact passes of head alone; without the tests that could not be counted."""
+    if request.settings.measure == "all":
+        return {}
     passes = _count(selected, {HEAD: head}, request, request.settings.max_time_s)[HEAD]
     found = {test.test_id: passes.footprints(test.test_id) for test in selected}
     return {test: Counted.of(footprints) for test, footprints in found.items() if footprints is not None}

@@ -53,7 +53,8 @@ def exact_remarks(exact: ExactComparison) -> list[str]:
     changes = exact.changes[:_MOST_SHOWN]
     for change in changes:
         calls = f"{units.count(change.base)} → {units.count(change.head, 'call')}"
-        notes.append(f"{change.caller.name} → {change.callee.name}: {calls}")
+        by = "" if change.caller is None else f"{change.caller.name} → "
+        notes.append(f"{by}{change.callee.name}: {calls}")
     if len(exact.changes) > len(changes):
         notes.append(f"and {units.count(len(exact.changes) - len(changes), 'more change')} of calls")
     return notes

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pytest_flame import clocks
 from pytest_flame.baseline.broken import malformed
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
 from pytest_flame.gate.in_diff import sampled_frames
+from pytest_flame.gate.proving import Proofs, count_head
 from pytest_flame.gate.remarks import (
     comparison_warnings,
     left_running,
@@ -70,16 +72,23 @@ def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
 def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Screened:
     """Measures head. A run that records baselines measures all processes, another only what the verdict needs."""
     recording = request.settings.update is not None
-    targets = [_target(test, bases.found.get(test.test_id), recording=recording) for test in selected]
     with scratch_directory() as scratch:
-        measured, interrupted = measure(targets, request.how, Launchers(request.launcher(scratch)), request.progress)
-    return Screened(
-        {
-            test.test_id: _judged(test, one, bases, interrupted=interrupted)
-            for test, one in zip(selected, measured, strict=True)
-        },
-        interrupted,
-    )
+        began = clocks.monotonic()
+        launcher = request.launcher(scratch)
+        exact = count_head(selected, launcher, request)
+        proofs = Proofs.from_stored(bases.found, exact, request) if not recording else Proofs.nothing()
+        judged = {t.test_id: done for t in selected if (done := proofs.judged(t.test_id)) is not None}
+        timed = [test for test in selected if test.test_id not in judged]
+        how = request.how
+        if how.max_time_s is not None:
+            how = replace(how, max_time_s=how.max_time_s - (clocks.monotonic() - began))
+        targets = [_target(test, bases.found.get(test.test_id), recording=recording) for test in timed]
+        measured, interrupted = measure(targets, how, Launchers(launcher), request.progress)
+    for test, one in zip(timed, measured, strict=True):
+        head = one.head and replace(one.head, counted=exact.get(test.test_id))
+        found = _judged(test, replace(one, head=head), bases, interrupted=interrupted)
+        judged[test.test_id] = proofs.with_exact(found, test.test_id)
+    return Screened(judged, interrupted)
 
 
 @dataclass

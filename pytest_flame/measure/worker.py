@@ -78,7 +78,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     seeds.seed_generators(job.hash_seed)
     enlarge_threads()
     if job.counts:
-        recorder = ExactRecorder(job.provenance.tree if job.provenance else job.root, scratch=[job.watch])
+        recorder = ExactRecorder(
+            job.provenance.tree if job.provenance else job.root,
+            roots={"environment": sys.prefix, "python": sys.base_prefix},
+            scratch=[job.watch],
+        )
         early_config.stash[RECORDER] = recorder
         recorder.begin()
     try:

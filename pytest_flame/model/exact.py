@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -34,7 +34,7 @@ class Calls:
         if any(count < 1 for count in self.functions.values()) or any(count < 1 for count in self.edges.values()):
             raise IntegrityError("a function was called less than once")
         for callee, count in called.items():
-            if count > self.functions.get(callee, 0):
+            if callee in self.functions and count > self.functions[callee]:
                 raise IntegrityError(f"{callee} was called by more than all its calls")
 
 
@@ -149,6 +149,13 @@ class Counted:
     unstable: frozenset[Frame] = frozenset()
     """Functions that are not called equally often with every hash seed, or not by the same callers."""
 
+    def of_callers(self, is_own: Callable[[Frame], bool]) -> Counted:
+        """With the calls that some functions make, and how often these are called themselves."""
+        edges = {edge: count for edge, count in self.calls.edges.items() if is_own(edge[0])}
+        functions = {frame: count for frame, count in self.calls.functions.items() if is_own(frame)}
+        shown = {*functions, *(callee for _, callee in edges)}
+        return replace(self, calls=Calls(functions, edges), unstable=self.unstable & shown)
+
     @classmethod
     def of(cls, passes: Sequence[tuple[Footprint, Calls]]) -> Counted:
         """``passes``: whole footprints, and the calls of the body, for each hash seed."""
@@ -179,9 +186,10 @@ def _unlike(one: Calls, other: Calls) -> Iterator[Frame]:
 
 @dataclass(frozen=True, slots=True)
 class CallChange:
-    """One function is called more or less often by another, per execution of the body."""
+    """A function is called more or less often, per execution of the body."""
 
-    caller: Frame
+    caller: Frame | None
+    """None: all of them."""
     callee: Frame
     base: int
     head: int
@@ -226,16 +234,30 @@ class ExactComparison:
             return None
         return self.base.calls.functions.get(before or frame, 0), self.head.calls.functions.get(frame, 0)
 
+    def called_more(self, threshold: float) -> tuple[CallChange, ...]:
+        """Functions that both sides call, head more often by more than ``threshold`` (a ratio); each with the caller
+        that accounts for most of it. Largest factor first."""
+        callers: dict[Frame, CallChange] = {}
+        for change in self.changes:
+            if change.head > change.base:
+                callers.setdefault(change.callee, change)
+        found = []
+        for frame, head in self.head.calls.functions.items():
+            calls = self.calls_of(frame)
+            if calls is not None and calls[0] and head > calls[0] * (1 + threshold):
+                found.append(callers.get(frame, CallChange(None, frame, *calls)))
+        return tuple(sorted(found, key=lambda c: (-c.head / max(1, c.base), c.callee)))
+
     @property
     def changes(self) -> tuple[CallChange, ...]:
         """Calls whose number differs, the largest difference first."""
         base, head = self.base.calls.edges, self.head.calls.edges
         found = [
-            CallChange(*edge, base.get(edge, 0), head.get(edge, 0))
+            (-abs(head.get(edge, 0) - base.get(edge, 0)), edge)
             for edge in base.keys() | head.keys()
             if base.get(edge) != head.get(edge) and self.unstable.isdisjoint(edge)
         ]
-        return tuple(sorted(found, key=lambda c: (-abs(c.head - c.base), c.caller, c.callee)))
+        return tuple(CallChange(*edge, base.get(edge, 0), head.get(edge, 0)) for _, edge in sorted(found))
 
 
 _MOST_LISTED: Final = 3

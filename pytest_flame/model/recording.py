@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from pytest_flame.errors import IntegrityError
+from pytest_flame.model.exact import Counted
 from pytest_flame.model.frame import Frame, SourceLine, Stack
 from pytest_flame.model.metric import CPU, Metric
 
@@ -256,6 +257,8 @@ class Recording:
     line_weights: Mapping[Frame, Mapping[int, int]] = field(default_factory=dict)
     """Python function → source line → weight of the samples there (ns, all processes), with the C code the line calls.
     Only proportions within a function are meaningful; nothing is decided by them. Empty if unknown."""
+    counted: Counted | None = None
+    """Its exact passes; None if there were none. A stored one has only the calls that the project's own code makes."""
     floor: float = 0.0
     """Share of all samples. Calls with less were merged into their caller's self cost (``fold.pruned``)."""
 
@@ -266,6 +269,8 @@ class Recording:
             p.check()
         for session in self.sessions:
             session.check()
+        if self.counted is not None:
+            self.counted.calls.check()
         if not 0 <= self.floor < 1:
             raise IntegrityError(f"{self.test_id}: {self.floor} of all samples left out")
         for frame, weights in self.line_weights.items():

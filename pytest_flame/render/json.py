@@ -163,7 +163,7 @@ def _exact(exact: ExactComparison) -> dict[str, Any]:
         "unknown": list(dict.fromkeys((*head.unknown, *exact.base.unknown))),
         "unstable": sorted(frame.name for frame in exact.unstable)[:_MOST_LISTED],
         "calls": [
-            {"caller": c.caller.name, "callee": c.callee.name, "base": c.base, "head": c.head}
+            {"caller": c.caller and c.caller.name, "callee": c.callee.name, "base": c.base, "head": c.head}
             for c in exact.changes[:_MOST_LISTED]
         ],
     }

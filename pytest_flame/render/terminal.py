@@ -28,6 +28,8 @@ _WIDTH: Final = 120
 _OUTCOME_ROOM: Final = 30
 _INDENT: Final = "    "
 _MISSED_SHOWN: Final = 5
+_PROVED_SHOWN: Final = 3
+"""More tests that pass without being measured are only counted."""
 
 
 def summary_lines(result: RunResult, report: Path | str | None = None, *, width: int = _WIDTH) -> list[Line]:
@@ -43,7 +45,12 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
     lines += coverage_lines(result)
     if result.interrupted:
         lines.append(Line("interrupted: only the tests below were judged", _NOTE))
-    lines += _test_lines(result.judgements, width)
+    proved = [judgement for judgement in result.judgements if not judgement.measured]
+    if len(proved) > _PROVED_SHOWN:
+        lines.append(Line(words.same_code(proved), _MARKUP[Verdict.PASS]))
+        lines += _test_lines(tuple(j for j in result.judgements if j.measured), width)
+    else:
+        lines += _test_lines(result.judgements, width)
     if written := [judgement for judgement in result.judgements if judgement.baseline_written is not None]:
         lines.append(Line(printable(_baselines(written))))
     if report is not None:

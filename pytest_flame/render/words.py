@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from pytest_flame.formats.labels import INSTALLED
@@ -201,6 +202,8 @@ def verdict_words(judgement: Judgement) -> str:
     verdict, comparison = judgement.verdict, judgement.comparison
     if comparison is not None and not comparison.tested:
         return judgement.reason
+    if verdict is Verdict.PASS and not judgement.measured:
+        return "pass, same code"
     if verdict is Verdict.PASS:
         tolerated = ", slower within the threshold" if comparison and comparison.low > 1 else ""
         caught = f" (would have caught {detectable(comparison)})" if comparison else ""
@@ -210,6 +213,15 @@ def verdict_words(judgement: Judgement) -> str:
         return f"{verdict.value} {where}" if where else str(verdict.value)
     label = {Verdict.INCONCLUSIVE: "not judged", Verdict.INCOMPATIBLE: "not comparable", Verdict.NEW: "not compared"}
     return f"{label.get(verdict, verdict.value)}: {judgement.reason}"
+
+
+def same_code(judgements: Sequence[Judgement]) -> str:
+    """``497 tests pass: all that they execute and read is the same on both sides, so they were not measured``."""
+    return (
+        f"{units.count(len(judgements), 'test')} {'passes' if len(judgements) == 1 else 'pass'}: all that "
+        f"{'it executes and reads' if len(judgements) == 1 else 'they execute and read'} is the same on both sides "
+        "(same code), so nothing was measured"
+    )
 
 
 def own_growth(delta: FrameDelta) -> int:
