@@ -13,10 +13,11 @@ from pytest_flame import fold
 from pytest_flame.baseline.libraries import changed_packages
 from pytest_flame.baseline.sessions import session_costs
 from pytest_flame.installed import is_installed
-from pytest_flame.model import Change, Comparison, Frame, FrameDelta, Limits, Recording, SourceLine
+from pytest_flame.model import Change, Comparison, ExactComparison, Frame, FrameDelta, Limits, Recording, SourceLine
 from pytest_flame.stats import noise
 from pytest_flame.stats.attribution import Attribution, Blame, attribute, project_caller
 from pytest_flame.stats.between_sessions import Between, difference
+from pytest_flame.stats.exact_calls import ExactCalls
 from pytest_flame.stats.frames import FrameTests, compare_frames, resolved
 from pytest_flame.stats.growth import Gauge
 from pytest_flame.stats.renames import pair_renames
@@ -83,17 +84,19 @@ def compare_interleaved(
     alpha: float,
     most: int,
     suspects: frozenset[Frame] | None = None,
+    exact: ExactComparison | None = None,
 ) -> Comparison:
     """Compare both sides of pairs measured together: process ``i`` of base and process ``i`` of head.
 
     ``alpha`` is what this look may spend, ``most`` how many pairs the budget allows. With ``suspects`` only these
-    frames may be found over their thresholds. Raises ``IntegrityError`` as ``compare`` does.
+    frames may be found over their thresholds; ``exact`` tells slower from called more often. Raises
+    ``IntegrityError`` as ``compare`` does.
     """
     base.check()
     head.check()
     spent = replace(limits, alpha=alpha)
     whole = compare_pairs(_costs(base), _costs(head), threshold=limits.threshold, alpha=alpha, most=most)
-    frames = _compare_frames(base, head, whole, spent, most=most, suspects=suspects)
+    frames = _compare_frames(base, head, whole, spent, most=most, suspects=suspects, exact=exact)
     return _comparison(base, head, whole, frames, limits)
 
 
@@ -145,6 +148,7 @@ def _compare_frames(
     session_sd: float = 0.0,
     most: int,
     suspects: frozenset[Frame] | None = None,
+    exact: ExactComparison | None = None,
 ) -> _Frames:
     table = StackTable(base.processes, head.processes)
     if not table.paths:
@@ -156,6 +160,7 @@ def _compare_frames(
     project = project_frames(table.frames, lines)
     own = project | _of_packages(table.frames, changed_packages(base, head))
     suspected = None if suspects is None else table.indexes(suspects)
+    counts = None if exact is None else ExactCalls.of(exact, table)
 
     def test(frame_threshold: float) -> FrameTests:
         return compare_frames(
@@ -169,15 +174,15 @@ def _compare_frames(
 
     improved = whole.high < 1 - spent.threshold
     tests = test(spent.frame_threshold_of(improved=improved))
-    attribution = _attribute(tests, own, project)
+    attribution = _attribute(tests, own, project, counts)
     settled = resolved(tests, len(head.processes), max(most, len(head.processes)), spent.alpha)
     outweighed: tuple[Blame, ...] = ()
     if improved:
         told = {blame.frame for blame in (*attribution.culprits, *attribution.moved, *attribution.unclear)}
-        all_that_grew = _attribute(test(spent.frame_threshold), own, project).culprits
+        all_that_grew = _attribute(test(spent.frame_threshold), own, project, counts).culprits
         outweighed = tuple(blame for blame in all_that_grew if blame.frame not in told)
     return _Frames(
-        _deltas(tests, attribution, lines),
+        _deltas(tests, attribution, lines, exact),
         attribution,
         tests.blind_below,
         tuple(frame for frame, done in zip(table.frames, settled, strict=True) if not done),
@@ -185,20 +190,23 @@ def _compare_frames(
     )
 
 
-def _attribute(tests: FrameTests, own: Mask, project: Mask) -> Attribution:
+def _attribute(tests: FrameTests, own: Mask, project: Mask, counts: ExactCalls | None) -> Attribution:
     """The culprits with their callers. ``own`` marks code that may differ between the sides, ``project`` code of the
     repository; both have shape ``(frames,)``."""
-    attribution = attribute(tests, own)
+    attribution = attribute(tests, own, counts)
     culprits = tuple(
-        replace(_with_sole_caller(blame, tests.gauge.table), called_from=project_caller(tests, blame.frame, project))
+        replace(
+            _with_sole_caller(blame, tests.gauge.table, counts), called_from=project_caller(tests, blame.frame, project)
+        )
         for blame in attribution.culprits
     )
     return replace(attribution, culprits=culprits)
 
 
-def _with_sole_caller(blame: Blame, table: StackTable) -> Blame:
+def _with_sole_caller(blame: Blame, table: StackTable, counts: ExactCalls | None) -> Blame:
     """A function with a single caller: without call counts, slower and called more often look the same."""
-    if blame.change is not Change.SLOWER or blame.caller is not None:
+    known = counts is not None and counts.of_frame(blame.frame) is not None
+    if blame.change is not Change.SLOWER or blame.caller is not None or known:
         return blame
     callers = set(map(int, table.callers(blame.frame))) - {-1}
     return replace(blame, caller=callers.pop()) if len(callers) == 1 else blame
@@ -221,7 +229,9 @@ def _of_packages(frames: Iterable[Frame], packages: frozenset[str]) -> Mask:
     return np.array([frame.module.partition(".")[0] in packages for frame in frames], dtype=np.bool_)
 
 
-def _deltas(tests: FrameTests, attribution: Attribution, lines: dict[Frame, SourceLine]) -> list[FrameDelta]:
+def _deltas(
+    tests: FrameTests, attribution: Attribution, lines: dict[Frame, SourceLine], exact: ExactComparison | None
+) -> list[FrameDelta]:
     moved = {blame.frame for blame in attribution.moved}
     inclusive, own = tests.inclusive, tests.own
     return [
@@ -242,9 +252,15 @@ def _deltas(tests: FrameTests, attribution: Attribution, lines: dict[Frame, Sour
             self_high=_whole_cost(tests.own_high[i]),
             blind=_whole_cost(tests.blind[i]) if math.isfinite(tests.blind[i]) else None,
             renamed_from=tests.gauge.table.before.get(i),
+            calls=_calls(exact, frame, tests.gauge.table.before.get(i)),
         )
         for i, frame in enumerate(tests.gauge.table.frames)
     ]
+
+
+def _calls(exact: ExactComparison | None, frame: Frame, before: Frame | None) -> tuple[int, int] | None:
+    found = None if exact is None else exact.calls_of(frame, before)
+    return found if found is not None and any(found) else None
 
 
 def _change(tests: FrameTests, i: int) -> Change:

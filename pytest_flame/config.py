@@ -37,6 +37,8 @@ class Settings:
     max_time_s: float | None
     deadline_s: float | None
     isolation: str
+    measure: str
+    audit: int
     """None: derived from what base takes."""
     frequency_hz: int | None
     """None: chosen once per run, ``gate/one_rate.py``."""
@@ -131,6 +133,8 @@ def read_settings(config: pytest.Config) -> Settings:
         max_time_s=values["max-time"],
         deadline_s=values["deadline"],
         isolation=values["isolation"],
+        measure=values["measure"],
+        audit=values["audit"],
         frequency_hz=values["frequency"],
         seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
         cpus=values["cpu"],

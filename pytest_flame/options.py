@@ -17,6 +17,7 @@ from pytest_flame.values import (
     parse_count,
     parse_cpus,
     parse_deadline,
+    parse_number,
     parse_processes,
     parse_ref,
 )
@@ -25,6 +26,7 @@ SAMPLERS: Final = ("auto", "perf", "cycles", "instructions", "timer")
 UPDATES: Final = ("changed", "missing", "all", "add")
 REMEASURE: Final = ("suspects", "never", "always")
 ISOLATION: Final = ("fork", "process")
+MEASURE: Final = ("affected", "all")
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,24 @@ OPTIONS: Final = (
         parse_ref,
         "a git ref such as origin/main...",
         "measure this commit and the working tree together, pair by pair; REF... is where HEAD branched off from REF",
+    ),
+    Option(
+        "measure",
+        "WHICH",
+        "affected",
+        choice_of(MEASURE),
+        f"one of {', '.join(MEASURE)}",
+        "affected: each test is first executed once on both sides under an exact pass, which records all code and "
+        "files it uses and counts all calls; a test for which nothing differs passes without being timed. all: no "
+        "exact pass, every test is timed",
+    ),
+    Option(
+        "audit",
+        "N",
+        0,
+        parse_number,
+        "a whole number, 0 or more",
+        "time N tests, drawn at random, although nothing they execute differs, and report them",
     ),
     Option(
         "remeasure",

@@ -36,6 +36,17 @@ class TerminalProgress:
             self._logged = clocks.monotonic()
             self._reporter.write_line(f"flame: {test_id}: {step}{left}")
 
+    def counted(self, done: int, tests: int) -> None:
+        """Executions of the exact pass, on both sides and with every hash seed."""
+        if self._reporter is None:
+            return
+        if self._moving:
+            self._reporter.rewrite(f"flame: proving: {done} of {tests} executions", erase=True)
+            self._wrote = True
+        elif clocks.monotonic() - self._logged >= LOG_EVERY_S:
+            self._logged = clocks.monotonic()
+            self._reporter.write_line(f"flame: proving: {done} of {tests} executions")
+
     def finished(self) -> None:
         if self._wrote:
             self._reporter.rewrite("", erase=True)

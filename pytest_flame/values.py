@@ -20,6 +20,13 @@ def parse_count(text: str) -> int:
     return value
 
 
+def parse_number(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
 def parse_processes(text: str) -> int:
     value = int(text)
     if value < 3:

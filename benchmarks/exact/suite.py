@@ -27,7 +27,7 @@ class Bodies:
     """A plugin. ``begin`` and ``end`` are called around every test's body, outside its clock."""
 
     def __init__(
-        self, begin: Callable[[], None], end: Callable[[], None], collected: Callable[[], None] = gc.freeze
+        self, begin: Callable[[], None], end: Callable[[], None], collected: Callable[[], object] = gc.freeze
     ) -> None:
         self.cpu_ns = 0
         self.tests = 0

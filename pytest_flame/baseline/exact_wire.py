@@ -27,12 +27,8 @@ def encode(exact: Exact) -> str:
     index = {frame: number for number, frame in enumerate(frames)}
     document: JsonObject = {
         "schema": SCHEMA,
-        "footprint": {
-            "code": dict(sorted(exact.footprint.code.items())),
-            "files": dict(sorted(exact.footprint.files.items())),
-            "libraries": dict(sorted(exact.footprint.libraries.items())),
-            "unknown": list(exact.footprint.unknown),
-        },
+        "footprint": _encode_footprint(exact.footprint),
+        "rests_on": exact.rests_on,
         "frames": [folded.encode_frame(frame) for frame in frames],
         "executions": [_encode_calls(calls, index) for calls in executions],
     }
@@ -42,19 +38,40 @@ def encode(exact: Exact) -> str:
 def decode(document: JsonObject) -> Exact:
     """A document as an exact pass, every value checked. Raises ``Malformed`` with the path of the invalid value."""
     root = Field(document, "")
-    root.keys("schema", "footprint", "frames", "executions")
+    root.keys("schema", "footprint", "rests_on", "frames", "executions")
     if root["schema"].text() != SCHEMA:
         root["schema"].fail(f"is not {SCHEMA}")
     frames = [folded.decode_frame(entry.text()) for entry in root["frames"].items()]
     if len(set(frames)) != len(frames):
         root["frames"].fail("has a duplicate entry")
     first, *again = [_decode_calls(entry, frames) for entry in root["executions"].items(1, 2)]
-    exact = Exact(_decode_footprint(root["footprint"]), first, again[0] if again else None)
+    exact = Exact(_decode_footprint(root["footprint"]), first, again[0] if again else None, root["rests_on"].text())
     try:
         exact.check()
     except IntegrityError as error:
         raise Malformed(error.what) from error
     return exact
+
+
+def encode_footprint(footprint: Footprint) -> str:
+    """One that several tests share, by itself."""
+    return json.dumps({"schema": SCHEMA, "footprint": _encode_footprint(footprint)}, separators=(",", ":"))
+
+
+def decode_footprint(document: JsonObject) -> Footprint:
+    """Raises ``Malformed``."""
+    root = Field(document, "")
+    root.keys("schema", "footprint")
+    return _decode_footprint(root["footprint"])
+
+
+def _encode_footprint(footprint: Footprint) -> JsonObject:
+    return {
+        "code": dict(sorted(footprint.code.items())),
+        "files": dict(sorted(footprint.files.items())),
+        "libraries": dict(sorted(footprint.libraries.items())),
+        "unknown": list(footprint.unknown),
+    }
 
 
 def _encode_calls(calls: Calls, index: Mapping[Frame, int]) -> JsonObject:

@@ -15,6 +15,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, Final
 
 from pytest_flame.exact.audit_events import CHILD, EVENTS, FOREIGN, HOOKS, UNACCOUNTED, Meaning
@@ -76,7 +77,10 @@ class AuditRecorder:
         self._busy.add(thread)
         try:
             # Two frames up: the hook, and what raised the event.
-            owner = self._harness.answers_for(sys._getframe(2))
+            frame = sys._getframe(2)
+            if _asks_for_the_processor(name, arguments, frame):
+                return
+            owner = self._harness.answers_for(frame)
             if owner is Owner.SUBJECT or (owner is Owner.IMPORT and meaning is None):
                 if meaning is None:
                     self.unknown.add(UNACCOUNTED.get(name, f"audit event {name}"))
@@ -118,8 +122,12 @@ class AuditRecorder:
             if os.path.islink(link):
                 real = link
         name = self._input(real)
-        if name is not None and name not in self.files and not self._places.contains_root(real):
-            self.files[name] = _kind(real, self._places)
+        if name is None or name in self.files or self._places.contains_root(real):
+            return
+        kind = _kind(real, self._places)
+        # Above the project is only what programs look for on their way up: part of the machine.
+        if kind != ABSENT or not os.path.isabs(name) or not self._places.contains_root(os.path.dirname(real)):
+            self.files[name] = kind
 
     def _listing(self, _: str, arguments: Any) -> None:
         path = arguments[0]
@@ -230,6 +238,19 @@ class AuditRecorder:
             self.files[name] = content_hash(real) or ABSENT
             if self.files[name] == ABSENT:
                 self.unknown.add(f"unreadable file {name}")
+
+
+def _asks_for_the_processor(event: str, arguments: Any, frame: FrameType | None) -> bool:
+    """``platform.processor`` runs ``uname -p``, which depends on the machine alone."""
+    if event != "subprocess.Popen" or list(arguments[1]) != ["uname", "-p"]:
+        return False
+    while frame is not None and frame.f_code.co_filename == _subprocess_file():
+        frame = frame.f_back
+    return frame is not None and os.path.basename(frame.f_code.co_filename) == "platform.py"
+
+
+def _subprocess_file() -> str:
+    return sys.modules["subprocess"].__file__ or ""
 
 
 def _is_content(recorded: str | None) -> bool:

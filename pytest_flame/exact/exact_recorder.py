@@ -6,6 +6,7 @@ import enum
 import gc
 import hashlib
 import inspect
+import itertools
 import os
 import sys
 import threading
@@ -64,7 +65,16 @@ class ExactRecorder:
         self._harness = Harness(tree)
         self._tracer = Tracer()
         self._audit = AuditRecorder(self._places, self._harness, self._is_own_hook)
-        self._hashes: list[str] = []
+        self._naming = _Naming(self._tree, self._places)
+        self._frames: list[Frame] = []
+        """One for each callable, as ``_own``: those of this package."""
+        self._own: list[bool] = []
+        self._contents: dict[str, set[str]] = {}
+        """Name of code → hashes of all code that ran under it."""
+        self._code: dict[str, str] = {}
+        self._changed: set[str] = set()
+        self._shared: Footprint | None = None
+        self._shared_files = 0
         self._had_gc = False
         self._ran: set[Phase] = set()
 
@@ -79,13 +89,14 @@ class ExactRecorder:
         announce_status()
         self._audit.begin()
 
-    def prepare(self) -> None:
-        """Does once what every process forked later would do: hashes what has run and what is mapped so far, and takes
-        the objects that exist out of the collections to come."""
-        self._hash_codes(self._tracer.read()[0])
-        mapped_binaries()
-        gc.collect()
-        gc.freeze()
+    def prepare(self) -> Footprint:
+        """What it rests on so far, once for all processes forked later: they report only what they add to it."""
+        self._name(self._tracer.read()[0])
+        unknown = set(self._audit.unknown)
+        self._shared = self._footprint(unknown)
+        self._shared_files = len(self._audit.files)
+        self._changed.clear()
+        return self._shared
 
     def phase(self, phase: Phase, body: CodeType | None = None) -> None:
         """Ends the phase before. Calls made from now on by this function's caller are the phase's, those of threads
@@ -105,17 +116,12 @@ class ExactRecorder:
         if self._had_gc:
             gc.enable()
         callables, calls = self._tracer.read()
-        naming = _Naming(self._tree, self._places)
-        frames = [naming.frame(callable) for callable in callables]
+        self._name(callables)
         unknown = self._audit.unknown | self._unseen(intact, callables)
-        footprint = Footprint(
-            code=self._code(callables, frames),
-            files=dict(sorted(self._audit.files.items())),
-            libraries=self._libraries(unknown),
-            unknown=tuple(sorted(unknown)),
-        )
-        first, again = (self._calls(callables, frames, calls, phase) for phase in _COUNTED)
-        return Exact(footprint, first, again if Phase.AGAIN in self._ran else None)
+        footprint = self._footprint(unknown) if self._shared is None else self._added(self._shared, unknown)
+        first, again = (self._calls(callables, calls, phase) for phase in _COUNTED)
+        rests_on = "" if self._shared is None else self._shared.digest
+        return Exact(footprint, first, again if Phase.AGAIN in self._ran else None, rests_on)
 
     # --- parts ---
 
@@ -133,24 +139,44 @@ class ExactRecorder:
             unseen.add("which greenlet calls what")
         return unseen
 
-    def _hash_codes(self, callables: list[CodeType | tuple[str, str]]) -> None:
-        for callable in callables[len(self._hashes) :]:
-            self._hashes.append(code_hash(callable) if isinstance(callable, CodeType) else "")
-
-    def _code(self, callables: list[CodeType | tuple[str, str]], frames: list[Frame]) -> dict[str, str]:
-        self._hash_codes(callables)
-        hashes: dict[str, set[str]] = {}
-        versions: dict[str, str] = {}
-        for callable, frame, content in zip(callables, frames, self._hashes, strict=True):
-            if not isinstance(callable, CodeType):
+    def _name(self, callables: list[CodeType | tuple[str, str]]) -> None:
+        """Names and hashes those that are new."""
+        for callable in callables[len(self._frames) :]:
+            frame = self._naming.frame(callable)
+            self._frames.append(frame)
+            distribution = None if isinstance(callable, tuple) else self._harness.distribution(callable.co_filename)
+            self._own.append(distribution == "pytest-flame")
+            if isinstance(callable, tuple):
                 continue
-            distribution = self._harness.distribution(callable.co_filename)
             if distribution is not None:
-                versions[distribution] = version(distribution)
-            else:
-                hashes.setdefault(_code_name(callable, frame), set()).add(content)
-        together = {name: _together(contents) for name, contents in hashes.items()}
-        return dict(sorted({**versions, **together}.items()))
+                if distribution not in self._code:
+                    self._code[distribution] = version(distribution)
+                    self._changed.add(distribution)
+                continue
+            name = _code_name(callable, frame)
+            contents = self._contents.setdefault(name, set())
+            contents.add(code_hash(callable))
+            together = _together(contents)
+            if self._code.get(name) != together:
+                self._code[name] = together
+                self._changed.add(name)
+
+    def _footprint(self, unknown: set[str]) -> Footprint:
+        libraries = self._libraries(unknown)
+        return Footprint(
+            dict(sorted(self._code.items())), dict(sorted(self._audit.files.items())), libraries, tuple(sorted(unknown))
+        )
+
+    def _added(self, shared: Footprint, unknown: set[str]) -> Footprint:
+        """What is not in ``shared``, or is different now; of what is unknown, all."""
+        libraries = self._libraries(unknown)
+        files = itertools.islice(self._audit.files.items(), self._shared_files, None)
+        return Footprint(
+            {name: self._code[name] for name in sorted(self._changed) if shared.code.get(name) != self._code[name]},
+            dict(sorted(files)),
+            {name: content for name, content in libraries.items() if shared.libraries.get(name) != content},
+            tuple(sorted(unknown)),
+        )
 
     def _libraries(self, unknown: set[str]) -> dict[str, str]:
         libraries = {}
@@ -165,11 +191,10 @@ class ExactRecorder:
     def _calls(
         self,
         callables: list[CodeType | tuple[str, str]],
-        frames: list[Frame],
         calls: list[tuple[int, int, int, int]],
         phase: Phase,
     ) -> Calls:
-        own = {n for n, c in enumerate(callables) if isinstance(c, CodeType) and self._is_own(c)}
+        frames, own = self._frames, {n for n, is_own in enumerate(self._own) if is_own}
         recorder = {n for n in own if callables[n].co_filename == __file__}  # type: ignore[union-attr]
         functions: dict[Frame, int] = {}
         edges: dict[tuple[Frame, Frame], int] = {}
@@ -181,9 +206,6 @@ class ExactRecorder:
                 edge = (frames[caller], frames[callee])
                 edges[edge] = edges.get(edge, 0) + count
         return Calls(dict(sorted(functions.items())), dict(sorted(edges.items())))
-
-    def _is_own(self, code: CodeType) -> bool:
-        return self._harness.distribution(code.co_filename) == "pytest-flame"
 
 
 class _Naming:

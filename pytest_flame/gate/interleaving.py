@@ -8,10 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from pytest_flame import fold
+from pytest_flame import clocks, fold
 from pytest_flame.baseline.libraries import changed_releases
+from pytest_flame.gate.proving import Proofs, prove
 from pytest_flame.gate.remarks import (
     comparison_warnings,
+    exact_remarks,
     left_running,
     own_processes,
     recording_warnings,
@@ -22,8 +24,8 @@ from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import Trial
 from pytest_flame.judge import error, inconclusive, new
 from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.measure.schedule import BASE, MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
-from pytest_flame.model import Judgement, Recording, Verdict
+from pytest_flame.measure.schedule import BASE, HEAD, MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
+from pytest_flame.model import ExactComparison, Judgement, Recording, Verdict
 from pytest_flame.stats import noise
 from pytest_flame.stats.diagnosis import diagnose
 from pytest_flame.trees.scratch import scratch_directory
@@ -61,25 +63,37 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
     ):
         launcher = request.launcher(scratch)
         places = Launchers(launcher.on(sides.head), launcher.on(sides.base))
-        targets = [_target(test, len(selected)) for test in selected]
-        measured, interrupted = measure(targets, request.how, places, request.progress)
-        judged = {
-            test.test_id: _judged(test, one, sides, request, interrupted=interrupted)
-            for test, one in zip(selected, measured, strict=True)
-        }
-        return Interleaved(judged, sides.commit, sides.notes, interrupted)
+        began = clocks.monotonic()
+        proofs = prove(selected, {BASE: launcher.on(sides.base), HEAD: launcher.on(sides.head)}, request, s.max_time_s)
+        judged = {t.test_id: done for t in selected if (done := proofs.judged(t.test_id)) is not None}
+        timed = [test for test in selected if test.test_id not in judged]
+        how = request.how
+        if how.max_time_s is not None:
+            how = replace(how, max_time_s=how.max_time_s - (clocks.monotonic() - began))
+        targets = [_target(test, len(selected), proofs.exact.get(test.test_id)) for test in timed]
+        measured, interrupted = measure(targets, how, places, request.progress)
+        for test, one in zip(timed, measured, strict=True):
+            judged[test.test_id] = _judged(test, one, sides, request, proofs, interrupted=interrupted)
+        with_commit = {t: replace(one, judgement=_of(one.judgement, sides.commit)) for t, one in judged.items()}
+        return Interleaved(with_commit, sides.commit, sides.notes, interrupted)
 
 
-def _target(test: Selected, tests: int) -> Target:
+def _of(judgement: Judgement | None, commit: str) -> Judgement | None:
+    return judgement and replace(judgement, interleaved=True, base_commit=commit)
+
+
+def _target(test: Selected, tests: int, exact: ExactComparison | None) -> Target:
     s = test.settings
 
     def referee(most: int) -> Referee:
-        return Trial(s.limits, most, tests, s.time_s)
+        return Trial(s.limits, most, tests, s.time_s, exact)
 
     return replace(test.target, referee=referee)
 
 
-def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, interrupted: bool) -> Judged:
+def _judged(
+    test: Selected, one: Measured, sides: Sides, request: Request, proofs: Proofs, *, interrupted: bool
+) -> Judged:
     failure = one.failure
     if failure is not None and failure.status in (Status.SKIPPED, Status.XFAILED) and one.failed_side != BASE:
         return Judged(None, failure, one.wall_s)
@@ -91,8 +105,11 @@ def _judged(test: Selected, one: Measured, sides: Sides, request: Request, *, in
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} pairs")
     else:
         judgement = _decided(one, one.base, one.head, request, interrupted=interrupted)
-    notes = (*judgement.notes, *left_running(one), *own_processes(one))
-    return Judged(replace(judgement, notes=notes, interleaved=True, base_commit=sides.commit), None, one.wall_s)
+    exact = proofs.exact.get(test.test_id)
+    notes = [*judgement.notes, *left_running(one), *own_processes(one)]
+    if exact is not None:
+        notes += exact_remarks(exact)
+    return Judged(replace(judgement, notes=tuple(notes), exact=exact), None, one.wall_s)
 
 
 def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:

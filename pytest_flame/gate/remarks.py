@@ -10,7 +10,7 @@ from pytest_flame.gate.request import Selected
 from pytest_flame.judge import MIN_SAMPLES
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.schedule import Measured
-from pytest_flame.model import FIRST_CALL, PS_PER_NS, Recording, SampleCounts
+from pytest_flame.model import FIRST_CALL, PS_PER_NS, ExactComparison, Recording, SampleCounts
 from pytest_flame.render import units
 from pytest_flame.sampling.paths import MOST
 from pytest_flame.stats import first_calls
@@ -45,6 +45,18 @@ def own_processes(measured: Measured) -> list[str]:
         "each of its processes was started and imported everything itself, because its interpreter cannot be forked "
         f"once the test file is imported: {measured.own_processes}"
     ]
+
+
+def exact_remarks(exact: ExactComparison) -> list[str]:
+    """Why a test was timed, and which calls changed."""
+    notes = [exact.why_not] if exact.why_not else ["audit: measured although all it executes is the same on both sides"]
+    changes = exact.changes[:_MOST_SHOWN]
+    for change in changes:
+        calls = f"{units.count(change.base)} → {units.count(change.head, 'call')}"
+        notes.append(f"{change.caller.name} → {change.callee.name}: {calls}")
+    if len(exact.changes) > len(changes):
+        notes.append(f"and {units.count(len(exact.changes) - len(changes), 'more change')} of calls")
+    return notes
 
 
 def one_line(text: str) -> str:

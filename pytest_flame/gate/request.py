@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pytest_flame.config import Settings
 from pytest_flame.marker import TestSettings
+from pytest_flame.measure import counting, schedule
 from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
-from pytest_flame.measure.schedule import Progress, RunSettings, Target
+from pytest_flame.measure.schedule import RunSettings, Target
 from pytest_flame.model import GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
 from pytest_flame.trees.scratch import Scratch
@@ -53,6 +55,10 @@ class Selected:
             place=self.place,
             seen=self.seen,
         )
+
+
+class Progress(schedule.Progress, counting.Progress, Protocol):
+    """Of the whole run."""
 
 
 @dataclass(frozen=True, slots=True)

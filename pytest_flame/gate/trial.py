@@ -17,6 +17,7 @@ from pytest_flame.compare import compare, compare_interleaved
 from pytest_flame.judge import judge
 from pytest_flame.model import (
     Comparison,
+    ExactComparison,
     Frame,
     FrameDelta,
     Judgement,
@@ -93,6 +94,8 @@ class Trial:
     most: int
     tests: int
     time_s: float
+    exact: ExactComparison | None = None
+    """Exact counts of calls on both sides."""
     suspicion: Suspicion | None = None
     judgement: Judgement | None = None
     confirmed: bool = False
@@ -197,7 +200,9 @@ class Trial:
     def _compare(
         self, base: Recording, head: Recording, alpha: float, suspects: frozenset[Frame] | None = None
     ) -> Comparison:
-        return compare_interleaved(base, head, self.limits, alpha=alpha, most=self.most, suspects=suspects)
+        return compare_interleaved(
+            base, head, self.limits, alpha=alpha, most=self.most, suspects=suspects, exact=self.exact
+        )
 
     def _kept(self, base: Recording, head: Recording) -> tuple[Recording, Recording]:
         """Without the pairs the machine disturbed."""

@@ -9,6 +9,10 @@ from itertools import repeat
 from types import CodeType
 from typing import Any, Final
 
+import pytest
+from _pytest.runner import call_and_report
+
+from pytest_flame.errors import FlameError
 from pytest_flame.measure.rounds import Step, StepKind
 from pytest_flame.sampling.meter import Meter
 
@@ -28,6 +32,33 @@ async def await_n(function: Function, args: tuple[Any, ...], kwargs: dict[str, A
 def run_item(runtest: Callable[[], None]) -> None:
     """Outermost frame of a measured item: what an event loop runs next to the body is cut here."""
     runtest()
+
+
+def run_body(item: pytest.Function, obj: Callable[..., Any]) -> pytest.TestReport:
+    """The call phase, with ``obj`` in place of the test function."""
+    original_obj, original_runtest = item.obj, item.runtest
+    item.obj = obj
+    instance = getattr(item, "instance", None)
+    is_unittest = instance is not None and hasattr(item, "startTest")
+    if is_unittest:
+        setattr(instance, item.name, obj)  # pytest leaves coroutine methods to unittest, which looks them up here
+    item.runtest = functools.partial(run_item, original_runtest)  # type: ignore[method-assign]
+    try:
+        return call_and_report(item, "call", log=False)
+    finally:
+        item.__dict__.pop("runtest", None)
+        item.obj = original_obj
+
+
+def written_in_python(item: pytest.Function) -> CodeType:
+    """The code of a test without its decorators. Raises ``FlameError`` if it has none."""
+    function: Any = inspect.unwrap(item.function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):
+        raise FlameError(f"{item.nodeid} is not written in Python: its body has no frame to measure")
+    return code
 
 
 STOPS: Final[tuple[CodeType, ...]] = (call_n.__code__, await_n.__code__, run_item.__code__)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import gc
-import inspect
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator
-from types import CodeType
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from _pytest.runner import call_and_report
 
 from pytest_flame.errors import FlameError
 from pytest_flame.fixture import FLAME_KEY, PassThrough
-from pytest_flame.measure.body import STOPS, repeated, run_item, timed
+from pytest_flame.measure.body import STOPS, repeated, run_body, timed, written_in_python
 from pytest_flame.measure.capture import Captured
 from pytest_flame.measure.deadline import Pulse
 from pytest_flame.measure.job import ONCE, Job, Plan, WorkerResult
@@ -42,9 +40,7 @@ def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failure
     if not isinstance(item, pytest.Function):
         raise FlameError(f"{item.nodeid} is not a test function; only those can be measured")
     _refuse_tracers("is active in the measured process")
-    code = _code(item.function)
-    if code is None:
-        raise FlameError(f"{item.nodeid} is not written in Python: its body has no frame to measure")
+    code = written_in_python(item)
     body = RawFrame(code.co_qualname, code.co_filename, code.co_firstlineno)
     source = instrument(job.metric).open(job)
     if job.note_started:
@@ -195,31 +191,10 @@ class MeasuredItem:
         return report if not report.passed else teardown
 
     def _call(self, obj: Callable[..., Any]) -> pytest.TestReport:
-        item = self.item
-        original_obj, original_runtest = item.obj, item.runtest
-        item.obj = obj
-        instance = getattr(item, "instance", None)
-        is_unittest = instance is not None and hasattr(item, "startTest")
-        if is_unittest:
-            setattr(instance, item.name, obj)  # pytest leaves coroutine methods to unittest, which looks them up here
-        item.runtest = functools.partial(run_item, original_runtest)  # type: ignore[method-assign]
-        try:
-            report = call_and_report(item, "call", log=False)
-            if not report.passed:
-                self.meter.abandon()
-            return report
-        finally:
-            item.__dict__.pop("runtest", None)
-            item.obj = original_obj
-
-
-def _code(function: Any) -> CodeType | None:
-    """The code of a test without its decorators."""
-    function = inspect.unwrap(function)
-    while isinstance(function, functools.partial):
-        function = inspect.unwrap(function.func)
-    code = getattr(function, "__code__", None)
-    return code if isinstance(code, CodeType) else None
+        report = run_body(self.item, obj)
+        if not report.passed:
+            self.meter.abandon()
+        return report
 
 
 def _refuse_tracers(where: str) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_flame.atomic import write_text
-from pytest_flame.baseline import wire
+from pytest_flame.baseline import exact_wire, wire
 from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Hang, Patience
 from pytest_flame.measure.turns import Places
-from pytest_flame.model import CPU, Recording
+from pytest_flame.model import CPU, Exact, Recording
 from pytest_flame.trees.provenance import Provenance
 
 
@@ -64,6 +64,10 @@ class Job:
     """The test as the run collected it; None: not compared."""
     conditions: str = ""
     """The file with the ``Conditions`` of the run."""
+    counts: bool = False
+    """The test is executed once under the exact pass instead of being measured."""
+    twice: bool = False
+    """An exact pass executes the body a second time."""
     note_started: bool = False
     """Records what the test starts; its cost is not used."""
     provenance: Provenance | None = None
@@ -100,11 +104,17 @@ class Job:
         return cls(**fields)
 
 
+def shared_footprint(folder: str, digest: str) -> Path:
+    """The file with what all tests of a file rest on, in the folder that a worker shares with its launcher."""
+    return Path(folder, f"footprint-{digest}.json")
+
+
 class Status(enum.Enum):
     """How a worker ended."""
 
     MEASURED = "measured"
     CALIBRATED = "calibrated"
+    COUNTED = "counted"
     SKIPPED = "skipped"
     XFAILED = "xfailed"
     FAILED = "failed"
@@ -144,6 +154,7 @@ class WorkerResult:
     plan: Plan | None = None
     round_wall_ns: int = 0
     recording: Recording | None = None
+    exact: Exact | None = None
     left: tuple[str, ...] = ()
     """Commands of processes that the worker left running, and that were killed. The launcher adds them."""
     started_others: bool = False
@@ -163,6 +174,7 @@ class WorkerResult:
             "plan": dataclasses.asdict(self.plan) if self.plan else None,
             "round_wall_ns": self.round_wall_ns,
             "recording": wire.encode(self.recording) if self.recording else None,
+            "exact": exact_wire.encode(self.exact) if self.exact else None,
             "started_others": self.started_others,
             "started": self.started,
         }
@@ -180,6 +192,7 @@ class WorkerResult:
             plan=Plan(**document["plan"]) if document["plan"] else None,
             round_wall_ns=document["round_wall_ns"],
             recording=wire.decode(parse(recording)) if recording else None,
+            exact=exact_wire.decode(parse(exact)) if (exact := document["exact"]) else None,
             started_others=document["started_others"],
             started=tuple(document["started"]),
         )

@@ -231,8 +231,9 @@ class Running:
             return WorkerResult(Status.DIED, ending, _last_output(self._job.output)), kept
 
 
-def await_all(workers: Sequence[Running], on_end: Callable[[Running], None] = lambda _: None) -> None:
-    """Returns when all have ended, or have to be killed; ``on_end`` is called for each as soon as it has."""
+def await_all(workers: Sequence[Running], on_end: Callable[[Running], Running | None] = lambda _: None) -> None:
+    """Returns when all have ended, or have to be killed; ``on_end`` is called for each as soon as it has, and may
+    return one more to wait for."""
     waiting = list(workers)
     while waiting:
         until_ns = min(one.next_look_ns for one in waiting)
@@ -242,7 +243,9 @@ def await_all(workers: Sequence[Running], on_end: Callable[[Running], None] = la
         readable_until([d for d in descriptors if d is not None], until_ns)
         for one in [one for one in waiting if one.look()]:
             waiting.remove(one)
-            on_end(one)
+            following = on_end(one)
+            if following is not None:
+                waiting.append(following)
 
 
 def _left_s(timeout_s: float | None, began: float) -> float | None:

@@ -24,7 +24,8 @@ import pytest
 from pytest_flame.measure.channel import Channel
 from pytest_flame.measure.job import Job
 from pytest_flame.measure.keeper import fork_kept
-from pytest_flame.sampling.descendants import had_children
+from pytest_flame.sampling.descendants import had_children, has_children
+from pytest_flame.trees.opened import Reads, Watched
 
 _PR_SET_PDEATHSIG: Final = 1
 _SHARED_HANDLERS: Final = (("logging", "shutdown"), ("multiprocessing.util", "_exit_function"))
@@ -34,7 +35,7 @@ _SHARED_HANDLERS: Final = (("logging", "shutdown"), ("multiprocessing.util", "_e
 class Server:
     """One prepared process: ``next_file`` in the interpreter itself, ``next_test`` in its fork for a file."""
 
-    def __init__(self, channel: Channel, config: pytest.Config) -> None:
+    def __init__(self, channel: Channel, config: pytest.Config, watched: str) -> None:
         self._channel = channel
         self._config = config
         self._pending: Job | None = None
@@ -43,6 +44,8 @@ class Server:
         self._forked = False
         """This process has forked: from then on it has children of its own."""
         self._had_children = False
+        self._reads = Reads(Watched.read(Path(watched))) if watched else None
+        """What any process opened since the start that is code of the wrong side."""
 
     def next_file(self) -> Job | None:
         """Returns in a fork that has to collect the job's file, and at the end of all work (None) here."""
@@ -76,6 +79,8 @@ class Server:
             pid = fork_kept(job.kept, job.watched, self._channel.close)
             if not pid:
                 self._begin(state)
+                if self._reads is not None:
+                    self._reads.close()  # its keeper has its own
                 return job
             self._channel.send(keeper=pid)
             os.waitpid(pid, 0)
@@ -92,11 +97,13 @@ class Server:
     def _unforkable(self) -> str | None:
         """Why a fork of this process would not be a copy. Libraries that can be forked (OpenBLAS) end their threads for
         a fork and start them again when they need them. Processes it started would be nobody's: what they do for a test
-        could not be counted."""
+        could not be counted, nor whose code they run."""
         if not self._forked:
             self._forked, self._had_children = True, had_children()
-        if self._had_children:
-            return "it has started other processes"
+        if has_children():
+            return "it has child processes"
+        if self._had_children and self._reads is not None and (self._reads.take() or self._reads.unknown):
+            return "it has started a process that may have run other code than its side's"
         if _threads() > 1:
             pid = os.fork()
             if not pid:

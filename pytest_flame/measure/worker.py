@@ -17,14 +17,18 @@ from typing import Any
 import pytest
 from _pytest.config import ConftestImportFailure
 
+from pytest_flame.atomic import write_text
+from pytest_flame.baseline import exact_wire
 from pytest_flame.errors import FlameError, SamplerUnavailable
+from pytest_flame.exact.exact_recorder import ExactRecorder
 from pytest_flame.measure import seeds
 from pytest_flame.measure.absence import absence
 from pytest_flame.measure.agreement import said
 from pytest_flame.measure.channel import Channel
+from pytest_flame.measure.counted_item import count
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
 from pytest_flame.measure.item import measure
-from pytest_flame.measure.job import Job, Status, WorkerResult
+from pytest_flame.measure.job import Job, Status, WorkerResult, shared_footprint
 from pytest_flame.measure.outcome import Failures
 from pytest_flame.measure.room import enlarge_threads
 from pytest_flame.measure.seeing import differences, see
@@ -36,6 +40,7 @@ from pytest_flame.trees.identity import Identity, top_of
 
 PLUGIN_NAME = "flame-worker"
 _PLUGIN = "--flame-plugin"
+RECORDER = pytest.StashKey[ExactRecorder]()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -58,11 +63,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.sched_setaffinity(0, job.cpus)
     if job.watch:
         show_stacks_when_asked(job.watch)
-    worker = Worker(job)
+    worker = Worker(job, config.stash.get(RECORDER, None))
     config.pluginmanager.register(worker, PLUGIN_NAME)
     channel = config.getoption("--flame-prepared")
     if channel is not None:
-        server = Server(Channel.inherited(channel), config)
+        server = Server(Channel.inherited(channel), config, job.watched)
         config.pluginmanager.register(Preparation(worker, server), f"{PLUGIN_NAME}-prepared")
 
 
@@ -72,6 +77,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     job = Job.read(Path(early_config.known_args_namespace.flame_job))
     seeds.seed_generators(job.hash_seed)
     enlarge_threads()
+    if job.counts:
+        recorder = ExactRecorder(job.provenance.tree if job.provenance else job.root, scratch=[job.watch])
+        early_config.stash[RECORDER] = recorder
+        recorder.begin()
     try:
         yield
     except ConftestImportFailure as e:
@@ -113,6 +122,9 @@ class Preparation:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        if self._worker.recorder is not None:
+            shared = self._worker.recorder.prepare()
+            write_text(shared_footprint(self._worker.job.watch, shared.digest), exact_wire.encode_footprint(shared))
         job = self._server.next_test() if self._worker.reports else None
         if job is None:
             self._worker.reports = False
@@ -129,8 +141,10 @@ class Preparation:
 class Worker:
     """Hooks for the one measured item."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, recorder: ExactRecorder | None) -> None:
         self.job = job
+        self.recorder = recorder
+        """Of an exact pass, from before the project is imported."""
         self.identity = _identity(job)
         self.started = Started()
         self.pulse = Pulse(job.watch, job.patience)
@@ -215,12 +229,17 @@ class Worker:
         try:
             self.result = self._disagreement(item)
             if self.result is None:
-                self.result = measure(item, self.job, self.pulse, self.started, self.failures)
+                self.result = self._run(item)
         except SamplerUnavailable as e:
             self.result = WorkerResult(Status.NO_SAMPLER, e.what, str(e))
         except FlameError as e:
             self.result = WorkerResult(Status.UNUSABLE, e.what, str(e))
         return True
+
+    def _run(self, item: pytest.Item) -> WorkerResult:
+        if self.recorder is not None:
+            return count(item, self.job, self.pulse, self.failures, self.recorder)
+        return measure(item, self.job, self.pulse, self.started, self.failures)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

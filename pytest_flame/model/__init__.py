@@ -8,7 +8,16 @@ Everything here is frozen, imports nothing of the package but ``errors``, and ea
 from __future__ import annotations
 
 from pytest_flame.model.comparison import Change, Comparison, FrameDelta, Limits, Under
-from pytest_flame.model.exact import Calls, Exact, Footprint, differences
+from pytest_flame.model.exact import (
+    CallChange,
+    Calls,
+    Counted,
+    Exact,
+    ExactComparison,
+    Footprint,
+    combined,
+    differences,
+)
 from pytest_flame.model.frame import KERNEL_NOT_SAMPLED, Frame, FrameKind, SourceLine, Stack
 from pytest_flame.model.judgement import (
     GateChange,
@@ -61,11 +70,14 @@ __all__ = [
     "SAMPLE_COUNT",
     "TIMES",
     "Better",
+    "CallChange",
     "Calls",
     "Change",
     "Comparison",
     "Costs",
+    "Counted",
     "Exact",
+    "ExactComparison",
     "Footprint",
     "Frame",
     "FrameDelta",
@@ -94,6 +106,7 @@ __all__ = [
     "Verdict",
     "added",
     "check_costs",
+    "combined",
     "differences",
     "earliest_lines",
     "gated",

@@ -68,6 +68,8 @@ class FrameDelta:
     """For a culprit: its growth relative to its base cost where it grew (under ``caller`` only for ``ONE``)."""
     called_from: Frame | None = None
     """For a culprit of a library: the project's function, or the test's body, under which most of its growth is."""
+    calls: tuple[int, int] | None = None
+    """How often an execution of the body calls it on base and head; None if it was not counted, or varies."""
     renamed_from: Frame | None = None
     """The vanished frame this new one seems to be."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -73,12 +73,27 @@ class Exact:
     """Of the body's first execution in the process."""
     again: Calls | None
     """Of its second; None if it ran once."""
+    rests_on: str = ""
+    """Digest of the footprint that the test shares with others of its file, which the process was forked after: then
+    ``footprint`` has only what was added to it. Empty if it has everything."""
 
     def check(self) -> None:
         self.footprint.check()
         self.first.check()
         if self.again is not None:
             self.again.check()
+
+
+def combined(shared: Footprint | None, added: Footprint) -> Footprint:
+    """All of a footprint of which a part is ``shared`` with others."""
+    if shared is None:
+        return added
+    return Footprint(
+        {**shared.code, **added.code},
+        {**shared.files, **added.files},
+        {**shared.libraries, **added.libraries},
+        added.unknown,
+    )
 
 
 def differences(base: Footprint, head: Footprint) -> tuple[str, ...]:
@@ -115,3 +130,117 @@ def _file_words(name: str) -> str:
 
 def _library_words(name: str) -> str:
     return f"library {name.rpartition('/')[2]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The exact passes of one side of a test, one for each hash seed, as far as they are kept."""
+
+    digest: str
+    """Of their whole footprints."""
+    functions: int
+    """How many the footprint of the first has, as ``files`` and ``libraries``."""
+    files: int
+    libraries: int
+    unknown: tuple[str, ...]
+    """What they cannot account for."""
+    calls: Calls
+    """Of the body: its second execution, or the first if it ran once."""
+    unstable: frozenset[Frame] = frozenset()
+    """Functions that are not called equally often with every hash seed, or not by the same callers."""
+
+    @classmethod
+    def of(cls, passes: Sequence[tuple[Footprint, Calls]]) -> Counted:
+        """``passes``: whole footprints, and the calls of the body, for each hash seed."""
+        (footprint, calls), *others = passes
+        digests = [one.digest for one, _ in passes]
+        unknown = {what for one, _ in passes for what in one.unknown}
+        unstable = {frame for _, other in others for frame in _unlike(calls, other)}
+        return cls(
+            hashlib.blake2b(" ".join(digests).encode("ascii"), digest_size=16).hexdigest(),
+            len(footprint.code),
+            len(footprint.files),
+            len(footprint.libraries),
+            tuple(sorted(unknown)),
+            calls,
+            frozenset(unstable),
+        )
+
+
+def _unlike(one: Calls, other: Calls) -> Iterator[Frame]:
+    """Callees of calls whose number differs."""
+    for frame in one.functions.keys() | other.functions.keys():
+        if one.functions.get(frame) != other.functions.get(frame):
+            yield frame
+    for edge in one.edges.keys() | other.edges.keys():
+        if one.edges.get(edge) != other.edges.get(edge):
+            yield edge[1]
+
+
+@dataclass(frozen=True, slots=True)
+class CallChange:
+    """One function is called more or less often by another, per execution of the body."""
+
+    caller: Frame
+    callee: Frame
+    base: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExactComparison:
+    """The exact passes of both sides of a test."""
+
+    base: Counted
+    head: Counted
+    differences: tuple[str, ...] = ()
+    """What differs between the footprints, in a user's words, as far as it is known."""
+
+    @property
+    def unstable(self) -> frozenset[Frame]:
+        return self.base.unstable | self.head.unstable
+
+    @property
+    def same_calls(self) -> bool:
+        return all(frame in self.unstable for frame in _unlike(self.base.calls, self.head.calls))
+
+    @property
+    def same_code(self) -> bool:
+        """Both executions rested on the same inputs, all of them known: their cost can differ by chance only."""
+        known = not (self.base.unknown or self.head.unknown)
+        return known and self.base.digest == self.head.digest and self.same_calls
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not the same code, in one line; empty if it is."""
+        if unknown := [*dict.fromkeys((*self.head.unknown, *self.base.unknown))]:
+            return f"its execution rests on what cannot be accounted for: {_listed(unknown)}"
+        if self.base.digest != self.head.digest:
+            return f"changed: {_listed(self.differences)}" if self.differences else "what it executes has changed"
+        return "" if self.same_calls else "it executes the same code, but not equally often"
+
+    def calls_of(self, frame: Frame, before: Frame | None = None) -> tuple[int, int] | None:
+        """How often the body's execution calls a function on base and head; ``before``: its name on base. None if that
+        is not the same in every process."""
+        if {frame, before or frame} & self.unstable:
+            return None
+        return self.base.calls.functions.get(before or frame, 0), self.head.calls.functions.get(frame, 0)
+
+    @property
+    def changes(self) -> tuple[CallChange, ...]:
+        """Calls whose number differs, the largest difference first."""
+        base, head = self.base.calls.edges, self.head.calls.edges
+        found = [
+            CallChange(*edge, base.get(edge, 0), head.get(edge, 0))
+            for edge in base.keys() | head.keys()
+            if base.get(edge) != head.get(edge) and self.unstable.isdisjoint(edge)
+        ]
+        return tuple(sorted(found, key=lambda c: (-abs(c.head - c.base), c.caller, c.callee)))
+
+
+_MOST_LISTED: Final = 3
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _MOST_LISTED} more" if len(texts) > _MOST_LISTED else ""
+    return f"{', '.join(texts[:_MOST_LISTED])}{more}"

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from pytest_flame.model.comparison import Comparison, Limits
+from pytest_flame.model.exact import ExactComparison
 from pytest_flame.model.frame import Frame
 from pytest_flame.model.recording import Recording, SamplerInfo
 
@@ -54,6 +55,10 @@ class Judgement:
     """The commit that was measured as base."""
     objections: tuple[Objection, ...] = ()
     """The objections of all rules against the test, whichever of them gave the verdict."""
+    exact: ExactComparison | None = None
+    """Both sides' exact passes, if the test was counted on both."""
+    measured: bool = True
+    """Whether it was timed in this run; otherwise the verdict rests on ``exact``."""
     baseline_written: str | None = None
     """The baseline that this run wrote for the test, relative to the root: head's cost was accepted."""
 

@@ -7,11 +7,12 @@ import math
 from importlib.resources import files
 from typing import Any, Final
 
-from pytest_flame.model import PS_PER_NS, Comparison, FrameDelta, Judgement, Recording, RunResult
+from pytest_flame.model import PS_PER_NS, Comparison, ExactComparison, FrameDelta, Judgement, Recording, RunResult
 from pytest_flame.render import words
 from pytest_flame.stats.faults import median_faults
 from pytest_flame.stats.first_calls import median_first_call
 
+_MOST_LISTED: Final = 100
 SCHEMA_ID: Final = "pytest-flame/result/1"
 
 
@@ -75,6 +76,8 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "mode": "interleaved" if judgement.interleaved else "stored",
         "base_commit": judgement.base_commit,
         "baseline_written": judgement.baseline_written,
+        "evidence": None if judgement.exact is None and judgement.comparison is None else words.evidence(judgement),
+        "exact": None if judgement.exact is None else _exact(judgement.exact),
         **figures,
         "base_minor_faults": _faults(judgement.base),
         "head_minor_faults": _faults(judgement.head),
@@ -131,6 +134,23 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
     return dict(zip(_FIGURES, values, strict=True))
 
 
+def _exact(exact: ExactComparison) -> dict[str, Any]:
+    head = exact.head
+    return {
+        "same_code": exact.same_code,
+        "functions": head.functions,
+        "files": head.files,
+        "libraries": head.libraries,
+        "differences": list(exact.differences[:_MOST_LISTED]),
+        "unknown": list(dict.fromkeys((*head.unknown, *exact.base.unknown))),
+        "unstable": sorted(frame.name for frame in exact.unstable)[:_MOST_LISTED],
+        "calls": [
+            {"caller": c.caller.name, "callee": c.callee.name, "base": c.base, "head": c.head}
+            for c in exact.changes[:_MOST_LISTED]
+        ],
+    }
+
+
 def _faults(recording: Recording | None) -> float | None:
     return _finite(median_faults(recording.processes)) if recording is not None else None
 
@@ -161,8 +181,8 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "high_ns": _ns(delta.high),
         "blind_ns": None if delta.blind is None else _ns(delta.blind),
         "share_of_change": words.share_of_change(comparison, delta),
-        "calls_base": None,
-        "calls_head": None,
+        "calls_base": delta.calls and delta.calls[0],
+        "calls_head": delta.calls and delta.calls[1],
         "p_adjusted": _finite(delta.p_adjusted),
     }
 

@@ -189,7 +189,7 @@ def _functions(comparison: Comparison | None, index: Mapping[Frame, int]) -> tup
         "self_high": [_short(delta.self_high) for _, delta in known],
         "p": [round(delta.p_adjusted, 4) for _, delta in known],
         "blind": [None if delta.blind is None else _short(delta.blind) for _, delta in known],
-        "calls": [None for _ in known],
+        "calls": [None if delta.calls is None else [*delta.calls] for _, delta in known],
         "words": [sentence(delta) for _, delta in known],
     }
     return columns, list(sentences)

@@ -250,6 +250,11 @@ def measured_with(judgement: Judgement) -> str:
     return f"{replicates(judgement)} with base{commit}, measured together"
 
 
+def evidence(judgement: Judgement) -> str:
+    """What the verdict rests on: ``measured``, or that both sides execute the ``same code``."""
+    return "measured" if judgement.measured else "same code"
+
+
 def what_happened(delta: FrameDelta) -> str:
     """The change of one function in words, to follow "is".
 
@@ -279,17 +284,25 @@ def _change(delta: FrameDelta) -> str:
             slower = f"{more} slower" if more else "slower"
             if delta.under is Under.EVERY:
                 return f"{slower} under every caller"
+            if delta.calls is not None and caller is None:
+                return f"{slower} for each of its {_calls(delta.calls[1])}" if delta.calls[1] > 1 else slower
             return f"{slower}, or called more often, by {caller}" if caller else slower
         case Change.MORE_CALLS if caller and delta.under is Under.ONE:
             slower = f"{more} slower under {caller} only" if more else f"slower under {caller} only"
             return f"{slower}: called more often there, or with more work"
         case Change.MORE_CALLS:
             by = f" by {caller}" if caller else ""
+            if delta.calls is not None:
+                by += f" ({units.count(delta.calls[0])} → {_calls(delta.calls[1])})"
             return f"{delta.change.value}{by}" + (f", which makes it cost {more} more" if more else "")
         case Change.NEW:
             return f"new, called by {caller}" if caller else "new"
         case _:
             return str(delta.change.value)
+
+
+def _calls(number: int) -> str:
+    return units.count(number, "call")
 
 
 def place(delta: FrameDelta) -> str:

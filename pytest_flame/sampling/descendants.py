@@ -160,7 +160,7 @@ class Descendants:
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             return "the test ignores SIGCHLD: the kernel then discards the cost of child processes"
         living = self.living()
-        if not living and _has_children():
+        if not living and has_children():
             return "the test has child processes that cannot be seen in /proc: their CPU time is unknown"
         for pid in living:
             if _ignores_children(pid):
@@ -271,10 +271,11 @@ def waited_ns() -> int:
 
 def had_children() -> bool:
     """Whether this process ever started another that it has waited for or still could."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0 or _has_children()
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0 or has_children()
 
 
-def _has_children() -> bool:
+def has_children() -> bool:
+    """Whether this process has children that it has not waited for."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -15,7 +15,8 @@ import numpy as np
 
 from pytest_flame.model import Change, Under
 from pytest_flame.stats import student
-from pytest_flame.stats.calls import CARRIES, Calls, Rest, blame_calls, grew_along
+from pytest_flame.stats.calls import CARRIES, Blamed, Rest, blame_calls, grew_along
+from pytest_flame.stats.exact_calls import ExactCalls, blame_exactly
 from pytest_flame.stats.frames import FrameTests
 from pytest_flame.stats.moves import MOST, Move, find_inlining, find_move
 from pytest_flame.stats.stack_table import Mask
@@ -67,8 +68,8 @@ class _Aside:
     up_to: int | None = None
 
 
-def attribute(tests: FrameTests, project: Mask) -> Attribution:
-    """Name the culprits among the frames over their thresholds.
+def attribute(tests: FrameTests, project: Mask, counts: ExactCalls | None = None) -> Attribution:
+    """Name the culprits among the frames over their thresholds; with exact ``counts`` of calls, if there are any.
 
     ``project`` marks the frames whose code is the sides' own (shape ``(frames,)``): the project's, and that of
     libraries that the sides have in different releases.
@@ -78,7 +79,7 @@ def attribute(tests: FrameTests, project: Mask) -> Attribution:
     suspects = over_threshold(tests)
     suspects = blame_project(tests, suspects, project)
     suspects = deepest_first(tests, suspects)
-    return explain(tests, suspects, project)
+    return explain(tests, suspects, project, counts)
 
 
 def everything_alike(tests: FrameTests) -> bool:
@@ -184,7 +185,9 @@ def _calls_not(s: Grown, t: Grown, calls: dict[tuple[int, int], float]) -> bool:
     return s is t or calls[s.frame, t.frame] <= calls[t.frame, s.frame]
 
 
-def explain(tests: FrameTests, suspects: Iterable[Grown], project: Mask) -> Attribution:
+def explain(
+    tests: FrameTests, suspects: Iterable[Grown], project: Mask, counts: ExactCalls | None = None
+) -> Attribution:
     """Test the suspects in order, each on what the ones before it leave."""
     gauge, table = tests.gauge, tests.gauge.table
     aside: list[_Aside] = []
@@ -194,7 +197,8 @@ def explain(tests: FrameTests, suspects: Iterable[Grown], project: Mask) -> Attr
         stake = _strongest(tests, suspect.stakes, free)
         if stake is None:
             continue
-        calls = blame_calls(gauge, suspect.frame, stake, free, tests.alpha)
+        exactly = None if counts is None else blame_exactly(gauge, suspect.frame, stake, counts)
+        calls = exactly or blame_calls(gauge, suspect.frame, stake, free, tests.alpha)
         everything = table.containing(calls.frame) & free
         growing = everything if calls.frame != suspect.frame else stake
         move, ancestor = find_move(tests, calls.frame, growing, project)
@@ -216,7 +220,7 @@ def _renamed(tests: FrameTests, told: set[int]) -> list[Blame]:
     return [Blame(f, Change.MOVED, None, float(tests.inclusive.delta[f])) for f in renamed]
 
 
-def _blame(tests: FrameTests, calls: Calls, everything: Mask, growing: Mask) -> Blame:
+def _blame(tests: FrameTests, calls: Blamed, everything: Mask, growing: Mask) -> Blame:
     """With the sizes: relative to its base cost, where it grew."""
     gauge, table = tests.gauge, tests.gauge.table
     all_of_it, part = gauge.of(everything), gauge.of(growing)

@@ -1,4 +1,4 @@
-"""Slower, or called more often? Without call counts, by proportion.
+"""Slower, or called more often? Without exact counts of calls (``exact_calls``), by proportion.
 
 Ten times as many calls of a function cost ten times its self cost and ten times the cost of everything it calls. So
 from a frame that grew, climb to its caller as long as the rest of the caller grew by the same factor.
@@ -30,7 +30,7 @@ WEIGHTY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class Blamed:
     """The frame to blame (index), what happened to it, and the caller under which it happened, if it is a single
     one."""
 
@@ -48,7 +48,7 @@ class Rest(enum.Enum):
     DENIES = enum.auto()
 
 
-def blame_calls(gauge: Gauge, frame: int, stake: Mask, free: Mask, alpha: float) -> Calls:
+def blame_calls(gauge: Gauge, frame: int, stake: Mask, free: Mask, alpha: float) -> Blamed:
     """Climb from ``frame``, whose growth in ``stake`` is to be explained, to the topmost frame called more often.
 
     ``free`` are the stacks not accounted for by other culprits.
@@ -68,22 +68,22 @@ def blame_calls(gauge: Gauge, frame: int, stake: Mask, free: Mask, alpha: float)
     return _describe(gauge, top, context, free, alpha, climbed=climbed)
 
 
-def _describe(gauge: Gauge, frame: int, context: Mask, free: Mask, alpha: float, *, climbed: bool) -> Calls:
+def _describe(gauge: Gauge, frame: int, context: Mask, free: Mask, alpha: float, *, climbed: bool) -> Blamed:
     table = gauge.table
     everything = table.containing(frame)
     caller = _carrier(gauge, frame, context, alpha)
     if gauge.of(everything).base[0] == 0:
-        return Calls(frame, Change.NEW, caller)
+        return Blamed(frame, Change.NEW, caller)
     if caller is not None and _only_under(gauge, frame, caller, free, alpha):
-        return Calls(frame, Change.MORE_CALLS, caller, Under.ONE)
+        return Blamed(frame, Change.MORE_CALLS, caller, Under.ONE)
     own = (table.leaf == frame) & free
     # A function that grew by one factor in all its parts is called more often, wherever the search began …
     in_all_parts = climbed or _compare_rest(gauge, own, everything & ~own & free, alpha) is Rest.CONFIRMS
     # … unless everything else in the test grew by that factor, too.
     if in_all_parts and grew_along(gauge.of(~everything), gauge.of(everything), alpha) is Rest.DENIES:
-        return Calls(frame, Change.MORE_CALLS, caller)
+        return Blamed(frame, Change.MORE_CALLS, caller)
     every = _under_every(gauge, frame, free, alpha)
-    return Calls(frame, Change.SLOWER, None, Under.EVERY if every else Under.UNKNOWN)
+    return Blamed(frame, Change.SLOWER, None, Under.EVERY if every else Under.UNKNOWN)
 
 
 def _carrier(gauge: Gauge, frame: int, stacks: Mask, alpha: float) -> int | None:

@@ -140,6 +140,11 @@ class Reads:
             elif ctypes.get_errno() not in (errno.ENOENT, errno.ENOTDIR):
                 self.unknown = _why(ctypes.get_errno())
 
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
     def take(self) -> list[str]:
         """Files of code that were opened since the last time."""
         found: dict[str, None] = {}

@@ -1,0 +1,65 @@
+"""Which tests need not be timed: those whose whole execution rests on the same inputs on both sides."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_flame.gate.request import Judged, Request, Selected
+from pytest_flame.judge import proved
+from pytest_flame.measure.counting import Countable, Passes, count
+from pytest_flame.measure.launch import Launcher
+from pytest_flame.measure.schedule import BASE, HEAD
+from pytest_flame.model import Counted, ExactComparison, differences
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """``exact``: the tests that were counted on both sides. ``audited``: proved, and timed nevertheless."""
+
+    exact: Mapping[str, ExactComparison]
+    wall_s: Mapping[str, float]
+    audited: frozenset[str] = frozenset()
+
+    def judged(self, test_id: str) -> Judged | None:
+        """The verdict of a test that need not be timed."""
+        exact = self.exact.get(test_id)
+        if exact is None or not exact.same_code or test_id in self.audited:
+            return None
+        return Judged(proved(test_id, exact), None, self.wall_s[test_id])
+
+
+def prove(
+    selected: Sequence[Selected], sides: Mapping[str, Launcher], request: Request, max_time_s: float | None
+) -> Proofs:
+    """Executes each test once on both sides, with each hash seed."""
+    if request.settings.measure == "all":
+        return Proofs({}, {})
+    passes = _count(selected, sides, request, max_time_s)
+    exact: dict[str, ExactComparison] = {}
+    for test in selected:
+        base, head = (passes[side].footprints(test.test_id) for side in (BASE, HEAD))
+        if base is None or head is None:
+            continue
+        differing = [what for (one, _), (two, _) in zip(base, head, strict=True) for what in differences(one, two)]
+        exact[test.test_id] = ExactComparison(Counted.of(base), Counted.of(head), tuple(dict.fromkeys(differing)))
+    same = sorted(test for test, found in exact.items() if found.same_code)
+    drawn = random.Random(f"{request.settings.seed}/audit").sample(same, min(len(same), request.settings.audit))
+    wall_s = {t.test_id: sum(one.wall_s[t.test_id] for one in passes.values()) for t in selected}
+    return Proofs(exact, wall_s, frozenset(drawn))
+
+
+def count_head(selected: Sequence[Selected], head: Launcher, request: Request) -> dict[str, Counted]:
+    """The exact passes of head alone; without the tests that could not be counted."""
+    passes = _count(selected, {HEAD: head}, request, request.settings.max_time_s)[HEAD]
+    found = {test.test_id: passes.footprints(test.test_id) for test in selected}
+    return {test: Counted.of(footprints) for test, footprints in found.items() if footprints is not None}
+
+
+def _count(
+    selected: Sequence[Selected], sides: Mapping[str, Launcher], request: Request, max_time_s: float | None
+) -> dict[str, Passes]:
+    countable = [Countable(t.test_id, t.file, t.place, t.seen, twice=not t.settings.fresh) for t in selected]
+    forks = request.settings.isolation == "fork"
+    return count(countable, sides, request.progress, forks=forks, max_time_s=max_time_s)

@@ -1,0 +1,169 @@
+"""The exact pass over many tests: each is executed once on each side, and counted instead of timed.
+
+Nothing is timed, so the sides run at the same time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from pytest_flame import clocks
+from pytest_flame.baseline import exact_wire
+from pytest_flame.baseline.json_text import parse
+from pytest_flame.measure.agreement import Seen
+from pytest_flame.measure.job import Job, Status, WorkerResult, shared_footprint
+from pytest_flame.measure.launch import Launcher, Running, await_all
+from pytest_flame.measure.workers import Prepared
+from pytest_flame.model import Calls, Footprint, combined
+
+HASH_SEEDS: Final = (1, 2)
+"""Fixed, so that counts of different runs and machines can be compared. What differs between the two depends on the
+order of hashes, or on something else that is not the same in every process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Countable:
+    """One test to count. ``twice``: its body can be called again with the same fixtures."""
+
+    test_id: str
+    file: Path
+    place: Path | None
+    seen: Seen | None
+    twice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """The exact passes of one side. ``results``: test id → one for each of ``HASH_SEEDS``, in this order; fewer once
+    one has failed, or the time was over. ``shared``: digest → a footprint that results rest on."""
+
+    results: Mapping[str, Sequence[WorkerResult]]
+    shared: Mapping[str, Footprint]
+    wall_s: Mapping[str, float]
+
+    def footprints(self, test_id: str) -> list[tuple[Footprint, Calls]] | None:
+        """With the calls of the body; None if the test was not counted with every seed."""
+        found = self.results[test_id]
+        exact = [result.exact for result in found if result.exact is not None]
+        if len(exact) < len(HASH_SEEDS):
+            return None
+        return [(combined(self.shared.get(one.rests_on), one.footprint), one.again or one.first) for one in exact]
+
+
+class Progress(Protocol):
+    def counted(self, done: int, tests: int) -> None:
+        """So many of all executions are done."""
+
+
+def count(
+    tests: Sequence[Countable],
+    sides: Mapping[str, Launcher],
+    progress: Progress,
+    *,
+    forks: bool,
+    max_time_s: float | None,
+) -> dict[str, Passes]:
+    """By side."""
+    end = None if max_time_s is None else clocks.monotonic() + max_time_s
+    # A file is collected once for all of its tests.
+    in_order = sorted(tests, key=lambda test: str(test.file))
+    streams = {side: _Stream(in_order, launcher, forks, end) for side, launcher in sides.items()}
+    try:
+        started = [one for stream in streams.values() if (one := stream.next()) is not None]
+
+        def ended(one: Running) -> Running | None:
+            following = next(stream for stream in streams.values() if stream.running is one).ended()
+            done = sum(stream.done for stream in streams.values())
+            progress.counted(done, len(streams) * len(HASH_SEEDS) * len(tests))
+            return following
+
+        await_all(started, ended)
+    except BaseException:
+        for stream in streams.values():
+            stream.kill()
+        raise
+    return {side: Passes(stream.results, stream.shared, stream.wall_s) for side, stream in streams.items()}
+
+
+class _Stream:
+    """One side: its tests one after the other, for one hash seed after the other."""
+
+    def __init__(self, tests: Sequence[Countable], launcher: Launcher, forks: bool, end: float | None) -> None:
+        self._launcher = launcher
+        self._forks = forks
+        self._end = end
+        self._waiting = [(seed, test) for seed in HASH_SEEDS for test in tests]
+        self._prepared: Prepared | None = None
+        self._refused: dict[str, str] = {}
+        self._test: Countable | None = None
+        self.running: Running | None = None
+        self.done = 0
+        self.results: dict[str, list[WorkerResult]] = {test.test_id: [] for test in tests}
+        self.wall_s = {test.test_id: 0.0 for test in tests}
+        self.shared: dict[str, Footprint] = {}
+        self._began = 0.0
+
+    def next(self) -> Running | None:
+        """Starts the next worker; None at the end."""
+        while self._waiting:
+            seed, test = self._waiting.pop(0)
+            left_s = None if self._end is None else self._end - clocks.monotonic()
+            failed = any(result.status is not Status.COUNTED for result in self.results[test.test_id])
+            if failed or (left_s is not None and left_s <= 0):
+                continue
+            self._test, self._began = test, clocks.monotonic()
+            job = Job(
+                node_id=test.test_id,
+                root=str(self._launcher.root),
+                seed=0,
+                hash_seed=seed,
+                frequency_hz=0,
+                sampler="",
+                time_s=0.0,
+                place=str(test.place or ""),
+                seen=test.seen,
+                conditions=str(self._launcher.conditions or ""),
+                counts=True,
+                twice=test.twice,
+            )
+            self.running = self._launcher.begin(job, test.file, left_s, self._prepared_for(seed))
+            return self.running
+        self._close()
+        return None
+
+    def ended(self) -> Running | None:
+        """Keeps the result of the current worker; starts the next one."""
+        assert self.running is not None and self._test is not None
+        self.running.__exit__()
+        result, kept = self.running.outcome()
+        test = self._test.test_id
+        self.results[test].append(dataclasses.replace(result, left=kept.left))
+        self.wall_s[test] += clocks.monotonic() - self._began
+        self.done += 1
+        if result.exact is not None and result.exact.rests_on not in ("", *self.shared):
+            path = shared_footprint(str(self._launcher.scratch), result.exact.rests_on)
+            self.shared[result.exact.rests_on] = exact_wire.decode_footprint(parse(path.read_text(encoding="utf-8")))
+        return self.next()
+
+    def kill(self) -> None:
+        if self.running is not None:
+            self.running.__exit__()
+        if self._prepared is not None:
+            self._prepared.kill()
+
+    def _prepared_for(self, seed: int) -> Prepared | None:
+        if not self._forks:
+            return None
+        if self._prepared is None or self._prepared.hash_seed != seed:
+            self._close()
+            self._prepared = Prepared(seed, refused=self._refused)
+        return self._prepared
+
+    def _close(self) -> None:
+        if self._prepared is not None:
+            self._prepared.close()
+        self._prepared = None
