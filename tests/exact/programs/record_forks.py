@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_flame.baseline import exact_wire
 from pytest_flame.exact.exact_recorder import ExactRecorder, Phase
+from pytest_flame.model.exact import combined
 
 
 def execute() -> str:
@@ -17,7 +19,9 @@ def execute() -> str:
     recorder.phase(Phase.FIRST, subject.body.__code__)
     subject.body()
     recorder.phase(Phase.TEARDOWN)
-    return exact_wire.encode(recorder.finish())
+    exact = recorder.finish()
+    assert exact.rests_on == shared.digest
+    return exact_wire.encode(replace(exact, footprint=combined(shared, exact.footprint)))
 
 
 def forked() -> str:
@@ -42,5 +46,5 @@ sys.path.insert(0, str(tree))
 recorder = ExactRecorder(tree)
 recorder.begin()
 __import__("subject")
-recorder.prepare()
+shared = recorder.prepare()
 json.dump([forked(), forked(), execute()], sys.stdout)
