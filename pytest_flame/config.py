@@ -27,6 +27,8 @@ class Settings:
     only: bool
     skip: bool
     strict: bool
+    require_covered: bool
+    """False without a commit to compare with."""
     update: str | None
     """None, ``changed``, ``missing``, ``all`` or ``add``."""
     move: tuple[tuple[str, str], ...]
@@ -101,6 +103,13 @@ def read_settings(config: pytest.Config) -> Settings:
                 fix="run pytest --flame-update without --flame-against",
             )
         values["against"] = None
+    require_covered = bool(config.getoption("flame_require_covered"))
+    if require_covered and values["against"] is None:
+        raise UsageError(
+            "--flame-require-covered needs a commit to compare with",
+            why="which functions changed is known only between a commit and the working tree",
+            fix="add --flame-against=REF",
+        )
     if values["base-python"] is not None and values["base-install"] is not None:
         raise UsageError("--flame-base-python and --flame-base-install cannot be combined", fix="keep one of them")
     move = tuple(_renaming(text) for text in config.getoption("flame_move") or ())
@@ -124,6 +133,8 @@ def read_settings(config: pytest.Config) -> Settings:
         only=only,
         skip=skip,
         strict=bool(config.getoption("flame_strict")) or bool(config.getini("flame_strict")),
+        require_covered=require_covered
+        or (bool(config.getini("flame_require_covered")) and values["against"] is not None),
         update=update,
         move=move,
         limits=Limits(values["threshold"], values["frame-threshold"], values["alpha"]),
@@ -175,7 +186,7 @@ def _folder_of(config: pytest.Config, name: str) -> Path:
 
 
 _NO_PART_OF_THE_GATE: Final = frozenset({"seed", "cpu", "report", "json", "markdown", "source-url", "editor"})
-_FLAGS: Final = ("flame", "flame_strict", "flame_kernel", "flame_native")
+_FLAGS: Final = ("flame", "flame_strict", "flame_require_covered", "flame_kernel", "flame_native")
 _LISTS: Final = (
     *("flame_worker_args", "flame_worker_drop", "flame_test_folders", "flame_copy_ignored", "addopts", "testpaths"),
     *("python_files", "python_classes", "python_functions"),

@@ -204,6 +204,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail tests that could not be judged (INCONCLUSIVE, NEW, INCOMPATIBLE) instead of skipping them",
     )
     flag(
+        "--flame-require-covered",
+        action="store_true",
+        default=None,
+        help="with --flame-against: fail the run if a function that changed since REF is not known to be run by any "
+        "selected test. What runs is known from samples, which can miss functions that take little time",
+    )
+    flag(
         "--flame-update",
         nargs="?",
         const="changed",
@@ -240,7 +247,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="show what this machine can do, and what would improve it",
     )
-    for text in ("--flame", "--flame-strict", "--flame-kernel", "--flame-native"):
+    for text in ("--flame", "--flame-strict", "--flame-require-covered", "--flame-kernel", "--flame-native"):
         ini = text.removeprefix("--").replace("-", "_")
         parser.addini(ini, f"always run with {text}", type="bool", default=False)
     for option in OPTIONS:

@@ -191,6 +191,12 @@ class Gate:
             )
         if self.unlisted is not None:
             _write(tr, f"flame: could not look for stale baselines: {self.unlisted}", yellow=True)
+        if self._uncovered():
+            tr.write_line(
+                "flame: the run fails (--flame-require-covered): not every changed function is known to be run by a "
+                "selected test",
+                red=True,
+            )
         for error in self.outcome.unwritten if self.outcome is not None else ():
             _write(tr, f"flame: {error}", red=True)
 
@@ -199,8 +205,17 @@ class Gate:
         lost = self.outcome is not None and any(change.lost for change in self.outcome.result.gate.changes)
         doubtful = self.settings.strict and (self.stale or self.unlisted or lost or not self.marked)
         unwritten = self.outcome is not None and self.outcome.unwritten
-        if (doubtful or unwritten) and session.exitstatus == pytest.ExitCode.OK:
+        if (doubtful or unwritten or self._uncovered()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _uncovered(self) -> bool:
+        """Whether a changed function that has to be run by a test is not known to be."""
+        if not self.settings.require_covered:
+            return False
+        if self.outcome is None:
+            return not self.marked
+        coverage = self.outcome.result.coverage
+        return not coverage or not all(one.complete for one in coverage)
 
     def _changes(self) -> GateChanges:
         """Changes to the gate itself; not while baselines are written, which is itself such a change."""

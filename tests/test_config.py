@@ -240,6 +240,16 @@ def test_ini_can_measure_always_and_the_option_can_skip(pytester: pytest.Pyteste
     assert not settings(pytester, "--flame-skip").enabled
 
 
+def test_coverage_is_required_only_with_a_commit_to_compare_with(pytester: pytest.Pytester) -> None:
+    assert not settings(pytester, "--flame-against=main").require_covered
+    assert settings(pytester, "--flame-against=main", "--flame-require-covered").require_covered
+    with pytest.raises(UsageError, match="--flame-require-covered needs a commit"):
+        settings(pytester, "--flame", "--flame-require-covered")
+    pytester.makeini("[pytest]\nflame_require_covered = true")
+    assert settings(pytester, "--flame-against=main").require_covered
+    assert not settings(pytester, "--flame").require_covered
+
+
 def test_kernel_frames_are_asked_for_by_option_or_ini(pytester: pytest.Pytester) -> None:
     assert not settings(pytester).kernel
     assert settings(pytester, "--flame-kernel").kernel

@@ -27,7 +27,7 @@ ARROWS = {
     "sampling": {"model"},
     "stats": {"fold", "model"},
     "baseline": {"fold", "formats", "model"},
-    "trees": set(),
+    "trees": {"exact", "model", "sampling"},
     "measure": {"baseline", "fixture", "fold", "model", "sampling", "trees"},
     "doctor": {"sampling"},
     "compare": {"baseline", "fold", "model", "stats"},

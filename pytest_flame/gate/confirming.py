@@ -19,7 +19,7 @@ from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.git import Repository
 from pytest_flame.judge import finding
-from pytest_flame.model import Judgement, Recording, Verdict
+from pytest_flame.model import ChangedCode, Judgement, Recording, Verdict
 from pytest_flame.render import units, words
 from pytest_flame.trees.overlay import is_test_module, test_parts
 
@@ -45,11 +45,14 @@ class Confirmed:
     tests: Mapping[str, Judged]
     notes: tuple[str, ...]
     interrupted: bool
+    changed: tuple[ChangedCode, ...]
+    """Between each commit that was measured again and head."""
 
 
 @dataclass
 class _Progress:
     tests: dict[str, Judged] = field(default_factory=dict)
+    changed: list[ChangedCode] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
 
@@ -69,7 +72,7 @@ def confirm(suspects: Sequence[Suspect], store: Store, request: Request, began: 
         done.tests[suspect.test.test_id] = _unconfirmed(suspect, error.what, str(error))
     for commit, group in groups.items():
         _measure_again(commit, group, request, began, done)
-    return Confirmed(done.tests, tuple(done.notes), done.interrupted)
+    return Confirmed(done.tests, tuple(done.notes), done.interrupted, tuple(done.changed))
 
 
 def _origins(
@@ -119,6 +122,7 @@ def _measure_again(
         done.tests.update({s.test.test_id: _unconfirmed(s, _INTERRUPTED) for s, _ in group})
         return
     done.interrupted |= again.interrupted
+    done.changed.append(again.changed)
     done.notes += [_what_was_done(group), *again.notes]
     for suspect, origin in group:
         done.tests[suspect.test.test_id] = _again(suspect, origin, again.tests[suspect.test.test_id])
@@ -187,11 +191,12 @@ def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
     """The new verdict, with what remains of the old one."""
     before, now = suspect.screened, judged.judgement
     wall_s = judged.wall_s + (before.wall_s if before else 0.0)
+    ran = judged.ran | (before.ran if before else frozenset())
     if now is None:
-        return replace(judged, wall_s=wall_s)
+        return replace(judged, wall_s=wall_s, ran=ran)
     screened = before.judgement if before else None
     if now.verdict is Verdict.NEW and screened is not None:
-        return _unconfirmed(suspect, now.reason)
+        return replace(_unconfirmed(suspect, now.reason), ran=ran)
     notes = [*now.notes]
     if screened is not None:
         notes.insert(0, f"{_screened_as(screened)}; measured again with its commit {origin.commit[:7]}")
@@ -206,13 +211,14 @@ def _again(suspect: Suspect, origin: Origin, judged: Judged) -> Judged:
             "commit contains generated files or files of a submodule"
         )
     details = now.details or (screened.details if screened is not None else "")
-    return Judged(replace(now, notes=tuple(notes), details=details), None, wall_s)
+    return Judged(replace(now, notes=tuple(notes), details=details), None, wall_s, ran)
 
 
 def _unconfirmed(suspect: Suspect, why: str, details: str = "") -> Judged:
     """A stored baseline decides alone only if its session variance is known."""
     assert suspect.screened is None or suspect.screened.judgement is not None
     wall_s = suspect.screened.wall_s if suspect.screened else 0.0
+    ran = suspect.screened.ran if suspect.screened else frozenset()
     screened = suspect.screened.judgement if suspect.screened else None
     if screened is None:
         reason = f"the baseline's commit could not be measured again: {why}"
@@ -220,6 +226,7 @@ def _unconfirmed(suspect: Suspect, why: str, details: str = "") -> Judged:
             Judgement(suspect.test.test_id, Verdict.INCONCLUSIVE, reason, base=suspect.base, details=details),
             None,
             wall_s,
+            ran,
         )
     note = f"the baseline's commit could not be measured again: {why}"
     if screened.verdict is Verdict.REGRESSED and not (screened.comparison and screened.comparison.sessions):
@@ -229,5 +236,5 @@ def _unconfirmed(suspect: Suspect, why: str, details: str = "") -> Judged:
             reason=f"a suspicion that could not be confirmed: {screened.reason}; {why}",
             details=details or screened.details,
         )
-        return Judged(screened, None, wall_s)
-    return Judged(replace(screened, notes=(*screened.notes, note)), None, wall_s)
+        return Judged(screened, None, wall_s, ran)
+    return Judged(replace(screened, notes=(*screened.notes, note)), None, wall_s, ran)

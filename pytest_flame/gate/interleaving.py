@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,6 +11,7 @@ import numpy as np
 
 from pytest_flame import clocks, fold
 from pytest_flame.baseline.libraries import changed_releases
+from pytest_flame.gate.in_diff import sampled_frames, with_changed_code
 from pytest_flame.gate.proving import Proofs, prove
 from pytest_flame.gate.remarks import (
     comparison_warnings,
@@ -21,13 +23,15 @@ from pytest_flame.gate.remarks import (
     why_ended,
 )
 from pytest_flame.gate.request import Judged, Request, Selected
-from pytest_flame.gate.trial import Trial
+from pytest_flame.gate.trial import OneLook, Trial
 from pytest_flame.judge import error, inconclusive, new
 from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, HEAD, MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
-from pytest_flame.model import ExactComparison, Judgement, Recording, Verdict
+from pytest_flame.model import ChangedCode, ExactComparison, Judgement, Recording, Verdict
 from pytest_flame.stats import noise
 from pytest_flame.stats.diagnosis import diagnose
+from pytest_flame.trees.changed import code_between
 from pytest_flame.trees.scratch import scratch_directory
 from pytest_flame.trees.sides import Sides, open_sides
 
@@ -39,13 +43,15 @@ class Interleaved:
     tests: Mapping[str, Judged]
     commit: str
     """The base's."""
+    changed: ChangedCode
+    """Between it and head."""
     notes: tuple[str, ...]
     interrupted: bool
 
 
 def measure_against(ref: str, selected: Sequence[Selected], request: Request) -> Interleaved:
     """Measures ``ref`` and the working tree. Raises ``FlameError`` if ``ref`` is not available."""
-    s = request.settings
+    s, began = request.settings, clocks.monotonic()
     with (
         scratch_directory() as scratch,
         open_sides(
@@ -61,25 +67,67 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
             copied=s.copy_ignored,
         ) as sides,
     ):
+        changed = code_between(sides, sys.path)  # before a test can change a file
         launcher = request.launcher(scratch)
         places = Launchers(launcher.on(sides.head), launcher.on(sides.base))
         began = clocks.monotonic()
-        proofs = prove(selected, {BASE: launcher.on(sides.base), HEAD: launcher.on(sides.head)}, request, s.max_time_s)
+        proving = {BASE: launcher.on(sides.base), HEAD: places.head}
+        proofs = prove(selected, proving, changed, request, s.max_time_s)
         judged = {t.test_id: done for t in selected if (done := proofs.judged(t.test_id)) is not None}
         timed = [test for test in selected if test.test_id not in judged]
-        how = request.how
-        if how.max_time_s is not None:
-            how = replace(how, max_time_s=how.max_time_s - (clocks.monotonic() - began))
         targets = [_target(test, len(selected), proofs.exact.get(test.test_id)) for test in timed]
+        how = replace(request.how, max_time_s=_left_s(s.max_time_s, began))
         measured, interrupted = measure(targets, how, places, request.progress)
         for test, one in zip(timed, measured, strict=True):
-            judged[test.test_id] = _judged(test, one, sides, request, proofs, interrupted=interrupted)
+            found = _judged(test, one, sides, request, proofs, interrupted=interrupted)
+            judged[test.test_id] = _in_diff(found, changed)
+        judged = {test: proofs.with_counted(one, test) for test, one in judged.items()}
+        if not interrupted and _not_seen(changed, judged):
+            interrupted = _measure_new(targets, judged, request, places.head, _left_s(s.max_time_s, began))
         with_commit = {t: replace(one, judgement=_of(one.judgement, sides.commit)) for t, one in judged.items()}
-        return Interleaved(with_commit, sides.commit, sides.notes, interrupted)
+        return Interleaved(with_commit, sides.commit, changed, sides.notes, interrupted)
 
 
 def _of(judgement: Judgement | None, commit: str) -> Judgement | None:
     return judgement and replace(judgement, interleaved=True, base_commit=commit)
+
+
+def _left_s(time_s: float | None, began: float) -> float | None:
+    return None if time_s is None else time_s - (clocks.monotonic() - began)
+
+
+def _in_diff(judged: Judged, changed: ChangedCode) -> Judged:
+    if judged.judgement is None:
+        return judged
+    return replace(judged, judgement=with_changed_code(judged.judgement, changed))
+
+
+def _not_seen(changed: ChangedCode, judged: Mapping[str, Judged]) -> bool:
+    """Whether no test has run a changed function so far, as far as is known."""
+    ran = {frame for one in judged.values() for frame in one.ran}
+    return any(function.frame not in ran for function in changed.functions)
+
+
+def _measure_new(
+    targets: Sequence[Target], judged: dict[str, Judged], request: Request, head: Launcher, left_s: float | None
+) -> bool:
+    """Measures tests that base does not have on head alone, as a screening does: the functions they run are not unseen.
+
+    Completes ``judged``; returns whether Ctrl-C ended it.
+    """
+    new = [t for t in targets if (j := judged[t.test_id].judgement) is not None and j.verdict is Verdict.NEW]
+    if not new or (left_s is not None and left_s <= 0):
+        return False
+    alone = [replace(target, referee=lambda most: OneLook()) for target in new]
+    done, interrupted = measure(alone, replace(request.how, max_time_s=left_s), Launchers(head), request.progress)
+    for one in done:
+        before = judged[one.test_id]
+        assert before.judgement is not None
+        judgement = replace(before.judgement, head=one.head)
+        judged[one.test_id] = replace(
+            before, judgement=judgement, wall_s=before.wall_s + one.wall_s, ran=sampled_frames(one.head)
+        )
+    return interrupted
 
 
 def _target(test: Selected, tests: int, exact: ExactComparison | None) -> Target:
@@ -109,7 +157,8 @@ def _judged(
     notes = [*judgement.notes, *left_running(one), *own_processes(one)]
     if exact is not None:
         notes += exact_remarks(exact)
-    return Judged(replace(judgement, notes=tuple(notes), exact=exact), None, one.wall_s)
+    judgement = replace(judgement, notes=tuple(notes), exact=exact)
+    return Judged(judgement, None, one.wall_s, sampled_frames(one.base, one.head))
 
 
 def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:

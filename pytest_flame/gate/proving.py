@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.judge import proved
 from pytest_flame.measure.counting import Countable, Passes, count
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, HEAD
-from pytest_flame.model import Counted, ExactComparison, differences
+from pytest_flame.model import ChangedCode, Counted, ExactComparison, Frame, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,15 @@ class Proofs:
     """``exact``: the tests that were counted on both sides. ``audited``: proved, and timed nevertheless."""
 
     exact: Mapping[str, ExactComparison]
+    ran: Mapping[str, frozenset[Frame]]
+    """The changed functions that a test runs on head, its imports included; of the tests that were counted there."""
     wall_s: Mapping[str, float]
     audited: frozenset[str] = frozenset()
+
+    def with_counted(self, judged: Judged, test_id: str) -> Judged:
+        """With the changed functions that the test's exact pass executed."""
+        ran = self.ran.get(test_id)
+        return judged if ran is None else replace(judged, ran=judged.ran | ran, counted=True)
 
     def judged(self, test_id: str) -> Judged | None:
         """The verdict of a test that need not be timed."""
@@ -31,15 +38,24 @@ class Proofs:
 
 
 def prove(
-    selected: Sequence[Selected], sides: Mapping[str, Launcher], request: Request, max_time_s: float | None
+    selected: Sequence[Selected],
+    sides: Mapping[str, Launcher],
+    changed: ChangedCode,
+    request: Request,
+    max_time_s: float | None,
 ) -> Proofs:
     """Executes each test once on both sides, with each hash seed."""
     if request.settings.measure == "all":
-        return Proofs({}, {})
+        return Proofs({}, {}, {})
     passes = _count(selected, sides, request, max_time_s)
     exact: dict[str, ExactComparison] = {}
+    ran: dict[str, frozenset[Frame]] = {}
     for test in selected:
         base, head = (passes[side].footprints(test.test_id) for side in (BASE, HEAD))
+        if head is not None:
+            ran[test.test_id] = frozenset(
+                function.frame for function in changed.functions for one, _ in head if function.frame.name in one.code
+            )
         if base is None or head is None:
             continue
         differing = [what for (one, _), (two, _) in zip(base, head, strict=True) for what in differences(one, two)]
@@ -47,7 +63,7 @@ def prove(
     same = sorted(test for test, found in exact.items() if found.same_code)
     drawn = random.Random(f"{request.settings.seed}/audit").sample(same, min(len(same), request.settings.audit))
     wall_s = {t.test_id: sum(one.wall_s[t.test_id] for one in passes.values()) for t in selected}
-    return Proofs(exact, wall_s, frozenset(drawn))
+    return Proofs(exact, ran, wall_s, frozenset(drawn))
 
 
 def count_head(selected: Sequence[Selected], head: Launcher, request: Request) -> dict[str, Counted]:

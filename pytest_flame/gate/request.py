@@ -15,7 +15,7 @@ from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import RunSettings, Target
-from pytest_flame.model import GateChanges, Judgement
+from pytest_flame.model import Frame, GateChanges, Judgement
 from pytest_flame.sampling.rate import RATES
 from pytest_flame.trees.scratch import Scratch
 
@@ -133,3 +133,8 @@ class Judged:
     judgement: Judgement | None
     unmeasured: WorkerResult | None
     wall_s: float
+    ran: frozenset[Frame] = frozenset()
+    """Functions that it is known to run: from all samples of either side, and of the changed ones also from its exact
+    pass."""
+    counted: bool = False
+    """An exact pass executed it: ``ran`` has all changed functions that it runs."""

@@ -12,6 +12,7 @@ from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings
 from pytest_flame.errors import FlameError
 from pytest_flame.gate.confirming import Confirmed, Suspect, confirm, is_suspicion
+from pytest_flame.gate.in_diff import coverage
 from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.one_rate import at_one_rate, remarks
 from pytest_flame.gate.request import Judged, Request, Selected
@@ -20,7 +21,7 @@ from pytest_flame.gate.source_texts import SourceTexts
 from pytest_flame.judge import error, outcome
 from pytest_flame.links import Links, relative_root
 from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.model import Judgement, RunResult, Verdict
+from pytest_flame.model import ChangedCode, Judgement, RunResult, Verdict
 from pytest_flame.render.json import result_json
 from pytest_flame.render.markdown import result_markdown
 from pytest_flame.render.report import write_report
@@ -54,18 +55,20 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     commit: str | None = None
     if settings.against is None:
         bases = load_bases(store, selected)
-    tests, interrupted, notes = dict[str, Judged](), False, tuple[str, ...]()
+    done = _Measured({}, interrupted=False)
     if selected:
         request = at_one_rate(request, bases)
     if not selected:
         pass  # the gate lost all of its tests: only that is reported
     elif settings.against is not None:
         against = measure_against(settings.against, selected, request)
-        tests, interrupted, notes, commit = dict(against.tests), against.interrupted, against.notes, against.commit
+        done = _Measured(against.tests, against.interrupted, against.notes, (against.changed,))
+        commit = against.commit
     else:
-        tests, interrupted, notes = _stored(selected, bases, store, request, began)
+        done = _stored(selected, bases, store, request, began)
 
-    if not interrupted:
+    tests = dict(done.tests)
+    if not done.interrupted:
         tests = {test.test_id: _agreed(test, tests[test.test_id], request) for test in selected}
     in_order = [tests[test.test_id] for test in selected]
     judgements = [one.judgement for one in in_order if one.judgement is not None]
@@ -76,6 +79,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
             updated |= {j.test_id} if saved else set()
     shown = {test.test_id: test.shown for test in selected}
     judgements = [_with_id(j, shown[j.test_id]) for j in judgements]
+    ran = frozenset(frame for one in in_order for frame in one.ran)
     result = RunResult(
         judgements=tuple(judgements),
         mode="stored" if settings.against is None else "interleaved",
@@ -87,14 +91,24 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         base_source=settings.against or _shown(settings.baselines, settings.root),
         processes=settings.processes,
         duration_s=clocks.monotonic() - began,
-        interrupted=interrupted,
-        notes=(*request.said, *notes, *remarks(request)),
+        interrupted=done.interrupted,
+        notes=(*request.said, *done.notes, *remarks(request)),
         gate=request.gate,
+        coverage=tuple(coverage(code, ran, exact=all(one.counted for one in in_order)) for code in done.changed),
     )
     report, unwritten = _write_reports(result, settings)
     unmeasured = {shown[i]: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}
     wall_s = {shown[i]: one.wall_s for i, one in tests.items()}
     return GateOutcome(result, unmeasured, frozenset(shown[i] for i in updated), wall_s, report, unwritten)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    tests: Mapping[str, Judged]
+    interrupted: bool
+    notes: tuple[str, ...] = ()
+    changed: tuple[ChangedCode, ...] = ()
+    """For each commit that was measured as base."""
 
 
 def _with_id(j: Judgement, shown: str) -> Judgement:
@@ -115,14 +129,12 @@ def _agreed(test: Selected, one: Judged, request: Request) -> Judged:
     return replace(one, judgement=error(test.test_id, reason, details=result.details), unmeasured=None)
 
 
-def _stored(
-    selected: Sequence[Selected], bases: Bases, store: Store, request: Request, began: float
-) -> tuple[dict[str, Judged], bool, tuple[str, ...]]:
+def _stored(selected: Sequence[Selected], bases: Bases, store: Store, request: Request, began: float) -> _Measured:
     """Screens with the baselines, and measures the base of suspects again."""
     how = request.settings.remeasure if request.settings.update is None else "never"
     unscreened = [t for t in selected if how == "always" and bases.found.get(t.test_id) is not None]
     screened = screen([t for t in selected if t not in unscreened], bases, request)
-    tests, interrupted, notes = dict(screened.tests), screened.interrupted, ()
+    tests, interrupted = screened.tests, screened.interrupted
     suspects = [Suspect(t, base, None) for t in unscreened if (base := bases.found[t.test_id]) is not None]
     if how == "suspects" and not interrupted:
         for test in selected:
@@ -131,8 +143,8 @@ def _stored(
                 suspects.append(Suspect(test, base, judged))
     if suspects:
         found: Confirmed = confirm(suspects, store, request, began)
-        return tests | dict(found.tests), interrupted or found.interrupted, found.notes
-    return tests, interrupted, notes
+        return _Measured({**tests, **found.tests}, interrupted or found.interrupted, found.notes, found.changed)
+    return _Measured(tests, interrupted)
 
 
 def move_baselines(settings: Settings) -> None:

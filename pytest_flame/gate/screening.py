@@ -11,6 +11,7 @@ from pytest_flame.baseline.broken import malformed
 from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
+from pytest_flame.gate.in_diff import sampled_frames
 from pytest_flame.gate.remarks import (
     comparison_warnings,
     left_running,
@@ -20,7 +21,7 @@ from pytest_flame.gate.remarks import (
     why_ended,
 )
 from pytest_flame.gate.request import Judged, Request, Selected
-from pytest_flame.gate.trial import Screen
+from pytest_flame.gate.trial import OneLook, Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
 from pytest_flame.measure.job import Status
 from pytest_flame.measure.planned import unbelievable
@@ -82,14 +83,6 @@ def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Scre
 
 
 @dataclass
-class _OneLook:
-    """Nothing to compare with: that it can be measured is all there is to see."""
-
-    def wants_more(self, base: Recording | None, head: Recording) -> bool:
-        return len(head.processes) < MIN_PROCESSES
-
-
-@dataclass
 class _Screener:
     """A screen, once the first process shows that head is comparable."""
 
@@ -103,7 +96,7 @@ def _target(test: Selected, base: Recording | None, *, recording: bool) -> Targe
     s = test.settings
 
     def referee(most: int) -> Referee:
-        return _OneLook() if base is None else _Screener(Screen(base, s.limits, most, s.time_s))
+        return OneLook() if base is None else _Screener(Screen(base, s.limits, most, s.time_s))
 
     processes, time_s = s.processes, s.time_s
     if recording and not s.processes_given and processes > RECORDED:
@@ -142,9 +135,8 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
             why = why_ended(interrupted=interrupted)
             notes.append(f"only {len(head.processes)} of {one.asked} processes were measured: {why}")
         judgement = replace(judgement, notes=tuple(notes))
-    return Judged(
-        replace(judgement, notes=(*judgement.notes, *left_running(one), *own_processes(one))), None, one.wall_s
-    )
+    judgement = replace(judgement, notes=(*judgement.notes, *left_running(one), *own_processes(one)))
+    return Judged(judgement, None, one.wall_s, sampled_frames(base, head))
 
 
 def _compared(test: Selected, base: Recording | None, one: Measured, head: Recording) -> Judgement:

@@ -15,6 +15,7 @@ from typing import Final
 from pytest_flame import fold
 from pytest_flame.compare import compare, compare_interleaved
 from pytest_flame.judge import judge
+from pytest_flame.measure.schedule import MIN_PROCESSES
 from pytest_flame.model import (
     Comparison,
     ExactComparison,
@@ -66,6 +67,14 @@ class Screen:
         comparison = compare(base, head, self.limits, alpha=alpha, most=self._looks.last)
         self.judgement = judge(comparison, base, head, time_s=self.time_s)
         return self.judgement
+
+
+@dataclass
+class OneLook:
+    """Nothing to compare with: that it can be measured is all there is to see."""
+
+    def wants_more(self, base: Recording | None, head: Recording) -> bool:
+        return len(head.processes) < MIN_PROCESSES
 
 
 @dataclass(frozen=True, slots=True)

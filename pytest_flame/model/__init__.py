@@ -7,6 +7,7 @@ Everything here is frozen, imports nothing of the package but ``errors``, and ea
 
 from __future__ import annotations
 
+from pytest_flame.model.changed_code import ChangedCode, ChangedFunction, CodeChange, DiffCoverage
 from pytest_flame.model.comparison import Change, Comparison, FrameDelta, Limits, Under
 from pytest_flame.model.exact import (
     CallChange,
@@ -73,9 +74,13 @@ __all__ = [
     "CallChange",
     "Calls",
     "Change",
+    "ChangedCode",
+    "ChangedFunction",
+    "CodeChange",
     "Comparison",
     "Costs",
     "Counted",
+    "DiffCoverage",
     "Exact",
     "ExactComparison",
     "Footprint",

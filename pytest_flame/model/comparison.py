@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from pytest_flame.errors import IntegrityError
+from pytest_flame.model.changed_code import CodeChange
 from pytest_flame.model.frame import Frame, SourceLine
 from pytest_flame.model.metric import CPU, Metric
 
@@ -72,6 +73,10 @@ class FrameDelta:
     """How often an execution of the body calls it on base and head; None if it was not counted, or varies."""
     renamed_from: Frame | None = None
     """The vanished frame this new one seems to be."""
+    code_change: CodeChange | None = None
+    """For a culprit: how its code differs from the base's; None if it does not, or if no commit was compared."""
+    changed_caller: Frame | None = None
+    """For a culprit whose own code is the same: the nearest function above it that changed, with most of its growth."""
 
     @property
     def delta(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from pytest_flame.model.changed_code import DiffCoverage
 from pytest_flame.model.comparison import Comparison, Limits
 from pytest_flame.model.exact import ExactComparison
 from pytest_flame.model.frame import Frame
@@ -120,3 +121,5 @@ class RunResult:
     interrupted: bool = False
     notes: tuple[str, ...] = ()
     gate: GateChanges = GateChanges()
+    coverage: tuple[DiffCoverage, ...] = ()
+    """Changed functions that no test runs; one entry for each commit that was measured as base."""

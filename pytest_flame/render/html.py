@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from pytest_flame.links import NO_LINKS, Links
-from pytest_flame.model import CPU, Judgement, RunResult, Verdict
+from pytest_flame.model import CPU, DiffCoverage, Judgement, RunResult, Verdict
 from pytest_flame.render import assets, rows, units, words
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.listing import Texts, listings
@@ -79,6 +79,7 @@ def result_html(
             gate_heading=f"{words.GATE_HEADING.capitalize()}, {words.gate_line(result)}",
             gate_changes=[words.gate_change(change) for change in result.gate.changes],
             gate_unknown=result.gate.unknown and f"{words.GATE_HEADING} could not be checked: {result.gate.unknown}",
+            coverage=[_Missed.of(coverage) for coverage in result.coverage if not coverage.complete],
             interrupted=result.interrupted,
             tests=tests,
             scale=units.setting(scale),
@@ -89,6 +90,23 @@ def result_html(
             policy=policy,
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """Changed functions that no test runs, in words."""
+
+    heading: str
+    functions: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    @classmethod
+    def of(cls, coverage: DiffCoverage) -> _Missed:
+        return cls(
+            words.covered(coverage),
+            tuple(map(words.missed, coverage.missed)),
+            tuple(map(words.not_compared, coverage.unknown)),
+        )
 
 
 def _axis(result: RunResult) -> str:

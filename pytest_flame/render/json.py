@@ -55,6 +55,24 @@ def result_json(result: RunResult) -> dict[str, Any]:
                 for change in result.gate.changes
             ],
         },
+        "coverage": [
+            {
+                "commit": coverage.commit,
+                "changed": coverage.changed,
+                "exact": coverage.exact,
+                "missed": [
+                    {
+                        "frame": function.frame.name,
+                        "code_change": function.change.value,
+                        "path": function.line.path,
+                        "line": function.line.line,
+                    }
+                    for function in coverage.missed
+                ],
+                "unknown": list(coverage.unknown),
+            }
+            for coverage in result.coverage
+        ],
         "tests": [_test(judgement) for judgement in result.judgements],
     }
 
@@ -169,6 +187,8 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "change": delta.change.value,
         "under": delta.under.value,
         "relative": delta.relative,
+        "code_change": delta.code_change.value if delta.code_change else None,
+        "changed_caller": delta.changed_caller.name if delta.changed_caller else None,
         "renamed_from": delta.renamed_from.name if delta.renamed_from else None,
         "path": delta.line.path if delta.line else None,
         "line": delta.line.line if delta.line else None,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
-from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
+from pytest_flame.model import ChangedFunction, CodeChange, Comparison, FrameDelta, Judgement, RunResult, Verdict
 from pytest_flame.render import units, words
 from pytest_flame.render.text import printable, printable_lines
 
@@ -33,6 +33,7 @@ def result_markdown(result: RunResult) -> str:
     parts = [f"### Flame: {_text(words.headline(result))}\n\n{_text(words.base_line(result))}\n"]
     parts += [f"> {_text(note)}\n" for note in result.notes]
     parts += _gate(result)
+    parts += _coverage(result)
     room = LIMIT - sum(map(len, parts)) - 2_000
     if failing:
         table = _table(failing, room // 2)
@@ -57,6 +58,25 @@ def _gate(result: RunResult) -> list[str]:
         heading = f"#### {words.GATE_HEADING.capitalize()}, {words.gate_line(result)}\n"
         parts.append("\n".join([heading, *rows, *more, ""]))
     return parts
+
+
+def _coverage(result: RunResult) -> list[str]:
+    parts = []
+    for coverage in result.coverage:
+        if heading := words.covered(coverage):
+            rows = _fitting(LIMIT // 8, map(_missed, coverage.missed))
+            left = len(coverage.missed) - len(rows)
+            more = [f"- and {units.count(left, 'more function')}, see the report"] if left else []
+            parts.append("\n".join([f"#### {heading}\n", *rows, *more, ""]))
+        unknown = _fitting(LIMIT // 8, (f"> {_text(words.not_compared(file))}\n" for file in coverage.unknown))
+        left = len(coverage.unknown) - len(unknown)
+        parts += [*unknown, *([f"> and {units.count(left, 'more file')}, see the report\n"] if left else [])]
+    return parts
+
+
+def _missed(function: ChangedFunction) -> str:
+    added = " (added)" if function.change is CodeChange.ADDED else ""
+    return f"- {code(function.frame.name)}{added}, {code(f'{function.line.path}:{function.line.line}')}"
 
 
 def code(text: str) -> str:
@@ -109,9 +129,11 @@ def _row(judgement: Judgement) -> str:
 
 def _culprit(comparison: Comparison) -> str:
     first, *others = comparison.culprits
-    text = f"{code(first.frame.name)} {_text(words.growth(comparison, first))}"
-    if first.called_from is not None:
+    text = f"{code(first.frame.name)}{words.in_diff(first)} {_text(words.growth(comparison, first))}"
+    if first.called_from not in (None, first.changed_caller):
         text += f", called by {code(first.called_from.name)}"
+    if first.changed_caller is not None:
+        text += f", called by {code(first.changed_caller.name)}, which changed in this diff"
     return f"{text}, and {len(others)} more" if others else text
 
 
@@ -135,7 +157,7 @@ def _details(judgement: Judgement) -> str:
 def _accusation(comparison: Comparison, delta: FrameDelta) -> str:
     where = f", {code(words.place(delta))}" if delta.line else ""
     facts = f"{words.growth(comparison, delta)}, {words.what_happened(delta)}"
-    return f"- {code(delta.frame.name)}: {_text(facts)}{where}"
+    return f"- {code(delta.frame.name)}{words.in_diff(delta)}: {_text(facts)}{where}"
 
 
 def _fenced(text: str) -> str:

@@ -177,7 +177,7 @@ def _functions(comparison: Comparison | None, index: Mapping[Frame, int]) -> tup
     sentences: dict[str, int] = {}
 
     def sentence(delta: FrameDelta) -> int:
-        text = printable(words.what_happened(delta))
+        text = printable(words.what_happened(delta) + words.in_diff(delta))
         return sentences.setdefault(text, len(sentences))
 
     columns: dict[str, list[Any]] = {

@@ -148,10 +148,10 @@ def _headings(judgement: Judgement, comparison: Comparison) -> tuple[Heading, ..
         Heading(" · ".join(effect), badge=words.badge(judgement), badge_fill=fill),
     ]
     for delta in comparison.culprits[:_CULPRITS_NAMED]:
-        what = words.what_happened(delta)
-        facts = [fit(delta.frame, 48), words.growth(comparison, delta), what, words.place(delta)]
+        what, in_diff = words.what_happened(delta), words.in_diff(delta)
+        facts = [fit(delta.frame, 48) + in_diff, words.growth(comparison, delta), what, words.place(delta)]
         text = f"{CULPRIT} " + " · ".join(printable(fact) for fact in facts if fact)
-        lines.append(Heading(text, bold=True, full=f"{frame_name(delta.frame)}, {what}"))
+        lines.append(Heading(text, bold=True, full=f"{frame_name(delta.frame)}{in_diff}, {what}"))
     if (more := len(comparison.culprits) - _CULPRITS_NAMED) > 0:
         lines.append(Heading(f"and {units.count(more, 'more culprit')}, outlined in the picture"))
     return tuple(lines)
@@ -159,7 +159,8 @@ def _headings(judgement: Judgement, comparison: Comparison) -> tuple[Heading, ..
 
 def _description(comparison: Comparison) -> str:
     culprits = "".join(
-        f" Culprit: {frame_name(delta.frame)}, {words.growth(comparison, delta)}, {words.what_happened(delta)}."
+        f" Culprit: {frame_name(delta.frame)}{words.in_diff(delta)}, {words.growth(comparison, delta)}, "
+        f"{words.what_happened(delta)}."
         for delta in comparison.culprits
     )
     return (

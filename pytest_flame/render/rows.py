@@ -22,6 +22,8 @@ _BAR: Final = 180
 @dataclass(frozen=True, slots=True)
 class Culprit:
     name: str
+    in_diff: str
+    """To follow the name; empty if its code is the same."""
     growth: str
     what: str
     place: str
@@ -71,6 +73,7 @@ _PLAIN: Final = (
 def culprit(comparison: Comparison, delta: FrameDelta) -> Culprit:
     return Culprit(
         name=frame_name(delta.frame),
+        in_diff=words.in_diff(delta),
         growth=words.growth(comparison, delta),
         what=words.what_happened(delta),
         place=words.place(delta),

@@ -27,6 +27,7 @@ _NOTE: Final[Markup] = {"yellow": True}
 _WIDTH: Final = 120
 _OUTCOME_ROOM: Final = 30
 _INDENT: Final = "    "
+_MISSED_SHOWN: Final = 5
 
 
 def summary_lines(result: RunResult, report: Path | str | None = None, *, width: int = _WIDTH) -> list[Line]:
@@ -39,6 +40,7 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
         lines.append(Line(f"sampler {result.sampler.rung}: {printable(result.sampler.reason)}", _NOTE))
     lines += [Line(printable(note), _NOTE) for note in result.notes]
     lines += gate_lines(result)
+    lines += coverage_lines(result)
     if result.interrupted:
         lines.append(Line("interrupted: only the tests below were judged", _NOTE))
     lines += _test_lines(result.judgements, width)
@@ -58,6 +60,19 @@ def gate_lines(result: RunResult) -> list[Line]:
     if gate.changes:
         lines.append(Line(f"{words.GATE_HEADING}, {words.gate_line(result)}:", {**_NOTE, "bold": True}))
         lines += [Line(f"{_INDENT}{printable(words.gate_change(change))}", _NOTE) for change in gate.changes]
+    return lines
+
+
+def coverage_lines(result: RunResult) -> list[Line]:
+    """Changed functions that no test runs, at most ``_MISSED_SHOWN`` for each commit; empty if there are none."""
+    lines = []
+    for coverage in result.coverage:
+        if heading := words.covered(coverage):
+            lines.append(Line(f"{heading}:", {**_NOTE, "bold": True}))
+        lines += [Line(f"{_INDENT}{printable(words.missed(f))}", _NOTE) for f in coverage.missed[:_MISSED_SHOWN]]
+        if (more := len(coverage.missed) - _MISSED_SHOWN) > 0:
+            lines.append(Line(f"{_INDENT}and {more} more, see the report", _NOTE))
+        lines += [Line(printable(words.not_compared(file)), _NOTE) for file in coverage.unknown]
     return lines
 
 
@@ -114,7 +129,7 @@ def _replicates(judgement: Judgement, comparison: Comparison) -> str:
 
 
 def _accusation(comparison: Comparison, delta: FrameDelta) -> list[str]:
-    name, where = printable(delta.frame.name), printable(words.place(delta))
+    name, where = printable(delta.frame.name + words.in_diff(delta)), printable(words.place(delta))
     what = f"`{printable(delta.frame.qualname)}` is {printable(words.what_happened(delta))}"
     bounds = units.cost_interval(comparison.metric, delta.low, delta.high)
     inclusive = f"{units.signed_cost(comparison.metric, delta.delta)} {bounds} inclusive"
@@ -186,7 +201,7 @@ def _aligned(columns: tuple[str, str, str, str, str], sizes: list[int]) -> str:
 
 
 def _culprit_lines(comparison: Comparison) -> list[Line]:
-    names = [printable(delta.frame.name) for delta in comparison.culprits]
+    names = [printable(delta.frame.name + words.in_diff(delta)) for delta in comparison.culprits]
     longest = max(map(cells, names), default=0)
     lines = []
     for name, delta in zip(names, comparison.culprits, strict=True):

@@ -8,7 +8,10 @@ from typing import Final
 from pytest_flame.formats.labels import INSTALLED
 from pytest_flame.model import (
     Change,
+    ChangedFunction,
+    CodeChange,
     Comparison,
+    DiffCoverage,
     FrameDelta,
     GateChange,
     GateChangeKind,
@@ -260,12 +263,24 @@ def what_happened(delta: FrameDelta) -> str:
 
     ``38 % slower under every caller``, ``called more often by shop:checkout, which makes it cost 900 % more``,
     ``renamed from orders:old and 38 % slower``. For a library's function, also its caller in the project: ``38 %
-    slower, called by shop:checkout``.
+    slower, called by shop:checkout``. For a function whose own code is the same, the changed one above it: ``38 %
+    slower, called by shop:render, which changed in this diff``.
     """
-    said = _happened(delta)
-    if delta.called_from is None or delta.called_from == delta.caller:
+    said, changed = _happened(delta), delta.changed_caller
+    if delta.called_from not in (None, delta.caller, changed):
+        said = f"{said}, called by {delta.called_from.name}"
+    if changed is None:
         return said
-    return f"{said}, called by {delta.called_from.name}"
+    if said.endswith(changed.name):
+        return f"{said}, which changed in this diff"
+    if changed == delta.caller:
+        return f"{said}; {changed.name} changed in this diff"
+    return f"{said}, called by {changed.name}, which changed in this diff"
+
+
+def in_diff(delta: FrameDelta) -> str:
+    """`` (changed in this diff)``: for a culprit's name, to follow it; empty if its code is the same or not known."""
+    return "" if delta.code_change is None else f" ({delta.code_change.value} in this diff)"
 
 
 def _happened(delta: FrameDelta) -> str:
@@ -360,3 +375,28 @@ def gate_change(change: GateChange) -> str:
             return f"{change.subject}: its marks are not known: {change.now}"
         case _:
             return f"{change.subject}: {change.kind.value}" + (f" ({change.now})" if change.now else "")
+
+
+def covered(coverage: DiffCoverage) -> str:
+    """The heading above the changed functions that no test runs; empty if there are none.
+
+    ``2 of 5 changed functions were not seen in any sample (since 1a2b3c4)``.
+    """
+    number = len(coverage.missed)
+    if not number:
+        return ""
+    of = f"{number} of {units.count(coverage.changed, 'changed function')}"
+    verb = "was" if number == 1 else "were"
+    how = "not run by any selected test" if coverage.exact else "not seen in any sample"
+    return f"{of} {verb} {how} (since {coverage.commit[:7]})"
+
+
+def missed(function: ChangedFunction) -> str:
+    """``orders.tax:rate (added), orders/tax.py:12``: a changed function that no test runs."""
+    added = " (added)" if function.change is CodeChange.ADDED else ""
+    return f"{function.frame.name}{added}, {shown_path(function.line.path)}:{function.line.line}"
+
+
+def not_compared(file: str) -> str:
+    """A file whose functions could not be compared, with the reason."""
+    return f"changed functions are not known of {file}"

@@ -20,7 +20,7 @@ from pytest_flame.gate.interleaving import Interleaved
 from pytest_flame.gate.request import Judged, Selected
 from pytest_flame.judge import error, incompatible, inconclusive, judge, new
 from pytest_flame.marker import TestSettings
-from pytest_flame.model import CPU, Judgement, Limits, Verdict
+from pytest_flame.model import CPU, ChangedCode, Frame, Judgement, Limits, Verdict
 
 LIMITS = Limits()
 BASE = record(SHOP, np.random.default_rng(0))
@@ -57,6 +57,7 @@ class Bench:
         self.repository: FlameError | None = None
         self.measured: list[tuple[str, list[str], float | None]] = []
         self.max_time_s: float | None = None
+        self.ran: frozenset[Frame] = frozenset()
         self.began = time.monotonic()
         monkeypatch.setattr(confirming, "Repository", self)
         monkeypatch.setattr(confirming, "OriginFinder", lambda *_: SimpleNamespace(find=self.find_origin))
@@ -80,8 +81,8 @@ class Bench:
             found = self.again[name]
             if not isinstance(found, Judgement):
                 raise found
-            tests[name] = Judged(found, None, 3.0)
-        return Interleaved(tests, ref, ("of the trees",), False)
+            tests[name] = Judged(found, None, 3.0, self.ran)
+        return Interleaved(tests, ref, ChangedCode(ref, {}, ()), ("of the trees",), False)
 
     def confirm(self, *suspects: Suspect) -> Confirmed:
         request = Request(Settings(Path("/project"), self.max_time_s), ())
@@ -240,3 +241,25 @@ def test_test_that_was_not_screened_is_inconclusive(bench: Bench) -> None:
     one = judgement(bench.confirm(suspect("t", None)), "t")
     assert one.verdict is Verdict.INCONCLUSIVE
     assert "no commit has its sources" in one.reason
+
+
+def test_what_changed_is_known_of_each_commit_and_what_ran_of_both_measurements(bench: Bench) -> None:
+    bench.again |= {"t": PASSES, "u": PASSES}
+    bench.origins["u"] = Origin(OLDER, Evidence.HASHES)
+    before, after = frozenset({Frame("app", "before")}), frozenset({Frame("app", "after")})
+    bench.ran = after
+    screened = suspect("t")
+    assert screened.screened is not None
+    found = bench.confirm(replace(screened, screened=replace(screened.screened, ran=before)), suspect("u"))
+    assert [code.commit for code in found.changed] == [COMMIT, OLDER]
+    assert found.tests["t"].ran == before | after
+
+
+def test_what_ran_is_known_without_a_second_measurement(bench: Bench) -> None:
+    bench.again["t"] = FlameError("no space")
+    ran = frozenset({Frame("app", "before")})
+    screened = suspect("t")
+    assert screened.screened is not None
+    found = bench.confirm(replace(screened, screened=replace(screened.screened, ran=ran)))
+    assert found.tests["t"].ran == ran
+    assert found.changed == ()

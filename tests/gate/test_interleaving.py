@@ -15,16 +15,28 @@ from simulated import SHOP, Noise, record, times
 from pytest_flame.gate import interleaving
 from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.request import Judged, Selected
-from pytest_flame.gate.trial import Trial
+from pytest_flame.gate.trial import OneLook, Trial
 from pytest_flame.marker import TestSettings
 from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.measure.schedule import Measured, Target
-from pytest_flame.model import CPU, Judgement, Limits, Recording, Verdict
+from pytest_flame.measure.schedule import Launchers, Measured, RunSettings, Target
+from pytest_flame.model import (
+    CPU,
+    ChangedCode,
+    ChangedFunction,
+    CodeChange,
+    Frame,
+    Judgement,
+    Limits,
+    Recording,
+    SourceLine,
+    Verdict,
+)
 
 GONE = "the test does not exist at base 1a2b3c4, and does not pass on its code"
 COMMIT = "1a2b3c4" + "0" * 33
 LIMITS = Limits(0.05, 0.05, 0.01)
 TEST = Selected("tests/test_app.py::test", Path("tests/test_app.py"), TestSettings(LIMITS, 5, True, 5.0, False, CPU))
+NOTHING_CHANGED = ChangedCode(COMMIT, {}, ())
 CALM = Noise(processes=5, samples=4000, between=0.004, per_stack=0.005)
 
 
@@ -46,35 +58,53 @@ def measured(
 
 
 def against(
-    monkeypatch: pytest.MonkeyPatch, one: Measured, *, existed: bool = True, interrupted: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    one: Measured,
+    *,
+    existed: bool = True,
+    interrupted: bool = False,
+    changed: ChangedCode = NOTHING_CHANGED,
+    alone: Measured | None = None,
 ) -> Judged:
-    """The result of ``measure_against``."""
+    """The result of ``measure_against``; ``alone`` is that of measuring head alone."""
 
     @contextlib.contextmanager
     def sides(ref: str, *_: object, **__: object) -> Iterator[SimpleNamespace]:
         assert ref == "main"
         yield SimpleNamespace(
-            head=None, base=None, commit=COMMIT, notes=("noted",), test_existed=lambda file, test_id: existed
+            head="head", base="base", commit=COMMIT, notes=("noted",), test_existed=lambda file, test_id: existed
         )
 
-    def measure(targets: list[Target], *_: object) -> tuple[list[Measured], bool]:
+    def measure(targets: list[Target], how: object, places: Launchers, *_: object) -> tuple[list[Measured], bool]:
         assert [target.test_id for target in targets] == [TEST.test_id]
         assert targets[0].referee is not None
         referee = targets[0].referee(7)
+        if places.base is None:
+            assert isinstance(referee, OneLook)
+            assert alone is not None
+            return [alone], False
         assert isinstance(referee, Trial)
         assert (referee.most, referee.tests, referee.limits) == (7, 1, LIMITS)
         return [one], interrupted
 
     monkeypatch.setattr(interleaving, "open_sides", sides)
     monkeypatch.setattr(interleaving, "measure", measure)
+    monkeypatch.setattr(interleaving, "code_between", lambda sides, search_path: changed)
     settings = SimpleNamespace(
-        root=Path(), base_python=None, base_install=None, base_install_from=None, copy_ignored=(), seed=1, cpus=()
+        root=Path(),
+        base_python=None,
+        base_install=None,
+        base_install_from=None,
+        copy_ignored=(),
+        seed=1,
+        cpus=(),
+        max_time_s=None,
     )
     request = SimpleNamespace(
         settings=settings,
         directory=Path(),
         test_patterns=(),
-        how=None,
+        how=RunSettings(997, "auto", (), 1, None),
         progress=None,
         launcher=lambda scratch: SimpleNamespace(on=lambda side: side),
     )
@@ -149,3 +179,40 @@ def test_slowdown_in_a_run_that_was_ended_is_not_called_regressed(monkeypatch: p
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert judgement.reason.startswith("not confirmed in time")
     assert "only 5 pairs were measured: interrupted" in judgement.notes
+
+
+def changed(*names: str) -> ChangedCode:
+    frames = [Frame.parse(name) for name in names]
+    functions = tuple(ChangedFunction(frame, CodeChange.CHANGED, SourceLine("app.py", 1)) for frame in frames)
+    return ChangedCode(COMMIT, dict.fromkeys(frames, CodeChange.CHANGED), functions)
+
+
+def test_culprits_say_whether_they_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = measured(*recordings(times(2.0, "fmt")))
+    judgement = verdict(against(monkeypatch, one, changed=changed("app:fmt")))
+    assert judgement.comparison is not None
+    assert [(c.frame.name, c.code_change) for c in judgement.comparison.culprits] == [("app:fmt", CodeChange.CHANGED)]
+
+
+def test_every_function_in_a_sample_of_either_side_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = {f"{names} > only_head": cost for names, cost in SHOP.items()}
+    judged = against(monkeypatch, measured(*recordings(head)))
+    assert {Frame("app", "fmt"), Frame("app", "only_head")} <= judged.ran
+    assert Frame("app", "other") not in judged.ran
+
+
+@pytest.mark.parametrize("names", [(), ("app:fmt",)])
+def test_a_new_test_is_measured_on_head_where_a_changed_function_was_not_seen(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    """It may run that function: base has nothing to compare it with, and head alone was never sampled."""
+    failure = WorkerResult(Status.ABSENT, "it")
+    head, _ = recordings(SHOP)
+    one = measured(failure=failure, side="base", complete=False)
+    alone = replace(measured(None, head), wall_s=0.5)
+    judged = against(monkeypatch, one, changed=changed(*names), alone=alone if names else None)
+    assert judged.judgement is not None
+    assert judged.judgement.verdict is Verdict.NEW
+    assert judged.judgement.head is (head if names else None)
+    assert (Frame("app", "fmt") in judged.ran) is bool(names)
+    assert judged.wall_s == (2.0 if names else 1.5)

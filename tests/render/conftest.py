@@ -16,7 +16,10 @@ from pytest_flame.fold import recording_profile
 from pytest_flame.model import (
     CPU,
     Change,
+    ChangedFunction,
+    CodeChange,
     Comparison,
+    DiffCoverage,
     Frame,
     FrameDelta,
     GateChange,
@@ -226,8 +229,12 @@ def regressed() -> Judgement:
         changes=ORDERS_CHANGES,
         culprits={"orders.parse:tokenize": 1620},
     )
+    assert judgement.comparison is not None
+    (tokenize,) = judgement.comparison.culprits
+    culprit = replace(tokenize, code_change=CodeChange.CHANGED)
+    comparison = replace(judgement.comparison, culprits=(culprit,))
     notes = ("12 samples could not be read, 0.1 % of all",)
-    return replace(judgement, notes=notes, interleaved=True, base_commit=BASE_COMMIT)
+    return replace(judgement, comparison=comparison, notes=notes, interleaved=True, base_commit=BASE_COMMIT)
 
 
 RENDER = """
@@ -246,13 +253,31 @@ tests.test_x:test_<script>alert('x')</script>     40    40
 
 @pytest.fixture(scope="session")
 def hostile() -> Judgement:
-    return judge(
+    judgement = judge(
         "tests/test_x.py::test_p[<script>document.title='owned'</script>|`a`|\"'&\x00\x1b[31m\ud800\u202e\n@someone]",
         Verdict.REGRESSED,
         HOSTILE,
         "slower <b>a lot</b> | `x`",
         culprits={'a|b:`c`;\x1b[31md&"quoted"\u202e': 700},
     )
+    assert judgement.comparison is not None
+    (culprit,) = judgement.comparison.culprits
+    marked = replace(culprit, changed_caller=Frame("a|<b>", "`\x1b[31m@someone"))
+    return replace(judgement, comparison=replace(judgement.comparison, culprits=(marked,)))
+
+
+MISSED = (
+    ChangedFunction(Frame("orders.tax", "rate"), CodeChange.CHANGED, SourceLine("orders/tax.py", 12)),
+    ChangedFunction(Frame("orders.tax", "Table.find"), CodeChange.ADDED, SourceLine("orders/tax.py", 30)),
+    ChangedFunction(Frame("a|<b>", "`\x1b[31m@someone"), CodeChange.CHANGED, SourceLine("a|<b>.py", 1)),
+    *(
+        ChangedFunction(Frame("orders.old", f"old_{i}"), CodeChange.CHANGED, SourceLine("orders/old.py", 10 * i))
+        for i in range(1, 5)
+    ),
+)
+COVERAGE = DiffCoverage(
+    BASE_COMMIT, 9, MISSED, exact=False, unknown=("orders/<py2>.py at base: invalid syntax (line 3)",)
+)
 
 
 @pytest.fixture(scope="session")
@@ -301,6 +326,7 @@ def result(regressed: Judgement, hostile: Judgement) -> RunResult:
                 GateChange(GateChangeKind.BASELINE, "tests/test_orders.py::test_find", now="removed"),
             ),
         ),
+        coverage=(COVERAGE,),
     )
 
 

@@ -90,7 +90,7 @@ def test_what_is_known_of_functions_goes_with_them(regressed: Judgement) -> None
     rows = {read.frames[frame].name: row for row, frame in enumerate(known["frame"])}
     row = rows["orders.parse:tokenize"]
     assert known["flags"][row] & 3 == 3
-    assert read.head["words"][known["words"][row]] == "62 % slower under every caller"
+    assert read.head["words"][known["words"][row]] == "62 % slower under every caller (changed in this diff)"
     comparison = regressed.comparison
     assert comparison is not None
     delta = next(d for d in comparison.frames if d.frame.name == "orders.parse:tokenize")

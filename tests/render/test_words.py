@@ -5,7 +5,20 @@ from typing import Any
 
 import pytest
 
-from pytest_flame.model import Change, Frame, FrameDelta, Judgement, Limits, RunResult, Under, Verdict
+from pytest_flame.model import (
+    Change,
+    ChangedFunction,
+    CodeChange,
+    DiffCoverage,
+    Frame,
+    FrameDelta,
+    Judgement,
+    Limits,
+    RunResult,
+    SourceLine,
+    Under,
+    Verdict,
+)
 from pytest_flame.render import words
 
 DELTA = FrameDelta(Frame("m", "f"), 10, 30, 10, 30, 5, 35, 0.001, significant=True, over_threshold=True)
@@ -52,6 +65,26 @@ CALLER, OLD = Frame("m", "g"), Frame("m", "old")
         (
             {"change": Change.SLOWER, "caller": CALLER, "called_from": CALLER},
             "38 % slower, or called more often, by m:g",
+        ),
+        (
+            {"change": Change.SLOWER, "under": Under.EVERY, "changed_caller": CALLER},
+            "38 % slower under every caller, called by m:g, which changed in this diff",
+        ),
+        (
+            {"change": Change.SLOWER, "called_from": CALLER, "changed_caller": CALLER},
+            "38 % slower, called by m:g, which changed in this diff",
+        ),
+        (
+            {"change": Change.SLOWER, "called_from": CALLER, "changed_caller": OLD},
+            "38 % slower, called by m:g, called by m:old, which changed in this diff",
+        ),
+        (
+            {"change": Change.SLOWER, "caller": CALLER, "changed_caller": CALLER},
+            "38 % slower, or called more often, by m:g, which changed in this diff",
+        ),
+        (
+            {"change": Change.MORE_CALLS, "caller": CALLER, "changed_caller": CALLER},
+            "called more often by m:g, which makes it cost 38 % more; m:g changed in this diff",
         ),
     ],
 )
@@ -148,3 +181,35 @@ def test_base_line_names_commit_and_source(result: RunResult) -> None:
 )
 def test_where_a_library_lies_on_this_machine_is_not_shown(path: str, shown: str) -> None:
     assert words.shown_path(path) == shown
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (None, ""),
+        (CodeChange.CHANGED, " (changed in this diff)"),
+        (CodeChange.ADDED, " (added in this diff)"),
+    ],
+)
+def test_a_culprit_in_the_diff_says_so(change: CodeChange | None, said: str) -> None:
+    assert words.in_diff(replace(DELTA, code_change=change)) == said
+
+
+@pytest.mark.parametrize(
+    ("changed", "missed", "exact", "said"),
+    [
+        (3, 0, False, ""),
+        (1, 1, False, "1 of 1 changed function was not seen in any sample (since 1a2b3c4)"),
+        (5, 2, False, "2 of 5 changed functions were not seen in any sample (since 1a2b3c4)"),
+        (5, 2, True, "2 of 5 changed functions were not run by any selected test (since 1a2b3c4)"),
+    ],
+)
+def test_what_is_not_covered_says_how_that_is_known(changed: int, missed: int, exact: bool, said: str) -> None:
+    function = ChangedFunction(Frame("m", "f"), CodeChange.CHANGED, SourceLine("m.py", 1))
+    assert words.covered(DiffCoverage("1a2b3c4d5e6f", changed, (function,) * missed, exact)) == said
+
+
+def test_a_missed_function_says_where_it_is_and_whether_it_is_added() -> None:
+    function = ChangedFunction(Frame("m", "f"), CodeChange.CHANGED, SourceLine("pkg/m.py", 7))
+    assert words.missed(function) == "m:f, pkg/m.py:7"
+    assert words.missed(replace(function, change=CodeChange.ADDED)) == "m:f (added), pkg/m.py:7"
