@@ -37,6 +37,7 @@ class Bodies:
 
     def pytest_collection_finish(self) -> None:
         self._collected()
+        gc.freeze()  # as a process does from which tests are forked
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:

@@ -137,10 +137,12 @@ class AuditRecorder:
             return
         try:
             with os.scandir(real) as found:
-                entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in found)
+                names = {f"{entry.name}/" if entry.is_dir() else entry.name for entry in found}
         except OSError:
             self.files[name] = ABSENT
         else:
+            # Python makes caches where it imports from, with the first process or with none.
+            entries = sorted(names - {"__pycache__/"})
             self.files[name] = _digest("\0".join(entries).encode("utf-8", "surrogateescape"))
 
     def _database(self, _: str, arguments: Any) -> None:

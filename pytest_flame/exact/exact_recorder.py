@@ -6,7 +6,6 @@ import enum
 import gc
 import hashlib
 import inspect
-import itertools
 import os
 import sys
 import threading
@@ -74,7 +73,6 @@ class ExactRecorder:
         self._code: dict[str, str] = {}
         self._changed: set[str] = set()
         self._shared: Footprint | None = None
-        self._shared_files = 0
         self._had_gc = False
         self._ran: set[Phase] = set()
 
@@ -94,7 +92,6 @@ class ExactRecorder:
         self._name(self._tracer.read()[0])
         unknown = set(self._audit.unknown)
         self._shared = self._footprint(unknown)
-        self._shared_files = len(self._audit.files)
         self._changed.clear()
         return self._shared
 
@@ -170,10 +167,10 @@ class ExactRecorder:
     def _added(self, shared: Footprint, unknown: set[str]) -> Footprint:
         """What is not in ``shared``, or is different now; of what is unknown, all."""
         libraries = self._libraries(unknown)
-        files = itertools.islice(self._audit.files.items(), self._shared_files, None)
         return Footprint(
             {name: self._code[name] for name in sorted(self._changed) if shared.code.get(name) != self._code[name]},
-            dict(sorted(files)),
+            # What all have asked for one may have read.
+            dict(sorted((n, c) for n, c in self._audit.files.items() if shared.files.get(n) != c)),
             {name: content for name, content in libraries.items() if shared.libraries.get(name) != content},
             tuple(sorted(unknown)),
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_a_list_of_files_counts(record: Record, tree: Tree, listing: str) -> Non
     one, two, three = (
         exact.footprint
         for exact in record(
-            tree(subject(listing), FILES),
+            tree(subject(listing), {**FILES, "parts/__pycache__/x.pyc": ""}),
             tree(subject(listing), {**FILES, "parts/one.txt": "other content"}),
             tree(subject(listing), {**FILES, "parts/two.txt": "2"}),
         )
@@ -152,3 +153,15 @@ def test_a_pipe_is_not_read(record: Record, tree: Tree) -> None:
 
 def test_every_event_has_one_meaning() -> None:
     assert not EVENTS.keys() & UNACCOUNTED.keys()
+
+
+def test_every_event_of_the_standard_library_has_a_meaning() -> None:
+    library = Path(os.__file__).parent
+    raised = {
+        event
+        for file in library.rglob("*.py")
+        if not {"site-packages", "dist-packages", "test", "idlelib"} & set(file.relative_to(library).parts)
+        for event in re.findall(r"""sys\.audit\(\s*["']([^"']+)["']""", file.read_text("utf-8", "replace"))
+    }
+    assert len(raised) > 30
+    assert raised - EVENTS.keys() - UNACCOUNTED.keys() == set()

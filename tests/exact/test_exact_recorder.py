@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_flame.model import Exact, Frame, FrameKind
+from pytest_flame.baseline import exact_wire
+from pytest_flame.baseline.json_text import parse
+from pytest_flame.model import Exact, Frame, FrameKind, differences
 
 Record = Callable[..., list[Exact]]
 Tree = Callable[..., Path]
@@ -107,6 +110,28 @@ def test_five_processes_of_five_checkouts_agree(record: Record, tree: Tree) -> N
     for other in others:
         assert other == first
         assert other.footprint.digest == first.footprint.digest
+
+
+def test_processes_forked_while_it_records_go_on_with_what_their_parent_has(
+    run_program: Callable[..., str], tree: Tree
+) -> None:
+    texts = json.loads(run_program("record_forks.py", tree(REAL, {"data.json": "{}"})))
+    exacts = [exact_wire.decode(parse(text)) for text in texts]
+    assert exacts[0].first == exacts[1].first == exacts[2].first
+    imported, ran = "subject:<module>", "subject:body"
+    assert len({(exact.footprint.code[imported], exact.footprint.code[ran]) for exact in exacts}) == 1
+    # The program that forks is not the harness.
+    assert {exact.footprint.unknown for exact in exacts} == {("a child process",)}
+
+
+def test_a_file_that_all_tests_ask_for_and_one_reads_counts_with_its_content(
+    run_program: Callable[..., str], tree: Tree
+) -> None:
+    subject = "import os\nassert os.path.getsize('x.csv') == 3\n\ndef body():\n    open('x.csv').read()\n"
+    trees = [tree(subject, {"x.csv": text}) for text in ("a,b", "a,c")]
+    texts = [json.loads(run_program("record_forks.py", folder))[0] for folder in trees]
+    footprints = [exact_wire.decode(parse(text)).footprint for text in texts]
+    assert differences(*footprints) == ("file tree/x.csv",)
 
 
 def test_the_footprint_has_no_path_of_the_checkout(record: Record, tree: Tree) -> None:

@@ -25,7 +25,6 @@ def record(tree: Path) -> str:
 
     recorder.phase(Phase.SETUP)
     getattr(subject, "setup", int)()
-    recorder.prepare()
     recorder.phase(Phase.FIRST, subject.body.__code__)
     subject.body()
     recorder.phase(Phase.AGAIN, subject.body.__code__)
