@@ -144,7 +144,7 @@ OPTIONS: Final = (
         "PERCENT",
         None,
         parse_percent,
-        "a percentage such as 10 or 10%",
+        "a percentage such as 10%",
         "also fail a test in which a function is called more often by more than this, counted exactly on both sides; "
         "this needs no timing (default: changed calls are only reported)",
     ),

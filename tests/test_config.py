@@ -22,6 +22,10 @@ VALUES = {
     "time": ("2s", 2.0, "1min", 60.0),
     "max-time": ("90", 90.0, "1h", 3600.0),
     "deadline": ("auto", None, "2min", 120.0),
+    "isolation": ("process", "process", "fork", "fork"),
+    "measure": ("all", "all", "affected", "affected"),
+    "audit": ("2", 2, "0", 0),
+    "calls-threshold": ("10%", 0.1, "20%", 0.2),
     "frequency": ("499", 499, "101", 101),
     "seed": ("11", 11, "12", 12),
     "cpu": ("{cpu}", "{cpus}", "{cpu}-{cpu}", "{cpus}"),
@@ -57,6 +61,7 @@ def setting(read: Settings, name: str) -> object:
         "time": "time_s",
         "max-time": "max_time_s",
         "deadline": "deadline_s",
+        "calls-threshold": "calls_threshold",
         "frequency": "frequency_hz",
         "cpu": "cpus",
     }.get(name, name.replace("-", "_"))
