@@ -25,6 +25,7 @@ VALUES = {
     "isolation": ("process", "process", "fork", "fork"),
     "measure": ("all", "all", "affected", "affected"),
     "audit": ("2", 2, "0", 0),
+    "floor": ("5ms", 0.005, "1s", 1.0),
     "calls-threshold": ("10%", 0.1, "20%", 0.2),
     "frequency": ("499", 499, "101", 101),
     "seed": ("11", 11, "12", 12),
@@ -62,6 +63,7 @@ def setting(read: Settings, name: str) -> object:
         "max-time": "max_time_s",
         "deadline": "deadline_s",
         "calls-threshold": "calls_threshold",
+        "floor": "floor_s",
         "frequency": "frequency_hz",
         "cpu": "cpus",
     }.get(name, name.replace("-", "_"))

@@ -72,7 +72,7 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
         began = clocks.monotonic()
         proving = {BASE: launcher.on(sides.base), HEAD: places.head}
         proofs = prove(selected, proving, changed, request, s.max_time_s)
-        judged = {t.test_id: done for t in selected if (done := proofs.judged(t.test_id)) is not None}
+        judged = proofs.settled(selected)
         timed = [test for test in selected if test.test_id not in judged]
         targets = [_target(test, len(selected), proofs.exact.get(test.test_id)) for test in timed]
         how = replace(request.how, max_time_s=_left_s(s.max_time_s, began))

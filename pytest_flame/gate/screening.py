@@ -77,7 +77,7 @@ def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Scre
         launcher = request.launcher(scratch)
         exact = count_head(selected, launcher, request)
         proofs = Proofs.from_stored(bases.found, exact, request) if not recording else Proofs.nothing()
-        judged = {t.test_id: done for t in selected if (done := proofs.judged(t.test_id)) is not None}
+        judged = proofs.settled(selected)
         timed = [test for test in selected if test.test_id not in judged]
         how = request.how
         if how.max_time_s is not None:
