@@ -138,7 +138,10 @@ class Launchers:
 
 class Progress(Protocol):
     def began(self, test_id: str, process: int, processes: int, left_s: float | None, *, pairs: bool = False) -> None:
-        """A process or pair of a test starts; ``left_s`` is the most the run still needs, if known."""
+        """A process or pair of a test starts; ``left_s`` is what the run still needs, if known."""
+
+    def settled(self, done: int, tests: int) -> None:
+        """So many of the tests that are measured need no more processes."""
 
 
 @dataclass
@@ -204,6 +207,7 @@ def measure(
                             other.failure = state.failure
                         break
             while waiting := [s for s in states if s.wanting]:
+                progress.settled(len(states) - len(waiting), len(states))
                 with run.one_turn():
                     for state in _shuffled(run.affordable(waiting), order):
                         run.turn(state)

@@ -81,6 +81,9 @@ class Silent:
     def began(self, test_id: str, process: int, processes: int, left_s: float | None, *, pairs: bool = False) -> None:
         pass
 
+    def settled(self, done: int, tests: int) -> None:
+        pass
+
 
 @dataclass
 class Enough:
