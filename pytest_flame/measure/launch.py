@@ -62,7 +62,7 @@ class Launcher:
 
     def on(self, side: Side) -> Launcher:
         """The same for one side's tree, with a scratch folder whose path has the same length on both sides."""
-        scratch = self.scratch / side.provenance.side
+        scratch = self.scratch / f"run-{side.provenance.side}"  # beside the trees
         scratch.mkdir(exist_ok=True)
         return dataclasses.replace(self, side=side, scratch=scratch)
 
