@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pytest_flame.baseline import stored_counts
 from pytest_flame.gate.remarks import exact_remarks
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.judge import by_calls, proved
 from pytest_flame.measure.counting import Countable, Passes, count
+from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, HEAD
 from pytest_flame.model import ChangedCode, Counted, ExactComparison, Frame, Recording, differences
@@ -26,6 +27,8 @@ class Proofs:
     wall_s: Mapping[str, float]
     audited: frozenset[str] = frozenset()
     calls_threshold: float | None = None
+    failures: Mapping[str, tuple[str, WorkerResult]] = field(default_factory=dict)
+    """Why tests could not be counted, and on which side, base before head; without those there was no time for."""
 
     @classmethod
     def nothing(cls) -> Proofs:
@@ -90,14 +93,20 @@ def prove(
         differing = [what for (one, _), (two, _) in zip(base, head, strict=True) for what in differences(one, two)]
         exact[test.test_id] = ExactComparison(Counted.of(base), Counted.of(head), tuple(dict.fromkeys(differing)))
     wall_s = {t.test_id: sum(one.wall_s[t.test_id] for one in passes.values()) for t in selected}
-    return Proofs(exact, ran, wall_s, _audited(exact, request), request.settings.calls_threshold)
+    failures = {t.test_id: found for t in selected if (found := _failure(passes, t.test_id)) is not None}
+    return Proofs(exact, ran, wall_s, _audited(exact, request), request.settings.calls_threshold, failures)
 
 
 def _audited(exact: Mapping[str, ExactComparison], request: Request) -> frozenset[str]:
     """Drawn from the tests that are proved, to be timed nevertheless."""
     same = sorted(test for test, found in exact.items() if found.same_code)
-    drawn = random.Random(f"{request.settings.seed}/audit").sample(same, min(len(same), request.settings.audit))
-    return frozenset(drawn)
+    audited = 0 if request.settings.measure == "none" else min(len(same), request.settings.audit)
+    return frozenset(random.Random(f"{request.settings.seed}/audit").sample(same, audited))
+
+
+def _failure(passes: Mapping[str, Passes], test_id: str) -> tuple[str, WorkerResult] | None:
+    found = ((side, one) for side in (BASE, HEAD) for one in passes[side].results[test_id])
+    return next(((side, one) for side, one in found if one.status is not Status.COUNTED), None)
 
 
 def count_head(selected: Sequence[Selected], head: Launcher, request: Request) -> dict[str, Counted]:
