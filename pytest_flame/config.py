@@ -41,6 +41,8 @@ class Settings:
     isolation: str
     measure: str
     audit: int
+    floor_s: float
+    all_tests: bool
     calls_threshold: float | None
     """None: derived from what base takes."""
     frequency_hz: int | None
@@ -75,7 +77,7 @@ class Settings:
 
 def is_asked_for(config: pytest.Config) -> bool:
     """Whether any option or ini value makes this run measure, or has to be checked."""
-    names = ("flame", "flame_only", "flame_skip", "flame_update", "flame_move", "flame_against")
+    names = ("flame", "flame_all", "flame_only", "flame_skip", "flame_update", "flame_move", "flame_against")
     return any(config.getoption(name) not in (None, False, []) for name in names) or bool(config.getini("flame"))
 
 
@@ -130,6 +132,7 @@ def read_settings(config: pytest.Config) -> Settings:
     move = tuple(_renaming(text) for text in config.getoption("flame_move") or ())
     enabled = (
         bool(config.getoption("flame"))
+        or bool(config.getoption("flame_all"))
         or only
         or update is not None
         or bool(move)
@@ -161,6 +164,8 @@ def read_settings(config: pytest.Config) -> Settings:
         isolation=values["isolation"],
         measure=values["measure"],
         audit=values["audit"],
+        floor_s=values["floor"],
+        all_tests=bool(config.getoption("flame_all") or config.getini("flame_all")),
         calls_threshold=values["calls-threshold"],
         frequency_hz=values["frequency"],
         seed=values["seed"] if values["seed"] is not None else int.from_bytes(os.urandom(4), "big"),
@@ -203,7 +208,7 @@ def _folder_of(config: pytest.Config, name: str) -> Path:
 
 
 _NO_PART_OF_THE_GATE: Final = frozenset({"seed", "cpu", "report", "json", "markdown", "source-url", "editor"})
-_FLAGS: Final = ("flame", "flame_strict", "flame_require_covered", "flame_kernel", "flame_native")
+_FLAGS: Final = ("flame", "flame_all", "flame_strict", "flame_require_covered", "flame_kernel", "flame_native")
 _LISTS: Final = (
     *("flame_worker_args", "flame_worker_drop", "flame_test_folders", "flame_copy_ignored", "addopts", "testpaths"),
     *("python_files", "python_classes", "python_functions"),

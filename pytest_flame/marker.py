@@ -35,6 +35,8 @@ class TestSettings:
     time_s: float
     fresh: bool
     metric: Metric
+    floor_s: float = 0.0
+    """A test that costs less CPU is counted, and not timed."""
 
 
 def _typed(kind: type | tuple[type, ...], value: Any) -> Any:
@@ -55,6 +57,11 @@ ARGUMENTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
 
 def is_marked(item: pytest.Item) -> bool:
     return item.get_closest_marker(MARKER) is not None or "flame" in getattr(item, "fixturenames", ())
+
+
+def is_gated(item: pytest.Item, settings: Settings) -> bool:
+    """Whether the run measures it."""
+    return is_marked(item) or (settings.all_tests and isinstance(item, pytest.Function))
 
 
 def test_settings(item: pytest.Item, settings: Settings) -> TestSettings:
@@ -90,8 +97,10 @@ def test_settings(item: pytest.Item, settings: Settings) -> TestSettings:
         processes=values.get("processes", settings.processes),
         processes_given=settings.processes_given or "processes" in values,
         time_s=values.get("min_time", settings.time_s),
-        fresh=values.get("fresh", False),
+        # A test without a mark was not written to be repeated.
+        fresh=values.get("fresh", not is_marked(item)),
         metric=_metric(item, values.get("metric", CPU.name)),
+        floor_s=0.0 if is_marked(item) else settings.floor_s,
     )
 
 

@@ -152,9 +152,18 @@ OPTIONS: Final = (
         "PERCENT",
         None,
         parse_percent,
-        "a percentage such as 10 or 10%",
+        "a percentage such as 10%",
         "also fail a test in which a function is called more often by more than this, counted exactly on both sides; "
         "this needs no timing (default: changed calls are only reported)",
+    ),
+    Option(
+        "floor",
+        "SECONDS",
+        0.001,
+        parse_duration,
+        "a duration such as 1ms or 0.5s",
+        "with --flame-all: a test without a mark that costs less CPU is executed and its calls are counted, but its "
+        "time is not measured",
     ),
     Option(
         "audit",
@@ -213,6 +222,13 @@ def add_options(parser: pytest.Parser) -> None:
     flag = group.addoption
     flag("--flame", action="store_true", default=None, help="measure tests marked @pytest.mark.flame and judge them")
     flag("--flame-only", action="store_true", default=None, help="like --flame, and deselect all other tests")
+    flag(
+        "--flame-all",
+        action="store_true",
+        default=None,
+        help="gate all tests, marked or not; implies --flame. Those that execute the same code on both sides pass; of "
+        "the others, those that cost more than --flame-floor are measured, with fresh fixtures for each call",
+    )
     flag("--flame-skip", action="store_true", default=None, help="deselect the marked tests")
     flag(
         "--flame-strict",
@@ -264,7 +280,14 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="show what this machine can do, and what would improve it",
     )
-    for text in ("--flame", "--flame-strict", "--flame-require-covered", "--flame-kernel", "--flame-native"):
+    for text in (
+        "--flame",
+        "--flame-all",
+        "--flame-strict",
+        "--flame-require-covered",
+        "--flame-kernel",
+        "--flame-native",
+    ):
         ini = text.removeprefix("--").replace("-", "_")
         parser.addini(ini, f"always run with {text}", type="bool", default=False)
     for option in OPTIONS:

@@ -25,7 +25,7 @@ from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
 from pytest_flame.gated import collection, gate_state
 from pytest_flame.invocation import worker_arguments
-from pytest_flame.marker import is_marked, test_settings
+from pytest_flame.marker import is_gated, is_marked, test_settings
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.seeing import conditions, see, skipped
 from pytest_flame.model import GateChanges, Judgement
@@ -88,7 +88,7 @@ class Gate:
         self.collected += [item.nodeid for item in session.items]
         self.items += session.items
         # pytest itself reports tests that marks skip.
-        marked = [item for item in session.items if is_marked(item)]
+        marked = [item for item in session.items if is_gated(item, self.settings)]
         self.marked = {item.nodeid: item for item in marked if skipped(item) is None}
         self.marked_skipped = len(marked) - len(self.marked)
         if self.marked:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from _pytest.runner import call_and_report
 
+from pytest_flame import clocks
 from pytest_flame.errors import FlameError
 from pytest_flame.exact.exact_recorder import ExactRecorder, Phase
 from pytest_flame.fixture import FLAME_KEY, PassThrough
@@ -28,12 +29,15 @@ def count(item: pytest.Item, job: Job, pulse: Pulse, failures: Failures, recorde
     if not isinstance(item, pytest.Function):
         raise FlameError(f"{item.nodeid} is not a test function; only those can be counted")
     code = written_in_python(item)
-    progress = RoundsDone()
+    progress, body_ns = RoundsDone(), 0
 
     def steps() -> Iterator[Step]:
         for phase in (Phase.FIRST, Phase.AGAIN) if job.twice else (Phase.FIRST,):
+            nonlocal body_ns
             recorder.phase(phase, body=code)
+            began = clocks.process_time_ns()
             yield from progress.body(1)
+            body_ns = clocks.process_time_ns() - began
         recorder.phase(Phase.TEARDOWN)
 
     recorder.phase(Phase.SETUP)
@@ -46,4 +50,4 @@ def count(item: pytest.Item, job: Job, pulse: Pulse, failures: Failures, recorde
     failed = unmeasured(report if not report.passed else teardown, failures, progress, item.config, job.conditions)
     if failed is not None:
         return failed
-    return WorkerResult(Status.COUNTED, exact=recorder.finish())
+    return WorkerResult(Status.COUNTED, exact=recorder.finish(), body_ns=body_ns)

@@ -53,6 +53,11 @@ class Passes:
             return None
         return [(combined(self.shared.get(one.rests_on), one.footprint), one.again or one.first) for one in exact]
 
+    def body_ns(self, test_id: str) -> int | None:
+        """CPU of the body at most; None if it was not counted."""
+        found = [result.body_ns for result in self.results[test_id] if result.exact is not None]
+        return min(found) if found else None
+
 
 class Progress(Protocol):
     def counted(self, done: int, tests: int) -> None:

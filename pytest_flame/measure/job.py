@@ -155,6 +155,8 @@ class WorkerResult:
     round_wall_ns: int = 0
     recording: Recording | None = None
     exact: Exact | None = None
+    body_ns: int = 0
+    """CPU of the body's last execution under the exact pass, which makes it up to a few times as expensive."""
     left: tuple[str, ...] = ()
     """Commands of processes that the worker left running, and that were killed. The launcher adds them."""
     started_others: bool = False
@@ -175,6 +177,7 @@ class WorkerResult:
             "round_wall_ns": self.round_wall_ns,
             "recording": wire.encode(self.recording) if self.recording else None,
             "exact": exact_wire.encode(self.exact) if self.exact else None,
+            "body_ns": self.body_ns,
             "started_others": self.started_others,
             "started": self.started,
         }
@@ -193,6 +196,7 @@ class WorkerResult:
             round_wall_ns=document["round_wall_ns"],
             recording=wire.decode(parse(recording)) if recording else None,
             exact=exact_wire.decode(parse(exact)) if (exact := document["exact"]) else None,
+            body_ns=document["body_ns"],
             started_others=document["started_others"],
             started=tuple(document["started"]),
         )

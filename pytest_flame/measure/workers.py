@@ -85,8 +85,12 @@ class FreshWorker:
         self._awaited = Awaited(self._process)
 
     @property
+    def pid(self) -> int:
+        """The keeper's, as ``returncode``."""
+        return self._process.pid
+
+    @property
     def returncode(self) -> int:
-        """The keeper's."""
         return self._process.wait()
 
     @property

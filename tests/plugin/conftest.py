@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from pytest_flame.baseline.store import Store
+from pytest_flame.measure.deadline import Patience
 from pytest_flame.measure.job import Job, Plan, WorkerResult
 from pytest_flame.measure.launch import Launcher
+from pytest_flame.measure.workers import Prepared
 
 SHORT = ("--flame-time=0.6", "--flame-processes=3")
 """Long enough to tell ×16 from ×1, on a busy machine too."""
@@ -140,8 +142,10 @@ class Project:
         hash_seed: int = 1,
         metric: str = "cpu",
         time_s: float = 0.1,
+        prepared: Prepared | None = None,
+        before_s: float = 60.0,
     ) -> WorkerResult:
-        """One measured process, without the rest of a run."""
+        """One measured process, without the rest of a run; forked, if there is something ``prepared``."""
         scratch = self.path / ".scratch"
         scratch.mkdir(exist_ok=True)
         job = Job(
@@ -156,10 +160,11 @@ class Project:
             metric=metric,
             cpus=cpus,
             plan=plan,
+            patience=Patience(before_s, before_s),
         )
         pytest_args = ("-q", f"--rootdir={self.path}", "-o", "addopts=", "-p", "no:cacheprovider", *args)
         launcher = Launcher(self.path, self.path, scratch, pytest_args)
-        return launcher.run(job, self.path / test_id.split("::")[0], timeout_s=60)
+        return launcher.run(job, self.path / test_id.split("::")[0], 60, prepared)
 
     @property
     def store(self) -> Store:
