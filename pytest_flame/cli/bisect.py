@@ -111,8 +111,8 @@ def _answer(looking: _Looking, arguments: Namespace) -> _Answer:
         "reproduce": reproduce,
     }
     lines = [*_found_lines(candidates), *_step_lines(step, commits[found.good])]
-    low, whole_low = step.test["high"], whole.test["low"]
-    if found.bad != last and low is not None and whole_low is not None and low < whole_low:
+    step_high, whole_low = step.test["high"], whole.test["low"]
+    if found.bad != last and step_high is not None and whole_low is not None and step_high < whole_low:
         again = shlex.join(
             ["flame", "bisect", commits[found.bad].oid[:12], commits[-1].oid[:12], "--", *arguments.arguments]
         )

@@ -38,6 +38,8 @@ class Gate:
     costs: Mapping[str, float | None]
     unclear: frozenset[str] = frozenset()
     """Commits that no measurement decides."""
+    unknown: Sequence[str] = ()
+    """What no execution can account for: nothing is proved."""
     timed: list[tuple[str, str]] = field(default_factory=list)
     alphas: list[float] = field(default_factory=list)
 
@@ -52,9 +54,9 @@ class Gate:
             raise NotMeasured("pytest measured nothing", why="no compiler")
         if before is None:
             return Compared({**NOTHING, "verdict": "ERROR"}, 0.03)
-        same = before == after
+        same = before == after and not self.unknown
         digests = {"base_digest": str(before), "head_digest": str(after)}
-        exact = {"same_code": same, "unknown": [], "calls": [], **digests}
+        exact = {"same_code": same, "unknown": self.unknown, "calls": [], **digests}
         if timed:
             assert alpha is not None
             self.timed.append((names[0], names[1]))
@@ -75,13 +77,18 @@ Search = Callable[..., tuple[Said, Gate]]
 def find(flame: Flame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
     """Searches in a history with these costs, one commit each."""
 
-    def find(*costs: float | None, unclear: Sequence[int] = (), options: Sequence[str] = ()) -> tuple[Said, Gate]:
+    def find(
+        *costs: float | None,
+        unclear: Sequence[int] = (),
+        unknown: Sequence[str] = (),
+        options: Sequence[str] = (),
+    ) -> tuple[Said, Gate]:
         checkout = Checkout.init(tmp_path / "project")
         for number in range(len(costs)):
             checkout.git("commit", "-q", "--allow-empty", "-m", f"commit {number}")
         monkeypatch.chdir(checkout.path)
         named = {f"commit {number}": cost for number, cost in enumerate(costs)}
-        gate = Gate(checkout, named, frozenset(f"commit {number}" for number in unclear))
+        gate = Gate(checkout, named, frozenset(f"commit {number}" for number in unclear), unknown)
         monkeypatch.setattr(bisect, "GateRuns", gate)
         first = f"HEAD~{len(costs) - 1}"
         return flame("bisect", first, "HEAD", *options, "--", "test_it.py", "--flame-time=1"), gate
@@ -121,6 +128,15 @@ def test_the_error_is_shared_by_all_decisions(find: Search) -> None:
     assert gate.timed[-1] == ("commit 2", "commit 3")
     assert sum(gate.alphas) <= 0.03
     assert gate.alphas[0] == gate.alphas[-1] == 0.01
+
+
+def test_without_proofs_everything_is_measured(find: Search) -> None:
+    said, gate = find(10, 10, 10, 20, 20, unknown=("the network",))
+    assert said.status == 0
+    assert f"{gate.checkout.git('rev-parse', 'HEAD~1')} is the first slow commit" in said.out
+    assert "same code" not in said.out
+    names = [f"commit {number}" for number in range(5)]
+    assert gate.timed == [(names[0], names[4]), (names[0], names[2]), (names[0], names[3]), (names[2], names[3])]
 
 
 def test_not_slower(find: Search, tmp_path: Path) -> None:
