@@ -53,6 +53,8 @@ class Settings:
     kernel: bool
     native: bool
     against: str | None
+    head: str | None
+    """The commit that is head; None: the working tree."""
     remeasure: str
     base_python: Path | None
     """A path, or a bare name as it was given."""
@@ -106,6 +108,18 @@ def read_settings(config: pytest.Config) -> Settings:
                 fix="run pytest --flame-update without --flame-against",
             )
         values["against"] = None
+    if config.getoption("flame_head") is not None and values["against"] is None:
+        raise UsageError(
+            "--flame-head needs a commit to compare with",
+            why="stored baselines are compared with the working tree",
+            fix="add --flame-against=REF",
+        )
+    if values["measure"] == "none" and values["against"] is None:
+        raise UsageError(
+            "--flame-measure=none needs a commit to compare with",
+            why="without one nothing can be proved, and nothing would be measured either",
+            fix="add --flame-against=REF",
+        )
     require_covered = bool(config.getoption("flame_require_covered"))
     if require_covered and values["against"] is None:
         raise UsageError(
@@ -160,6 +174,7 @@ def read_settings(config: pytest.Config) -> Settings:
         kernel=bool(config.getoption("flame_kernel")) or bool(config.getini("flame_kernel")),
         native=bool(config.getoption("flame_native")) or bool(config.getini("flame_native")),
         against=values["against"],
+        head=values["head"],
         remeasure=values["remeasure"],
         base_python=values["base-python"] and _program(values["base-python"], _folder_of(config, "base-python")),
         base_install=values["base-install"],

@@ -30,6 +30,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """``date`` is its author's, in ISO 8601."""
+
+    oid: str
+    date: str
+    author: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Repository:
     """A work tree's ``top`` and its ``git_dir``, both resolved. Paths are relative to ``top``, with ``/``."""
 
@@ -158,6 +168,23 @@ class Repository:
     def commits_touching(self, paths: Sequence[str], limit: int, start: str = "HEAD") -> list[str]:
         """At most ``limit`` commits that changed one of ``paths``, from ``start`` backwards, newest first."""
         return self.run("rev-list", f"--max-count={limit}", self.resolve(start), "--", *paths).decode().split()
+
+    def is_ancestor(self, first: str, second: str) -> bool:
+        """Whether ``second`` contains ``first``; both are commits."""
+        return self.run("rev-list", "--max-count=1", first, f"^{second}") == b""
+
+    def commit(self, oid: str) -> Commit:
+        (found,) = self._commits("--max-count=1", oid)
+        return found
+
+    def first_parents(self, first: str, last: str) -> list[Commit]:
+        """The commits after ``first`` up to ``last`` along first parents, oldest first."""
+        return self._commits("--first-parent", "--reverse", f"{first}..{last}")
+
+    def _commits(self, *which: str) -> list[Commit]:
+        logged = self.run("log", "-z", "--encoding=UTF-8", "--format=tformat:%H%x00%aI%x00%an%x00%s", *which, "--")
+        fields = iter(logged.decode("utf-8", "replace").split("\0")[:-1])
+        return [Commit(*four) for four in zip(fields, fields, fields, fields, strict=True)]
 
     # --- content -------------------------------------------------------------------------------------------------
 

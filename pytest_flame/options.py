@@ -26,7 +26,7 @@ SAMPLERS: Final = ("auto", "perf", "cycles", "instructions", "timer")
 UPDATES: Final = ("changed", "missing", "all", "add")
 REMEASURE: Final = ("suspects", "never", "always")
 ISOLATION: Final = ("fork", "process")
-MEASURE: Final = ("affected", "all")
+MEASURE: Final = ("affected", "all", "none")
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,14 @@ OPTIONS: Final = (
         "measure this commit and the working tree together, pair by pair; REF... is where HEAD branched off from REF",
     ),
     Option(
+        "head",
+        "REF",
+        None,
+        parse_ref,
+        "a git ref such as HEAD~3",
+        "with --flame-against: measure this commit instead of the working tree, with the working tree's tests",
+    ),
+    Option(
         "measure",
         "WHICH",
         "affected",
@@ -137,7 +145,7 @@ OPTIONS: Final = (
         f"one of {', '.join(MEASURE)}",
         "affected: each test is first executed once on both sides under an exact pass, which records all code and "
         "files it uses and counts all calls; a test for which nothing differs passes without being timed. all: no "
-        "exact pass, every test is timed",
+        "exact pass, every test is timed. none: no test is timed; without the proof, it is INCONCLUSIVE",
     ),
     Option(
         "calls-threshold",

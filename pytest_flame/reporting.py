@@ -218,8 +218,9 @@ class Gate:
         return not coverage or not all(one.complete for one in coverage)
 
     def _changes(self) -> GateChanges:
-        """Changes to the gate itself; not while baselines are written, which is itself such a change."""
-        if self.settings.update is not None or self.settings.move:
+        """Changes to the gate itself; not while baselines are written, which is itself such a change, and not between
+        two commits, of which neither is the run's."""
+        if self.settings.update is not None or self.settings.move or self.settings.head is not None:
             return GateChanges()
         state = gate_state(self.config, self.items, self.unknown)
         files = [Path(item.path) for item in self.marked.values()] or [Path(item.path) for item in self.items]

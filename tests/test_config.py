@@ -32,6 +32,7 @@ VALUES = {
     "cpu": ("{cpu}", "{cpus}", "{cpu}-{cpu}", "{cpus}"),
     "sampler": ("timer", "timer", "perf", "perf"),
     "against": ("v1", "v1", "main...", "main..."),
+    "head": ("v2", "v2", "HEAD~1", "HEAD~1"),
     "remeasure": ("never", "never", "always", "always"),
     "base-python": ("env/bin/python", Path("env/bin/python"), "/opt/python", Path("/opt/python")),
     "base-install": ("pip install .", "pip install .", "make install", "make install"),
@@ -82,7 +83,8 @@ def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, op
         assert setting(settings(pytester), option.name) == option.default
     pytester.makeini(f"[pytest]\n{option.ini} = {ini_text}")
     assert setting(settings(pytester), option.name) == ini_value
-    assert setting(settings(pytester, f"{option.flag}={text}"), option.name) == value
+    needed = ("--flame-against=v1",) if option.name == "head" else ()
+    assert setting(settings(pytester, f"{option.flag}={text}", *needed), option.name) == value
 
 
 @pytest.mark.parametrize(
@@ -255,6 +257,14 @@ def test_coverage_is_required_only_with_a_commit_to_compare_with(pytester: pytes
     pytester.makeini("[pytest]\nflame_require_covered = true")
     assert settings(pytester, "--flame-against=main").require_covered
     assert not settings(pytester, "--flame").require_covered
+
+
+@pytest.mark.parametrize("option", ["--flame-head=HEAD~1", "--flame-measure=none"])
+def test_two_commits_and_proofs_need_a_commit_to_compare_with(pytester: pytest.Pytester, option: str) -> None:
+    assert settings(pytester, "--flame-against=main", option).against == "main"
+    with pytest.raises(UsageError, match=f"{option.partition('=')[0]}.* needs a commit") as raised:
+        settings(pytester, "--flame", option)
+    assert raised.value.fix == "add --flame-against=REF"
 
 
 def test_kernel_frames_are_asked_for_by_option_or_ini(pytester: pytest.Pytester) -> None:

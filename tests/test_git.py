@@ -146,6 +146,21 @@ def test_which_commits_touched_a_path(history: Checkout) -> None:
     assert repo.commits_touching(["a.py"], 5, start="HEAD~2") == [repo.resolve("HEAD~2")]
 
 
+def test_first_parents(history: Checkout) -> None:
+    history.git("checkout", "-q", "-b", "side", "HEAD~1")
+    history.git("commit", "-q", "--allow-empty", "-m", "of the side")
+    history.git("checkout", "-q", "main")
+    history.git("merge", "-q", "--no-ff", "-m", "größer,\nin two lines\n\nand a body", "side")
+    repo = Repository.find(history.path)
+    commits = repo.first_parents(repo.resolve("HEAD~2"), repo.resolve("HEAD"))
+    assert [commit.oid for commit in commits] == [repo.resolve("HEAD~1"), repo.resolve("HEAD")]
+    assert [commit.subject for commit in commits] == ["change", "größer, in two lines"]
+    assert commits[1] == repo.commit(repo.resolve("HEAD"))
+    assert (commits[1].author, commits[1].date[:2]) == ("Author", "20")
+    assert repo.is_ancestor(repo.resolve("side"), repo.resolve("HEAD"))
+    assert not repo.is_ancestor(repo.resolve("HEAD"), repo.resolve("side"))
+
+
 def test_reading_changes_nothing(history: Checkout) -> None:
     history.write("a.py", "dirty")
     repo = Repository.find(history.path)

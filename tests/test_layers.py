@@ -52,7 +52,7 @@ ARROWS = {
         *("config", "doctor", "fixture", "hookspecs", "invocation", "marker", "measure", "options", "reporting"),
         "sampling",
     },
-    "cli": {"baseline", "compare", "fold", "formats", "judge", "model", "render"},
+    "cli": {"baseline", "compare", "fold", "formats", "judge", "model", "render", "trees"},
 }
 """Each package or module of the top level, and which of them it imports. What is not here is not allowed."""
 KNOW_PYTEST = {

@@ -15,7 +15,7 @@ from pytest_flame.quantities import parse_percent
 TROUBLE: Final = 2
 """Exit status if nothing could be drawn or compared."""
 
-_DESCRIPTION: Final = "Flame graphs of profiles, and of the changes between them."
+_DESCRIPTION: Final = "Flame graphs of profiles and of the changes between them; the commit that made a test slower."
 _EPILOG: Final = """\
 Reads folded stacks, one line per stack (frame;frame;frame count), output of perf script, and speedscope's JSON, also
 gzipped. They come from perf, py-spy (--format raw or speedscope), Austin, CPython's profiling.sampling --collapsed,
@@ -27,6 +27,7 @@ examples:
   perf script | flame draw - -o out.html
   flame diff before.folded after.folded -o diff.html
   flame diff --before main/*.folded --after branch/*.folded -o diff.html --fail-on-regression
+  flame bisect v1.4 HEAD -- tests/test_checkout.py::test_total
 """
 _DRAW: Final = """\
 examples:
@@ -52,6 +53,25 @@ examples:
 
 exit status: 0; 1 with --fail-on-regression if something is slower (with --strict also if that is not clear);
 2 if nothing could be compared
+"""
+
+
+_BISECT: Final = """\
+GOOD and BAD are commits, GOOD an ancestor of BAD. TEST is one test measured by pytest-flame, marked @pytest.mark.flame
+in the checkout: its tests are used at every commit, only what they test is that commit's. After -- come pytest's
+arguments, options included.
+
+At a commit where TEST provably executes the same code as at one that is decided, nothing is measured. The others are
+measured against GOOD, in pairs of fresh processes. Commits that can't be built, where TEST fails, or that stay unclear
+are skipped. --flame-alpha is the probability that the whole search errs. Merges count as one commit (first parents).
+
+examples:
+  flame bisect v1.4 HEAD -- tests/test_checkout.py::test_total
+  flame bisect HEAD~50 HEAD -- 'tests/test_sql.py::test_parse[long]' --flame-threshold=10%
+  flame bisect v1.4 v1.5 --json found.json -- tests/test_fast.py::test_sum --flame-base-install='pip install .'
+
+exit status: 0 if the first slow commit was found; 1 if BAD is not shown to be slower than GOOD; 2 if nothing could be
+measured; 3 if the first slow commit is one of several, of which all but one were skipped
 """
 
 
@@ -103,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_draw(commands)
     _add_diff(commands)
+    _add_bisect(commands)
     return whole
 
 
@@ -163,6 +184,23 @@ def _add_diff(commands: Any) -> None:
     tests.add_argument("--fail-on-regression", action="store_true", help="exit status 1 if something is slower")
     tests.add_argument("--strict", action="store_true", help="with --fail-on-regression: also if that is not clear")
     diff.set_defaults(run=_lazily("diff"))
+
+
+def _add_bisect(commands: Any) -> None:
+    text = "find the commit that made a test slower"
+    bisect = commands.add_parser(
+        "bisect",
+        help=text,
+        usage="%(prog)s [-h] [--json FILE] GOOD BAD -- TEST [PYTEST-OPTION ...]",
+        description=_sentence(text),
+        epilog=_BISECT,
+        formatter_class=_Formatter,
+    )
+    bisect.add_argument("good", metavar="GOOD", help="a commit at which the test is not slow yet")
+    bisect.add_argument("bad", metavar="BAD", help="a later commit at which it is slow")
+    bisect.add_argument("arguments", nargs="+", metavar="TEST", help="pytest's arguments: one test, and options")
+    bisect.add_argument("--json", metavar="FILE", help="write the result to FILE, too")
+    bisect.set_defaults(run=_lazily("bisect"))
 
 
 def _add_output(command: argparse.ArgumentParser, shown: str, *, required: bool) -> None:

@@ -35,6 +35,7 @@ from pytest_flame.trees.scratch import scratch_directory
 from pytest_flame.trees.sides import Sides, open_sides
 
 _MOST_SHOWN: Final = 3
+_OUT_OF_TIME: Final = WorkerResult(Status.OUT_OF_TIME, why_ended(interrupted=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
             base_install_from=s.base_install_from,
             tests=[test.file for test in selected],
             copied=s.copy_ignored,
+            head=s.head,
         ) as sides,
     ):
         changed = code_between(sides, sys.path)  # before a test can change a file
@@ -74,6 +76,9 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
         proofs = prove(selected, proving, changed, request, s.max_time_s)
         judged = proofs.settled(selected)
         timed = [test for test in selected if test.test_id not in judged]
+        if s.measure == "none":
+            judged |= {test.test_id: _untimed(test, proofs, sides) for test in timed}
+            timed = []
         targets = [_target(test, len(selected), proofs) for test in timed]
         how = replace(request.how, max_time_s=_left_s(s.max_time_s, began))
         measured, interrupted = measure(targets, how, places, request.progress)
@@ -155,6 +160,20 @@ def _judged(
     judgement = replace(judgement, notes=(*judgement.notes, *left_running(one), *own_processes(one)))
     judged = Judged(judgement, None, one.wall_s, sampled_frames(one.base, one.head))
     return proofs.with_exact(judged, test.test_id)
+
+
+def _untimed(test: Selected, proofs: Proofs, sides: Sides) -> Judged:
+    """A test that is not proved to be the same, and is not to be timed."""
+    wall_s, exact = proofs.wall_s[test.test_id], proofs.exact.get(test.test_id)
+    if exact is not None:
+        judgement = inconclusive(test.test_id, f"not timed (--flame-measure=none): {exact.why_not}")
+        return Judged(replace(judgement, exact=exact), None, wall_s)
+    side, failure = proofs.failures.get(test.test_id, (HEAD, _OUT_OF_TIME))
+    if failure.status in (Status.SKIPPED, Status.XFAILED) and side != BASE:
+        return Judged(None, failure, wall_s)
+    if failure.status in (Status.OUT_OF_TIME, Status.UNUSABLE):
+        return Judged(inconclusive(test.test_id, f"could not be counted: {failure.message}"), None, wall_s)
+    return Judged(_failed(test, failure, side, sides), None, wall_s)
 
 
 def _failed(test: Selected, failure: WorkerResult, side: str, sides: Sides) -> Judgement:

@@ -12,6 +12,7 @@ from pytest_flame.gate.remarks import exact_remarks
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.judge import by_calls, inconclusive, proved
 from pytest_flame.measure.counting import Countable, Passes, count
+from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, HEAD
 from pytest_flame.model import Calls, ChangedCode, Counted, ExactComparison, Footprint, Frame, Recording, differences
@@ -32,6 +33,8 @@ class Proofs:
     """How much a test is suspected before it is measured."""
     audited: frozenset[str] = frozenset()
     calls_threshold: float | None = None
+    failures: Mapping[str, tuple[str, WorkerResult]] = field(default_factory=dict)
+    """Why tests could not be counted, and on which side, base before head; without those there was no time for."""
 
     @classmethod
     def nothing(cls) -> Proofs:
@@ -112,7 +115,9 @@ def prove(
         exact[test.test_id] = ExactComparison(Counted.of(base), Counted.of(head), tuple(dict.fromkeys(differing)))
     wall_s = {t.test_id: sum(one.wall_s[t.test_id] for one in passes.values()) for t in selected}
     body_ns = {test: max(one.body_ns(test) or 0 for one in passes.values()) for test in exact}
-    return Proofs(exact, ran, wall_s, body_ns, priority, _audited(exact, request), request.settings.calls_threshold)
+    failures = {t.test_id: found for t in selected if (found := _failure(passes, t.test_id)) is not None}
+    audited, calls_threshold = _audited(exact, request), request.settings.calls_threshold
+    return Proofs(exact, ran, wall_s, body_ns, priority, audited, calls_threshold, failures)
 
 
 def _suspicion(base: tuple[Footprint, Calls], head: tuple[Footprint, Calls]) -> float:
@@ -129,8 +134,13 @@ def _suspicion(base: tuple[Footprint, Calls], head: tuple[Footprint, Calls]) -> 
 def _audited(exact: Mapping[str, ExactComparison], request: Request) -> frozenset[str]:
     """Drawn from the tests that are proved, to be timed nevertheless."""
     same = sorted(test for test, found in exact.items() if found.same_code)
-    drawn = random.Random(f"{request.settings.seed}/audit").sample(same, min(len(same), request.settings.audit))
-    return frozenset(drawn)
+    audited = 0 if request.settings.measure == "none" else min(len(same), request.settings.audit)
+    return frozenset(random.Random(f"{request.settings.seed}/audit").sample(same, audited))
+
+
+def _failure(passes: Mapping[str, Passes], test_id: str) -> tuple[str, WorkerResult] | None:
+    found = ((side, one) for side in (BASE, HEAD) for one in passes[side].results[test_id])
+    return next(((side, one) for side, one in found if one.status is not Status.COUNTED), None)
 
 
 def count_head(selected: Sequence[Selected], head: Launcher, request: Request) -> dict[str, Counted]:

@@ -188,7 +188,7 @@ def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, 
     """The page, and why something could not be written: the verdicts are valid anyway."""
     report: Path | None = None
     unwritten: list[FlameError] = []
-    texts = SourceTexts.of(settings.root)
+    texts = SourceTexts.of(settings.root, settings.head)
     links = Links(
         source=settings.source_url,
         editor=settings.editor,

@@ -17,20 +17,24 @@ class SourceTexts:
 
     root: Path
     repository: Repository | None
+    head_ref: str = "HEAD"
+    """Head's commit, or the last one before it: head is the working tree."""
     _blobs: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, root: Path) -> SourceTexts:
+    def of(cls, root: Path, head: str | None = None) -> SourceTexts:
+        """``head``: the commit that was measured as head; None: the working tree was."""
         try:
             repository = Repository.find(root)
         except GitError:  # no repository, or no git: the working tree is all there is
             return cls(root, None)
-        return cls(root, repository if root.resolve().is_relative_to(repository.top) else None)
+        inside = root.resolve().is_relative_to(repository.top)
+        return cls(root, repository if inside else None, head or "HEAD")
 
     @property
     def head_commit(self) -> str | None:
-        """The commit that is checked out; None if not known."""
-        return self.repository.known("HEAD") if self.repository is not None else None
+        """The commit that is checked out, or was measured as head; None if not known."""
+        return self.repository.known(self.head_ref) if self.repository is not None else None
 
     @property
     def prefix(self) -> str:
@@ -44,7 +48,7 @@ class SourceTexts:
         return self._text(judgement.base, path, (judgement.base_commit, None, "HEAD"))
 
     def head(self, judgement: Judgement, path: str) -> str | None:
-        return self._text(judgement.head, path, (None, "HEAD"))
+        return self._text(judgement.head, path, (None, self.head_ref))
 
     def _text(self, recording: Recording | None, path: str, commits: tuple[str | None, ...]) -> str | None:
         """From the first of ``commits`` (None: the working tree) that has the measured content."""

@@ -94,7 +94,7 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "mode": "interleaved" if judgement.interleaved else "stored",
         "base_commit": judgement.base_commit,
         "baseline_written": judgement.baseline_written,
-        "evidence": None if judgement.exact is None and judgement.comparison is None else words.evidence(judgement),
+        "evidence": None if judgement.comparison is None and judgement.measured else words.evidence(judgement),
         "exact": None if judgement.exact is None else _exact(judgement.exact),
         **figures,
         "base_minor_faults": _faults(judgement.base),
@@ -156,6 +156,8 @@ def _exact(exact: ExactComparison) -> dict[str, Any]:
     head = exact.head
     return {
         "same_code": exact.same_code,
+        "base_digest": exact.base.digest,
+        "head_digest": head.digest,
         "functions": head.functions,
         "files": head.files,
         "libraries": head.libraries,

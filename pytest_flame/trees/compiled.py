@@ -82,12 +82,15 @@ def _build_content(path: Path) -> Any:
     return [document.get("build-system"), *(tools.get(name) for name in _BUILD_TOOLS)]
 
 
-def not_shareable(compiled: Sequence[str], changed: Sequence[str]) -> GitError:
+def not_shareable(compiled: Sequence[str], changed: Sequence[str], side: str) -> GitError:
+    """``side``: ``base``, or ``head`` if that is a commit, too."""
+    fix = f"give the {side} its own: --flame-base-install='pip install .' builds both sides"
+    if side == "base":
+        fix += ", --flame-base-python=EXE names an interpreter with the base installed"
     return GitError(
-        f"compiled modules of the project ({_some(compiled)}) cannot be used for the base",
-        why=f"they were built from the working tree, whose sources differ from the base's: {_some(changed)}",
-        fix="give the base its own: --flame-base-install='pip install .' builds both sides, "
-        "--flame-base-python=EXE names an interpreter with the base installed",
+        f"compiled modules of the project ({_some(compiled)}) cannot be used for the {side}",
+        why=f"they were built from the working tree, whose sources differ from the {side}'s: {_some(changed)}",
+        fix=fix,
     )
 
 

@@ -1,4 +1,5 @@
-"""The two trees of an interleaved measurement: a commit and the working tree, as copies that nothing else uses.
+"""The two trees of an interleaved measurement: a commit, and the working tree or another commit, as copies that nothing
+else uses.
 
 The user's checkout and everything below its ``.git`` stay unchanged, byte for byte: a commit is written with a separate
 index to a separate work tree.
@@ -63,9 +64,10 @@ def build_trees(
     share_compiled: bool = True,
     copied: Sequence[str] = (),
     inside: str = "",
+    head_commit: str | None = None,
 ) -> Trees:
-    """``scratch/base`` is the commit with head's tests, ``scratch/head`` the working tree as it is; each is at
-    ``inside`` within these folders.
+    """``scratch/base`` is the commit with the working tree's tests, ``scratch/head`` the working tree as it is, or
+    ``head_commit`` with its tests; each is at ``inside`` within these folders.
 
     Generated and ignored files (a generated ``_version.py``, data, compiled modules) are on both sides unless the
     commit tracks a file of that name; large data of that kind is linked, unless a pattern of ``copied`` matches it.
@@ -74,28 +76,38 @@ def build_trees(
     base, head = scratch / "base" / inside, scratch / "head" / inside
     notes: list[str] = []
     check_out(repository, commit, base, scratch, notes)
-    at_ref = set(files_below(base))
+    at_base, at_head = set(files_below(base)), set[str]()
+    if head_commit is not None:
+        check_out(repository, head_commit, head, scratch, notes)
+        at_head = set(files_below(head))
+    committed = at_base | at_head
     listing = _listing(repository)
     known = listing.tracked | listing.untracked
     files = _working_files(repository.top, listing, avoid=scratch)
-    ignored = {p: (repository.top / p).lstat().st_size for p in files if p not in known and p not in at_ref}
-    links = linked(ignored, known | at_ref, copied)
+    ignored = {p: (repository.top / p).lstat().st_size for p in files if p not in known | committed}
+    links = linked(ignored, known | committed, copied)
     left_out = _below(files, {link.path for link in links})
     files = [p for p in files if p not in left_out]
-    for path in files:
-        _copy(repository.top / path, head / path)
+    tests = test_parts(files, patterns)
     generated = [p for p in files if p in ignored]
     compiled = [p for p in generated if p.endswith(COMPILED)]
-    changed = native_changes(base, head, at_ref, known, compiled)
+    given = [p for p in generated if share_compiled or not p.endswith(COMPILED)]
+    taken = files
+    if head_commit is not None:
+        changed = native_changes(head, repository.top, at_head, known, compiled)
+        if compiled and changed and share_compiled:
+            raise not_shareable(compiled, changed, "head")
+        _remove_tests(head, at_head, files, tests, patterns)
+        ignored_now = at_base - at_head - known
+        taken = [p for p in files if p in tests.union(given, ignored_now)]
+    for path in taken:
+        _copy(repository.top / path, head / path)
+    changed = native_changes(base, repository.top if head_commit else head, at_base, known, compiled)
     if compiled and changed and share_compiled:
-        raise not_shareable(compiled, changed)
-    for path in generated:
-        if share_compiled or not path.endswith(COMPILED):
-            _copy(head / path, base / path)
-    in_head = set(files_below(head))
-    tests = test_parts(in_head, patterns)
-    for path in test_parts(at_ref | in_head, patterns) & at_ref - tests:
-        _remove(base, path)
+        raise not_shareable(compiled, changed, "base")
+    for path in given:
+        _copy(head / path, base / path)
+    _remove_tests(base, at_base, files, tests, patterns)
     for path in sorted(tests):
         _copy(head / path, base / path)
     for tree in (base, head):
@@ -112,6 +124,12 @@ def build_trees(
         notes=tuple(notes),
         generated=tuple(p for p in generated if p.endswith(".py")),
     )
+
+
+def _remove_tests(tree: Path, own: set[str], files: Sequence[str], tests: set[str], patterns: Sequence[str]) -> None:
+    """Removes the tests among a commit's ``own`` files that are not among the working tree's, ``tests``."""
+    for path in test_parts(own.union(files), patterns) & own - tests:
+        _remove(tree, path)
 
 
 def check_out(repository: Repository, commit: str, target: Path, scratch: Path, notes: list[str]) -> None:

@@ -78,6 +78,8 @@ class Side:
     commit: str | None
     """None: the working tree."""
     provenance: Provenance
+    tests_from: Path
+    """The tree whose tests and settings both sides have: head's, or the checkout if head is a commit, too."""
     aliases: tuple[str, ...]
     """Spellings of the checkout's path, including symbolic links."""
     outer: Path | None = None
@@ -112,15 +114,14 @@ class Side:
         return f"{option}{separator}{from_outside(value, directory, places)}"
 
     def _settings(self, ini: Path) -> Path:
-        """pytest's settings file from head: it belongs to the tests, whatever else it contains."""
+        """pytest's settings file from where the tests are from: it belongs to them, whatever else it contains."""
         here = self.place(ini)
         if here == ini or here.name in _OVERLAID_SETTINGS or not here.is_relative_to(self.tree):
             return here
-        head = Path(self.provenance.tree if self.name == "head" else self.provenance.other)
         copy = here.with_name(f"flame-settings{here.suffix}")
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(head / here.relative_to(self.tree), copy)
+            shutil.copyfile(self.tests_from / here.relative_to(self.tree), copy)
         return copy
 
     def _places(self) -> redirect.PathMap:
@@ -156,15 +157,17 @@ def open_sides(
     base_install_from: Path | None = None,
     tests: Sequence[Path] = (),
     copied: Sequence[str] = (),
+    head: str | None = None,
 ) -> Iterator[Sides]:
     """Makes both trees; they are removed with ``scratch``.
 
-    ``ref`` is a commit, or ``REF...`` for the merge base with HEAD; ``root`` is pytest's root directory, ``directory``
+    ``ref`` is a commit, or ``REF...`` for the merge base with HEAD; ``head`` is one, too, or None for the working tree.
+    ``root`` is pytest's root directory, ``directory``
     the working directory, ``tests`` the files of the tests: they determine the repository if ``root`` lies above it.
     Raises ``FlameError`` before anything is measured.
     """
     repository = Repository.holding(root, *dict.fromkeys(tests))
-    commit = repository.resolve(ref)
+    commit, head_commit = repository.resolve(ref), None if head is None else repository.resolve(head)
     own_compiled = base_python is not None or base_install is not None
     if base_install is None:
         refuse_rebuilding(repository.top)
@@ -178,13 +181,17 @@ def open_sides(
         share_compiled=not own_compiled,
         copied=copied,
         inside=inside,
+        head_commit=head_commit,
     )
     paths = sorted({*files_below(trees.base), *files_below(trees.head)})
     roots = import_roots(paths)
     kept = Path(pytest_flame.__file__).resolve().parent
     aliases = _aliases(repository.top, (root, directory))
     sides = {}
-    for name, tree, other in (("base", trees.base, trees.head), ("head", trees.head, trees.base)):
+    for name, tree, other, at in (
+        ("base", trees.base, trees.head, commit),
+        ("head", trees.head, trees.base, head_commit),
+    ):
         places = redirect.PathMap(str(repository.top), str(tree), (str(kept),))
         side_root = Path(places.mapped(str(root)) or root)
         if outer is not None:
@@ -192,7 +199,7 @@ def open_sides(
             link_surroundings(outer, repository.top, side_root)
         environment = Environment(sys.executable, {})
         if base_install is not None:
-            version = release_before(repository, commit)
+            version = release_before(repository, at or commit)
             folder = scratch.path / "env" / name
             started = base_install_from or root
             here = Path(places.mapped(str(started)) or side_root)
@@ -206,7 +213,7 @@ def open_sides(
             other=str(other),
             checkout=str(repository.top),
             kept=(str(kept),),
-            shares_compiled=name == "head" or not (own_compiled or trees.native_changed),
+            shares_compiled=at is None or not (own_compiled or trees.native_changed),
             own=(environment.prefix,) if environment.prefix else (),
             generated=trees.generated,
             roots=roots,
@@ -227,13 +234,17 @@ def open_sides(
             directory=side_directory,
             python=environment.python,
             environment=variables,
-            commit=commit if name == "base" else None,
+            commit=at,
             provenance=provenance,
+            tests_from=trees.head if head_commit is None else repository.top,
             aliases=aliases,
             outer=outer and root,
             watched=_watched(scratch.path, provenance, paths),
         )
-    yield Sides(sides["base"], sides["head"], commit, trees.notes, repository)
+    notes = trees.notes
+    if head_commit is not None:
+        notes = (f"head is {head_commit[:12]} (--flame-head) with the tests of the working tree", *notes)
+    yield Sides(sides["base"], sides["head"], commit, notes, repository)
 
 
 def link_surroundings(outer: Path, top: Path, copy: Path) -> None:

@@ -96,6 +96,8 @@ def against(
         base_install=None,
         base_install_from=None,
         copy_ignored=(),
+        head=None,
+        measure="all",
         seed=1,
         cpus=(),
         max_time_s=None,

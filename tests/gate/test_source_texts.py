@@ -90,3 +90,13 @@ def test_without_a_repository_the_checkout_is_all_there_is(tmp_path: Path) -> No
 
 def test_a_commit_that_is_not_there_has_no_source(project: Path) -> None:
     assert SourceTexts.of(project).base(replace(judged(project, base="x"), base_commit="0" * 40), "shop.py") is None
+
+
+def test_head_can_be_a_commit(project: Path) -> None:
+    (project / "shop.py").write_text("of the working tree\n")
+    git(project, "commit", "-qam", "later")
+    texts = SourceTexts.of(project, "HEAD~1")
+    assert texts.head_commit == git(project, "rev-parse", "HEAD~1")
+    judgement = Judgement("t", Verdict.PASS, "", head=recording(OLD))
+    assert texts.head(judgement, "shop.py") == OLD
+    assert SourceTexts.of(project).head(judgement, "shop.py") is None

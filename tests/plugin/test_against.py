@@ -228,6 +228,35 @@ def test_options_that_make_no_sense_are_usage_errors(
     assert ran.document is None
 
 
+def test_two_commits_with_the_working_trees_tests_and_nothing_timed(project: Project) -> None:
+    """The working tree's own code would fail every test."""
+    checkout = initialised(project)
+    base = checkout.commit(work_py=AT_BASE.replace('raise ValueError("out of order at base")', "return churn(n)"))
+    at_head = AT_BASE.replace("total ^= i + n", "total ^= i - n").replace("total = 0", "total = 0  # so far")
+    head = checkout.commit(work_py=at_head)
+    project.write("work.py", "")
+    project.write("test_work.py", TESTS.replace("work.churn(3000)", "work.spin(30)"))
+    before = state(checkout)
+    ran = project.flame(f"--flame-against={base}", f"--flame-head={head}", "--flame-measure=none")
+    assert ran.verdicts == {
+        "test_work.py::test_slower": "PASS",
+        "test_work.py::test_same": "PASS",
+        "test_work.py::test_mended": "ERROR",
+    }, ran.out
+    assert ran.test("test_mended")["reason"] == "call failed: ValueError: out of order at base"
+    assert ran.test("test_same")["exact"]["same_code"]
+    assert f"head is {head[:12]}" in ran.out
+    project.write("test_work.py", "import pytest, work\n@pytest.mark.flame\ndef test_it(): work.churn(30)\n")
+    ran = project.flame("--flame-against=HEAD", f"--flame-head={base}", "--flame-measure=none")
+    test = ran.test("test_it")
+    assert test["verdict"] == "INCONCLUSIVE"
+    assert test["reason"] == "not timed (--flame-measure=none): changed: function work:churn"
+    assert test["evidence"] is None
+    assert test["exact"]["base_digest"] != test["exact"]["head_digest"]
+    before = {path: digest for path, digest in before.items() if "test_work.py" not in path}
+    assert {path: digest for path, digest in state(checkout).items() if path in before} == before
+
+
 # --- interrupted ------------------------------------------------------------------------------------------------------
 
 

@@ -85,6 +85,52 @@ def test_heads_tests_and_their_data_go_to_base(checkout: Checkout, build: Build)
     }
 
 
+def test_head_is_a_commit_with_the_working_trees_tests(checkout: Checkout, build: Build) -> None:
+    checkout.write(".gitignore", "generated.py\nonce.py\nlater.py\n")
+    checkout.write("code.py", "first")
+    checkout.write("tests/test_a.py", "first")
+    checkout.write("once.py", "first")
+    checkout.git("add", "-f", "once.py")
+    checkout.commit()
+    checkout.git("rm", "-q", "once.py")
+    checkout.write("code.py", "second")
+    checkout.write("added.py", "second")
+    checkout.write("tests/test_gone.py", "second")
+    checkout.write("later.py", "second")
+    checkout.git("add", "-f", "later.py")
+    second = checkout.commit()
+    checkout.git("rm", "-q", "tests/test_gone.py", "later.py")
+    checkout.commit()
+    for name in ("code.py", "added.py", "tests/test_a.py", "tests/test_new.py", "generated.py", "once.py", "later.py"):
+        checkout.write(name, "now")
+    checkout.write("untracked.py", "now")
+    trees = build("HEAD~2", head_commit=second)
+    tests = {"tests/test_a.py": "now", "tests/test_new.py": "now"}
+    ignored = {"generated.py": "now", ".gitignore": (checkout.path / ".gitignore").read_text()}
+    assert content(trees.base) == {"code.py": "first", "once.py": "first", **tests, **ignored}
+    assert content(trees.head) == {
+        **{"code.py": "second", "added.py": "second", "later.py": "second", "once.py": "now"},
+        **tests,
+        **ignored,
+    }
+
+
+@pytest.mark.parametrize(("changed", "side"), [("HEAD~1", "base"), ("HEAD", "head")])
+def test_compiled_modules_are_those_of_the_working_tree(
+    checkout: Checkout, build: Build, changed: str, side: str
+) -> None:
+    """One side's source for it differs from what it was built from; the other side's does not."""
+    checkout.write(".gitignore", "*.so\n")
+    for commit in ("HEAD~1", "HEAD"):
+        checkout.write("fast.c", "old" if commit == changed else "now")
+        checkout.commit()
+    checkout.write("fast.c", "now")
+    checkout.write("fast.so", "built")
+    with pytest.raises(GitError, match=f"fast.so. cannot be used for the {side}") as raised:
+        build("HEAD~1", head_commit=checkout.git("rev-parse", "HEAD"))
+    assert f"the {side}'s: fast.c" in raised.value.why
+
+
 def test_generated_files_are_on_both_sides_and_caches_on_none(checkout: Checkout, build: Build) -> None:
     checkout.write(".gitignore", "*\n!.gitignore\n!*.txt\n")
     checkout.write("tracked.txt", "old")
