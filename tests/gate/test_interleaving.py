@@ -101,7 +101,6 @@ def against(
         seed=1,
         cpus=(),
         max_time_s=None,
-        measure="all",
     )
     request = SimpleNamespace(
         settings=settings,
