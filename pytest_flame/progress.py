@@ -18,6 +18,8 @@ class TerminalProgress:
         self._moving = self._reporter is not None and self._reporter.isatty and not config.option.verbose < 0
         self._logged = clocks.monotonic()
         self._wrote = False
+        self._tests = tests
+        self._counts = ""
         if self._reporter is not None:
             self._reporter.ensure_newline()
             self._reporter.write_line(f"flame: measuring {tests} test{'s' if tests != 1 else ''}")
@@ -29,12 +31,18 @@ class TerminalProgress:
         step = step if process else "calibrating"
         test_id = printable(test_id)
         left = "" if left_s is None else f", about {time_in_words(left_s)} left"
+        counts = f"{self._counts}; " if self._counts else ""
         if self._moving:
-            self._reporter.rewrite(f"flame: {end_of(test_id, 60)}: {step}{left}", erase=True)
+            self._reporter.rewrite(f"flame: {counts}{end_of(test_id, 60)}: {step}{left}", erase=True)
             self._wrote = True
         elif clocks.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = clocks.monotonic()
-            self._reporter.write_line(f"flame: {test_id}: {step}{left}")
+            self._reporter.write_line(f"flame: {counts}{test_id}: {step}{left}")
+
+    def settled(self, done: int, tests: int) -> None:
+        """Of the tests that are measured; the others are proved, or were settled before."""
+        settled = self._tests - tests + done
+        self._counts = f"{settled} of {self._tests} tests settled" if settled else ""
 
     def counted(self, done: int, tests: int) -> None:
         """Executions of the exact pass, on both sides and with every hash seed."""

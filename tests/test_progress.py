@@ -37,6 +37,22 @@ def watched(terminal: Terminal | None, verbose: int = 0, tests: int = 2) -> Term
     return TerminalProgress(config, tests)
 
 
+def test_it_says_how_many_tests_are_settled() -> None:
+    """Those that are proved, and of the measured ones those whose referee is satisfied."""
+    terminal = Terminal(isatty=True)
+    shown = watched(terminal, tests=50)
+    shown.counted(30, 200)
+    shown.settled(0, 13)
+    shown.began("test_it.py::test_it", 1, 20, None, pairs=True)
+    shown.settled(5, 13)
+    shown.began("test_it.py::test_it", 2, 20, None, pairs=True)
+    assert terminal.moved == [
+        "flame: proving: 30 of 200 executions",
+        "flame: 37 of 50 tests settled; test_it.py::test_it: pair 1 of up to 20",
+        "flame: 42 of 50 tests settled; test_it.py::test_it: pair 2 of up to 20",
+    ]
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(s=100.0)

@@ -13,6 +13,7 @@ Pinning is left to ``taskset``; the neighbours' cores are chosen from those that
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -28,7 +29,9 @@ from benchmarks.verdicts.conditions import Condition, neighbours, surroundings
 from pytest_flame.baseline import wire
 from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.job import Job, Plan, WorkerResult
-from pytest_flame.measure.launch import Launcher
+from pytest_flame.measure.launch import Launcher, await_all
+from pytest_flame.measure.turns import Fifos
+from pytest_flame.measure.workers import Prepared
 from pytest_flame.model import Process, Recording, Round
 
 HERE = Path(__file__).parent
@@ -36,6 +39,8 @@ WORKLOADS = ("recursion", "json", "regex", "numpy", "compression", "objects", "s
 RESULTS = HERE.parents[1] / "build" / "banks"
 FREQUENCY_HZ = 1997
 TIMEOUT_S = 60
+_SURROUNDED = (Condition.ENVIRONMENT, Condition.HASH_SEED, Condition.PATH, Condition.SURROUNDINGS)
+"""What differs in every process: the sides of a pair cannot share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +129,38 @@ class Recorder:
     folder: Path
     condition: Condition
     time_s: float
+    apart: bool
+    """The processes of a pair run one after the other, each an interpreter of its own."""
 
     def run(self, workload: str, checkout: Path, seeds: tuple[int, int], plan: Plan | None) -> WorkerResult:
+        launcher, job = self.launcher(checkout, self.scratch), self.job(workload, checkout, seeds, plan)
+        return _usable(workload, launcher.run(job, checkout / "test_workloads.py", TIMEOUT_S))
+
+    def run_in_turn(self, workload: str, checkout: Path, seeds: tuple[int, int], plan: Plan) -> list[WorkerResult]:
+        """Both processes of a pair, the first one's first."""
+        sides = [self.launcher(checkout, self.scratch / name) for name in ("one", "two")]
+        job, file = self.job(workload, checkout, seeds, plan), checkout / "test_workloads.py"
+        prepared = [Prepared(seeds[1]) for _ in sides]
+        with contextlib.ExitStack() as ends:
+            fifos = Fifos(self.scratch)
+            ends.callback(fifos.close)
+            for one in prepared:
+                ends.callback(one.close)
+            turns = (fifos.first, fifos.second)
+            running = [
+                ends.enter_context(side.begin(dataclasses.replace(job, turns=turn), file, TIMEOUT_S, one))
+                for side, turn, one in zip(sides, turns, prepared, strict=True)
+            ]
+            await_all(running, lambda ended: fifos.leave_alone(turns[1 - running.index(ended)]))
+            return [_usable(workload, s.checked(r, TIMEOUT_S)) for s, r in zip(sides, running, strict=True)]
+
+    def launcher(self, checkout: Path, scratch: Path) -> Launcher:
+        scratch.mkdir(exist_ok=True)
         arguments = ("-q", "-p", "no:cacheprovider", f"--rootdir={checkout}", "-c", str(checkout / "pyproject.toml"))
-        launcher = Launcher(checkout, checkout, self.scratch, arguments)
-        job = Job(
+        return Launcher(checkout, checkout, scratch, arguments)
+
+    def job(self, workload: str, checkout: Path, seeds: tuple[int, int], plan: Plan | None) -> Job:
+        return Job(
             node_id=f"test_workloads.py::test_{workload}",
             root=str(checkout),
             seed=seeds[0],
@@ -138,10 +170,6 @@ class Recorder:
             time_s=self.time_s,
             plan=plan,
         )
-        result = launcher.run(job, checkout / "test_workloads.py", TIMEOUT_S)
-        if result.recording is None and result.plan is None:
-            raise SystemExit(f"{workload}: {result.status.value}: {result.message}\n{result.details}")
-        return result
 
     def plan(self, workload: str) -> Plan:
         """Calibrated once for all banks in the same folder, so that they can be compared with each other."""
@@ -167,6 +195,9 @@ class Recorder:
         plan = Plan(max(1, whole.iterations // split), whole.rounds * split)
         path = self.folder / f"{workload}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.apart:
+            self._record_in_turn(workload, pair, plan, path)
+            return
         for second in (False, True):
             draw = random.Random(f"{self.condition}/{workload}/{pair}/{second}")
             shared = draw if self.condition.changes(Condition.HASH_SEED) else random.Random(f"{workload}/{pair}")
@@ -182,6 +213,25 @@ class Recorder:
             entry = Entry(workload, condition, pair, second, began, seconds, stolen, busy, recording)
             with path.open("a", encoding="utf-8") as file:
                 file.write(entry.to_json() + "\n")
+
+    def _record_in_turn(self, workload: str, pair: int, plan: Plan, path: Path) -> None:
+        draw = random.Random(f"{workload}/{pair}")
+        seeds = draw.randrange(1 << 32), draw.randrange(1 << 32)
+        began, before = time.time(), machine_seconds()
+        results = self.run_in_turn(workload, self.checkout("checkout"), seeds, plan)
+        seconds, after = time.time() - began, machine_seconds()
+        stolen, busy = after[0] - before[0], after[1] - before[1]
+        with path.open("a", encoding="utf-8") as file:
+            for second, result in zip((False, True), results, strict=True):
+                assert result.recording is not None
+                common = (began, seconds, stolen, busy, result.recording)
+                file.write(Entry(workload, self.condition.value, pair, second, *common).to_json() + "\n")
+
+
+def _usable(workload: str, result: WorkerResult) -> WorkerResult:
+    if result.recording is None and result.plan is None:
+        raise SystemExit(f"{workload}: {result.status.value}: {result.message}\n{result.details}")
+    return result
 
 
 def machine_seconds() -> tuple[float, float]:
@@ -219,13 +269,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=80, help="of each workload in total (default: 80)")
     parser.add_argument("--only", action="append", choices=WORKLOADS, help="this workload (may be repeated)")
     parser.add_argument("--time", type=float, default=0.5, help="seconds of rounds in a process (default: 0.5)")
+    parser.add_argument("--apart", action="store_true", help="the processes of a pair one after the other")
     parser.add_argument("--split", type=int, default=1, help="split each calibrated round into this many (default: 1)")
     parser.add_argument("--results", type=Path, default=RESULTS, help=f"folder of all banks (default: {RESULTS})")
     options = parser.parse_args(arguments)
     if options.condition is not None:
         folder = options.results.resolve() / (options.name or options.condition.value)
         with tempfile.TemporaryDirectory(prefix="bank-") as scratch:
-            recorder = Recorder(Path(scratch), folder, options.condition, options.time)
+            surrounded = options.condition in _SURROUNDED
+            recorder = Recorder(Path(scratch), folder, options.condition, options.time, options.apart or surrounded)
             record_bank(recorder, options.only or WORKLOADS, options.processes // 2, options.split)
     print(shown(options.results))
 

@@ -56,6 +56,8 @@ class Cell:
     recordings: int = 0
     """Of the stored baseline; 0: interleaved."""
     weather: Weather = field(default_factory=Weather)
+    counted: bool = False
+    """With exact counts of calls on both sides."""
     runs: int = 100
 
     @property
@@ -118,7 +120,8 @@ def _limits(cell: Cell) -> Limits:
 
 def _interleaved(cell: Cell, seed: int, source: str, case: worlds.Case, rng: np.random.Generator) -> Run:
     machine = worlds.Machine(cell.weather, rng, 2 * cell.most)
-    trial = Trial(_limits(cell), cell.most, cell.tests, 10.0)
+    exact = worlds.counted(case, rng) if cell.counted else None
+    trial = Trial(_limits(cell), cell.most, cell.tests, 10.0, exact)
     pairs = machine.pairs(case.base, case.head)
     release = "2.0" if case.upgraded else "1.0"
     base, head = worlds.recording(case.base, ()), worlds.recording(case.head, (), release)
@@ -235,6 +238,12 @@ def cells() -> list[Cell]:
         for size in (0.1, 0.2)
         for weather in (calm, bad)
     ]
+    counted = [
+        Cell("counted", change, size, weather=weather, counted=True, runs=200)
+        for change in ("slower_leaf", "slower_caller", "more_calls")
+        for size in (0.1, 0.2)
+        for weather in (calm, bad)
+    ]
     moves = [
         Cell("moved", change, size, weather=weather, runs=300)
         for change in ("renamed", "renamed_class", "faster_class", "extracted", "inlined", "inlined_faster")
@@ -256,7 +265,7 @@ def cells() -> list[Cell]:
         for budget in (2, 5, 10, 20)
         for sd in (0.015, 0.03)
     ]
-    return [*identical, *lengths, *power, *culprits, *moves, *hidden, *family, *stored, *budget]
+    return [*identical, *lengths, *power, *culprits, *counted, *moves, *hidden, *family, *stored, *budget]
 
 
 def code_hash() -> str:

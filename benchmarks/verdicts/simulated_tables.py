@@ -234,6 +234,7 @@ TABLES: dict[str, Callable[[Done], str]] = {
     "power": power,
     "coverage": coverage,
     "culprit": culprit,
+    "counted": culprit,
     "masked": masked,
     "moved": moved,
     "family": family,

@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_flame.model import (
+    Calls,
+    Counted,
+    ExactComparison,
     Frame,
     Process,
     Recording,
@@ -72,6 +75,8 @@ class Case:
     """Each of these is a right answer."""
     upgraded: bool = False
     """Head has a different release of the library."""
+    more: tuple[Stack, float] | None = None
+    """Where a function is called more often, and by which factor."""
 
     @property
     def ratio(self) -> float:
@@ -105,6 +110,29 @@ def inclusive(costs: Mapping[Stack, float], frame: Frame) -> float:
     return math.fsum(cost for stack, cost in costs.items() if frame in stack)
 
 
+def counted(case: Case, rng: np.random.Generator) -> ExactComparison:
+    """What exact passes would count: every function calls each of its callees a fixed number of times."""
+    base: dict[Stack, int] = {}
+    for stack in sorted({*case.base, *case.head}, key=len):
+        base[stack] = base.get(stack[:-1], 1) * int(rng.integers(1, 6)) * (50 if len(stack) == 2 else 1)
+    head = dict(base)
+    if case.more is not None:
+        place, factor = case.more
+        head = {s: round(n * factor) if s[: len(place)] == place else n for s, n in base.items()}
+    return ExactComparison(_counted(base, case.base), _counted(head, case.head))
+
+
+def _counted(calls: Mapping[Stack, int], costs: Costs) -> Counted:
+    stacks = {stack: count for stack, count in calls.items() if stack in costs}
+    functions: dict[Frame, int] = {}
+    edges: dict[tuple[Frame, Frame], int] = {}
+    for stack, count in stacks.items():
+        functions[stack[-1]] = functions.get(stack[-1], 0) + count
+        if len(stack) > 1:
+            edges[stack[-2], stack[-1]] = edges.get((stack[-2], stack[-1]), 0) + count
+    return Counted("", 0, 0, 0, (), Calls(functions, edges))
+
+
 # --- what a change does. Each picks a place for it; None if the program has none -----------------------------
 
 
@@ -131,7 +159,7 @@ def more_calls(base: Costs, size: float, rng: np.random.Generator) -> Case | Non
         return None
     factor = 1 + size / _below(base, place)
     head = {s: cost * (factor if s[: len(place)] == place else 1) for s, cost in base.items()}
-    return Case(base, head, frozenset({place[-1]}))
+    return Case(base, head, frozenset({place[-1]}), more=(place, factor))
 
 
 def slower_caller(base: Costs, size: float, rng: np.random.Generator) -> Case | None:

@@ -27,7 +27,7 @@ from pytest_flame.judge import error, inconclusive, new
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, HEAD, MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
-from pytest_flame.model import ChangedCode, ExactComparison, Judgement, Recording, Verdict
+from pytest_flame.model import ChangedCode, Judgement, Recording, Verdict
 from pytest_flame.stats import noise
 from pytest_flame.stats.diagnosis import diagnose
 from pytest_flame.trees.changed import code_between
@@ -74,7 +74,7 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
         proofs = prove(selected, proving, changed, request, s.max_time_s)
         judged = proofs.settled(selected)
         timed = [test for test in selected if test.test_id not in judged]
-        targets = [_target(test, len(selected), proofs.exact.get(test.test_id)) for test in timed]
+        targets = [_target(test, len(selected), proofs) for test in timed]
         how = replace(request.how, max_time_s=_left_s(s.max_time_s, began))
         measured, interrupted = measure(targets, how, places, request.progress)
         for test, one in zip(timed, measured, strict=True):
@@ -129,13 +129,13 @@ def _measure_new(
     return interrupted
 
 
-def _target(test: Selected, tests: int, exact: ExactComparison | None) -> Target:
-    s = test.settings
+def _target(test: Selected, tests: int, proofs: Proofs) -> Target:
+    s, exact = test.settings, proofs.exact.get(test.test_id)
 
     def referee(most: int) -> Referee:
         return Trial(s.limits, most, tests, s.time_s, exact)
 
-    return replace(test.target, referee=referee)
+    return replace(test.target, referee=referee, priority=proofs.priority.get(test.test_id, 0.0))
 
 
 def _judged(

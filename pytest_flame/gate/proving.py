@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from pytest_flame.judge import by_calls, inconclusive, proved
 from pytest_flame.measure.counting import Countable, Passes, count
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, HEAD
-from pytest_flame.model import ChangedCode, Counted, ExactComparison, Frame, Recording, differences
+from pytest_flame.model import Calls, ChangedCode, Counted, ExactComparison, Footprint, Frame, Recording, differences
 from pytest_flame.quantities import shown_seconds
 
 
@@ -27,6 +28,8 @@ class Proofs:
     wall_s: Mapping[str, float]
     body_ns: Mapping[str, int] = field(default_factory=dict)
     """CPU of the body on the more expensive side, at most."""
+    priority: Mapping[str, float] = field(default_factory=dict)
+    """How much a test is suspected before it is measured."""
     audited: frozenset[str] = frozenset()
     calls_threshold: float | None = None
 
@@ -45,7 +48,9 @@ class Proofs:
             if base is None or base.counted is None or now is None:
                 continue
             exact[test_id] = ExactComparison(base.counted, stored_counts.storable(now, base.source_hashes))
-        return cls(exact, {}, dict.fromkeys(exact, 0.0), {}, _audited(exact, request), request.settings.calls_threshold)
+        return cls(
+            exact, {}, dict.fromkeys(exact, 0.0), {}, {}, _audited(exact, request), request.settings.calls_threshold
+        )
 
     def with_exact(self, judged: Judged, test_id: str) -> Judged:
         """A test that was timed, with what its exact passes say."""
@@ -93,6 +98,7 @@ def prove(
     passes = _count(selected, sides, request, max_time_s)
     exact: dict[str, ExactComparison] = {}
     ran: dict[str, frozenset[Frame]] = {}
+    priority: dict[str, float] = {}
     for test in selected:
         base, head = (passes[side].footprints(test.test_id) for side in (BASE, HEAD))
         if head is not None:
@@ -101,11 +107,23 @@ def prove(
             )
         if base is None or head is None:
             continue
+        priority[test.test_id] = _suspicion(base[0], head[0])
         differing = [what for (one, _), (two, _) in zip(base, head, strict=True) for what in differences(one, two)]
         exact[test.test_id] = ExactComparison(Counted.of(base), Counted.of(head), tuple(dict.fromkeys(differing)))
     wall_s = {t.test_id: sum(one.wall_s[t.test_id] for one in passes.values()) for t in selected}
     body_ns = {test: max(one.body_ns(test) or 0 for one in passes.values()) for test in exact}
-    return Proofs(exact, ran, wall_s, body_ns, _audited(exact, request), request.settings.calls_threshold)
+    return Proofs(exact, ran, wall_s, body_ns, priority, _audited(exact, request), request.settings.calls_threshold)
+
+
+def _suspicion(base: tuple[Footprint, Calls], head: tuple[Footprint, Calls]) -> float:
+    """The share of the body's calls that are calls of changed functions, and how many more calls there are."""
+    (base_code, base_calls), (head_code, head_calls) = base, head
+    names = base_code.code.keys() | head_code.code.keys()
+    changed = {name for name in names if base_code.code.get(name) != head_code.code.get(name)}
+    called = sum(head_calls.functions.values())
+    of_changed = sum(n for frame, n in head_calls.functions.items() if frame.name in changed)
+    more = called / max(1, sum(base_calls.functions.values()))
+    return of_changed / max(1, called) + max(0.0, math.log(max(more, 1e-9)))
 
 
 def _audited(exact: Mapping[str, ExactComparison], request: Request) -> frozenset[str]:

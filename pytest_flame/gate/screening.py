@@ -75,7 +75,8 @@ def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Scre
     with scratch_directory() as scratch:
         began = clocks.monotonic()
         launcher = request.launcher(scratch)
-        exact = count_head(selected, launcher, request)
+        counted_before = any(base is not None and base.counted is not None for base in bases.found.values())
+        exact = count_head(selected, launcher, request) if recording or counted_before else {}
         proofs = Proofs.from_stored(bases.found, exact, request) if not recording else Proofs.nothing()
         judged = proofs.settled(selected)
         timed = [test for test in selected if test.test_id not in judged]

@@ -39,6 +39,10 @@ MIN_PROCESSES_SLOW: Final = 5
 """A body too slow for the budget gets at least these."""
 
 
+_TYPICAL: Final = 8
+"""Processes or pairs that a test needs before its referee is satisfied, as far as is known before any is."""
+_PRIOR: Final = 2
+"""The number of tests that this guess is worth."""
 _ENDS_BOTH: Final = frozenset({Status.NO_SAMPLER, Status.OUT_OF_TIME, Status.HUNG})
 """The other side need not be run."""
 
@@ -75,6 +79,8 @@ class Target:
     place: Path | None = None
     seen: Seen | None = None
     """The test as the run collected it; None: not compared."""
+    priority: float = 0.0
+    """If the run's time is limited, tests with a higher one are measured first."""
     referee: Callable[[int], Referee] | None = None
     """Called with the number of processes the budget allows. Without it, they are all measured."""
 
@@ -132,7 +138,10 @@ class Launchers:
 
 class Progress(Protocol):
     def began(self, test_id: str, process: int, processes: int, left_s: float | None, *, pairs: bool = False) -> None:
-        """A process or pair of a test starts; ``left_s`` is the most the run still needs, if known."""
+        """A process or pair of a test starts; ``left_s`` is what the run still needs, if known."""
+
+    def settled(self, done: int, tests: int) -> None:
+        """So many of the tests that are measured need no more processes."""
 
 
 @dataclass
@@ -198,8 +207,9 @@ def measure(
                             other.failure = state.failure
                         break
             while waiting := [s for s in states if s.wanting]:
+                progress.settled(len(states) - len(waiting), len(states))
                 with run.one_turn():
-                    for state in _shuffled(waiting, order):
+                    for state in _shuffled(run.affordable(waiting), order):
                         run.turn(state)
     except KeyboardInterrupt:
         interrupted = True
@@ -245,7 +255,7 @@ class _Clock:
     def note(self, seconds: float) -> None:
         self._per_process.append(seconds)
 
-    def estimate(self, processes: int) -> float | None:
+    def estimate(self, processes: float) -> float | None:
         return statistics.fmean(self._per_process) * processes if self._per_process else None
 
 
@@ -276,6 +286,28 @@ class _Run:
             for prepared in self.prepared.values():
                 prepared.close()
             self.prepared.clear()
+
+    def affordable(self, waiting: list[_State]) -> list[_State]:
+        """Those that the time left is enough for, as far as is known, by priority: rather some verdicts than none."""
+        left_s = self.clock.left()
+        per_process_s = self.clock.estimate(1)
+        if left_s is None or per_process_s is None:
+            return waiting
+        chosen: list[_State] = []
+        for state in sorted(waiting, key=lambda state: -state.target.priority):
+            left_s -= per_process_s * self._expected_left(state)
+            if left_s < 0 and chosen:
+                break
+            chosen.append(state)
+        return chosen
+
+    def _expected_left(self, state: _State) -> float:
+        """Processes or pairs that a test still needs: as many as those that are done needed, on average."""
+        if state.referee is None:
+            return max(1.0, state.processes - len(state.head))
+        needed = [len(other.head) for other in self.states if other.satisfied]
+        typical = (sum(needed) + _TYPICAL * _PRIOR) / (len(needed) + _PRIOR)
+        return max(1.0, min(typical, state.processes) - len(state.head))
 
     def _prepared(self, side: str, hash_seed: int) -> Prepared | None:
         if not self.how.forks:
@@ -323,7 +355,7 @@ class _Run:
 
     def turn(self, state: _State) -> None:
         """One process of head, or one pair in random order with everything drawn alike for both."""
-        left = sum(max(0, s.processes - len(s.head)) for s in self.states if s.wanting)
+        left = sum(self._expected_left(s) for s in self.states if s.wanting)
         self.progress.began(
             state.target.test_id,
             len(state.head) + 1,

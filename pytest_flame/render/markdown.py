@@ -29,7 +29,8 @@ def result_markdown(result: RunResult) -> str:
     """
     ordered = words.worst_first(result)
     failing = [j for j in ordered if j.verdict not in (Verdict.PASS, Verdict.IMPROVED)]
-    passing = [j for j in ordered if j.verdict in (Verdict.PASS, Verdict.IMPROVED)]
+    passing = [j for j in ordered if j.verdict in (Verdict.PASS, Verdict.IMPROVED) and j.measured]
+    proved = [j for j in ordered if j.verdict is Verdict.PASS and not j.measured]
     parts = [f"### Flame: {_text(words.headline(result))}\n\n{_text(words.base_line(result))}\n"]
     parts += [f"> {_text(note)}\n" for note in result.notes]
     parts += _gate(result)
@@ -44,6 +45,8 @@ def result_markdown(result: RunResult) -> str:
     if passing:
         summary = units.count(len(passing), "test") + " passed"
         parts.append(f"<details><summary>{summary}</summary>\n\n{_table(passing, room)}\n</details>\n")
+    if proved:
+        parts.append(f"{_text(words.same_code(proved))}\n")
     parts.append(f"<sub>{_text(_conditions(result))}</sub>\n")
     return "\n".join(parts)
 

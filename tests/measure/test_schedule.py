@@ -81,6 +81,9 @@ class Silent:
     def began(self, test_id: str, process: int, processes: int, left_s: float | None, *, pairs: bool = False) -> None:
         pass
 
+    def settled(self, done: int, tests: int) -> None:
+        pass
+
 
 @dataclass
 class Enough:
@@ -169,6 +172,22 @@ def test_whole_pairs_are_pooled_side_by_side() -> None:
     assert [p.hash_seed for p in measured.base.processes] == [p.hash_seed for p in measured.head.processes] == seeds
     assert set(measured.base.source_hashes) == {"base.py"}
     assert set(measured.head.source_hashes) == {"head.py"}
+
+
+def test_limited_time_is_spent_on_what_is_most_suspicious(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every process takes ten seconds; there is time for about six pairs."""
+    now = itertools.count(0, 5)
+    monkeypatch.setattr("pytest_flame.measure.schedule.clocks.monotonic", lambda: next(now))
+    workers = Workers()
+    targets = [
+        target(name, 4, priority=priority, referee=lambda most: Enough(4))
+        for name, priority in (("a", 0.1), ("b", 3.0), ("c", 0.2))
+    ]
+    measured, _ = run(workers, targets, max_time_s=400)
+    done = {one.test_id: len(one.head.processes) if one.head else 0 for one in measured}
+    assert done["b"] == 4, done
+    assert done["b"] >= done["c"] >= done["a"], done
+    assert sum(done.values()) < 12, done
 
 
 def test_head_alone_has_no_base() -> None:

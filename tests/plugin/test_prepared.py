@@ -121,7 +121,7 @@ def test_a_file_is_collected_in_a_process_of_its_own(project: Project, prepared:
     ("code", "why"),
     [
         (
-            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True, name='ticker').start()",
+            "from threading import Event, Thread\nThread(target=Event().wait, daemon=True, name='ticker').start()",
             "ticker",
         ),
         ("import subprocess\nserver = subprocess.Popen(['sleep', '60'])", "child processes"),
