@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_flame.atomic import write_text
+from pytest_flame.atomic import write_bytes
 from pytest_flame.baseline import exact_wire, wire
 from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.agreement import Seen
@@ -89,7 +89,7 @@ class Job:
         return Path(self.result).with_name("output.txt")
 
     def write(self, path: Path) -> None:
-        write_text(path, json.dumps(dataclasses.asdict(self)))
+        write_bytes(path, json.dumps(dataclasses.asdict(self)).encode("utf-8"), durable=False)
 
     @classmethod
     def read(cls, path: Path) -> Job:
@@ -181,7 +181,7 @@ class WorkerResult:
             "started_others": self.started_others,
             "started": self.started,
         }
-        write_text(path, json.dumps(document))
+        write_bytes(path, json.dumps(document).encode("utf-8"), durable=False)
 
     @classmethod
     def read(cls, path: Path) -> WorkerResult:

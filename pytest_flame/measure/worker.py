@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from _pytest.config import ConftestImportFailure
 
-from pytest_flame.atomic import write_text
+from pytest_flame.atomic import write_bytes
 from pytest_flame.baseline import exact_wire
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.exact.exact_recorder import ExactRecorder
@@ -116,6 +116,10 @@ class Preparation:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool | None:
+        # What is done here is not done again in each fork.
+        if self._worker.recorder is not None:
+            self._worker.recorder.prepare()
+        self._worker.check_imports()
         job = self._server.next_file()
         if job is None:
             return True
@@ -128,7 +132,9 @@ class Preparation:
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         if self._worker.recorder is not None:
             shared = self._worker.recorder.prepare()
-            write_text(shared_footprint(self._worker.job.watch, shared.digest), exact_wire.encode_footprint(shared))
+            path = shared_footprint(self._worker.job.watch, shared.digest)
+            write_bytes(path, exact_wire.encode_footprint(shared).encode("utf-8"), durable=False)
+        self._worker.check_imports()
         job = self._server.next_test() if self._worker.reports else None
         if job is None:
             self._worker.reports = False
@@ -162,6 +168,7 @@ class Worker:
         """Why the whole file is skipped."""
         self.narrows = True
         """Only the job's test is left of what was collected."""
+        self._imports: proof.Known = {}
         self.reports = True
         """The job's result is this process's to write."""
 
@@ -171,6 +178,10 @@ class Worker:
         self.pulse = Pulse(job.watch, job.patience)
         if job.watch:
             show_stacks_when_asked(job.watch)
+
+    def check_imports(self) -> list[proof.Stray]:
+        """What was imported from the wrong side; in a fork, only what it imported itself is looked at."""
+        return [] if self.job.provenance is None else proof.strays(self.job.provenance, known=self._imports)
 
     @property
     def collected(self) -> list[str]:
@@ -291,7 +302,7 @@ class Worker:
         provenance = self.job.provenance
         if provenance is None or result.status in (Status.SKIPPED, Status.XFAILED, Status.NO_SAMPLER):
             return result
-        found = proof.strays(provenance)
+        found = self.check_imports()
         if not found:
             return result
         return WorkerResult(Status.WRONG_SIDE, proof.message(found[0], provenance), proof.details(found, provenance))

@@ -41,19 +41,29 @@ def imported_files() -> Iterator[tuple[str, str]]:
             yield name, file
 
 
-def strays(provenance: Provenance, imported: Iterator[tuple[str, str]] | None = None) -> list[Stray]:
-    """What was imported from the wrong place, sorted by file.
+Known = dict[tuple[str, str], Stray | None]
+"""Module and file → what is wrong with it."""
+
+
+def strays(
+    provenance: Provenance, imported: Iterator[tuple[str, str]] | None = None, known: Known | None = None
+) -> list[Stray]:
+    """What was imported from the wrong place, sorted by file. ``known``: what was checked before, and is not checked
+    again; it is completed.
 
     Wrong are files of the other side's tree or of the user's checkout, and an installed copy of one of the project's
     modules whose content is not this side's. Raises ``OSError`` if a file cannot be read.
     """
     places = PathMap(provenance.checkout, provenance.tree, provenance.kept, provenance.shares_compiled)
+    known = {} if known is None else known
     found = {}
     for module, file in imported if imported is not None else imported_files():
-        real = os.path.realpath(file)
-        why = _wrong(module, real, provenance, places)
-        if why:
-            found[real] = Stray(module, real, why)
+        if (module, file) not in known:
+            real = os.path.realpath(file)
+            why = _wrong(module, real, provenance, places)
+            known[module, file] = Stray(module, real, why) if why else None
+        if (stray := known[module, file]) is not None:
+            found[stray.file] = stray
     return [found[file] for file in sorted(found)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.trees.proof import details, message, strays
+from pytest_flame.trees.proof import Known, details, message, strays
 from pytest_flame.trees.provenance import Provenance
 
 NATIVE = f"pkg/fast{EXTENSION_SUFFIXES[0]}"
@@ -52,6 +52,18 @@ def test_installed_copies(base: Provenance, tmp_path: Path) -> None:
     # Written by a build: in no tree, or ignored by git.
     assert why(base, "pkg._built", write(site / "pkg/_built.py", "x")) == ""
     assert why(replace(base, generated=("pkg/same.py",)), "pkg.same", write(site / "pkg/same.py", "other")) == ""
+
+
+def test_what_was_checked_before_a_fork_is_not_checked_again(base: Provenance, tmp_path: Path) -> None:
+    installed = write(tmp_path / "env/site-packages/pkg/same.py", "another text")
+    imported = [("pkg.same", installed), ("pkg", f"{base.checkout}/pkg/__init__.py")]
+    known: Known = {}
+    before = strays(base, iter(imported), known)
+    assert len(before) == len(known) == 2
+    Path(installed).unlink()
+    assert strays(base, iter(imported), known) == before
+    assert strays(base, iter([("other", str(tmp_path / "other.py"))]), known) == []
+    assert len(known) == 3
 
 
 def test_compiled_parts(base: Provenance, tmp_path: Path) -> None:
