@@ -65,8 +65,8 @@ class ExactRecorder:
         self._tracer = Tracer()
         self._audit = AuditRecorder(self._places, self._harness, self._is_own_hook)
         self._naming = _Naming(self._tree, self._places)
-        self._frames: list[Frame] = []
-        """One for each callable, as ``_own``: those of this package."""
+        self._frames: list[Frame | None] = []
+        """One for each callable, as ``_own``: those of this package. None: not named yet."""
         self._own: list[bool] = []
         self._contents: dict[str, set[str]] = {}
         """Name of code → hashes of all code that ran under it."""
@@ -139,17 +139,16 @@ class ExactRecorder:
     def _name(self, callables: list[CodeType | tuple[str, str]]) -> None:
         """Names and hashes those that are new."""
         for callable in callables[len(self._frames) :]:
-            frame = self._naming.frame(callable)
-            self._frames.append(frame)
             distribution = None if isinstance(callable, tuple) else self._harness.distribution(callable.co_filename)
             self._own.append(distribution == "pytest-flame")
-            if isinstance(callable, tuple):
-                continue
-            if distribution is not None:
-                if distribution not in self._code:
+            if isinstance(callable, tuple) or distribution is not None:
+                self._frames.append(None)  # named if something that counts calls it
+                if distribution is not None and distribution not in self._code:
                     self._code[distribution] = version(distribution)
                     self._changed.add(distribution)
                 continue
+            frame = self._naming.frame(callable)
+            self._frames.append(frame)
             name = _code_name(callable, frame)
             contents = self._contents.setdefault(name, set())
             contents.add(code_hash(callable))
@@ -191,16 +190,23 @@ class ExactRecorder:
         calls: list[tuple[int, int, int, int]],
         phase: Phase,
     ) -> Calls:
-        frames, own = self._frames, {n for n, is_own in enumerate(self._own) if is_own}
+        own = {n for n, is_own in enumerate(self._own) if is_own}
+
+        def frame(number: int) -> Frame:
+            named = self._frames[number]
+            if named is None:
+                named = self._frames[number] = self._naming.frame(callables[number])
+            return named
+
         recorder = {n for n in own if callables[n].co_filename == __file__}  # type: ignore[union-attr]
         functions: dict[Frame, int] = {}
         edges: dict[tuple[Frame, Frame], int] = {}
         for caller, callee, of, count in calls:
             if of != phase or callee in own or caller in recorder:
                 continue
-            functions[frames[callee]] = functions.get(frames[callee], 0) + count
+            functions[frame(callee)] = functions.get(frame(callee), 0) + count
             if caller != _OUTSIDE and caller not in own:
-                edge = (frames[caller], frames[callee])
+                edge = (frame(caller), frame(callee))
                 edges[edge] = edges.get(edge, 0) + count
         return Calls(dict(sorted(functions.items())), dict(sorted(edges.items())))
 

@@ -49,6 +49,7 @@ class Harness:
         self._standard = os.path.realpath(sysconfig.get_path("stdlib")) + os.sep
         self._packages = {name: folder for name in DISTRIBUTIONS if (folder := self._folder(name))}
         self._owners: dict[str, Owner] = {}
+        self._distributions: dict[str, str] = {}
 
     def owner(self, filename: str) -> Owner:
         """Of a code object's ``co_filename``."""
@@ -61,8 +62,12 @@ class Harness:
         """The one of the harness that has this file."""
         if self.owner(filename) is not Owner.HARNESS:
             return None
-        path = os.path.realpath(filename)
-        return next(DISTRIBUTIONS[name] for name, folder in self._packages.items() if path.startswith(folder))
+        found = self._distributions.get(filename)
+        if found is None:
+            path = os.path.realpath(filename)
+            found = next(DISTRIBUTIONS[name] for name, folder in self._packages.items() if path.startswith(folder))
+            self._distributions[filename] = found
+        return found
 
     def answers_for(self, frame: FrameType | None) -> Owner:
         """Who does what this frame does: the innermost caller that is not the standard library's. The import machinery
