@@ -89,7 +89,7 @@ class Quiet:
 def passes(tests: Sequence[str], sides: Mapping[str, Launcher]) -> dict[str, Passes]:
     """The exact passes of tests, by side. The test files are named relative to the roots, where workers start."""
     countable = [Countable(test, Path(test.partition("::")[0]), None, None, twice=True) for test in tests]
-    return count(countable, sides, Quiet(), forks=True, max_time_s=None)
+    return count(countable, sides, Quiet(), forks=True, max_time_s=None)[0]
 
 
 def environment(hash_seed: int = 1) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from pytest_flame import clocks, fold
 from pytest_flame.baseline.libraries import changed_releases
 from pytest_flame.gate.in_diff import sampled_frames, with_changed_code
-from pytest_flame.gate.proving import Proofs, prove
+from pytest_flame.gate.proving import Proofs, not_measured, prove
 from pytest_flame.gate.remarks import (
     comparison_warnings,
     left_running,
@@ -81,7 +81,10 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
             timed = []
         targets = [_target(test, len(selected), proofs) for test in timed]
         how = replace(request.how, max_time_s=_left_s(s.max_time_s, began))
-        measured, interrupted = measure(targets, how, places, request.progress)
+        if proofs.interrupted:
+            measured, interrupted = not_measured(timed), True
+        else:
+            measured, interrupted = measure(targets, how, places, request.progress)
         for test, one in zip(timed, measured, strict=True):
             found = _judged(test, one, sides, request, proofs, interrupted=interrupted)
             judged[test.test_id] = _in_diff(found, changed)

@@ -14,7 +14,7 @@ from pytest_flame.judge import by_calls, inconclusive, proved
 from pytest_flame.measure.counting import Countable, Passes, count
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
-from pytest_flame.measure.schedule import BASE, HEAD
+from pytest_flame.measure.schedule import BASE, HEAD, Measured
 from pytest_flame.model import Calls, ChangedCode, Counted, ExactComparison, Footprint, Frame, Recording, differences
 from pytest_flame.quantities import shown_seconds
 
@@ -35,6 +35,8 @@ class Proofs:
     calls_threshold: float | None = None
     failures: Mapping[str, tuple[str, WorkerResult]] = field(default_factory=dict)
     """Why tests could not be counted, and on which side, base before head; without those there was no time for."""
+    interrupted: bool = False
+    """Ctrl-C ended the exact passes early."""
 
     @classmethod
     def nothing(cls) -> Proofs:
@@ -98,7 +100,7 @@ def prove(
     """Executes each test once on both sides, with each hash seed."""
     if request.settings.measure == "all":
         return Proofs.nothing()
-    passes = _count(selected, sides, request, max_time_s)
+    passes, interrupted = _count(selected, sides, request, max_time_s)
     exact: dict[str, ExactComparison] = {}
     ran: dict[str, frozenset[Frame]] = {}
     priority: dict[str, float] = {}
@@ -117,7 +119,7 @@ def prove(
     body_ns = {test: max(one.body_ns(test) or 0 for one in passes.values()) for test in exact}
     failures = {t.test_id: found for t in selected if (found := _failure(passes, t.test_id)) is not None}
     audited, calls_threshold = _audited(exact, request), request.settings.calls_threshold
-    return Proofs(exact, ran, wall_s, body_ns, priority, audited, calls_threshold, failures)
+    return Proofs(exact, ran, wall_s, body_ns, priority, audited, calls_threshold, failures, interrupted)
 
 
 def _suspicion(base: tuple[Footprint, Calls], head: tuple[Footprint, Calls]) -> float:
@@ -143,18 +145,24 @@ def _failure(passes: Mapping[str, Passes], test_id: str) -> tuple[str, WorkerRes
     return next(((side, one) for side, one in found if one.status is not Status.COUNTED), None)
 
 
-def count_head(selected: Sequence[Selected], head: Launcher, request: Request) -> dict[str, Counted]:
-    """The exact passes of head alone; without the tests that could not be counted."""
+def count_head(selected: Sequence[Selected], head: Launcher, request: Request) -> tuple[dict[str, Counted], bool]:
+    """The exact passes of head alone, without the tests that could not be counted; and whether Ctrl-C ended it."""
     if request.settings.measure == "all":
-        return {}
-    passes = _count(selected, {HEAD: head}, request, request.settings.max_time_s)[HEAD]
-    found = {test.test_id: passes.footprints(test.test_id) for test in selected}
-    return {test: Counted.of(footprints) for test, footprints in found.items() if footprints is not None}
+        return {}, False
+    passes, interrupted = _count(selected, {HEAD: head}, request, request.settings.max_time_s)
+    found = {test.test_id: passes[HEAD].footprints(test.test_id) for test in selected}
+    counted = {test: Counted.of(footprints) for test, footprints in found.items() if footprints is not None}
+    return counted, interrupted
+
+
+def not_measured(timed: Sequence[Selected]) -> list[Measured]:
+    """What there is of tests whose run was interrupted before."""
+    return [Measured(t.test_id, None, None, None, HEAD, t.target.processes, 0.0, complete=False) for t in timed]
 
 
 def _count(
     selected: Sequence[Selected], sides: Mapping[str, Launcher], request: Request, max_time_s: float | None
-) -> dict[str, Passes]:
+) -> tuple[dict[str, Passes], bool]:
     countable = [Countable(t.test_id, t.file, t.place, t.seen, twice=not t.settings.fresh) for t in selected]
     forks = request.settings.isolation == "fork"
     return count(countable, sides, request.progress, forks=forks, max_time_s=max_time_s)

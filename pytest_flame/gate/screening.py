@@ -13,7 +13,7 @@ from pytest_flame.baseline.fingerprint import differences, sampler_differences
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import BaselineError
 from pytest_flame.gate.in_diff import sampled_frames
-from pytest_flame.gate.proving import Proofs, count_head
+from pytest_flame.gate.proving import Proofs, count_head, not_measured
 from pytest_flame.gate.remarks import (
     comparison_warnings,
     left_running,
@@ -76,7 +76,7 @@ def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Scre
         began = clocks.monotonic()
         launcher = request.launcher(scratch)
         counted_before = any(base is not None and base.counted is not None for base in bases.found.values())
-        exact = count_head(selected, launcher, request) if recording or counted_before else {}
+        exact, interrupted = count_head(selected, launcher, request) if recording or counted_before else ({}, False)
         proofs = Proofs.from_stored(bases.found, exact, request) if not recording else Proofs.nothing()
         judged = proofs.settled(selected)
         timed = [test for test in selected if test.test_id not in judged]
@@ -84,7 +84,10 @@ def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Scre
         if how.max_time_s is not None:
             how = replace(how, max_time_s=how.max_time_s - (clocks.monotonic() - began))
         targets = [_target(test, bases.found.get(test.test_id), recording=recording) for test in timed]
-        measured, interrupted = measure(targets, how, Launchers(launcher), request.progress)
+        if interrupted:
+            measured = not_measured(timed)
+        else:
+            measured, interrupted = measure(targets, how, Launchers(launcher), request.progress)
     for test, one in zip(timed, measured, strict=True):
         head = one.head and replace(one.head, counted=exact.get(test.test_id))
         found = _judged(test, replace(one, head=head), bases, interrupted=interrupted)

@@ -17,6 +17,7 @@ from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.job import Job, Status, WorkerResult, shared_footprint
 from pytest_flame.measure.launch import Launcher, Running, await_all
+from pytest_flame.measure.termination import termination_interrupts
 from pytest_flame.measure.workers import Prepared
 from pytest_flame.model import Calls, Footprint, combined
 
@@ -71,12 +72,13 @@ def count(
     *,
     forks: bool,
     max_time_s: float | None,
-) -> dict[str, Passes]:
-    """By side."""
+) -> tuple[dict[str, Passes], bool]:
+    """By side; and whether Ctrl-C ended it early."""
     end = None if max_time_s is None else clocks.monotonic() + max_time_s
     # A file is collected once for all of its tests.
     in_order = sorted(tests, key=lambda test: str(test.file))
     streams = {side: _Stream(in_order, launcher, forks, end) for side, launcher in sides.items()}
+    interrupted = False
     try:
         started = [one for stream in streams.values() if (one := stream.next()) is not None]
 
@@ -86,12 +88,16 @@ def count(
             progress.counted(done, len(streams) * len(HASH_SEEDS) * len(tests))
             return following
 
-        await_all(started, ended)
-    except BaseException:
+        with termination_interrupts():
+            await_all(started, ended)
+    except BaseException as e:
         for stream in streams.values():
             stream.kill()
-        raise
-    return {side: Passes(stream.results, stream.shared, stream.wall_s) for side, stream in streams.items()}
+        if not isinstance(e, KeyboardInterrupt):
+            raise
+        interrupted = True
+    passes = {side: Passes(stream.results, stream.shared, stream.wall_s) for side, stream in streams.items()}
+    return passes, interrupted
 
 
 class _Stream:

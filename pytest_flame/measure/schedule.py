@@ -11,10 +11,8 @@ import contextlib
 import dataclasses
 import errno
 import random
-import signal
 import statistics
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +24,7 @@ from pytest_flame.measure.deadline import Patience, allowed_s
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher, Running, await_all
 from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s
+from pytest_flame.measure.termination import termination_interrupts
 from pytest_flame.measure.turns import Fifos
 from pytest_flame.measure.workers import Prepared
 from pytest_flame.model import CPU, Metric, Process, Recording
@@ -198,7 +197,7 @@ def measure(
     run = _Run(how, places, _Clock(how.max_time_s), progress, states)
     interrupted = False
     try:
-        with _termination_interrupts():
+        with termination_interrupts():
             with run.one_turn():
                 for state in states:
                     run.set_up(state)
@@ -226,22 +225,6 @@ def _shuffled(states: Sequence[_State], order: random.Random) -> list[_State]:
     for group in groups:
         order.shuffle(group)
     return [state for group in groups for state in group]
-
-
-@contextlib.contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """Ending a run from outside (a cancelled job, a closed terminal) works like Ctrl-C: no worker is left."""
-    taken: list[signal.Signals] = []
-    try:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) is signal.SIG_DFL:
-                    taken.append(number)
-                    signal.signal(number, signal.default_int_handler)
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
 
 
 class _Clock:

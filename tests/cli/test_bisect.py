@@ -363,7 +363,7 @@ def test_ctrl_c_leaves_nothing(project: Project, tmp_path: Path) -> None:
     project.checkout.commit()
     before = project.checkout.state()
     running = project.bisect("HEAD~1", "HEAD", "--", "test_work.py")
-    assert started.read_text() == "yes"
+    assert started.read_text().startswith("yes")  # from one side or both
     running.send_signal(signal.SIGINT)
     out, _ = running.communicate(timeout=60)
     assert running.returncode == 130, out

@@ -9,6 +9,7 @@ import pytest
 
 NATIVE = Path(__file__).parents[2] / "native"
 ARROWS: dict[str, set[str]] = {
+    "exact": set(),
     "process": set(),
     "stacks": set(),
     "python": {"process", "stacks"},

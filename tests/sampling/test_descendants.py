@@ -233,7 +233,7 @@ def test_proc_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "listdir", refused)
     blind = Descendants(os.getpid())
     with monkeypatch.context() as context:
-        context.setattr(module, "_has_children", lambda: False)
+        context.setattr(module, "has_children", lambda: False)
         assert blind.unseen(10**9) is None
     with serving():
         assert "cannot be seen in /proc" in (blind.unseen(10**9) or "")
