@@ -104,6 +104,7 @@ def prove(
     exact: dict[str, ExactComparison] = {}
     ran: dict[str, frozenset[Frame]] = {}
     priority: dict[str, float] = {}
+    own = {f"function {function.frame.name}" for function in changed.functions}
     for test in selected:
         base, head = (passes[side].footprints(test.test_id) for side in (BASE, HEAD))
         if head is not None:
@@ -114,6 +115,8 @@ def prove(
             continue
         priority[test.test_id] = _suspicion(base[0], head[0])
         differing = [what for (one, _), (two, _) in zip(base, head, strict=True) for what in differences(one, two)]
+        # What else runs because of a change is said after the change.
+        differing.sort(key=lambda what: what not in own)
         exact[test.test_id] = ExactComparison(Counted.of(base), Counted.of(head), tuple(dict.fromkeys(differing)))
     wall_s = {t.test_id: sum(one.wall_s[t.test_id] for one in passes.values()) for t in selected}
     body_ns = {test: max(one.body_ns(test) or 0 for one in passes.values()) for test in exact}
