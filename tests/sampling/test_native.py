@@ -244,7 +244,7 @@ def test_the_timer_does_not_run_in_step_with_calls_it_cuts_short() -> None:
 
 def test_threads_from_before_and_from_during_are_sampled(rung: SamplerInfo) -> None:
     begin = threading.Event()
-    used = {}
+    used: dict[str, int] = {}
 
     def before() -> None:
         begin.wait()
