@@ -338,6 +338,8 @@ def test_a_forked_child_is_left_alone_and_cannot_disturb_its_parent(rung: Sample
                 return "the child cannot sample itself"
         return "well"
 
+    used = 0
+
     def work() -> None:
         head(20 * MS)
         pid = os.fork()
@@ -350,7 +352,6 @@ def test_a_forked_child_is_left_alone_and_cannot_disturb_its_parent(rung: Sample
         tail(40 * MS)
         used = time.thread_time_ns() - began
 
-    used = 0
     answer, report = os.pipe()
     with NativeSampler(rung) as sampler:
         raw = collect(sampler, work)
