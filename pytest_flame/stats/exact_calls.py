@@ -60,11 +60,15 @@ class ExactCalls:
         return found if found is not None and more[found] > 0 else None
 
     def calls_as_before(self, caller: int, callee: int) -> bool:
-        """Whether the caller runs more often, and not with more calls each time."""
-        runs, calls = self.of_frame(caller), self.callers[callee][caller]
-        if runs is None or runs[1] <= runs[0] or not runs[0] or not calls[0]:
-            return False
-        return calls[1] / runs[1] <= MORE_PER_CALL * calls[0] / runs[0]
+        """Whether the caller runs more often, and not with more calls each time; a caller that calls differently for
+        different callers of its own is compared with those from which it gets most of its additional calls."""
+        before, now = self.callers[callee][caller]
+        source = self.more_from(caller)
+        runs = [self.of_frame(caller), None if source is None else self.callers[caller][source]]
+        return any(
+            run is not None and before and run[1] > run[0] > 0 and now / run[1] <= MORE_PER_CALL * before / run[0]
+            for run in runs
+        )
 
 
 def blame_exactly(gauge: Gauge, frame: int, stake: Mask, counts: ExactCalls) -> Blamed | None:
@@ -73,6 +77,8 @@ def blame_exactly(gauge: Gauge, frame: int, stake: Mask, counts: ExactCalls) -> 
     calls = counts.of_frame(frame)
     growth = gauge.of(stake)
     base, head = float(growth.base[0]), float(growth.head[0])
+    if calls is not None:
+        calls, base, head = _where_it_grew(gauge, frame, stake, counts) or (calls, base, head)
     if calls is None or not calls[0] or base <= 0 or head <= base:
         return None
     if calls[1] <= calls[0] or math.log(calls[1] / calls[0]) < EXPLAINS * math.log(head / base):
@@ -83,3 +89,17 @@ def blame_exactly(gauge: Gauge, frame: int, stake: Mask, counts: ExactCalls) -> 
         seen.add(caller)
         frame, caller = caller, counts.more_from(caller)
     return Blamed(frame, Change.MORE_CALLS, caller, Under.UNKNOWN)
+
+
+def _where_it_grew(
+    gauge: Gauge, frame: int, stake: Mask, counts: ExactCalls
+) -> tuple[tuple[int, int], float, float] | None:
+    """Calls and cost under the caller with most of the growth; its calls may cost more than those of other callers."""
+    names, growth = gauge.by(gauge.table.callers(frame), stake)
+    if not names:
+        return None
+    largest = int(growth.delta.argmax())
+    calls = counts.callers.get(frame, {}).get(names[largest])
+    if calls is None or not calls[0] or names[largest] == frame:
+        return None
+    return calls, float(growth.base[largest]), float(growth.head[largest])
