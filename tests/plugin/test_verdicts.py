@@ -155,10 +155,10 @@ def test_baseline_of_another_machine_is_not_compared(recorded: Project, strict: 
 
 def test_other_ways_to_measure_are_not_compared(recorded: Project) -> None:
     recorded.replace("test_work.py", 'frame_threshold="300%"', 'frame_threshold="300%", fresh=True')
-    ran = recorded.flame(SPIN, "--flame-frequency=499", time=SHORTEST)
+    ran = recorded.flame(SPIN, "--flame-frequency=250", time=SHORTEST)
     assert ran.verdict("test_spin") == "INCOMPATIBLE"
     assert "fresh=True was not set" in ran.test("test_spin")["details"]
-    assert "1997 Hz" in ran.test("test_spin")["details"]
+    assert "Hz when recorded, 250 Hz here" in ran.test("test_spin")["details"]  # a busy machine records at a lower rate
 
 
 # --- errors -------------------------------------------------------------------------------------------------------

@@ -255,7 +255,7 @@ def test_a_ring_that_is_full_loses_ticks_and_says_so(kernel: SamplerInfo, zeros:
         os.sched_setaffinity(0, cpus)
     assert raw.counts.lost > 0
     arrived = (raw.counts.taken + raw.counts.lost) * period
-    assert arrived == pytest.approx(used, rel=0.25)
+    assert 0.5 * used <= arrived <= 1.25 * used  # a virtual CPU that is stolen misses ticks of such a short period
 
 
 def test_clearing_forgets_kernel_frames(kernel: SamplerInfo, zeros: Zeros) -> None:
