@@ -127,6 +127,12 @@ def read_settings(config: pytest.Config) -> Settings:
             why="which functions changed is known only between a commit and the working tree",
             fix="add --flame-against=REF",
         )
+    if values["calls-threshold"] is not None and values["measure"] == "all":
+        raise UsageError(
+            "--flame-calls-threshold and --flame-measure=all cannot be combined",
+            why="without an exact pass no calls are counted",
+            fix="keep one of them; --flame-audit=N measures tests whose code is the same",
+        )
     if values["base-python"] is not None and values["base-install"] is not None:
         raise UsageError("--flame-base-python and --flame-base-install cannot be combined", fix="keep one of them")
     move = tuple(_renaming(text) for text in config.getoption("flame_move") or ())

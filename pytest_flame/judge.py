@@ -128,6 +128,14 @@ def by_calls(judgement: Judgement, threshold: float | None) -> Judgement:
     return replace(judgement, verdict=Verdict.REGRESSED, reason=f"called more often: {reason}".replace("%", " %"))
 
 
+def without_calls(judgement: Judgement, threshold: float | None) -> Judgement:
+    """A test whose calls are not known on both sides does not pass a limit of calls."""
+    if threshold is None or judgement.verdict not in (Verdict.PASS, Verdict.IMPROVED):
+        return judgement
+    reason = f"its calls were not counted on both sides (--flame-calls-threshold); its time: {judgement.verdict.value}"
+    return replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
+
+
 def new(test_id: str, reason: str = "no baseline") -> Judgement:
     """There is nothing to compare with."""
     return Judgement(test_id, Verdict.NEW, reason)

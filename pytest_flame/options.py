@@ -241,7 +241,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         default=None,
         help="with --flame-against: fail the run if a function that changed since REF is not known to be run by any "
-        "selected test. What runs is known from samples, which can miss functions that take little time",
+        "selected test. The exact pass sees all that runs; with --flame-measure=all it is known from samples, which "
+        "can miss functions that take little time",
     )
     flag(
         "--flame-update",

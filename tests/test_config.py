@@ -186,6 +186,11 @@ def test_updating_wins_over_the_ini_value_it_excludes(pytester: pytest.Pytester)
         settings(pytester, "--flame-update", "--flame-against=main")
 
 
+def test_a_limit_of_calls_needs_calls(pytester: pytest.Pytester) -> None:
+    with pytest.raises(UsageError, match="cannot be combined"):
+        settings(pytester, "--flame-calls-threshold=10%", "--flame-measure=all")
+
+
 def test_cpus_that_are_not_there_are_named_with_those_that_are(pytester: pytest.Pytester) -> None:
     with pytest.raises(UsageError, match=r"--flame-cpu=4000 names CPUs that this process may not use") as raised:
         settings(pytester, "--flame-cpu=4000")

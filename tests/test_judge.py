@@ -17,9 +17,13 @@ from pytest_flame.judge import judge, outcome
 from pytest_flame.model import (
     CPU,
     FIRST_CALL,
+    Calls,
     Comparison,
+    Counted,
+    ExactComparison,
     Frame,
     FrameDelta,
+    Judgement,
     Limits,
     Metric,
     Process,
@@ -364,3 +368,49 @@ def test_what_moved_is_not_doubtful() -> None:
     frame = grown(0.012, 0.045)
     c = comparison(1.002, 0.989, 1.016, frames=(frame,), unresolved=(frame.frame,), moved=(frame,))
     assert verdict(c)[0] is Verdict.PASS
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+BODY, LOAD = Frame("test_app", "test"), Frame("app", "load")
+
+
+def counted(load: int, digest: str = "a", unknown: tuple[str, ...] = ()) -> Counted:
+    return Counted(digest, 2, 0, 0, unknown, Calls({BODY: 1, LOAD: load}, {(BODY, LOAD): load}))
+
+
+def passed(exact: ExactComparison | None) -> Judgement:
+    return Judgement("t", Verdict.PASS, "fast", exact=exact)
+
+
+def test_calls_convict_whatever_the_time_says() -> None:
+    judged = rules.by_calls(passed(ExactComparison(counted(1), counted(400, "b"))), 0.1)
+    assert judged.verdict is Verdict.REGRESSED
+    assert judged.reason == "called more often: test_app:test → app:load: 1 → 400 calls, more than 10 % more"
+
+
+@pytest.mark.parametrize("threshold", [None, 500.0])
+def test_more_calls_within_the_limit_or_without_one_pass(threshold: float | None) -> None:
+    assert rules.by_calls(passed(ExactComparison(counted(1), counted(400, "b"))), threshold).verdict is Verdict.PASS
+
+
+def test_calls_that_are_not_known_do_not_pass_a_limit_of_calls() -> None:
+    assert rules.without_calls(passed(None), 0.1).verdict is Verdict.INCONCLUSIVE
+    assert rules.without_calls(passed(None), None).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (counted(1, "b"), "what it executes has changed"),
+        (counted(2), "not equally often"),
+        (counted(1, unknown=("the network",)), "the network"),
+        (Counted("a", 2, 0, 0, (), Calls({}, {})), "did not see its body"),
+    ],
+)
+def test_only_equal_and_complete_passes_are_the_same_code(head: Counted, why: str) -> None:
+    assert ExactComparison(counted(1), counted(1)).same_code
+    exact = ExactComparison(counted(1), head)
+    assert not exact.same_code
+    assert why in exact.why_not

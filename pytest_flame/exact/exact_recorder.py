@@ -198,7 +198,7 @@ class ExactRecorder:
                 named = self._frames[number] = self._naming.frame(callables[number])
             return named
 
-        recorder = {n for n in own if callables[n].co_filename == __file__}  # type: ignore[union-attr]
+        recorder = {n for n in own if isinstance(code := callables[n], CodeType) and code.co_filename == __file__}
         functions: dict[Frame, int] = {}
         edges: dict[tuple[Frame, Frame], int] = {}
         for caller, callee, of, count in calls:

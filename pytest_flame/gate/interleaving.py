@@ -51,7 +51,7 @@ class Interleaved:
 
 def measure_against(ref: str, selected: Sequence[Selected], request: Request) -> Interleaved:
     """Measures ``ref`` and the working tree. Raises ``FlameError`` if ``ref`` is not available."""
-    s, began = request.settings, clocks.monotonic()
+    s = request.settings
     with (
         scratch_directory() as scratch,
         open_sides(

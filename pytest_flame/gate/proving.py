@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pytest_flame.baseline import stored_counts
 from pytest_flame.gate.remarks import exact_remarks
 from pytest_flame.gate.request import Judged, Request, Selected
-from pytest_flame.judge import by_calls, inconclusive, proved
+from pytest_flame.judge import by_calls, inconclusive, proved, without_calls
 from pytest_flame.measure.counting import Countable, Passes, count
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
@@ -60,8 +60,10 @@ class Proofs:
     def with_exact(self, judged: Judged, test_id: str) -> Judged:
         """A test that was timed, with what its exact passes say."""
         exact = self.exact.get(test_id)
-        if exact is None or judged.judgement is None:
+        if judged.judgement is None:
             return judged
+        if exact is None:
+            return replace(judged, judgement=without_calls(judged.judgement, self.calls_threshold))
         notes = (*judged.judgement.notes, *exact_remarks(exact))
         judgement = replace(judged.judgement, notes=notes, exact=exact)
         return replace(judged, judgement=by_calls(judgement, self.calls_threshold))

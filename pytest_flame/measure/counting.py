@@ -16,7 +16,7 @@ from pytest_flame.baseline import exact_wire
 from pytest_flame.baseline.json_text import parse
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.job import Job, Status, WorkerResult, shared_footprint
-from pytest_flame.measure.launch import Launcher, Running, await_all
+from pytest_flame.measure.launch import Launcher, Running, await_all, not_started
 from pytest_flame.measure.termination import termination_interrupts
 from pytest_flame.measure.workers import Prepared
 from pytest_flame.model import Calls, Footprint, combined
@@ -52,7 +52,10 @@ class Passes:
         exact = [result.exact for result in found if result.exact is not None]
         if len(exact) < len(HASH_SEEDS):
             return None
-        return [(combined(self.shared.get(one.rests_on), one.footprint), one.again or one.first) for one in exact]
+        return [
+            (combined(self.shared[one.rests_on] if one.rests_on else None, one.footprint), one.again or one.first)
+            for one in exact
+        ]
 
     def body_ns(self, test_id: str) -> int | None:
         """CPU of the body at most; None if it was not counted."""
@@ -141,7 +144,11 @@ class _Stream:
                 counts=True,
                 twice=test.twice,
             )
-            self.running = self._launcher.begin(job, test.file, left_s, self._prepared_for(seed))
+            try:
+                self.running = self._launcher.begin(job, test.file, left_s, self._prepared_for(seed))
+            except OSError as e:
+                self.results[test.test_id].append(not_started(e))
+                continue
             return self.running
         self._close()
         return None

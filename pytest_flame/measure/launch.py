@@ -4,12 +4,14 @@ fresh interpreter, or a fork of one that was prepared."""
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import json
 import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,14 @@ _LOOK_NS: Final = 1_000_000_000
 _POLL_NS: Final = 10_000_000
 _USAGE_ERROR: Final = 4
 """``pytest.ExitCode.USAGE_ERROR``, without importing pytest here."""
+_ROOM: Final = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+        f"the folder for temporary files, {tempfile.gettempdir()}, is full: set TMPDIR=DIR to another one",
+    ),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "this process has reached its limit of open files: see `ulimit -n`"),
+    errno.EAGAIN: "the limit of processes is reached: see `ulimit -u`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +256,16 @@ def await_all(workers: Sequence[Running], on_end: Callable[[Running], Running | 
             following = on_end(one)
             if following is not None:
                 waiting.append(following)
+
+
+def not_started(error: OSError) -> WorkerResult:
+    """A full disk, no descriptors left, no process: finished measurements are kept."""
+    where = f" ({error.filename})" if error.filename else ""
+    return WorkerResult(
+        Status.UNUSABLE,
+        f"a measured process could not be started: {error.strerror or error}{where}",
+        _ROOM.get(error.errno or 0, ""),
+    )
 
 
 def _left_s(timeout_s: float | None, began: float) -> float | None:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import random
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +20,7 @@ from pytest_flame import clocks, fold
 from pytest_flame.measure.agreement import Seen
 from pytest_flame.measure.deadline import Patience, allowed_s
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
-from pytest_flame.measure.launch import Launcher, Running, await_all
+from pytest_flame.measure.launch import Launcher, Running, await_all, not_started
 from pytest_flame.measure.planned import per_call_s, plan_like, rounds_s
 from pytest_flame.measure.termination import termination_interrupts
 from pytest_flame.measure.turns import Fifos
@@ -44,16 +42,6 @@ _PRIOR: Final = 2
 """The number of tests that this guess is worth."""
 _ENDS_BOTH: Final = frozenset({Status.NO_SAMPLER, Status.OUT_OF_TIME, Status.HUNG})
 """The other side need not be run."""
-
-
-_ROOM: Final = {
-    **dict.fromkeys(
-        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-        f"the folder for temporary files, {tempfile.gettempdir()}, is full: set TMPDIR=DIR to another one",
-    ),
-    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "this process has reached its limit of open files: see `ulimit -n`"),
-    errno.EAGAIN: "the limit of processes is reached: see `ulimit -u`",
-}
 
 
 class Referee(Protocol):
@@ -402,7 +390,7 @@ class _Run:
         try:
             result = self._launcher(side).run(job, state.target.file, left, self._prepared(side, job.hash_seed))
         except OSError as e:
-            result = _not_started(e)
+            result = not_started(e)
         finally:
             took_s = clocks.monotonic() - began
             state.wall_s += took_s
@@ -436,7 +424,7 @@ class _Run:
             for side in sides:
                 results[side] = self._launcher(side).checked(running[side], self.clock.left())
         except OSError as e:
-            results = dict.fromkeys(sides, _not_started(e))
+            results = dict.fromkeys(sides, not_started(e))
         finally:
             took_s = clocks.monotonic() - began
             state.wall_s += took_s
@@ -472,16 +460,6 @@ class _Run:
             message = f"base took {shown_seconds(state.base_call_s)}, head {result.hang.words}"
         more = "its process and everything it started were killed; --flame-deadline=SECONDS sets another limit"
         return dataclasses.replace(result, message=message, details="\n\n".join(filter(None, (result.details, more))))
-
-
-def _not_started(error: OSError) -> WorkerResult:
-    """A full disk, no descriptors left, no process: finished measurements are kept."""
-    where = f" ({error.filename})" if error.filename else ""
-    return WorkerResult(
-        Status.UNUSABLE,
-        f"a measured process could not be started: {error.strerror or error}{where}",
-        _ROOM.get(error.errno or 0, ""),
-    )
 
 
 def _pooled(recordings: list[Recording]) -> Recording | None:

@@ -133,9 +133,10 @@ class Server:
         """
         atexit._clear()
         atexit.register(self._exit)  # runs last
-        for info in weakref.finalize._registry.values():  # type: ignore[attr-defined]
+        finalizers: Any = weakref.finalize  # has no public list of them
+        for info in finalizers._registry.values():
             info.atexit = False
-        atexit.register(weakref.finalize._exitfunc)  # type: ignore[attr-defined]
+        atexit.register(finalizers._exitfunc)
         for module, function in _SHARED_HANDLERS:
             if module in sys.modules:
                 atexit.register(getattr(sys.modules[module], function))

@@ -215,14 +215,21 @@ class ExactComparison:
     @property
     def same_code(self) -> bool:
         """Both executions rested on the same inputs, all of them known: their cost can differ by chance only."""
-        known = not (self.base.unknown or self.head.unknown)
+        known = not (self.base.unknown or self.head.unknown) and self._seen
         return known and self.base.digest == self.head.digest and self.same_calls
+
+    @property
+    def _seen(self) -> bool:
+        """At least the body was called on both sides."""
+        return bool(self.base.calls.functions and self.head.calls.functions)
 
     @property
     def why_not(self) -> str:
         """Why it is not the same code, in one line; empty if it is."""
         if unknown := [*dict.fromkeys((*self.head.unknown, *self.base.unknown))]:
             return f"its execution rests on what cannot be accounted for: {_listed(unknown)}"
+        if not self._seen:
+            return "the exact pass did not see its body"
         if self.base.digest != self.head.digest:
             return f"changed: {_listed(self.differences)}" if self.differences else "what it executes has changed"
         return "" if self.same_calls else "it executes the same code, but not equally often"
