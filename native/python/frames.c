@@ -17,7 +17,7 @@ enum {
     INSTRUCTION_BYTES = 2,
     USUAL_CODE_BYTES = 1 << 16
 };
-enum { CFRAME_BYTES = 24, MAX_CHUNKS = 256, MAX_RUN = 1 << 20 };
+enum { CFRAME_BYTES = 24, EVAL_LOOP_BYTES = 4096, MAX_CHUNKS = 256, MAX_RUN = 1 << 20 };
 static const uintptr_t FARTHEST_STACK = 1ul << 30, REFERENCE_TAGS = 3;
 
 static uintptr_t word(const void *base, uint32_t offset) {
@@ -227,6 +227,12 @@ static bool leave_shim(python_walk *w, uintptr_t shim, uintptr_t previous) {
     return true;
 }
 
+/* Where the end of the thread's stack is not known, the cframe shows where the eval loop's own variables lie. */
+static bool on_c_stack(const python_walk *w, uintptr_t frame) {
+    if (frame > w->sp && frame < w->stack_end) return true;
+    return w->cframe != w->root_cframe && frame + EVAL_LOOP_BYTES > w->cframe && frame < w->cframe + EVAL_LOOP_BYTES;
+}
+
 /* Where the walk begins, and (from 3.15 on) the frame at which it must end. */
 static bool find_ends(python_walk *w, uintptr_t *frame, uintptr_t *base) {
     const flame_layout *l = w->layout;
@@ -278,7 +284,7 @@ outcome walk_python(const python_interpreter *interpreter, const memory_reader *
         uintptr_t previous = word(f, l->frame_previous);
         bool shim = is_shim(l, f), ends = is_end(l, f);
         /* Only shims lie on the C stack: this one is being set up, and its owner field still has an old value. */
-        if (!shim && frame > w.sp && frame < w.stack_end) return UNWINDABLE;
+        if (!shim && on_c_stack(&w, frame)) return UNWINDABLE;
         if (enters) {
             if (out->segment_count == MAX_DEPTH) out->truncated = true;
             if (out->truncated) return RECORDED;

@@ -210,6 +210,24 @@ static void an_earlier_caller_is_not_believed(bool entries) {
     free_thread(t);
 }
 
+/* 3.12: the cframe and the shim of a new run still have an earlier run's callee, caller and owner. */
+static void a_shim_that_is_being_set_up_is_no_function(int owner) {
+    run runs[2] = {0};
+    thread *t = new_thread(false);
+    run_two(t, runs, false);
+    char *shim = runs[0].shim;
+    const char *code = t->code[0], *instruction = code + made_up.code_adaptive;
+    set_shim(shim, frame(t, 1));
+    memcpy(shim + FRAME_CODE, &code, sizeof code);
+    memcpy(shim + FRAME_INSTRUCTION, &instruction, sizeof instruction);
+    shim[FRAME_OWNER] = (char)owner;
+    runs[0].cframe[CURRENT] = (uintptr_t)shim;
+    runs[0].cframe[PREVIOUS] = (uintptr_t)root_cframe(t);
+    announce(t, 2, runs[0].cframe);
+    CHECK(walked(t, (uintptr_t)runs - sizeof(uintptr_t)) == UNWINDABLE);
+    free_thread(t);
+}
+
 /* Frames of an earlier call that call each other. */
 static void a_cycle_ends_the_walk(bool entries, int length) {
     run runs[2] = {0};
@@ -255,5 +273,7 @@ int main(void) {
         for (int length = 1; length < 9; length++) a_cycle_ends_the_walk(entries, length);
         any_words_are_walked(entries, 1);
     }
+    a_shim_that_is_being_set_up_is_no_function(OWNED_BY_THREAD);
+    a_shim_that_is_being_set_up_is_no_function(OWNED_BY_GENERATOR);
     return 0;
 }
