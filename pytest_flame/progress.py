@@ -44,16 +44,16 @@ class TerminalProgress:
         settled = self._tests - tests + done
         self._counts = f"{settled} of {self._tests} tests settled" if settled else ""
 
-    def counted(self, done: int, tests: int) -> None:
-        """Executions of the exact pass, on both sides and with every hash seed."""
+    def counted(self, done: int, executions: int) -> None:
+        """Executions of the exact pass, on all sides, as far as they are known to be needed."""
         if self._reporter is None:
             return
         if self._moving:
-            self._reporter.rewrite(f"flame: proving: {done} of {tests} executions", erase=True)
+            self._reporter.rewrite(f"flame: proving: {done} of {executions} executions", erase=True)
             self._wrote = True
         elif clocks.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = clocks.monotonic()
-            self._reporter.write_line(f"flame: proving: {done} of {tests} executions")
+            self._reporter.write_line(f"flame: proving: {done} of {executions} executions")
 
     def finished(self) -> None:
         if self._wrote:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_flame.baseline import stored_counts
@@ -99,10 +99,11 @@ def prove(
     request: Request,
     max_time_s: float | None,
 ) -> Proofs:
-    """Executes each test once on both sides, with each hash seed."""
+    """Executes each test once on both sides; if that does not prove that the code is the same, once more with another
+    hash seed, which shows what is not the same in every process."""
     if request.settings.measure == "all":
         return Proofs.nothing()
-    passes, interrupted = _count(selected, sides, request, max_time_s)
+    passes, interrupted = _count(selected, sides, request, max_time_s, _is_proved)
     exact: dict[str, ExactComparison] = {}
     ran: dict[str, frozenset[Frame]] = {}
     priority: dict[str, float] = {}
@@ -125,6 +126,11 @@ def prove(
     failures = {t.test_id: found for t in selected if (found := _failure(passes, t.test_id)) is not None}
     audited, calls_threshold = _audited(exact, request), request.settings.calls_threshold
     return Proofs(exact, ran, wall_s, body_ns, priority, audited, calls_threshold, failures, interrupted)
+
+
+def _is_proved(test_id: str, passes: Mapping[str, Passes]) -> bool:
+    base, head = (passes[side].footprints(test_id) for side in (BASE, HEAD))
+    return base is not None and head is not None and ExactComparison(Counted.of(base), Counted.of(head)).same_code
 
 
 def _suspicion(base: tuple[Footprint, Calls], head: tuple[Footprint, Calls]) -> float:
@@ -165,9 +171,17 @@ def not_measured(timed: Sequence[Selected]) -> list[Measured]:
     return [Measured(t.test_id, None, None, None, HEAD, t.target.processes, 0.0, complete=False) for t in timed]
 
 
+def _never(test_id: str, passes: Mapping[str, Passes]) -> bool:
+    return False
+
+
 def _count(
-    selected: Sequence[Selected], sides: Mapping[str, Launcher], request: Request, max_time_s: float | None
+    selected: Sequence[Selected],
+    sides: Mapping[str, Launcher],
+    request: Request,
+    max_time_s: float | None,
+    enough: Callable[[str, Mapping[str, Passes]], bool] = _never,
 ) -> tuple[dict[str, Passes], bool]:
     countable = [Countable(t.test_id, t.file, t.place, t.seen, twice=not t.settings.fresh) for t in selected]
     forks = request.settings.isolation == "fork"
-    return count(countable, sides, request.progress, forks=forks, max_time_s=max_time_s)
+    return count(countable, sides, request.progress, forks=forks, max_time_s=max_time_s, enough=enough)

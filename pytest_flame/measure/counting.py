@@ -6,7 +6,7 @@ Nothing is timed, so the sides run at the same time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -40,17 +40,19 @@ class Countable:
 @dataclass(frozen=True, slots=True)
 class Passes:
     """The exact passes of one side. ``results``: test id → one for each of ``HASH_SEEDS``, in this order; fewer once
-    one has failed, or the time was over. ``shared``: digest → a footprint that results rest on."""
+    one has failed, the time was over, or nothing more was to be found out. ``wanted``: how many it should have.
+    ``shared``: digest → a footprint that results rest on."""
 
     results: Mapping[str, Sequence[WorkerResult]]
+    wanted: Mapping[str, int]
     shared: Mapping[str, Footprint]
     wall_s: Mapping[str, float]
 
     def footprints(self, test_id: str) -> list[tuple[Footprint, Calls]] | None:
-        """With the calls of the body; None if the test was not counted with every seed."""
+        """With the calls of the body, for each hash seed; None if the test was not counted as often as it should."""
         found = self.results[test_id]
         exact = [result.exact for result in found if result.exact is not None]
-        if len(exact) < len(HASH_SEEDS):
+        if len(exact) < self.wanted[test_id]:
             return None
         return [
             (combined(self.shared[one.rests_on] if one.rests_on else None, one.footprint), one.again or one.first)
@@ -64,8 +66,8 @@ class Passes:
 
 
 class Progress(Protocol):
-    def counted(self, done: int, tests: int) -> None:
-        """So many of all executions are done."""
+    def counted(self, done: int, executions: int) -> None:
+        """So many of the executions that are known to be needed are done."""
 
 
 def count(
@@ -75,56 +77,76 @@ def count(
     *,
     forks: bool,
     max_time_s: float | None,
+    enough: Callable[[str, Mapping[str, Passes]], bool] = lambda test_id, passes: False,
 ) -> tuple[dict[str, Passes], bool]:
-    """By side; and whether Ctrl-C ended it early."""
+    """By side; and whether Ctrl-C ended it early. ``enough`` is asked after each hash seed whether a test needs no
+    other one."""
     end = None if max_time_s is None else clocks.monotonic() + max_time_s
     # A file is collected once for all of its tests.
     in_order = sorted(tests, key=lambda test: str(test.file))
     streams = {side: _Stream(in_order, launcher, forks, end) for side, launcher in sides.items()}
     interrupted = False
     try:
-        started = [one for stream in streams.values() if (one := stream.next()) is not None]
-
-        def ended(one: Running) -> Running | None:
-            following = next(stream for stream in streams.values() if stream.running is one).ended()
-            done = sum(stream.done for stream in streams.values())
-            progress.counted(done, len(streams) * len(HASH_SEEDS) * len(tests))
-            return following
-
         with termination_interrupts():
-            await_all(started, ended)
+            for seed in HASH_SEEDS:
+                _count_with(seed, in_order, streams, progress)
+                passes = {side: stream.passes() for side, stream in streams.items()}
+                in_order = [test for test in in_order if not enough(test.test_id, passes)]
     except BaseException as e:
         for stream in streams.values():
             stream.kill()
         if not isinstance(e, KeyboardInterrupt):
             raise
         interrupted = True
-    passes = {side: Passes(stream.results, stream.shared, stream.wall_s) for side, stream in streams.items()}
-    return passes, interrupted
+    return {side: stream.passes() for side, stream in streams.items()}, interrupted
+
+
+def _count_with(seed: int, tests: Sequence[Countable], streams: Mapping[str, _Stream], progress: Progress) -> None:
+    started = [one for stream in streams.values() if (one := stream.begin(seed, tests)) is not None]
+
+    def ended(one: Running) -> Running | None:
+        following = next(stream for stream in streams.values() if stream.running is one).ended()
+        needed = sum(sum(stream.wanted.values()) for stream in streams.values())
+        progress.counted(sum(stream.done for stream in streams.values()), needed)
+        return following
+
+    await_all(started, ended)
 
 
 class _Stream:
-    """One side: its tests one after the other, for one hash seed after the other."""
+    """One side: its tests one after the other, with one hash seed after the other."""
 
     def __init__(self, tests: Sequence[Countable], launcher: Launcher, forks: bool, end: float | None) -> None:
         self._launcher = launcher
         self._forks = forks
         self._end = end
-        self._waiting = [(seed, test) for seed in HASH_SEEDS for test in tests]
+        self._seed = 0
+        self._waiting: list[Countable] = []
         self._prepared: Prepared | None = None
         self._refused: dict[str, str] = {}
         self._test: Countable | None = None
         self.running: Running | None = None
         self.done = 0
         self.results: dict[str, list[WorkerResult]] = {test.test_id: [] for test in tests}
+        self.wanted = {test.test_id: 0 for test in tests}
         self.wall_s = {test.test_id: 0.0 for test in tests}
         self.shared: dict[str, Footprint] = {}
         self._began = 0.0
 
+    def passes(self) -> Passes:
+        return Passes(self.results, self.wanted, self.shared, self.wall_s)
+
+    def begin(self, seed: int, tests: Sequence[Countable]) -> Running | None:
+        """Starts the first worker; None if there is nothing to do."""
+        self._seed, self._waiting = seed, [*tests]
+        for test in tests:
+            self.wanted[test.test_id] += 1
+        return self.next()
+
     def next(self) -> Running | None:
         """Starts the next worker; None at the end."""
         while self._waiting:
-            seed, test = self._waiting.pop(0)
+            test = self._waiting.pop(0)
             left_s = None if self._end is None else self._end - clocks.monotonic()
             failed = any(result.status is not Status.COUNTED for result in self.results[test.test_id])
             if failed or (left_s is not None and left_s <= 0):
@@ -134,7 +156,7 @@ class _Stream:
                 node_id=test.test_id,
                 root=str(self._launcher.root),
                 seed=0,
-                hash_seed=seed,
+                hash_seed=self._seed,
                 frequency_hz=0,
                 sampler="",
                 time_s=0.0,
@@ -145,7 +167,7 @@ class _Stream:
                 twice=test.twice,
             )
             try:
-                self.running = self._launcher.begin(job, test.file, left_s, self._prepared_for(seed))
+                self.running = self._launcher.begin(job, test.file, left_s, self._prepared_for(self._seed))
             except OSError as e:
                 self.results[test.test_id].append(not_started(e))
                 continue

@@ -30,7 +30,7 @@ class Full:
 
 
 class Silent:
-    def counted(self, done: int, tests: int) -> None:
+    def counted(self, done: int, executions: int) -> None:
         raise AssertionError("nothing was counted")
 
 
@@ -52,6 +52,6 @@ def test_a_footprint_without_its_shared_part_is_no_footprint() -> None:
     """Two parts that are equal by chance would otherwise look like the same code."""
     calls = Calls({}, {})
     part = WorkerResult(Status.COUNTED, exact=Exact(Footprint({}, {}, {}), calls, None, rests_on="abc"))
-    passes = Passes({"t": [part, part]}, {}, {"t": 0.0})
+    passes = Passes({"t": [part, part]}, {"t": 2}, {}, {"t": 0.0})
     with pytest.raises(KeyError):
         passes.footprints("t")

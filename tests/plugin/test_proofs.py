@@ -133,6 +133,28 @@ def test_what_nothing_differs_for_is_not_timed(checkout: Project) -> None:
     assert churn["base_ns"] is None
 
 
+def test_a_second_hash_seed_is_for_what_the_first_does_not_prove(
+    checkout: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXECUTIONS", str(tmp_path))
+    checkout.write(
+        "conftest.py",
+        """
+        import os
+
+
+        def pytest_runtest_setup(item):
+            seed = os.environ["PYTHONHASHSEED"].lstrip("0")
+            open(f"{os.environ['EXECUTIONS']}/{item.name}-{seed}-{os.getpid()}", "w").close()
+        """,
+    )
+    Checkout(checkout.path).commit()
+    checkout.replace("work.py", "total += i * i", "total += i * i + 1")
+    against(checkout, "--flame-measure=none", "-k", "churn or spin")
+    executed = sorted(path.name.rpartition("-")[0] for path in tmp_path.glob("test_*"))
+    assert executed == [*["test_churn-1"] * 2, *["test_spin-1"] * 2, *["test_spin-2"] * 2]
+
+
 def test_what_runs_on_import_counts_for_all(checkout: Project) -> None:
     """A new function changes the body of its module."""
     checkout.replace("work.py", "def churn(", "def not_run():\n    return 1\n\n\ndef churn(")
