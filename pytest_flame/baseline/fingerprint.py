@@ -6,6 +6,7 @@ is in ``SamplerInfo`` and compared by ``sampler_differences``.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -63,7 +64,7 @@ def machine_fingerprint(project: Path | None = None, paths: Sequence[str] | None
         "python_compiler": platform.python_compiler(),
         "python_build": _python_build(),
         "python_mode": _python_mode(),
-        "dependencies": " ".join(installed_packages(sys.path if paths is None else paths, project)),
+        "dependencies": " ".join(_installed(_dated(sys.path if paths is None else paths), project)),
     }
 
 
@@ -96,6 +97,23 @@ def sampler_differences(recorded: SamplerInfo, here: SamplerInfo) -> list[str]:
         ("sampling rate", f"{recorded.frequency_hz} Hz", f"{here.frequency_hz} Hz"),
     ]
     return [f"{name}: {before} when recorded, {now} here" for name, before, now in pairs if before != now]
+
+
+def _dated(paths: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """With the time of each folder's last change."""
+    return tuple((path, _changed_ns(Path(path))) for path in paths)
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # sys.path names folders that do not exist
+        return 0
+
+
+@functools.cache  # processes that are forked later have it, too
+def _installed(dated: tuple[tuple[str, int], ...], project: Path | None) -> list[str]:
+    return installed_packages([path for path, _ in dated], project)
 
 
 def installed_packages(paths: Sequence[str], project: Path | None = None) -> list[str]:

@@ -19,6 +19,8 @@ from _pytest.config import ConftestImportFailure
 
 from pytest_flame.atomic import write_bytes
 from pytest_flame.baseline import exact_wire
+from pytest_flame.baseline.fingerprint import machine_fingerprint
+from pytest_flame.baseline.source_hashes import module_files, source_hashes
 from pytest_flame.errors import FlameError, SamplerUnavailable
 from pytest_flame.exact.exact_recorder import ExactRecorder
 from pytest_flame.measure import seeds
@@ -34,6 +36,7 @@ from pytest_flame.measure.room import enlarge_threads
 from pytest_flame.measure.seeing import differences, see
 from pytest_flame.measure.serving import Server
 from pytest_flame.measure.started import Started
+from pytest_flame.model import Footprint
 from pytest_flame.sampling.descendants import had_children
 from pytest_flame.trees import proof
 from pytest_flame.trees.identity import Identity, top_of
@@ -116,10 +119,7 @@ class Preparation:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool | None:
-        # What is done here is not done again in each fork.
-        if self._worker.recorder is not None:
-            self._worker.recorder.prepare()
-        self._worker.check_imports()
+        self._prepare()
         job = self._server.next_file()
         if job is None:
             return True
@@ -130,11 +130,10 @@ class Preparation:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        if self._worker.recorder is not None:
-            shared = self._worker.recorder.prepare()
+        shared = self._prepare()
+        if shared is not None:
             path = shared_footprint(self._worker.job.watch, shared.digest)
             write_bytes(path, exact_wire.encode_footprint(shared).encode("utf-8"), durable=False)
-        self._worker.check_imports()
         job = self._server.next_test() if self._worker.reports else None
         if job is None:
             self._worker.reports = False
@@ -142,6 +141,16 @@ class Preparation:
         self._worker.take(job)
         session.items[:] = self._worker.selected()
         session.testscollected = len(session.items)
+        return None
+
+    def _prepare(self) -> Footprint | None:
+        """Does what would have to be done in each fork; returns what is shared, for an exact pass."""
+        self._worker.check_imports()
+        if self._worker.recorder is not None:
+            return self._worker.recorder.prepare()
+        root = Path(self._worker.job.root)
+        source_hashes(root, module_files())
+        machine_fingerprint(root)
         return None
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
