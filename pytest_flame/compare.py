@@ -83,12 +83,14 @@ def compare_interleaved(
     *,
     alpha: float,
     most: int,
+    done: float | None = None,
     suspects: frozenset[Frame] | None = None,
     exact: ExactComparison | None = None,
 ) -> Comparison:
     """Compare both sides of pairs measured together: process ``i`` of base and process ``i`` of head.
 
-    ``alpha`` is what this look may spend, ``most`` how many pairs the budget allows. With ``suspects`` only these
+    ``alpha`` is what this look may spend, ``most`` how many pairs the budget allows, ``done`` the share of all samples
+    that these are; by default that of pairs. With ``suspects`` only these
     frames may be found over their thresholds; ``exact`` tells slower from called more often. Raises
     ``IntegrityError`` as ``compare`` does.
     """
@@ -96,7 +98,7 @@ def compare_interleaved(
     head.check()
     spent = replace(limits, alpha=alpha)
     whole = compare_pairs(_costs(base), _costs(head), threshold=limits.threshold, alpha=alpha, most=most)
-    frames = _compare_frames(base, head, whole, spent, most=most, suspects=suspects, exact=exact)
+    frames = _compare_frames(base, head, whole, spent, most=most, done=done, suspects=suspects, exact=exact)
     return _comparison(base, head, whole, frames, limits)
 
 
@@ -147,6 +149,7 @@ def _compare_frames(
     *,
     session_sd: float = 0.0,
     most: int,
+    done: float | None = None,
     suspects: frozenset[Frame] | None = None,
     exact: ExactComparison | None = None,
 ) -> _Frames:
@@ -175,7 +178,9 @@ def _compare_frames(
     improved = whole.high < 1 - spent.threshold
     tests = test(spent.frame_threshold_of(improved=improved))
     attribution = _attribute(tests, own, project, counts)
-    settled = resolved(tests, len(head.processes), max(most, len(head.processes)), spent.alpha)
+    processes = len(head.processes)
+    pairs_done = processes / max(most, processes)
+    settled = resolved(tests, pairs_done, pairs_done if done is None else done, spent.alpha)
     outweighed: tuple[Blame, ...] = ()
     if improved:
         told = {blame.frame for blame in (*attribution.culprits, *attribution.moved, *attribution.unclear)}

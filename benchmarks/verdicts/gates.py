@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+import numpy as np
+
+from benchmarks.verdicts.inject import shortened
 from pytest_flame import fold
 from pytest_flame.baseline.stored import FLOORS, storable
 from pytest_flame.compare import compare_interleaved
@@ -46,26 +49,39 @@ class Decision:
     named: str = ""
     """The first culprit."""
     reason: str = ""
+    length: float = 0.0
+    """Of all pairs together, in full ones."""
 
 
 Judge: TypeAlias = Callable[[Source], Decision]
 """Takes as many processes as it needs."""
 
 
-def interleaved(limits: Limits, most: int) -> Judge:
-    """A complete trial: search, without pairs that the machine disturbed, and confirmation."""
+def interleaved(limits: Limits, most: int, *, shortens: bool = True) -> Judge:
+    """A complete trial: search, without pairs that the machine disturbed, and confirmation. Without ``shortens`` all
+    pairs are full ones."""
 
     def decide(source: Source) -> Decision:
-        trial = Trial(limits, most, 1, TIME_S)
-        base, head = [], []
+        trial, draw = Trial(limits, most, 1, TIME_S), np.random.default_rng(0)
+        base, head, length = [], [], 0.0
         while True:
             b, h = next(source)
+            if shortens:
+                trial.full_rounds = max(trial.full_rounds or 0, len(b.processes[0].rounds), len(h.processes[0].rounds))
+            length += trial.next_share
+            b, h = (_shortened(side, trial.next_share, draw) for side in (b, h))
             base.append(b)
             head.append(h)
             if not trial.wants_more(pooled(base), pooled(head)):
-                return _decision(trial.judgement)
+                return replace(_decision(trial.judgement), length=length)
 
     return decide
+
+
+def _shortened(recording: Recording, share: float, draw: np.random.Generator) -> Recording:
+    if share == 1:
+        return recording
+    return replace(recording, processes=tuple(shortened(p, share, draw) for p in recording.processes))
 
 
 def stored(limits: Limits, most: int, kept: Callable[[Recording], Recording] = storable) -> Judge:
@@ -101,6 +117,7 @@ def gates(limits: Limits, pairs: int) -> Mapping[str, Judge]:
     """Of ``stored`` also what it would decide by the recording as measured, and by one pruned as far as any is."""
     return {
         "gate": interleaved(limits, pairs),
+        "full": interleaved(limits, pairs, shortens=False),
         "stored": stored(limits, pairs),
         "unreduced": stored(limits, pairs, lambda recording: recording),
         "pruned": stored(limits, pairs, lambda recording: fold.pruned(storable(recording), FLOORS[-1])),

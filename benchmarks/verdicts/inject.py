@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pytest_flame.measure.job import Plan
 from pytest_flame.model import Frame, Process, Stack, StackSample
 
 
@@ -28,6 +29,21 @@ class Change:
     def total(self) -> float:
         """True cost of head over that of base."""
         return 1.0 if self.instead else 1 + self.effect
+
+
+def shortened(process: Process, share: float, draw: np.random.Generator) -> Process:
+    """``process`` as if it had been planned with this share of its rounds. Which samples it keeps is random: a process
+    has one profile for all of its rounds."""
+    plan = Plan(1, len(process.rounds)).shortened(share)
+    rounds = process.rounds[: plan.rounds]
+    sampled = sum(r.sampled for r in rounds) / max(1, sum(r.sampled for r in process.rounds))
+    kept = {stack: int(draw.binomial(sample.count, sampled)) for stack, sample in process.stacks.items()}
+    stacks = {
+        stack: StackSample(kept[stack], sample.weight_ns * kept[stack] // sample.count)
+        for stack, sample in process.stacks.items()
+        if kept[stack]
+    }
+    return replace(process, rounds=rounds, stacks=stacks)
 
 
 def slowed(process: Process, change: Change, draw: np.random.Generator) -> Process:

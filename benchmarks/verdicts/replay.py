@@ -128,6 +128,7 @@ class Tally:
     unfinished: int = 0
     """Times that the bank was too short for the judge; these are not comparisons."""
     pairs: float = 0.0
+    length: float = 0.0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     covered: int = 0
     named: Counter[str] = field(default_factory=Counter)
@@ -136,6 +137,7 @@ class Tally:
         self.comparisons += 1
         self.independent += independent
         self.pairs += pairs
+        self.length += decision.length
         self.verdicts[decision.verdict] += 1
         self.covered += decision.low <= truth <= decision.high
         if decision.named:
@@ -146,6 +148,7 @@ class Tally:
         self.independent += other.independent
         self.unfinished += other.unfinished
         self.pairs += other.pairs
+        self.length += other.length
         self.verdicts += other.verdicts
         self.covered += other.covered
         self.named += other.named
@@ -217,6 +220,7 @@ HEADINGS = (
     "INCONCLUSIVE",
     "covered",
     "pairs",
+    "as full",
     "n",
     "unfinished",
     "named",
@@ -232,6 +236,7 @@ def row(condition: str, judge: str, effect: str, tally: Tally) -> tuple[str, ...
         *(tally.share(verdict) for verdict in (Verdict.REGRESSED, Verdict.PASS, Verdict.INCONCLUSIVE)),
         f"{100 * tally.covered / n:.1f}",
         f"{tally.pairs / n:.1f}",
+        f"{tally.length / n:.1f}" if tally.length else "–",
         f"{tally.comparisons} ({tally.verdicts[Verdict.REGRESSED]} red)",
         str(tally.unfinished or "–"),
         ", ".join(f"{name} {count}" for name, count in tally.named.most_common(2)) or "–",

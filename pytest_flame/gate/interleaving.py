@@ -24,7 +24,7 @@ from pytest_flame.gate.remarks import (
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import OneLook, Trial
 from pytest_flame.judge import error, inconclusive, new
-from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.job import Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import BASE, HEAD, MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
 from pytest_flame.model import ChangedCode, Judgement, Recording, Verdict
@@ -125,7 +125,7 @@ def _measure_new(
     new = [t for t in targets if (j := judged[t.test_id].judgement) is not None and j.verdict is Verdict.NEW]
     if not new or (left_s is not None and left_s <= 0):
         return False
-    alone = [replace(target, referee=lambda most: OneLook()) for target in new]
+    alone = [replace(target, referee=lambda most, plan: OneLook()) for target in new]
     done, interrupted = measure(alone, replace(request.how, max_time_s=left_s), Launchers(head), request.progress)
     for one in done:
         before = judged[one.test_id]
@@ -140,8 +140,8 @@ def _measure_new(
 def _target(test: Selected, tests: int, proofs: Proofs) -> Target:
     s, exact = test.settings, proofs.exact.get(test.test_id)
 
-    def referee(most: int) -> Referee:
-        return Trial(s.limits, most, tests, s.time_s, exact)
+    def referee(most: int, plan: Plan) -> Referee:
+        return Trial(s.limits, most, tests, s.time_s, exact, plan.rounds)
 
     return replace(test.target, referee=referee, priority=proofs.priority.get(test.test_id, 0.0))
 

@@ -25,7 +25,7 @@ from pytest_flame.gate.remarks import (
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import OneLook, Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
-from pytest_flame.measure.job import Status
+from pytest_flame.measure.job import Plan, Status
 from pytest_flame.measure.planned import unbelievable
 from pytest_flame.measure.schedule import MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
 from pytest_flame.model import Judgement, Recording
@@ -101,6 +101,10 @@ class _Screener:
 
     screen: Screen
 
+    @property
+    def next_share(self) -> float:
+        return self.screen.next_share
+
     def wants_more(self, base: Recording | None, head: Recording) -> bool:
         return not _unlike(self.screen.base, head) and self.screen.wants_more(base, head)
 
@@ -108,7 +112,7 @@ class _Screener:
 def _target(test: Selected, base: Recording | None, *, recording: bool) -> Target:
     s = test.settings
 
-    def referee(most: int) -> Referee:
+    def referee(most: int, plan: Plan) -> Referee:
         return OneLook() if base is None else _Screener(Screen(base, s.limits, most, s.time_s))
 
     processes, time_s = s.processes, s.time_s

@@ -31,6 +31,8 @@ from pytest_flame.model import (
 from pytest_flame.stats import noise
 from pytest_flame.stats.looks import Looks, plan_looks
 
+SHORT: Final = 0.4
+"""Of a full process: enough for the whole test, since most of its noise is between processes."""
 SPARE: Final = 1.3
 """The most pairs measured, relative to those that count: disturbed pairs are measured again, within limits."""
 
@@ -44,6 +46,8 @@ class Screen:
     most: int
     time_s: float
     judgement: Judgement | None = None
+    next_share: Final = 1.0
+    """The stored processes are full ones."""
     _seen: int = 0
     _looks: Looks = field(init=False)
 
@@ -72,6 +76,8 @@ class Screen:
 @dataclass
 class OneLook:
     """Nothing to compare with: that it can be measured is all there is to see."""
+
+    next_share: Final = 1.0
 
     def wants_more(self, base: Recording | None, head: Recording) -> bool:
         return len(head.processes) < MIN_PROCESSES
@@ -105,12 +111,23 @@ class Trial:
     time_s: float
     exact: ExactComparison | None = None
     """Exact counts of calls on both sides."""
+    full_rounds: int | None = None
+    """Of a full process; None: all processes have the same length."""
     suspicion: Suspicion | None = None
     judgement: Judgement | None = None
     confirmed: bool = False
     """The suspicion has shown again; further pairs only help to name the frame."""
     discarded: tuple[noise.Discarded, ...] = ()
     _seen: int = 0
+
+    @property
+    def next_share(self) -> float:
+        """The first pairs are short. Which functions grew takes samples: once nothing else is open, or something is
+        suspected, pairs are full ones."""
+        if self.full_rounds is None or self.suspicion is not None:
+            return 1.0
+        comparison = self.judgement.comparison if self.judgement is not None else None
+        return 1.0 if comparison is not None and comparison.unresolved else SHORT
 
     @property
     def search(self) -> Looks:
@@ -210,8 +227,23 @@ class Trial:
         self, base: Recording, head: Recording, alpha: float, suspects: frozenset[Frame] | None = None
     ) -> Comparison:
         return compare_interleaved(
-            base, head, self.limits, alpha=alpha, most=self.most, suspects=suspects, exact=self.exact
+            base,
+            head,
+            self.limits,
+            alpha=alpha,
+            most=self.most,
+            done=self._done(head),
+            suspects=suspects,
+            exact=self.exact,
         )
+
+    def _done(self, head: Recording) -> float:
+        """The share of all rounds so far, if the pairs that are left are full ones."""
+        processes = len(head.processes)
+        if self.full_rounds is None:
+            return processes / max(processes, self.most)
+        rounds = sum(len(process.rounds) for process in head.processes)
+        return rounds / (rounds + self.full_rounds * max(0, self.most - processes))
 
     def _kept(self, base: Recording, head: Recording) -> tuple[Recording, Recording]:
         """Without the pairs the machine disturbed."""

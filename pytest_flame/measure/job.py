@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,14 @@ class Plan:
         """One round that does not count; omitted if a round takes most of the process's time."""
         return self.rounds >= 3
 
+    def shortened(self, share: float) -> Plan:
+        """With this share of the rounds, in pairs of a sampled one and another one, but not fewer than a few."""
+        rounds = max(LEAST_ROUNDS, 2 * math.ceil(self.rounds * share / 2))
+        return Plan(self.iterations, min(self.rounds, rounds))
+
+
+LEAST_ROUNDS: Final = 8
+"""Of a process that is shortened."""
 
 ONCE: Final = Plan(1, 1)
 """The plan of a process of which only the first call counts."""

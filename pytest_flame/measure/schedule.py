@@ -45,6 +45,10 @@ _ENDS_BOTH: Final = frozenset({Status.NO_SAMPLER, Status.OUT_OF_TIME, Status.HUN
 
 
 class Referee(Protocol):
+    @property
+    def next_share(self) -> float:
+        """How long the next process or pair should be, as a share of a full one."""
+
     def wants_more(self, base: Recording | None, head: Recording) -> bool:
         """Called after each process of head or each pair, with all so far; ``base`` is None without pairs."""
 
@@ -68,8 +72,9 @@ class Target:
     """The test as the run collected it; None: not compared."""
     priority: float = 0.0
     """If the run's time is limited, tests with a higher one are measured first."""
-    referee: Callable[[int], Referee] | None = None
-    """Called with the number of processes the budget allows. Without it, they are all measured."""
+    referee: Callable[[int, Plan], Referee] | None = None
+    """Called with the number of processes the budget allows, and the plan of a full one. Without it, they are all
+    measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,12 @@ class _State:
     @property
     def wanting(self) -> bool:
         return self.failure is None and not self.satisfied
+
+    @property
+    def next_plan(self) -> Plan | None:
+        if self.plan is None or self.referee is None or self.referee.next_share == 1:
+            return self.plan
+        return self.plan.shortened(self.referee.next_share)
 
     def fail(self, side: str, result: WorkerResult) -> None:
         self.failure, self.failed_side = result, side
@@ -322,7 +333,8 @@ class _Run:
         if not target.processes_given:
             affordable = int(target.time_s / round_s)
             state.processes = max(min(target.processes, MIN_PROCESSES_SLOW), min(target.processes, affordable))
-        state.referee = target.referee(state.processes) if target.referee is not None else None
+        assert state.plan is not None
+        state.referee = target.referee(state.processes, state.plan) if target.referee is not None else None
 
     def turn(self, state: _State) -> None:
         """One process of head, or one pair in random order with everything drawn alike for both."""
@@ -334,7 +346,7 @@ class _Run:
             self.clock.estimate(left),
             pairs=self.places.base is not None,
         )
-        job = self._job(state, state.plan)
+        job = self._job(state, state.next_plan)
         sides = [HEAD] if self.places.base is None else [BASE, HEAD]
         state.rng.shuffle(sides)
         began = clocks.monotonic()
@@ -361,6 +373,7 @@ class _Run:
     def _job(self, state: _State, plan: Plan | None) -> Job:
         target, launcher, index = state.target, self.places.head, len(state.head)
         lent: tuple[Process, ...] = target.stored.processes if target.stored is not None else ()
+        share = 1.0 if plan is None or state.plan is None else plan.rounds / state.plan.rounds
         drawn = random.Random(f"{self.how.seed}/{'calibration' if plan is None else index}").randrange(1 << 32)
         return Job(
             node_id=target.test_id,
@@ -369,7 +382,7 @@ class _Run:
             hash_seed=lent[index % len(lent)].hash_seed if lent else drawn,
             frequency_hz=self.how.frequency_hz,
             sampler=self.how.sampler,
-            time_s=target.time_s / target.processes,
+            time_s=share * target.time_s / target.processes,
             fresh=target.fresh,
             metric=target.metric.name,
             cpus=self.how.cpus,

@@ -138,18 +138,21 @@ def compare_frames(
     )
 
 
-def resolved(tests: FrameTests, pairs_now: int, pairs_max: int, alpha_final: float) -> Mask:
+def resolved(tests: FrameTests, pairs_done: float, samples_done: float, alpha_final: float) -> Mask:
     """Which frames need no more pairs; shape ``(frames,)``.
 
-    Those already named, and those whose growth is surely less than what ``pairs_max`` pairs judged at ``alpha_final``
-    would name with 95 % probability. For a frame that contains all of the cost only its self cost counts. The
-    projection uses the sampling error alone: disturbed processes, which cannot be removed from few pairs, would
-    otherwise predict a noisy end and justify an early stop.
+    Those already named, and those whose growth is surely less than what all pairs, judged at ``alpha_final``, would
+    name with 95 % probability; ``pairs_done`` and ``samples_done`` are the shares of them so far. For a frame that
+    contains all of the cost only its self cost counts. The projection uses the sampling error alone: disturbed
+    processes, which cannot be removed from few pairs, would otherwise predict a noisy end and justify an early stop.
     """
-    done = pairs_now / pairs_max
     excluded = np.ones(len(tests.own.base), dtype=np.bool_)
     for growth, judged in ((tests.inclusive, ~tests.is_total), (tests.own, np.ones_like(tests.is_total))):
-        reach = power.distance(alpha_final / tests.size, growth.df / done) * growth.sampling_se * np.sqrt(done)
+        reach = (
+            power.distance(alpha_final / tests.size, growth.df / pairs_done)
+            * growth.sampling_se
+            * np.sqrt(samples_done)
+        )
         found = tests.bounds(growth) + reach
         excluded &= ~judged | (growth.delta + student.quantile(_SURE, growth.df) * growth.se < found)
     return tests.inclusive_over | tests.own_over | excluded

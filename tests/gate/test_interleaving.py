@@ -17,7 +17,7 @@ from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.request import Judged, Selected
 from pytest_flame.gate.trial import OneLook, Trial
 from pytest_flame.marker import TestSettings
-from pytest_flame.measure.job import Status, WorkerResult
+from pytest_flame.measure.job import Plan, Status, WorkerResult
 from pytest_flame.measure.schedule import Launchers, Measured, RunSettings, Target
 from pytest_flame.model import (
     CPU,
@@ -78,13 +78,13 @@ def against(
     def measure(targets: list[Target], how: object, places: Launchers, *_: object) -> tuple[list[Measured], bool]:
         assert [target.test_id for target in targets] == [TEST.test_id]
         assert targets[0].referee is not None
-        referee = targets[0].referee(7)
+        referee = targets[0].referee(7, Plan(5, 25))
         if places.base is None:
             assert isinstance(referee, OneLook)
             assert alone is not None
             return [alone], False
         assert isinstance(referee, Trial)
-        assert (referee.most, referee.tests, referee.limits) == (7, 1, LIMITS)
+        assert (referee.most, referee.tests, referee.limits, referee.full_rounds) == (7, 1, LIMITS, 25)
         return [one], interrupted
 
     monkeypatch.setattr(interleaving, "open_sides", sides)

@@ -90,6 +90,7 @@ class Enough:
     """A referee that is satisfied with this many; records what it was shown."""
 
     count: int
+    next_share: float = 1.0
     shown: list[tuple[int | None, int]] = field(default_factory=list)
 
     def wants_more(self, base: Recording | None, head: Recording) -> bool:
@@ -180,7 +181,7 @@ def test_limited_time_is_spent_on_what_is_most_suspicious(monkeypatch: pytest.Mo
     monkeypatch.setattr("pytest_flame.measure.schedule.clocks.monotonic", lambda: next(now))
     workers = Workers()
     targets = [
-        target(name, 4, priority=priority, referee=lambda most: Enough(4))
+        target(name, 4, priority=priority, referee=lambda most, plan: Enough(4))
         for name, priority in (("a", 0.1), ("b", 3.0), ("c", 0.2))
     ]
     measured, _ = run(workers, targets, max_time_s=400)
@@ -214,7 +215,7 @@ def test_stored_recording_lends_its_iterations_and_hash_seeds() -> None:
 
 def test_referee_ends_its_test_and_no_other() -> None:
     workers, referee = Workers(), Enough(2)
-    few = target("a", processes=9, referee=lambda most: referee)
+    few = target("a", processes=9, referee=lambda most, plan: referee)
     a, b = run(workers, [few, target("b", processes=5)])[0]
     assert referee.shown == [(1, 1), (2, 2)]
     assert (a.complete, a.referee) == (True, referee)
@@ -225,14 +226,14 @@ def test_referee_ends_its_test_and_no_other() -> None:
 
 def test_referee_may_want_more_than_was_asked_for() -> None:
     workers = Workers()
-    run(workers, [target(processes=3, referee=lambda most: Enough(2 * most))])
+    run(workers, [target(processes=3, referee=lambda most, plan: Enough(2 * most))])
     assert len(workers.pairs()) == 6
 
 
 def test_referee_is_told_what_the_budget_allows() -> None:
     told: list[int] = []
 
-    def referee(most: int) -> Enough:
+    def referee(most: int, plan: Plan) -> Enough:
         told.append(most)
         return Enough(1)
 

@@ -280,7 +280,7 @@ def test_a_hidden_regression_is_seldom_let_go_early(outliers: float) -> None:
             if "leaf" in over(t):
                 named += 1
                 break
-            if pairs < 20 and resolved(t, pairs, 20, 0.002).all():
+            if pairs < 20 and resolved(t, pairs / 20, pairs / 20, 0.002).all():
                 let_go += 1
                 break
     assert let_go <= 2
@@ -292,7 +292,7 @@ def test_unchanged_code_is_let_go_at_an_early_look() -> None:
     program = zipf_program(60, seed=60)
     noise = Noise(processes=7, between=0.02, outliers=0.05)
     early = sum(
-        bool(resolved(run_pairs(record(program, rng, noise), record(program, rng, noise)), 7, 20, 0.002).all())
+        bool(resolved(run_pairs(record(program, rng, noise), record(program, rng, noise)), 7 / 20, 7 / 20, 0.002).all())
         for _ in range(30)
     )
     assert early >= 24
