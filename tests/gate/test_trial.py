@@ -10,7 +10,7 @@ import pytest
 from simulated import SHOP, Noise, record, times
 
 from pytest_flame import judge
-from pytest_flame.gate.trial import SPARE, Screen, Trial
+from pytest_flame.gate.trial import SHORT, SPARE, Screen, Trial
 from pytest_flame.judge import Case, Rule, Ruling
 from pytest_flame.model import Frame, Judgement, Limits, Objection, Outside, Recording, Verdict
 
@@ -90,6 +90,50 @@ def test_trial_stays_for_a_frame_that_is_not_resolved_though_the_total_is() -> N
     assert b.trial.judgement.verdict is Verdict.INCONCLUSIVE
     assert Frame("app", "fmt") in comparison.unresolved
     assert wanted
+
+
+def test_pairs_are_short_until_functions_are_open() -> None:
+    b = bench(limits=replace(PATIENT, frame_threshold=0.02))
+    assert b.trial.next_share == 1, "if all are to have the same length"
+    b.trial.full_rounds = 1
+    assert b.trial.next_share == SHORT
+    for _ in range(5):
+        b.pair(times(1.12, "fmt"))
+    assert b.trial.judgement is not None and b.trial.judgement.comparison is not None
+    assert b.trial.judgement.comparison.unresolved
+    assert b.trial.next_share == 1
+
+
+def test_pairs_stay_short_while_only_the_total_is_open() -> None:
+    b = bench(noise=replace(CALM, between=0.06, samples=200_000))
+    b.trial.full_rounds = 1
+    for _ in range(5):
+        wanted = b.pair(SHOP)
+    assert b.trial.judgement is not None and b.trial.judgement.comparison is not None
+    assert wanted and not b.trial.judgement.comparison.unresolved
+    assert b.trial.next_share == SHORT
+
+
+def test_what_is_suspected_is_confirmed_with_full_pairs() -> None:
+    b = bench()
+    b.trial.full_rounds = 1
+    while b.trial.suspicion is None:
+        b.pair(SLOW)
+    assert b.trial.next_share == 1
+
+
+def test_short_pairs_do_not_hide_what_full_ones_would_find() -> None:
+    """The longer the pairs that are left, the more they would find: after five short ones more growths stay open."""
+    open_to = {1: 0, 3: 0, 100: 0}
+    for seed in range(4):
+        b = bench(limits=replace(PATIENT, frame_threshold=0.02), seed=seed)
+        for _ in range(5):
+            b.pair(times(1.08, "fmt"))
+        assert b.base is not None and b.head is not None
+        for full_rounds in open_to:
+            b.trial.full_rounds = full_rounds
+            open_to[full_rounds] += len(b.trial._compare(b.base, b.head, 0.002).unresolved)
+    assert open_to[1] < open_to[3] < open_to[100]
 
 
 def test_trial_ends_with_its_last_pair_where_nothing_is_decided() -> None:

@@ -230,6 +230,26 @@ def test_referee_may_want_more_than_was_asked_for() -> None:
     assert len(workers.pairs()) == 6
 
 
+def test_a_referee_may_want_short_pairs() -> None:
+    full = Plan(7, 20)
+
+    def answer(side: str, job: Job) -> WorkerResult | None:
+        return WorkerResult(Status.CALIBRATED, plan=full, round_wall_ns=ROUND_NS) if job.plan is None else None
+
+    workers = Workers(answer)
+    run(workers, [target(processes=4, time_s=1.0, referee=lambda most, plan: Enough(2, next_share=0.5))])
+    assert {(job.plan, job.time_s) for _, job in workers.measured} == {(Plan(7, 10), 0.125)}
+
+
+@pytest.mark.parametrize(
+    ("rounds", "share", "expected"),
+    [(25, 0.4, 10), (25, 1.0, 25), (400, 0.4, 160), (20, 0.1, 8), (8, 0.4, 8), (3, 0.4, 3), (1, 0.4, 1)],
+)
+def test_a_short_process_has_fewer_rounds_but_enough_of_them(rounds: int, share: float, expected: int) -> None:
+    """An even number, so that as many are sampled as not; a process of few rounds is not shortened."""
+    assert Plan(7, rounds).shortened(share) == Plan(7, expected)
+
+
 def test_referee_is_told_what_the_budget_allows() -> None:
     told: list[int] = []
 
