@@ -2,8 +2,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 class Tracer:
-    """Counts calls of Python and C functions, in all threads."""
+    """Counts calls of Python and C functions, in all threads; with ``by_path`` for each path of callers."""
 
+    def __init__(self, *, by_path: bool = False) -> None: ...
     @property
     def intact(self) -> bool:
         """Whether this thread's events still arrive."""
@@ -23,6 +24,9 @@ class Tracer:
     def read(self) -> tuple[list[CodeType | tuple[str, str]], list[tuple[int, int, int, int]]]:
         """Callables, C functions as (module, qualname), and (caller, callee, phase, count) with indexes of callables;
         caller −1 is what ran outside."""
+    def read_paths(self) -> tuple[list[CodeType | tuple[str, str]], list[tuple[int, int, int]]]:
+        """With ``by_path``: callables as ``read`` gives them, and (the caller's path, callable, calls) with indexes of
+        paths and callables; path −1 is outside. A path comes after its caller's. Of all phases together."""
     def thread(self, frame: FrameType, event: str, argument: Any, /) -> None:
         """A profile function that makes the thread one that is traced; before 3.12."""
 

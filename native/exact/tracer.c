@@ -1,8 +1,8 @@
 #include "exact/tracer.h"
 #include "exact/status.h"
 
-#define COUNTED UINT32_C(0x80000000)
 #define FIRST_ROOM 64
+#define MOST_PATHS (1u << 24)
 
 static ShadowStack *stack_of_thread(Tracer *tracer) {
     uint64_t thread = PyThreadState_GetID(PyThreadState_Get());
@@ -25,9 +25,30 @@ static void drop_stacks(Tracer *tracer) {
 
 static bool is_counted(Tracer *tracer, const ShadowStack *stack, uint32_t callable) {
     if (!tracer->body) return true;
-    if (stack->depth && stack->entries[stack->depth - 1] & COUNTED) return true;
+    if (stack->depth && stack->entries[stack->depth - 1].counted) return true;
     if (PyList_GET_ITEM(tracer->callables, callable - 1) == tracer->body) return tracer->body_started = true;
     return !stack->depth && tracer->body_started && stack->thread != tracer->phase_thread;
+}
+
+static bool count_edge(Tracer *tracer, uint32_t caller, uint32_t callable) {
+    uint64_t *calls = table_value(&tracer->edges[tracer->phase], (uint64_t)caller << 32 | callable);
+    if (calls) ++*calls;
+    return calls;
+}
+
+/* The path of `callable` below `above`; 0 without memory. */
+static uint32_t path_below(Tracer *tracer, uint32_t above, uint32_t callable) {
+    uint64_t *known = table_value(&tracer->below, (uint64_t)above << 32 | callable);
+    if (!known || *known) return known ? (uint32_t)*known : 0;
+    if (tracer->path_count == tracer->path_room) {
+        size_t room = tracer->path_room ? tracer->path_room * 2 : FIRST_ROOM;
+        Path *paths = room <= MOST_PATHS ? realloc(tracer->paths, room * sizeof *paths) : NULL;
+        if (!paths) return 0;
+        tracer->paths = paths;
+        tracer->path_room = room;
+    }
+    tracer->paths[tracer->path_count++] = (Path){.above = above, .callable = callable};
+    return (uint32_t)(*known = tracer->path_count);
 }
 
 void enter(Tracer *tracer, uint32_t callable, bool starts) {
@@ -38,7 +59,7 @@ void enter(Tracer *tracer, uint32_t callable, bool starts) {
     }
     if (stack->depth == stack->room) {
         size_t room = stack->room ? stack->room * 2 : FIRST_ROOM;
-        uint32_t *entries = realloc(stack->entries, room * sizeof *entries);
+        Running *entries = realloc(stack->entries, room * sizeof *entries);
         if (!entries) {
             tracer->no_memory = true;
             return;
@@ -46,29 +67,31 @@ void enter(Tracer *tracer, uint32_t callable, bool starts) {
         stack->entries = entries;
         stack->room = room;
     }
-    bool counted = is_counted(tracer, stack, callable);
-    if (counted && starts) {
-        uint64_t caller = stack->depth ? stack->entries[stack->depth - 1] : OUTSIDE;
-        caller = caller & COUNTED ? caller & ~(uint64_t)COUNTED : OUTSIDE;
-        uint64_t *calls = table_value(&tracer->edges[tracer->phase], caller << 32 | callable);
-        if (calls)
-            ++*calls;
-        else
+    Running running = {callable, is_counted(tracer, stack, callable), 0};
+    const Running *caller = stack->depth && stack->entries[stack->depth - 1].counted ? &stack->entries[stack->depth - 1]
+                                                                                     : &(Running){.callable = OUTSIDE};
+    if (running.counted && tracer->by_path) {
+        running.path = path_below(tracer, caller->path, callable);
+        if (!running.path)
             tracer->no_memory = true;
+        else if (starts)
+            tracer->paths[running.path - 1].calls++;
+    } else if (running.counted && starts && !count_edge(tracer, caller->callable, callable)) {
+        tracer->no_memory = true;
     }
-    stack->entries[stack->depth++] = callable | (counted ? COUNTED : 0);
+    stack->entries[stack->depth++] = running;
 }
 
 void leave(Tracer *tracer, uint32_t callable) {
     ShadowStack *stack = stack_of_thread(tracer);
     if (!stack || !stack->depth) return; /* it started before the phase */
-    if ((stack->entries[stack->depth - 1] & ~COUNTED) == callable) {
+    if (stack->entries[stack->depth - 1].callable == callable) {
         stack->depth--;
         return;
     }
     tracer->unbalanced++;
     for (size_t i = stack->depth - 1; i-- > 0;)
-        if ((stack->entries[i] & ~COUNTED) == callable) {
+        if (stack->entries[i].callable == callable) {
             stack->depth = i;
             return;
         }
@@ -77,11 +100,13 @@ void leave(Tracer *tracer, uint32_t callable) {
 /* --- the type --- */
 
 static PyObject *tracer_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, ":Tracer", names)) return NULL;
+    static char *names[] = {"by_path", NULL};
+    int by_path = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$p:Tracer", names, &by_path)) return NULL;
     Tracer *tracer = (Tracer *)type->tp_alloc(type, 0);
     if (!tracer) return NULL;
     tracer->tool = -1;
+    tracer->by_path = by_path;
     tracer->callables = PyList_New(0);
     tracer->kept = PyList_New(0);
     tracer->numbers = PyDict_New();
@@ -118,6 +143,8 @@ static void tracer_dealloc(Tracer *tracer) {
     tracer_clear(tracer);
     drop_stacks(tracer);
     for (int phase = 0; phase < PHASES; phase++) table_free(&tracer->edges[phase]);
+    table_free(&tracer->below);
+    free(tracer->paths);
     type->tp_free(tracer);
     Py_DECREF(type);
 }
@@ -189,6 +216,27 @@ static PyObject *tracer_read(Tracer *tracer, PyObject *Py_UNUSED(nothing)) {
     return Py_BuildValue("(NN)", callables, calls);
 }
 
+static PyObject *tracer_read_paths(Tracer *tracer, PyObject *Py_UNUSED(nothing)) {
+    if (tracer->no_memory) return PyErr_NoMemory();
+    size_t count = tracer->path_count; /* what is built here is not called, so there are no others meanwhile */
+    PyObject *paths = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; paths && i < count; i++) {
+        const Path *path = &tracer->paths[i];
+        PyObject *entry = Py_BuildValue("(LLK)", (long long)path->above - 1, (long long)path->callable - 1,
+                                        (unsigned long long)path->calls);
+        if (!entry)
+            Py_CLEAR(paths);
+        else
+            PyList_SET_ITEM(paths, (Py_ssize_t)i, entry);
+    }
+    PyObject *callables = paths ? PyList_GetSlice(tracer->callables, 0, PY_SSIZE_T_MAX) : NULL;
+    if (!callables) {
+        Py_XDECREF(paths);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", callables, paths);
+}
+
 static PyObject *tracer_thread(Tracer *tracer, PyObject *const *arguments, Py_ssize_t count) {
     return front_end_thread(tracer, arguments, count);
 }
@@ -216,6 +264,9 @@ static PyMethodDef methods[] = {
     {"read", (PyCFunction)tracer_read, METH_NOARGS,
      PyDoc_STR(
          "read()\n--\n\n(callables, [(caller, callee, phase, count)]): indexes of callables; caller -1 is outside.")},
+    {"read_paths", (PyCFunction)tracer_read_paths, METH_NOARGS,
+     PyDoc_STR("read_paths()\n--\n\n(callables, [(caller's path, callable, calls)]): indexes of paths, caller's -1 is "
+               "outside, and of callables.")},
     {"thread", (PyCFunction)(void (*)(void))tracer_thread, METH_FASTCALL,
      PyDoc_STR(
          "thread(frame, event, argument, /)\n--\n\nA profile function that makes the thread one that is traced.")},

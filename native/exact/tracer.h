@@ -18,17 +18,34 @@
 #define OUTSIDE 0 /* the caller of what was called from frames older than the phase; callables count from 1 */
 
 typedef struct {
+    uint32_t callable;
+    bool counted;
+    uint32_t path; /* its number, or 0 */
+} Running;
+
+typedef struct {
     uint64_t thread; /* PyThreadState_GetID(): never used again, unlike the address */
-    uint32_t *entries;
+    Running *entries;
     size_t depth, room;
 } ShadowStack;
+
+/* A callable below its callers. Paths count from 1. */
+typedef struct {
+    uint32_t above; /* the caller's path, or 0 */
+    uint32_t callable;
+    uint64_t calls;
+} Path;
 
 typedef struct {
     PyObject_HEAD PyObject *callables; /* code objects and (module, qualname) of C functions; number n is at n - 1 */
     PyObject *numbers;                 /* (module, qualname) → number */
     PyObject *kept;                    /* keeps the method definitions alive whose addresses are known */
     Table known;                       /* address of a code object, method definition or type → number */
-    Table edges[PHASES];               /* caller << 32 | callee → calls */
+    Table edges[PHASES];               /* caller << 32 | callee → calls; empty with `by_path` */
+    bool by_path;                      /* calls are counted for each path of callers */
+    Table below;                       /* path << 32 | callable → the path with it */
+    Path *paths;
+    size_t path_count, path_room;
     int phase;
     bool counting;     /* in this phase; else callables are only numbered */
     PyObject *body;    /* calls below it are counted; NULL: all of the phase */

@@ -93,7 +93,7 @@ def recording_warnings(head: Recording) -> list[str]:
         if number
     ]
     observed = fold.overhead(head.processes)
-    if observed is not None and observed > MUCH_OVERHEAD:
+    if observed is not None and observed > MUCH_OVERHEAD and not head.metric.exact:
         notes.append(
             f"sampling made rounds {units.percent(observed)} more expensive: starting and ending threads costs "
             "more under a sampler, so do very deep stacks, and on some virtual machines every sample. "

@@ -57,8 +57,10 @@ def measure(item: pytest.Item, job: Job, pulse: Pulse, started: Started, failure
         pulse.ending()
         result = unmeasured(report, failures, called.progress, item.config, job.conditions)
         if result is None:
+            samples = source.samples()
+            source.close()  # it may be a tracer itself
             _refuse_tracers("was left behind by the test")
-            result = recorded(job, body, called.progress, meter, source.samples(), source.info)
+            result = recorded(job, body, called.progress, meter, samples, source.info)
         return result
     finally:
         turns.leave()

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from pytest_flame.errors import UsageError
+from pytest_flame.exact.call_source import CallSource
 from pytest_flame.measure.job import Job
-from pytest_flame.model import CPU, FIRST_CALL, GATED, Better, Metric, gated
+from pytest_flame.model import CALLS, CPU, FIRST_CALL, GATED, Better, Metric, gated
 from pytest_flame.sampling.ladder import open_sampler
 from pytest_flame.sampling.profile_source import ProfileSource
 
@@ -31,7 +32,15 @@ def _sampler(job: Job) -> ProfileSource:
     return open_sampler(job.sampler, job.frequency_hz, kernel_frames=job.kernel_frames, native_frames=job.native_frames)
 
 
-_INSTRUMENTS: Final = {CPU.name: Instrument(_sampler), FIRST_CALL.name: Instrument(_sampler, once=True)}
+def _calls(job: Job) -> ProfileSource:
+    return CallSource(job.provenance.tree if job.provenance else job.root)
+
+
+_INSTRUMENTS: Final = {
+    CPU.name: Instrument(_sampler),
+    FIRST_CALL.name: Instrument(_sampler, once=True),
+    CALLS.name: Instrument(_calls),
+}
 
 
 def gate_on(metric: Metric, source: Open, *, once: bool = False) -> None:

@@ -30,6 +30,7 @@ from pytest_flame.model.judgement import (
     Verdict,
 )
 from pytest_flame.model.metric import (
+    CALLS,
     CPU,
     FIRST_CALL,
     GATED,
@@ -59,6 +60,7 @@ from pytest_flame.model.recording import (
 )
 
 __all__ = [
+    "CALLS",
     "CPU",
     "ENOUGH_PLAIN",
     "FAULT_NS",

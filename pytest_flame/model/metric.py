@@ -54,13 +54,15 @@ class Metric:
 CPU: Final = Metric("cpu", "ps", "CPU time per iteration")
 FIRST_CALL: Final = Metric("first-call", "ps", "CPU time of the first call")
 """Of the body, in a process that has not called it before."""
+CALLS: Final = Metric("calls", "call", "calls per iteration", exact=True, scale=1000)
+"""Of Python and C functions, in all threads."""
 PROGRAM_CPU: Final = Metric("cpu", "ps", "CPU time")
 """Of a whole program."""
 SAMPLES: Final = Metric("samples", "sample", "samples", scale=1000)
 SAMPLE_COUNT: Final = Metric("sample count", "sample", "samples", exact=True)
 """The number of samples behind a cost of another metric."""
 
-GATED: Final[dict[str, Metric]] = {metric.name: metric for metric in (CPU, FIRST_CALL)}
+GATED: Final[dict[str, Metric]] = {metric.name: metric for metric in (CPU, FIRST_CALL, CALLS)}
 """What tests can be gated on, by name; ``measure.metrics`` knows how each is measured."""
 
 

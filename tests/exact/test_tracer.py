@@ -6,7 +6,7 @@ import datetime
 import json
 import sys
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 
@@ -36,6 +36,68 @@ def called_by(body: FunctionType) -> set[str]:
     callables, calls = tracer.read()
     own = next(n for n, c in enumerate(callables) if c is body.__code__)
     return {".".join(callables[callee]) for caller, callee, _, _ in calls if caller == own}  # type: ignore[arg-type]
+
+
+def fibonacci(n: int) -> int:
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+
+def climb(n: int) -> Iterator[int]:
+    for i in range(n):
+        yield len(range(i)) + fibonacci(3)
+
+
+def busy() -> None:
+    sum(climb(5))
+    sorted([3, 1, 2], key=fibonacci)
+    threads = [threading.Thread(target=fibonacci, args=(4,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+
+
+def traced(*, by_path: bool) -> Tracer:
+    tracer = Tracer(by_path=by_path)
+    tracer.start()
+    if sys.version_info < (3, 12):
+        threading.setprofile(tracer.thread)
+    try:
+        tracer.phase(1, body=busy.__code__)
+        busy()
+    finally:
+        if sys.version_info < (3, 12):
+            threading.setprofile(None)
+        tracer.phase(0, False)
+        tracer.stop()
+    return tracer
+
+
+def test_paths_add_up_to_the_calls_from_each_caller() -> None:
+    callables, edges = traced(by_path=False).read()
+    counted = {(callables[a] if a >= 0 else None, callables[b]): count for a, b, _, count in edges}
+    tracer = traced(by_path=True)
+    assert tracer.read()[1] == []
+    callables, paths = tracer.read_paths()
+    found: Counter[tuple[object, object]] = Counter()
+    for number, (caller, callee, count) in enumerate(paths):
+        assert caller < number, "a caller's path comes first"
+        found[callables[paths[caller][1]] if caller >= 0 else None, callables[callee]] += count
+    assert {edge: count for edge, count in found.items() if count} == counted
+    assert found[busy.__code__, fibonacci.__code__] == 0, "sorted is between them"
+    assert found[fibonacci.__code__, fibonacci.__code__] == 2 * 8 + 5 * 4 + 4 + 2
+
+
+def test_paths_say_who_called_whom() -> None:
+    callables, paths = traced(by_path=True).read_paths()
+    depths: Counter[int] = Counter()  # of calls of fibonacci below climb
+    for caller, callee, count in paths:
+        names = [callables[callee]]
+        while caller >= 0:
+            names.append(callables[paths[caller][1]])
+            caller = paths[caller][0]
+        if climb.__code__ in names:
+            depths[names.count(fibonacci.__code__)] += count if callables[callee] is fibonacci.__code__ else 0
+    assert depths[1] == 5 and depths[2] == 10 and depths[3] == 10
 
 
 class Words(dict[str, int]):

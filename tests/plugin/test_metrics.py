@@ -107,6 +107,59 @@ def test_it_is_shown_in_its_own_unit(compared: Ran) -> None:
     assert "orders per iteration" in compared.out
 
 
+CALLS = """
+import threading
+
+import pytest
+import shop
+
+@pytest.mark.flame(metric="calls")
+def test_enrich():
+    shop.enrich(20)
+
+@pytest.mark.flame(metric="calls", fresh=True)
+def test_fresh(tmp_path):
+    shop.load_rates(7)
+
+@pytest.mark.flame(metric="calls")
+def test_thread():
+    thread = threading.Thread(target=shop.load_rates, args=(20,))
+    thread.start()
+    thread.join()
+"""
+ENRICHED = """
+def rate(i):
+    return i + 1
+
+def load_rates(n):
+    return sum(map(rate, range(n)))
+
+def enrich(n):
+    load_rates(n)
+"""
+
+
+def test_calls_are_counted_and_the_function_that_is_called_more_often_is_named(project: Project) -> None:
+    project.write("shop.py", ENRICHED)
+    project.write("test_shop.py", CALLS)
+    initialised(project).commit()
+    project.replace("shop.py", "    load_rates(n)", "    for _ in range(3):\n        load_rates(n)")
+    ran = project.flame("--flame-against=HEAD", "--flame-measure=affected", time=FIVE)
+    assert ran.document is not None, ran.out
+    jsonschema.validate(ran.document, schema())
+    more = ran.test("test_enrich")
+    assert more["verdict"] == "REGRESSED"
+    # The body, enrich, load_rates, sum and 20 of rate; then load_rates and what it calls three times.
+    assert (more["base_ns"], more["head_ns"]) == (24, 68)
+    assert more["culprits"][0]["frame"] == "shop:load_rates"
+    assert "24 calls" in ran.out and "68 calls" in ran.out and "1 → 3 calls" in ran.out
+    measured = project.flame("--flame-against=HEAD", "-k", "fresh or thread", time=FIVE)
+    for name, least in (("test_fresh", 10), ("test_thread", 22)):
+        same = measured.test(name)
+        assert (same["verdict"], same["ratio"]) == ("PASS", 1.0)
+        assert least <= same["base_ns"] == same["head_ns"]
+
+
 def test_a_baseline_names_it(project: Project) -> None:
     with_orders(project)
     assert project.flame("--flame-update", "-k", "more", time=FIVE).ret == 0
@@ -115,4 +168,4 @@ def test_a_baseline_names_it(project: Project) -> None:
     assert project.flame("-k", "more", time=FIVE).test("test_more")["verdict"] == "PASS"
     project.write("conftest.py", "")
     refused = project.flame("-k", "more", time=FIVE)
-    assert "metric='orders'): expected 'cpu' or 'first-call'" in refused.out
+    assert "metric='orders'): expected 'cpu' or 'first-call' or 'calls'" in refused.out
