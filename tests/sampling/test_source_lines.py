@@ -7,6 +7,7 @@ import asyncio.base_events
 import inspect
 import json.decoder
 import os
+import random
 import re
 import sys
 import typing
@@ -23,7 +24,8 @@ from pytest_flame.sampling.native import NativeSampler
 from pytest_flame.sampling.profile_source import RawFrame, RawSamples
 from pytest_flame.sampling.source_lines import LineTable, line_weights
 
-NUMBERS = range(20_000)
+NUMBERS = [range(random.Random(n).randrange(5_000, 35_000)) for n in range(60)]
+"""Of irregular lengths: a loop that takes as long as the sampling period would be seen in the same place each time."""
 
 
 def functions(code: CodeType) -> Iterator[CodeType]:
@@ -50,9 +52,9 @@ def by_line(raw: RawSamples, function: CodeType) -> dict[int, int]:
 
 
 def calling_c() -> None:
-    for _ in range(60):
-        sum(NUMBERS)
-        sum(NUMBERS), sum(NUMBERS), sum(NUMBERS)
+    for numbers in NUMBERS:
+        sum(numbers)
+        sum(numbers), sum(numbers), sum(numbers)
 
 
 def test_c_code_counts_for_the_line_that_calls_it(rung: SamplerInfo) -> None:
