@@ -377,7 +377,7 @@ BODY, LOAD = Frame("test_app", "test"), Frame("app", "load")
 
 
 def counted(load: int, digest: str = "a", unknown: tuple[str, ...] = ()) -> Counted:
-    return Counted(digest, 2, 0, 0, unknown, Calls({BODY: 1, LOAD: load}, {(BODY, LOAD): load}))
+    return Counted((digest,), 2, 0, 0, unknown, Calls({BODY: 1, LOAD: load}, {(BODY, LOAD): load}))
 
 
 def passed(exact: ExactComparison | None) -> Judgement:
@@ -406,7 +406,7 @@ def test_calls_that_are_not_known_do_not_pass_a_limit_of_calls() -> None:
         (counted(1, "b"), "what it executes has changed"),
         (counted(2), "not equally often"),
         (counted(1, unknown=("the network",)), "the network"),
-        (Counted("a", 2, 0, 0, (), Calls({}, {})), "did not see its body"),
+        (Counted(("a",), 2, 0, 0, (), Calls({}, {})), "did not see its body"),
     ],
 )
 def test_only_equal_and_complete_passes_are_the_same_code(head: Counted, why: str) -> None:

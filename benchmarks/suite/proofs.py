@@ -111,7 +111,7 @@ def compared(test: str, executes: int, before: Passes, after: Passes) -> Found |
         return next(end for end in ends if not end.startswith(Status.COUNTED.value))
     differing = [what for (one, _), (two, _) in zip(base, head, strict=True) for what in differences(one, two)]
     exact = ExactComparison(Counted.of(base), Counted.of(head), tuple(dict.fromkeys(differing)))
-    same_inputs = exact.base.digest == exact.head.digest and exact.same_calls
+    same_inputs = exact.base.digests == exact.head.digests and exact.same_calls
     return Found(test, executes, exact.same_code, same_inputs, exact.why_not)
 
 

@@ -130,7 +130,7 @@ def _counted(calls: Mapping[Stack, int], costs: Costs) -> Counted:
         functions[stack[-1]] = functions.get(stack[-1], 0) + count
         if len(stack) > 1:
             edges[stack[-2], stack[-1]] = edges.get((stack[-2], stack[-1]), 0) + count
-    return Counted("", 0, 0, 0, (), Calls(functions, edges))
+    return Counted(("",), 0, 0, 0, (), Calls(functions, edges))
 
 
 # --- what a change does. Each picks a place for it; None if the program has none -----------------------------

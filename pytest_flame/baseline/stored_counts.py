@@ -31,7 +31,7 @@ def encode(counted: Counted) -> JsonObject:
     frames = sorted({*calls.functions, *counted.unstable, *(frame for edge in calls.edges for frame in edge)})
     index = {frame: number for number, frame in enumerate(frames)}
     return {
-        "digest": counted.digest,
+        "digest": " ".join(counted.digests),
         "rests_on": [counted.functions, counted.files, counted.libraries],
         **({"unknown": list(counted.unknown)} if counted.unknown else {}),
         "functions": [folded.encode_frame(frame) for frame in frames],
@@ -54,7 +54,7 @@ def decode(entry: Field) -> Counted:
     edges = {(frames[a], frames[b]): count for a, b, count in _rows(entry["calls"], 3, len(frames))}
     unstable = entry["unstable"].items() if "unstable" in entry.value else []
     return Counted(
-        digest=entry["digest"].text(),
+        digests=tuple(entry["digest"].text().split(" ")),
         functions=functions,
         files=files,
         libraries=libraries,

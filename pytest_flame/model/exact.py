@@ -136,8 +136,8 @@ def _library_words(name: str) -> str:
 class Counted:
     """The exact passes of one side of a test, one for each hash seed, as far as they are kept."""
 
-    digest: str
-    """Of their whole footprints."""
+    digests: tuple[str, ...]
+    """Of the whole footprint of each."""
     functions: int
     """How many the footprint of the first has, as ``files`` and ``libraries``."""
     files: int
@@ -160,11 +160,10 @@ class Counted:
     def of(cls, passes: Sequence[tuple[Footprint, Calls]]) -> Counted:
         """``passes``: whole footprints, and the calls of the body, for each hash seed."""
         (footprint, calls), *others = passes
-        digests = [one.digest for one, _ in passes]
         unknown = {what for one, _ in passes for what in one.unknown}
         unstable = {frame for _, other in others for frame in _unlike(calls, other)}
         return cls(
-            hashlib.blake2b(" ".join(digests).encode("ascii"), digest_size=16).hexdigest(),
+            tuple(one.digest for one, _ in passes),
             len(footprint.code),
             len(footprint.files),
             len(footprint.libraries),
@@ -216,7 +215,13 @@ class ExactComparison:
     def same_code(self) -> bool:
         """Both executions rested on the same inputs, all of them known: their cost can differ by chance only."""
         known = not (self.base.unknown or self.head.unknown) and self._seen
-        return known and self.base.digest == self.head.digest and self.same_calls
+        return known and self._same_footprints and self.same_calls
+
+    @property
+    def _same_footprints(self) -> bool:
+        """For every hash seed that both sides were executed with, at least one."""
+        pairs = [*zip(self.base.digests, self.head.digests, strict=False)]
+        return bool(pairs) and all(base == head for base, head in pairs)
 
     @property
     def _seen(self) -> bool:
@@ -230,7 +235,7 @@ class ExactComparison:
             return f"its execution rests on what cannot be accounted for: {_listed(unknown)}"
         if not self._seen:
             return "the exact pass did not see its body"
-        if self.base.digest != self.head.digest:
+        if not self._same_footprints:
             return f"changed: {_listed(self.differences)}" if self.differences else "what it executes has changed"
         return "" if self.same_calls else "it executes the same code, but not equally often"
 

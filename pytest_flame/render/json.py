@@ -156,8 +156,8 @@ def _exact(exact: ExactComparison) -> dict[str, Any]:
     head = exact.head
     return {
         "same_code": exact.same_code,
-        "base_digest": exact.base.digest,
-        "head_digest": head.digest,
+        "base_digest": exact.base.digests[0],
+        "head_digest": head.digests[0],
         "functions": head.functions,
         "files": head.files,
         "libraries": head.libraries,

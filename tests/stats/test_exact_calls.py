@@ -34,7 +34,7 @@ def side(tree: Tree) -> tuple[dict[str, float], Counted]:
         {stack(name)[0]: n for name, n in functions.items()},
         {(stack(a)[0], stack(b)[0]): n for (a, b), n in edges.items()},
     )
-    return costs, Counted("", 0, 0, 0, (), counted)
+    return costs, Counted(("",), 0, 0, 0, (), counted)
 
 
 def compared(base: Tree, head: Tree, seed: int = 1, *, exact: bool = True) -> Comparison:
