@@ -10,6 +10,7 @@ from types import CodeType
 from typing import Final
 
 from pytest_flame._exact import Tracer
+from pytest_flame.errors import FlameError
 from pytest_flame.exact.harness import Harness
 from pytest_flame.model import CALLS, SampleCounts, SamplerInfo
 from pytest_flame.sampling.profile_source import RawFrame, RawSamples, RawStack
@@ -69,7 +70,13 @@ class CallSource:
         return 0
 
     def samples(self) -> RawSamples:
-        """Raises ``MemoryError`` if calls could not be kept."""
+        """Raises ``FlameError`` if the tracer was replaced, ``MemoryError`` if calls could not be kept."""
+        threads = sys.version_info >= (3, 12) or threading.getprofile() == self._tracer.thread
+        if not (self._tracer.intact and threads):
+            raise FlameError(
+                "the calls of this test are not known: it replaced the tracer that counts them",
+                fix="don't call sys.setprofile, threading.setprofile or sys.monitoring in it, or use metric='cpu'",
+            )
         callables, paths = self._tracer.read_paths()
         stacks = []
         for path, count in sorted(self._sampled.items()):

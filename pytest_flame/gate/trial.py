@@ -10,7 +10,7 @@ stated level.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import ClassVar, Final
 
 from pytest_flame import fold
 from pytest_flame.compare import compare, compare_interleaved
@@ -46,7 +46,7 @@ class Screen:
     most: int
     time_s: float
     judgement: Judgement | None = None
-    next_share: Final = 1.0
+    next_share: ClassVar[float] = 1.0
     """The stored processes are full ones."""
     _seen: int = 0
     _looks: Looks = field(init=False)
@@ -77,7 +77,7 @@ class Screen:
 class OneLook:
     """Nothing to compare with: that it can be measured is all there is to see."""
 
-    next_share: Final = 1.0
+    next_share: ClassVar[float] = 1.0
 
     def wants_more(self, base: Recording | None, head: Recording) -> bool:
         return len(head.processes) < MIN_PROCESSES
@@ -122,7 +122,7 @@ class Trial:
 
     @property
     def next_share(self) -> float:
-        """The first pairs are short. Which functions grew takes samples: once nothing else is open, or something is
+        """The first pairs are short. Which functions grew takes samples: once a look leaves some open, or something is
         suspected, pairs are full ones."""
         if self.full_rounds is None or self.suspicion is not None:
             return 1.0

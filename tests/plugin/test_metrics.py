@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import jsonschema
@@ -158,6 +159,35 @@ def test_calls_are_counted_and_the_function_that_is_called_more_often_is_named(p
         same = measured.test(name)
         assert (same["verdict"], same["ratio"]) == ("PASS", 1.0)
         assert least <= same["base_ns"] == same["head_ns"]
+
+
+def test_calls_that_are_not_seen_are_an_error(project: Project) -> None:
+    project.write("shop.py", ENRICHED)
+    hooks = "threading.setprofile(None)", "sys.setprofile(None)"
+    for name, hook in zip(("one", "other"), hooks, strict=True):
+        body = (
+            hook
+            if sys.version_info < (3, 12)
+            else "[sys.monitoring.set_events(t, 0) for t in range(6) if sys.monitoring.get_tool(t)]"
+        )
+        project.write(
+            f"test_{name}.py",
+            f"""
+            import sys
+            import threading
+
+            import pytest
+            import shop
+
+            @pytest.mark.flame(metric="calls")
+            def test_{name}():
+                {body}
+                shop.enrich(3)
+            """,
+        )
+    ran = project.flame(time=FIVE)
+    assert set(ran.verdicts.values()) == {"ERROR"}, ran.out
+    assert "it replaced the tracer that counts them" in ran.out
 
 
 def test_a_baseline_names_it(project: Project) -> None:
