@@ -281,12 +281,5 @@ def _renaming(text: str) -> tuple[str, str]:
     return old, new
 
 
-def is_distributed(config: pytest.Config) -> bool:
-    """Whether pytest-xdist runs the tests in its own processes."""
-    option = config.option
-    nodes = getattr(option, "tx", None) and getattr(option, "dist", "no") != "no"
-    return bool(getattr(option, "numprocesses", None) or nodes) or hasattr(config, "workerinput")
-
-
 def _is_whole_id(text: str) -> bool:
     return "::" in text and ("[" in text) == text.endswith("]")

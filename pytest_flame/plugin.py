@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 
-from pytest_flame.config import Settings, is_asked_for, is_distributed, read_settings
+from pytest_flame.config import Settings, is_asked_for, read_settings
+from pytest_flame.distributed import Controller, Node, is_distributed, is_node
 from pytest_flame.errors import FlameError
 from pytest_flame.fixture import FLAME_KEY, Flame, PassThrough
 from pytest_flame.marker import MARKER_HELP, is_marked
@@ -46,14 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
             _warn_unsupported(config, settings, reason)
             return
         c_module()  # supported here: if the sampler is not installed, that is one error for the run
-        if is_distributed(config):
-            raise pytest.UsageError(
-                "--flame measures one process at a time and does not run under pytest-xdist\n"
-                "  fix: add -n 0, which also overrides -n and --dist in addopts"
-            )
+        if is_node(config):
+            config.pluginmanager.register(Node(settings), PLUGIN_NAME)
+            return
         from pytest_flame.reporting import Gate
 
-        config.pluginmanager.register(Gate(config, settings), PLUGIN_NAME)
+        gate = Gate(config, settings, waits=is_distributed(config))
+        config.pluginmanager.register(gate, PLUGIN_NAME)
+        if gate.waits:
+            config.pluginmanager.register(Controller(gate), f"{PLUGIN_NAME}-controller")
     except FlameError as e:
         raise pytest.UsageError(str(e)) from e
 

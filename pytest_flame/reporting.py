@@ -58,9 +58,11 @@ class FlameFailure(TerminalRepr):
 class Gate:
     """Registered if the run measures. One instance per session."""
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, *, waits: bool = False) -> None:
         self.config = config
         self.settings = settings
+        self.waits = waits
+        """Other processes run the plain tests first (``distributed.py``)."""
         self.identity = Identity.at((config.rootpath, top_of(config.rootpath)))
         self.marked: dict[str, pytest.Item] = {}
         self.collected: list[str] = []
@@ -99,6 +101,12 @@ class Gate:
         """Measures; pytest's own loop then runs the other tests and reports these."""
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return
+        if not self.waits:
+            self.measure(session)
+
+    def measure(self, session: pytest.Session) -> None:
+        """Judges the marked tests of the session. Raises ``UsageError``, or ``KeyboardInterrupt`` after reporting what
+        there is."""
         try:
             moved = tuple((self.identity.test_id(old), self.identity.test_id(new)) for old, new in self.settings.move)
             move_baselines(replace(self.settings, move=moved))
@@ -255,7 +263,9 @@ class Gate:
 
     def _nothing_marked(self) -> str:
         selected = len(self.collected)
-        if self.marked_skipped:
+        if self.waits and not selected:
+            why = "the run ended with the plain tests"
+        elif self.marked_skipped:
             why = f"all {self.marked_skipped} marked tests are skipped by other marks"
         elif self.marked_deselected:
             why = f"all {self.marked_deselected} marked tests were deselected"

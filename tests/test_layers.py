@@ -48,16 +48,17 @@ ARROWS = {
         *("baseline", "config", "coverage_limit", "gate", "gated", "invocation", "marker", "measure", "model"),
         *("progress", "render", "trees"),
     },
+    "distributed": {"config", "marker", "reporting"},
     "plugin": {
-        *("config", "doctor", "fixture", "hookspecs", "invocation", "marker", "measure", "options", "reporting"),
-        "sampling",
+        *("config", "distributed", "doctor", "fixture", "hookspecs", "invocation", "marker", "measure", "options"),
+        *("reporting", "sampling"),
     },
     "cli": {"baseline", "compare", "fold", "formats", "judge", "model", "render", "trees"},
 }
 """Each package or module of the top level, and which of them it imports. What is not here is not allowed."""
 KNOW_PYTEST = {
     *("plugin", "reporting", "invocation", "progress", "hookspecs", "coverage_limit", "gated", "fixture"),
-    *("options", "config", "marker"),
+    *("options", "config", "marker", "distributed"),
     *(
         "measure.worker",
         "measure.serving",

@@ -45,21 +45,6 @@ def test_coverage_of_the_run_does_not_reach_workers(project: Project) -> None:
     assert "TOTAL" in ran.out
 
 
-def test_distributed_runs_are_refused_with_the_option_that_helps(project: Project) -> None:
-    pytest.importorskip("xdist")
-    project.plugins("xdist.plugin")
-    project.write("test_it.py", BARE)
-    project.write("pytest.ini", "[pytest]\naddopts = -n auto\n")
-    ran = project.flame(time=SHORTEST)
-    assert ran.ret == pytest.ExitCode.USAGE_ERROR
-    assert "add -n 0" in ran.out
-    assert project.run("--flame-skip").ret in (0, 5), "nothing to measure, nothing to refuse"
-    ran = project.flame("-n0", time=SHORTEST)
-    assert ran.verdicts == {"test_it.py::test_it": "NEW"}, ran.out
-    ran = project.flame("-n0", "--dist=load", "--tx=2*popen", time=SHORTEST)
-    assert ran.verdicts == {"test_it.py::test_it": "NEW"}, ran.out
-
-
 def test_an_option_workers_do_not_understand_is_named_with_the_ini_value_that_drops_it(project: Project) -> None:
     project.write(
         "conftest.py",
