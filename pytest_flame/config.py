@@ -56,6 +56,9 @@ class Settings:
     head: str | None
     """The commit that is head; None: the working tree."""
     remeasure: str
+    shard: tuple[int, int] | None
+    """Which part of the tests, from 1, of how many."""
+    durations: Path | None
     base_python: Path | None
     """A path, or a bare name as it was given."""
     base_install: str | None
@@ -127,6 +130,12 @@ def read_settings(config: pytest.Config) -> Settings:
             why="which functions changed is known only between a commit and the working tree",
             fix="add --flame-against=REF",
         )
+    if require_covered and values["shard"] is not None:
+        raise UsageError(
+            "--flame-require-covered and --flame-shard cannot be combined",
+            why="a function that no test of this part runs may be run by another part",
+            fix="flame merge --require-covered decides for all parts together",
+        )
     if values["calls-threshold"] is not None and values["measure"] == "all":
         raise UsageError(
             "--flame-calls-threshold and --flame-measure=all cannot be combined",
@@ -158,7 +167,7 @@ def read_settings(config: pytest.Config) -> Settings:
         skip=skip,
         strict=bool(config.getoption("flame_strict")) or bool(config.getini("flame_strict")),
         require_covered=require_covered
-        or (bool(config.getini("flame_require_covered")) and values["against"] is not None),
+        or (bool(config.getini("flame_require_covered")) and values["against"] is not None and values["shard"] is None),
         update=update,
         move=move,
         limits=Limits(values["threshold"], values["frame-threshold"], values["alpha"]),
@@ -182,6 +191,8 @@ def read_settings(config: pytest.Config) -> Settings:
         against=values["against"],
         head=values["head"],
         remeasure=values["remeasure"],
+        shard=values["shard"],
+        durations=values["durations"] and _folder_of(config, "durations") / values["durations"],
         base_python=values["base-python"] and _program(values["base-python"], _folder_of(config, "base-python")),
         base_install=values["base-install"],
         base_install_from=_folder_of(config, "base-install"),
@@ -213,7 +224,9 @@ def _folder_of(config: pytest.Config, name: str) -> Path:
     return config.inipath.parent if config.inipath is not None else config.rootpath
 
 
-_NO_PART_OF_THE_GATE: Final = frozenset({"seed", "cpu", "report", "json", "markdown", "source-url", "editor"})
+_NO_PART_OF_THE_GATE: Final = frozenset(
+    {"seed", "cpu", "report", "json", "markdown", "source-url", "editor", "shard", "durations"}
+)
 _FLAGS: Final = ("flame", "flame_all", "flame_strict", "flame_require_covered", "flame_kernel", "flame_native")
 _LISTS: Final = (
     *("flame_worker_args", "flame_worker_drop", "flame_test_folders", "flame_copy_ignored", "addopts", "testpaths"),

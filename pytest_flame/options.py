@@ -20,6 +20,7 @@ from pytest_flame.values import (
     parse_number,
     parse_processes,
     parse_ref,
+    parse_shard,
 )
 
 SAMPLERS: Final = ("auto", "perf", "cycles", "instructions", "timer")
@@ -172,6 +173,24 @@ OPTIONS: Final = (
         parse_number,
         "a whole number, 0 or more",
         "time N tests, drawn at random, although nothing they execute differs, and report them",
+    ),
+    Option(
+        "shard",
+        "I/N",
+        None,
+        parse_shard,
+        "a part such as 2/5",
+        "only measure the I-th of N parts of the tests, and deselect the others; other runs measure the other parts, "
+        "and `flame merge` joins their results",
+    ),
+    Option(
+        "durations",
+        "FILE",
+        None,
+        Path,
+        "a file name",
+        "with --flame-shard: the result of an earlier run (--flame-json, flame merge), so that all parts take about "
+        "as long; the same file for all parts",
     ),
     Option(
         "remeasure",

@@ -23,12 +23,13 @@ from pytest_flame.errors import BaselineError, FlameError, UsageError
 from pytest_flame.gate.changes import find_changes
 from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
+from pytest_flame.gate.shards import measured_seconds, part
 from pytest_flame.gated import collection, gate_state
 from pytest_flame.invocation import worker_arguments
 from pytest_flame.marker import is_gated, is_marked, test_settings
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.seeing import conditions, see, skipped
-from pytest_flame.model import GateChanges, Judgement
+from pytest_flame.model import GateChanges, Judgement, Shard
 from pytest_flame.progress import TerminalProgress
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
@@ -78,8 +79,25 @@ class Gate:
         self.unknown: dict[str, str] = {}
         self.marked_deselected = 0
         self.marked_skipped = 0
+        self.shard: Shard | None = None
         self.lifted: str | None = None
         """The message about a coverage limit."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leaves the tests of other shards to other runs."""
+        if self.settings.shard is None:
+            return
+        gated = {item.nodeid for item in items if is_gated(item, self.settings)}
+        try:
+            seconds = measured_seconds(self.settings.durations) if self.settings.durations is not None else {}
+        except FlameError as e:
+            raise pytest.UsageError(printable_text(str(e))) from e
+        own, self.shard = part(sorted(gated), Shard(*self.settings.shard), seconds)
+        left = [item for item in items if item.nodeid in gated - own]
+        if left:
+            self.config.hook.pytest_deselected(items=left)
+            items[:] = [item for item in items if item.nodeid not in gated - own]
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self.collected += [item.nodeid for item in items]
@@ -129,6 +147,7 @@ class Gate:
                     self._skips_here,
                     gate=gate,
                     said=() if selected else (self._nothing_marked(),),
+                    shard=self.shard,
                 )
                 self.outcome = run_gate(selected, request)
                 progress.finished()
@@ -267,6 +286,8 @@ class Gate:
             why = "the run ended with the plain tests"
         elif self.marked_skipped:
             why = f"all {self.marked_skipped} marked tests are skipped by other marks"
+        elif self.marked_deselected and self.shard is not None:
+            why = f"there are fewer marked tests than shards ({self.shard})"
         elif self.marked_deselected:
             why = f"all {self.marked_deselected} marked tests were deselected"
         else:

@@ -47,6 +47,14 @@ def parse_cpus(text: str) -> tuple[int, ...]:
     return tuple(sorted(cpus))
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """``2/5``: the second of five."""
+    index, _, count = text.partition("/")
+    if not 1 <= int(index) <= int(count):
+        raise ValueError
+    return int(index), int(count)
+
+
 def choice_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:

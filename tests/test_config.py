@@ -33,6 +33,8 @@ VALUES = {
     "sampler": ("timer", "timer", "perf", "perf"),
     "against": ("v1", "v1", "main...", "main..."),
     "head": ("v2", "v2", "HEAD~1", "HEAD~1"),
+    "shard": ("1/2", (1, 2), "3/3", (3, 3)),
+    "durations": ("d.json", Path("d.json"), "e.json", Path("e.json")),
     "remeasure": ("never", "never", "always", "always"),
     "base-python": ("env/bin/python", Path("env/bin/python"), "/opt/python", Path("/opt/python")),
     "base-install": ("pip install .", "pip install .", "make install", "make install"),

@@ -75,6 +75,22 @@ measured; 3 if the first slow commit is one of several, of which all but one wer
 """
 
 
+_MERGE: Final = """\
+Each run measures a part of the tests with the same options, on a machine of its own, and writes its result:
+  pytest --flame-only --flame-against=origin/main --flame-shard=2/5 --flame-json=2/result.json --flame-report=2/report
+
+A shard that is missing, given twice, or from another run is an error: its tests would pass unseen. Pictures are found
+where each result says its report is, relative to the result. The accepted rate of false alarms is divided among the
+shards: it is that of the whole run.
+
+examples:
+  flame merge */result.json --report flame-report --markdown flame.md --json flame.json
+  flame merge shard-*/flame.json --strict
+
+exit status: 0; 1 if a test failed in some shard, or a run was interrupted; 2 if the results could not be joined
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; errors go to stderr."""
     parsed = parser().parse_args(arguments)
@@ -124,6 +140,7 @@ def parser() -> argparse.ArgumentParser:
     _add_draw(commands)
     _add_diff(commands)
     _add_bisect(commands)
+    _add_merge(commands)
     return whole
 
 
@@ -201,6 +218,24 @@ def _add_bisect(commands: Any) -> None:
     bisect.add_argument("arguments", nargs="+", metavar="TEST", help="pytest's arguments: one test, and options")
     bisect.add_argument("--json", metavar="FILE", help="write the result to FILE, too")
     bisect.set_defaults(run=_lazily("bisect"))
+
+
+def _add_merge(commands: Any) -> None:
+    text = "join the results of runs that shared the tests (--flame-shard)"
+    merge = commands.add_parser(
+        "merge", help=text, description=_sentence(text), epilog=_MERGE, formatter_class=_Formatter
+    )
+    merge.add_argument("results", nargs="+", metavar="RESULT", help="what --flame-json wrote; one file for each shard")
+    merge.add_argument("--json", metavar="FILE", help="write the whole result to FILE")
+    merge.add_argument("--markdown", metavar="FILE", help="write a summary for a pull request comment to FILE")
+    merge.add_argument("--report", metavar="DIR", help="write one page, with the pictures of all reports, to DIR")
+    merge.add_argument("--strict", action="store_true", help="tests that could not be judged count as failed")
+    merge.add_argument(
+        "--require-covered",
+        action="store_true",
+        help="fail if a changed function is not known to be run by any selected test of any shard",
+    )
+    merge.set_defaults(run=_lazily("merge"))
 
 
 def _add_output(command: argparse.ArgumentParser, shown: str, *, required: bool) -> None:

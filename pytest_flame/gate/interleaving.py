@@ -79,7 +79,7 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
         if s.measure == "none":
             judged |= {test.test_id: _untimed(test, proofs, sides) for test in timed}
             timed = []
-        targets = [_target(test, len(selected), proofs) for test in timed]
+        targets = [_target(test, request.family(len(selected)), proofs) for test in timed]
         how = replace(request.how, max_time_s=_left_s(s.max_time_s, began))
         if proofs.interrupted:
             measured, interrupted = not_measured(timed), True

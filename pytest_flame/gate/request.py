@@ -15,7 +15,7 @@ from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import RunSettings, Target
-from pytest_flame.model import Frame, GateChanges, Judgement
+from pytest_flame.model import Frame, GateChanges, Judgement, Shard
 from pytest_flame.sampling.rate import RATES
 from pytest_flame.trees.scratch import Scratch
 
@@ -82,6 +82,13 @@ class Request:
     """Changes to the gate itself, for the reports."""
     said: tuple[str, ...] = ()
     """Further notes about the run."""
+    shard: Shard | None = None
+    """Which part of all gated tests is selected."""
+
+    def family(self, tests: int) -> int:
+        """How many tests share the accepted error, if ``tests`` do in this run: each part of a suite gets the same
+        share of it."""
+        return tests * (self.shard.count if self.shard is not None else 1)
 
     @property
     def how(self) -> RunSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +72,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     if not done.interrupted:
         tests = {test.test_id: _agreed(test, tests[test.test_id], request) for test in selected}
     in_order = [tests[test.test_id] for test in selected]
-    judgements = [one.judgement for one in in_order if one.judgement is not None]
+    judgements = [replace(one.judgement, wall_s=one.wall_s) for one in in_order if one.judgement is not None]
     updated: set[str] = set()
     for index, j in enumerate(judgements):
         if settings.update is not None and _wants_update(j, settings.update, bases):
@@ -95,6 +96,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         notes=(*request.said, *done.notes, *remarks(request)),
         gate=request.gate,
         coverage=tuple(coverage(code, ran, exact=all(one.counted for one in in_order)) for code in done.changed),
+        shard=request.shard,
     )
     report, unwritten = _write_reports(result, settings)
     unmeasured = {shown[i]: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}
@@ -196,7 +198,8 @@ def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, 
         prefix=texts.prefix,
         root=relative_root(settings.report, settings.root),
     )
-    document = json.dumps(result_json(result), indent=1, ensure_ascii=False) + "\n"
+    folder = os.path.relpath(settings.report, settings.json.parent) if settings.json is not None else None
+    document = json.dumps(result_json(result, report=folder), indent=1, ensure_ascii=False) + "\n"
     for path, text in ((settings.json, document), (settings.markdown, result_markdown(result))):
         if path is None:
             continue

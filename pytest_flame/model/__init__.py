@@ -58,6 +58,7 @@ from pytest_flame.model.recording import (
     StackSample,
     Timing,
 )
+from pytest_flame.model.shard import Shard
 
 __all__ = [
     "CALLS",
@@ -105,6 +106,7 @@ __all__ = [
     "SampleCounts",
     "SamplerInfo",
     "Session",
+    "Shard",
     "SourceLine",
     "Stack",
     "StackSample",

@@ -10,6 +10,7 @@ from pytest_flame.model.comparison import Comparison, Limits
 from pytest_flame.model.exact import ExactComparison
 from pytest_flame.model.frame import Frame
 from pytest_flame.model.recording import Recording, SamplerInfo
+from pytest_flame.model.shard import Shard
 
 
 class Verdict(enum.Enum):
@@ -62,6 +63,8 @@ class Judgement:
     """Whether it was timed in this run; otherwise the verdict rests on ``exact``."""
     baseline_written: str | None = None
     """The baseline that this run wrote for the test, relative to the root: head's cost was accepted."""
+    wall_s: float = 0.0
+    """How long measuring it took."""
 
 
 class GateChangeKind(enum.Enum):
@@ -123,3 +126,5 @@ class RunResult:
     gate: GateChanges = GateChanges()
     coverage: tuple[DiffCoverage, ...] = ()
     """Changed functions that no test runs; one entry for each commit that was measured as base."""
+    shard: Shard | None = None
+    """Which part of the tests this is, if several runs share them."""

@@ -16,9 +16,10 @@ _MOST_LISTED: Final = 100
 SCHEMA_ID: Final = "pytest-flame/result/1"
 
 
-def result_json(result: RunResult) -> dict[str, Any]:
-    """The whole run as plain data that ``schema()`` accepts and ``json.dumps(…, allow_nan=False)`` can write."""
-    sampler = result.sampler
+def result_json(result: RunResult, *, report: str | None = None) -> dict[str, Any]:
+    """The whole run as plain data that ``schema()`` accepts and ``json.dumps(…, allow_nan=False)`` can write.
+    ``report`` is the folder of the page and its pictures, relative to the file."""
+    sampler, shard = result.sampler, result.shard
     return {
         "schema": SCHEMA_ID,
         "mode": result.mode,
@@ -38,7 +39,10 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "threshold": result.limits.threshold,
         "frame_threshold": result.limits.frame_threshold,
         "alpha": result.limits.alpha,
+        "processes": result.processes,
         "duration_s": _finite(result.duration_s),
+        "report": report,
+        "shard": shard and {"index": shard.index, "count": shard.count, "division": shard.division},
         "interrupted": result.interrupted,
         "notes": list(result.notes),
         "gate": {
@@ -94,6 +98,7 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "mode": "interleaved" if judgement.interleaved else "stored",
         "base_commit": judgement.base_commit,
         "baseline_written": judgement.baseline_written,
+        "wall_s": _finite(judgement.wall_s),
         "evidence": None if judgement.comparison is None and judgement.measured else words.evidence(judgement),
         "exact": None if judgement.exact is None else _exact(judgement.exact),
         **figures,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,9 @@ from pytest_flame.render.svg import profile_svg, static_svg
 
 INDEX: Final = "index.html"
 MANIFEST: Final = ".flame-report.json"
-_OWN_NAME: Final = re.compile(r"index\.html|[\w.-]+\.(diff|base|head|interactive)\.svg", re.ASCII)
+_KINDS: Final = ("diff", "base", "head", "interactive")
+"""Of pictures."""
+_OWN_NAME: Final = re.compile(rf"index\.html|[\w.-]+\.({'|'.join(_KINDS)})\.svg", re.ASCII)
 
 
 def write_report(result: RunResult, directory: Path, *, texts: Texts | None = None, links: Links = NO_LINKS) -> Path:
@@ -34,6 +37,25 @@ def write_report(result: RunResult, directory: Path, *, texts: Texts | None = No
     """
     documents, pictures = _documents(result)
     documents[INDEX] = result_html(result, pictures, texts=texts, links=links)
+    return _write(documents, directory)
+
+
+def write_merged_report(result: RunResult, directory: Path, folders: Mapping[str, Path]) -> Path:
+    """Like ``write_report``, for a result without profiles: the pictures of each test are copied from the report of the
+    run that measured it, in ``folders``; where there is none, the page says no more than the result."""
+    documents: dict[str, str] = {}
+    pictures: dict[str, Pictures] = {}
+    for test_id, folder in folders.items():
+        found = {kind: folder / f"{slug(test_id)}.{kind}.svg" for kind in _KINDS}
+        copied = {kind: file for kind, file in found.items() if file.is_file()}
+        documents |= {file.name: file.read_text(encoding="utf-8") for file in copied.values()}
+        diff, base, head, interactive = (copied[kind].name if kind in copied else None for kind in _KINDS)
+        pictures[test_id] = Pictures(diff, base, head, interactive)
+    documents[INDEX] = result_html(result, pictures)
+    return _write(documents, directory)
+
+
+def _write(documents: dict[str, str], directory: Path) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:

@@ -109,6 +109,7 @@ def against(
         how=RunSettings(997, "auto", (), 1, None),
         progress=None,
         launcher=lambda scratch: SimpleNamespace(on=lambda side: side),
+        family=lambda tests: tests,
     )
     found = measure_against("main", [TEST], request)  # type: ignore[arg-type]
     assert (found.commit, found.notes, found.interrupted) == (COMMIT, ("noted",), interrupted)
