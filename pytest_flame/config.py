@@ -56,6 +56,8 @@ class Settings:
     head: str | None
     """The commit that is head; None: the working tree."""
     remeasure: str
+    on: str | None
+    """The host that measures; None: this one."""
     shard: tuple[int, int] | None
     """Which part of the tests, from 1, of how many."""
     durations: Path | None
@@ -130,6 +132,12 @@ def read_settings(config: pytest.Config) -> Settings:
             why="which functions changed is known only between a commit and the working tree",
             fix="add --flame-against=REF",
         )
+    if values["on"] is not None and values["shard"] is not None:
+        raise UsageError(
+            "--flame-on and --flame-shard cannot be combined",
+            why="one divides the tests among machines, the other measures them all on one",
+            fix="keep one of them",
+        )
     if require_covered and values["shard"] is not None:
         raise UsageError(
             "--flame-require-covered and --flame-shard cannot be combined",
@@ -191,6 +199,7 @@ def read_settings(config: pytest.Config) -> Settings:
         against=values["against"],
         head=values["head"],
         remeasure=values["remeasure"],
+        on=values["on"],
         shard=values["shard"],
         durations=values["durations"] and _folder_of(config, "durations") / values["durations"],
         base_python=values["base-python"] and _program(values["base-python"], _folder_of(config, "base-python")),
@@ -225,7 +234,7 @@ def _folder_of(config: pytest.Config, name: str) -> Path:
 
 
 _NO_PART_OF_THE_GATE: Final = frozenset(
-    {"seed", "cpu", "report", "json", "markdown", "source-url", "editor", "shard", "durations"}
+    {"seed", "cpu", "report", "json", "markdown", "source-url", "editor", "shard", "durations", "on"}
 )
 _FLAGS: Final = ("flame", "flame_all", "flame_strict", "flame_require_covered", "flame_kernel", "flame_native")
 _LISTS: Final = (

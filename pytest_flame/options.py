@@ -175,6 +175,15 @@ OPTIONS: Final = (
         "time N tests, drawn at random, although nothing they execute differs, and report them",
     ),
     Option(
+        "on",
+        "WHERE",
+        None,
+        str,
+        "a host such as ssh=quiet//python=/opt/venv/bin/python",
+        "measure on another host: the checkout is sent there, the measured tests run there, and the result comes back. "
+        "WHERE is execnet's specification; its Python needs pytest-flame and what the tests need",
+    ),
+    Option(
         "shard",
         "I/N",
         None,

@@ -42,11 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
             return
         from pytest_flame.sampling.native import c_module, unsupported
 
-        reason = unsupported()
+        reason = unsupported() if settings.on is None else None
         if reason is not None:
             _warn_unsupported(config, settings, reason)
             return
-        c_module()  # supported here: if the sampler is not installed, that is one error for the run
+        if settings.on is None:
+            c_module()  # supported here: if the sampler is not installed, that is one error for the run
         if is_node(config):
             config.pluginmanager.register(Node(settings), PLUGIN_NAME)
             return

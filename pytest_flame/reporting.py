@@ -19,6 +19,7 @@ from pytest_flame.baseline.slug import slug
 from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings
 from pytest_flame.coverage_limit import lift_coverage_limit
+from pytest_flame.elsewhere import measure_elsewhere
 from pytest_flame.errors import BaselineError, FlameError, UsageError
 from pytest_flame.gate.changes import find_changes
 from pytest_flame.gate.request import Request, Selected
@@ -132,7 +133,11 @@ class Gate:
             self._refuse_twins(session)
             selected = [self._selected(i, item) for i, item in zip(ids, self.marked.values(), strict=True)]
             gate = self._changes()
-            if selected or gate.changes:
+            if selected and self.settings.on is not None:
+                self.outcome = measure_elsewhere(
+                    self.config, self.settings, self.marked, gate, self._skips_here, self._say
+                )
+            elif selected or gate.changes:
                 progress = TerminalProgress(self.config, len(selected))
                 request = Request(
                     self.settings,
@@ -234,6 +239,13 @@ class Gate:
         unwritten = self.outcome is not None and self.outcome.unwritten
         if (doubtful or unwritten or self._uncovered()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _say(self, text: str) -> None:
+        """A line while the tests run."""
+        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and self.config.option.verbose >= 0:
+            terminal.ensure_newline()
+            _write(terminal, f"flame: {text}")
 
     def _uncovered(self) -> bool:
         """Whether a changed function that has to be run by a test is not known to be."""

@@ -33,6 +33,7 @@ VALUES = {
     "sampler": ("timer", "timer", "perf", "perf"),
     "against": ("v1", "v1", "main...", "main..."),
     "head": ("v2", "v2", "HEAD~1", "HEAD~1"),
+    "on": ("ssh=quiet", "ssh=quiet", "popen", "popen"),
     "shard": ("1/2", (1, 2), "3/3", (3, 3)),
     "durations": ("d.json", Path("d.json"), "e.json", Path("e.json")),
     "remeasure": ("never", "never", "always", "always"),

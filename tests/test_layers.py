@@ -44,9 +44,13 @@ ARROWS = {
         *("stats", "trees"),
     },
     "gated": {"config", "invocation", "marker", "measure", "trees"},
+    "remote": set(),
+    "elsewhere": {
+        *("config", "gate", "invocation", "judge", "measure", "model", "remote", "render", "trees"),
+    },
     "reporting": {
-        *("baseline", "config", "coverage_limit", "gate", "gated", "invocation", "marker", "measure", "model"),
-        *("progress", "render", "trees"),
+        *("baseline", "config", "coverage_limit", "elsewhere", "gate", "gated", "invocation", "marker", "measure"),
+        *("model", "progress", "render", "trees"),
     },
     "distributed": {"config", "marker", "reporting"},
     "plugin": {
@@ -58,7 +62,7 @@ ARROWS = {
 """Each package or module of the top level, and which of them it imports. What is not here is not allowed."""
 KNOW_PYTEST = {
     *("plugin", "reporting", "invocation", "progress", "hookspecs", "coverage_limit", "gated", "fixture"),
-    *("options", "config", "marker", "distributed"),
+    *("options", "config", "marker", "distributed", "elsewhere"),
     *(
         "measure.worker",
         "measure.serving",

@@ -25,8 +25,18 @@ DISTRIBUTIONS = {"_pytest": "pytest", "elftools": "pyelftools"}
 """Where the module is called otherwise."""
 
 
+NOT_FOR_USERS = {"test", "docs"}
+"""Extras of the project's own environments."""
+
+
+def names_of(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=!~\[; ]", line)[0].lower() for line in requirements}
+
+
 def declared() -> set[str]:
-    return {re.split(r"[<>=!~\[; ]", line)[0].lower() for line in PROJECT["dependencies"]}
+    extras: dict[str, list[str]] = PROJECT["optional-dependencies"]
+    optional = [line for name, lines in extras.items() if name not in NOT_FOR_USERS for line in lines]
+    return names_of([*PROJECT["dependencies"], *optional])
 
 
 def imported() -> set[str]:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pytest_flame.errors import UsageError
 from pytest_flame.model import (
@@ -35,19 +35,29 @@ from pytest_flame.model import (
 )
 from pytest_flame.render.json import SCHEMA_ID
 
+_FIX: Final = "give a file that --flame-json or flame merge wrote with this version"
+
 
 def read_document(path: Path) -> dict[str, Any]:
     """What ``--flame-json`` wrote. Raises ``UsageError``."""
-    fix = "give a file that --flame-json or flame merge wrote with this version"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as e:
         raise UsageError(f"{path} can't be read", why=e.strerror or str(e)) from e
+    except ValueError as e:
+        raise UsageError(f"{path} is no JSON document", why=str(e), fix=_FIX) from e
+    return read_text(text, str(path))
+
+
+def read_text(text: str, name: str) -> dict[str, Any]:
+    """``name`` is the file's, for errors. Raises ``UsageError``."""
+    try:
+        document = json.loads(text)
     except (ValueError, RecursionError) as e:
-        raise UsageError(f"{path} is no JSON document", why=str(e), fix=fix) from e
+        raise UsageError(f"{name} is no JSON document", why=str(e), fix=_FIX) from e
     found = document.get("schema") if isinstance(document, dict) else None
     if found != SCHEMA_ID:
-        raise UsageError(f"{path} is no result of a run", why=f"its schema is {found!r}, not {SCHEMA_ID!r}", fix=fix)
+        raise UsageError(f"{name} is no result of a run", why=f"its schema is {found!r}, not {SCHEMA_ID!r}", fix=_FIX)
     checked: dict[str, Any] = document
     return checked
 

@@ -37,7 +37,7 @@ def write_report(result: RunResult, directory: Path, *, texts: Texts | None = No
     """
     documents, pictures = _documents(result)
     documents[INDEX] = result_html(result, pictures, texts=texts, links=links)
-    return _write(documents, directory)
+    return write_documents(documents, directory)
 
 
 def write_merged_report(result: RunResult, directory: Path, folders: Mapping[str, Path]) -> Path:
@@ -52,10 +52,11 @@ def write_merged_report(result: RunResult, directory: Path, folders: Mapping[str
         diff, base, head, interactive = (copied[kind].name if kind in copied else None for kind in _KINDS)
         pictures[test_id] = Pictures(diff, base, head, interactive)
     documents[INDEX] = result_html(result, pictures)
-    return _write(documents, directory)
+    return write_documents(documents, directory)
 
 
-def _write(documents: dict[str, str], directory: Path) -> Path:
+def write_documents(documents: Mapping[str, str], directory: Path) -> Path:
+    """The files of a report, by name; as ``write_report`` writes them."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
