@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 import numpy as np
 
 from pytest_flame import fold
 from pytest_flame.baseline.libraries import changed_packages
 from pytest_flame.baseline.sessions import session_costs
-from pytest_flame.installed import is_installed
+from pytest_flame.installed import in_project
 from pytest_flame.model import Change, Comparison, ExactComparison, Frame, FrameDelta, Limits, Recording, SourceLine
 from pytest_flame.stats import noise
 from pytest_flame.stats.attribution import Attribution, Blame, attribute, project_caller
@@ -222,12 +221,7 @@ def project_frames(frames: Iterable[Frame], lines: dict[Frame, SourceLine]) -> M
 
     A frame whose file is unknown (native, built in) or outside the repository belongs to a library.
     """
-    return np.array([frame in lines and _in_project(lines[frame].path) for frame in frames], dtype=np.bool_)
-
-
-def _in_project(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith(("/", "<", "..")) and not is_installed(parts)
+    return np.array([frame in lines and in_project(lines[frame].path) for frame in frames], dtype=np.bool_)
 
 
 def _of_packages(frames: Iterable[Frame], packages: frozenset[str]) -> Mask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_flame.errors import UsageError
-from pytest_flame.options import OPTIONS, UPDATES, Option
+from pytest_flame.options import DOCUMENTS, OPTIONS, UPDATES, Option
 from pytest_flame.quantities import parse_percent
 
 if TYPE_CHECKING:
@@ -69,8 +70,10 @@ class Settings:
     copy_ignored: tuple[str, ...]
     baselines: Path
     report: Path
-    json: Path | None
-    markdown: Path | None
+    documents: Mapping[str, Path]
+    """Where the run's result is written, by the name of the option that asks for it."""
+    github: bool
+    """Whether the run reports to GitHub Actions."""
     source_url: str
     """A template, empty for none; so is ``editor``."""
     editor: str
@@ -169,6 +172,7 @@ def read_settings(config: pytest.Config) -> Settings:
             why=f"available: {','.join(map(str, sorted(available)))}",
         )
     root = config.rootpath
+    github = values["github"] == "on" or (values["github"] == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
     return Settings(
         enabled=enabled,
         only=only,
@@ -208,8 +212,8 @@ def read_settings(config: pytest.Config) -> Settings:
         copy_ignored=tuple(config.getini("flame_copy_ignored")),
         baselines=root / values["baselines"],
         report=config.invocation_params.dir / values["report"],
-        json=values["json"] and config.invocation_params.dir / values["json"],
-        markdown=values["markdown"] and config.invocation_params.dir / values["markdown"],
+        documents=_documents(values, config.invocation_params.dir, github=github),
+        github=github,
         source_url=values["source-url"],
         editor=values["editor"],
         worker_args=tuple(config.getini("flame_worker_args")),
@@ -217,6 +221,13 @@ def read_settings(config: pytest.Config) -> Settings:
         test_folders=tuple(config.getini("flame_test_folders")),
         root=root,
     )
+
+
+def _documents(values: Mapping[str, Any], directory: Path, *, github: bool) -> dict[str, Path]:
+    """What is asked for, and what a job on GitHub needs for its comment."""
+    named = {"json": values["report"] / "result.json", "markdown": values["report"] / "comment.md"} if github else {}
+    given = {name: values[name] for name in DOCUMENTS if values[name] is not None}
+    return {name: directory / path for name, path in (named | given).items()}
 
 
 def _option_names(words: list[str]) -> tuple[str, ...]:
@@ -234,7 +245,7 @@ def _folder_of(config: pytest.Config, name: str) -> Path:
 
 
 _NO_PART_OF_THE_GATE: Final = frozenset(
-    {"seed", "cpu", "report", "json", "markdown", "source-url", "editor", "shard", "durations", "on"}
+    {"seed", "cpu", "report", *DOCUMENTS, "github", "source-url", "editor", "shard", "durations", "on"}
 )
 _FLAGS: Final = ("flame", "flame_all", "flame_strict", "flame_require_covered", "flame_kernel", "flame_native")
 _LISTS: Final = (

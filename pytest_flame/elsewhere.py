@@ -26,15 +26,14 @@ from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.seeing import option_parser
 from pytest_flame.model import GateChanges, Judgement, RunResult
 from pytest_flame.remote.host import Host, connected
+from pytest_flame.render.documents import DOCUMENTS, Place
 from pytest_flame.render.from_json import read_text, result_of
-from pytest_flame.render.json import result_json
-from pytest_flame.render.markdown import result_markdown
 from pytest_flame.render.report import write_documents, write_merged_report
 from pytest_flame.trees.identity import top_of
 
 _STAYS: Final = frozenset(
-    {"--flame-on", "--flame-json", "--flame-markdown", "--flame-report", "--flame-move"}
-    | {"--flame-source-url", "--flame-editor"}
+    {"--flame-on", *(f"--flame-{name}" for name in DOCUMENTS), "--flame-report", "--flame-move"}
+    | {"--flame-github", "--flame-source-url", "--flame-editor"}
 )
 """Options of the gate that are this run's own."""
 _NOT_SENT: Final = ("PYTEST_XDIST_", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_DEBUG_TEMPROOT")
@@ -89,7 +88,9 @@ def measure_elsewhere(
         gate=gate,
         notes=(f"measured on {host.name}, Python {host.version}", *result.notes),
     )
-    report, unwritten = _write(result, document, files, settings, lost)
+    inside = _below(config.rootpath, top).as_posix()
+    prefix = "" if inside == "." else f"{inside}/"
+    report, unwritten = _write(result, document, files, settings, lost, prefix)
     return GateOutcome(
         result,
         unmeasured,
@@ -97,6 +98,7 @@ def measure_elsewhere(
         {j.test_id: j.wall_s for j in result.judgements},
         report,
         tuple(unwritten),
+        prefix,
     )
 
 
@@ -189,6 +191,7 @@ def _write(
     files: Mapping[str, bytes],
     settings: Settings,
     lost: Sequence[Judgement],
+    prefix: str,
 ) -> tuple[Path | None, list[FlameError]]:
     """The files that the run there wrote, as this run's: report, result, comment and baselines; with the tests that
     were ``lost``."""
@@ -197,13 +200,10 @@ def _write(
     try:
         for judgement in result.judgements:
             _write_baseline(judgement, files, settings)
-        if settings.json is not None:
-            written = result_json(result, report=os.path.relpath(settings.report, settings.json.parent))
-            # Those of the run there have more than a result that was read.
-            written["tests"][: len(document["tests"])] = document["tests"]
-            _write_text(settings.json, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
-        if settings.markdown is not None:
-            _write_text(settings.markdown, result_markdown(result))
+        for name, path in settings.documents.items():
+            place = Place(prefix, os.path.relpath(settings.report, path.parent))
+            text = DOCUMENTS[name](result, place)
+            _write_text(path, _with_tests(text, document["tests"]) if name == "json" else text)
         pages = {name: files[name].decode("utf-8") for name in _pages(files)}
         report = _with_lost(result, pages, settings) if lost else write_documents(pages, settings.report)
     except OSError as e:
@@ -211,6 +211,13 @@ def _write(
     except FlameError as e:
         unwritten.append(e)
     return report, unwritten
+
+
+def _with_tests(text: str, tests: Sequence[Any]) -> str:
+    """Those of the run there have more than a result that was read."""
+    written = json.loads(text)
+    written["tests"][: len(tests)] = tests
+    return json.dumps(written, indent=1, ensure_ascii=False) + "\n"
 
 
 def _with_lost(result: RunResult, pages: Mapping[str, str], settings: Settings) -> Path:

@@ -15,6 +15,11 @@ FOLDERS = frozenset({"site-packages", "dist-packages", "__pypackages__"})
 """Folders that packages are installed into."""
 
 
+def in_project(path: str) -> bool:
+    """Whether a recording's path, relative to the repository if inside it, is the project's own code."""
+    return bool(path) and not path.startswith(("/", "<", "..")) and not is_installed(path.split("/"))
+
+
 def is_installed(parts: Iterable[str]) -> bool:
     """Whether a path with these parts lies in one of them."""
     return not FOLDERS.isdisjoint(parts)

@@ -28,6 +28,9 @@ UPDATES: Final = ("changed", "missing", "all", "add")
 REMEASURE: Final = ("suspects", "never", "always")
 ISOLATION: Final = ("fork", "process")
 MEASURE: Final = ("affected", "all", "none")
+GITHUB: Final = ("auto", "on", "off")
+DOCUMENTS: Final = ("json", "markdown", "sarif", "openmetrics", "codequality")
+"""Options that write the run's result to a file; ``render.documents`` has their formats."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,39 @@ OPTIONS: Final = (
     Option("report", "DIR", Path("flame-report"), Path, "a directory", "where the HTML report and the SVG files go"),
     Option("json", "FILE", None, Path, "a file name", "write the machine-readable result to FILE"),
     Option("markdown", "FILE", None, Path, "a file name", "write a summary for a pull request comment to FILE"),
+    Option(
+        "sarif",
+        "FILE",
+        None,
+        Path,
+        "a file name",
+        "write the regressions to FILE as SARIF 2.1.0, for code scanning: each at the line of its culprit",
+    ),
+    Option(
+        "openmetrics",
+        "FILE",
+        None,
+        Path,
+        "a file name",
+        "write the figures of each test to FILE as OpenMetrics text, for GitLab's metrics report and Prometheus",
+    ),
+    Option(
+        "codequality",
+        "FILE",
+        None,
+        Path,
+        "a file name",
+        "write the regressions to FILE for GitLab's code quality report: each at the line of its culprit",
+    ),
+    Option(
+        "github",
+        "WHEN",
+        "auto",
+        choice_of(GITHUB),
+        f"one of {', '.join(GITHUB)}",
+        "annotations, a job summary and outputs for GitHub Actions, with result.json and comment.md in the report "
+        "directory; auto: where GITHUB_ACTIONS is true",
+    ),
     Option(
         "source-url",
         "URL",

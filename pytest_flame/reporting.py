@@ -17,6 +17,7 @@ from _pytest.runner import runtestprotocol
 
 from pytest_flame.baseline.slug import slug
 from pytest_flame.baseline.store import Store
+from pytest_flame.ci import actions
 from pytest_flame.config import Settings
 from pytest_flame.coverage_limit import lift_coverage_limit
 from pytest_flame.elsewhere import measure_elsewhere
@@ -32,6 +33,7 @@ from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.measure.seeing import conditions, see, skipped
 from pytest_flame.model import GateChanges, Judgement, Shard
 from pytest_flame.progress import TerminalProgress
+from pytest_flame.render.annotations import annotation_lines
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
 from pytest_flame.render.text import printable, printable_lines, printable_text
@@ -231,6 +233,15 @@ class Gate:
             )
         for error in self.outcome.unwritten if self.outcome is not None else ():
             _write(tr, f"flame: {error}", red=True)
+        if self.outcome is not None and self.settings.github:
+            self._report_to_github(tr, self.outcome)
+
+    def _report_to_github(self, terminal: pytest.TerminalReporter, outcome: GateOutcome) -> None:
+        """A summary that cannot be written fails no run."""
+        for command in annotation_lines(outcome.result, outcome.prefix):
+            terminal.write_line(command)
+        for problem in actions.report(outcome.result, _relative(outcome.report, self.config), os.environ):
+            _write(terminal, f"flame: {problem}", yellow=True)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pytest_flame.config import Settings, is_asked_for, read_settings
 from pytest_flame.errors import UsageError
 from pytest_flame.links import EDITORS
-from pytest_flame.options import OPTIONS, Option
+from pytest_flame.options import DOCUMENTS, OPTIONS, Option
 
 PAGES = ("https://git.example/{path}?l={line}", "http://git.example/{commit}/{path}#L{line}")
 VALUES = {
@@ -43,6 +43,10 @@ VALUES = {
     "report": ("r1", Path("r1"), "r2", Path("r2")),
     "json": ("a.json", Path("a.json"), "b.json", Path("b.json")),
     "markdown": ("a.md", Path("a.md"), "b.md", Path("b.md")),
+    "sarif": ("a.sarif", Path("a.sarif"), "b.sarif", Path("b.sarif")),
+    "openmetrics": ("a.txt", Path("a.txt"), "b.txt", Path("b.txt")),
+    "codequality": ("c.json", Path("c.json"), "d.json", Path("d.json")),
+    "github": ("on", True, "off", False),
     "source-url": (PAGES[0], PAGES[0], PAGES[1], PAGES[1]),
     "editor": ("pycharm", EDITORS["pycharm"], "none", ""),
 }
@@ -54,6 +58,11 @@ def filled(value: object) -> object:
     if value == "{cpus}":
         return (CPU,)
     return value.replace("{cpu}", str(CPU)) if isinstance(value, str) else value
+
+
+@pytest.fixture(autouse=True)
+def _not_on_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
 
 def settings(pytester: pytest.Pytester, *args: str) -> Settings:
@@ -71,7 +80,7 @@ def setting(read: Settings, name: str) -> object:
         "frequency": "frequency_hz",
         "cpu": "cpus",
     }.get(name, name.replace("-", "_"))
-    value = getattr(where, attribute)
+    value = read.documents.get(name) if name in DOCUMENTS else getattr(where, attribute)
     return value.relative_to(read.root) if isinstance(value, Path) and value.is_relative_to(read.root) else value
 
 
@@ -83,7 +92,8 @@ def test_every_option_is_tested() -> None:
 def test_option_wins_over_ini_and_ini_over_default(pytester: pytest.Pytester, option: Option) -> None:
     ini_text, ini_value, text, value = (filled(v) for v in VALUES[option.name])
     if option.name != "seed":
-        assert setting(settings(pytester), option.name) == option.default
+        default = False if option.name == "github" else option.default
+        assert setting(settings(pytester), option.name) == default
     pytester.makeini(f"[pytest]\n{option.ini} = {ini_text}")
     assert setting(settings(pytester), option.name) == ini_value
     needed = ("--flame-against=v1",) if option.name == "head" else ()
@@ -214,7 +224,28 @@ def test_paths_are_below_the_root_or_where_the_run_was_started(pytester: pytest.
     read = settings(pytester, "--flame-json=out.json")
     assert read.baselines == pytester.path / "flame-baselines"
     assert read.report == folder / "flame-report"
-    assert read.json == folder / "out.json"
+    assert read.documents == {"json": folder / "out.json"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "args", "reported"),
+    [
+        ("true", (), True),
+        ("true", ("--flame-github=off",), False),
+        ("", (), False),
+        ("false", (), False),
+        ("", ("--flame-github=on",), True),
+    ],
+)
+def test_github_is_noticed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, variable: str, args: tuple[str, ...], reported: bool
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", variable)
+    read = settings(pytester, "--flame-json=mine.json", *args)
+    assert read.github is reported
+    folder = read.report if reported else None
+    wanted = {"json": pytester.path / "mine.json"} | ({"markdown": folder / "comment.md"} if folder else {})
+    assert read.documents == wanted
 
 
 def test_toml_configuration(pytester: pytest.Pytester) -> None:

@@ -33,6 +33,7 @@ ARROWS = {
     "compare": {"baseline", "fold", "model", "stats"},
     "judge": {"model"},
     "render": {"baseline", "fold", "formats", "model", "stats"},
+    "ci": {"model", "render"},
     "profiling": {"fold", "formats", "model", "render", "sampling"},
     "options": set(),
     "config": {"model", "options"},
@@ -49,15 +50,15 @@ ARROWS = {
         *("config", "gate", "invocation", "judge", "measure", "model", "remote", "render", "trees"),
     },
     "reporting": {
-        *("baseline", "config", "coverage_limit", "elsewhere", "gate", "gated", "invocation", "marker", "measure"),
-        *("model", "progress", "render", "trees"),
+        *("baseline", "ci", "config", "coverage_limit", "elsewhere", "gate", "gated", "invocation", "marker"),
+        *("measure", "model", "progress", "render", "trees"),
     },
     "distributed": {"config", "marker", "reporting"},
     "plugin": {
         *("config", "distributed", "doctor", "fixture", "hookspecs", "invocation", "marker", "measure", "options"),
         *("reporting", "sampling"),
     },
-    "cli": {"baseline", "compare", "fold", "formats", "judge", "model", "render", "trees"},
+    "cli": {"baseline", "ci", "compare", "fold", "formats", "judge", "model", "render", "trees"},
 }
 """Each package or module of the top level, and which of them it imports. What is not here is not allowed."""
 KNOW_PYTEST = {

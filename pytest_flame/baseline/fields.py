@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -27,6 +28,16 @@ class Field:
 
     def __getitem__(self, name: str) -> Field:
         return Field(self.value[name], f"{self.path}.{name}" if self.path else name)
+
+    def member(self, name: str) -> Field:
+        """A field of an object that may have others, too."""
+        if name not in self._object():
+            self.fail(f"lacks {name!r}")
+        return self[name]
+
+    def optional(self, read: Callable[[Field], T]) -> T | None:
+        """What ``read`` makes of the value, or None for null."""
+        return None if self.value is None else read(self)
 
     def keys(self, *names: str, optional: tuple[str, ...] = ()) -> None:
         """The value is an object with exactly these fields; the optional ones may be missing."""
@@ -64,6 +75,12 @@ class Field:
             return None
         if type(self.value) not in (int, float) or not 0 <= self.value <= _MAX:
             self._expected("a number ≥ 0")
+        return float(self.value)
+
+    def number(self) -> float:
+        """Any finite number that fits in 64 bits."""
+        if type(self.value) not in (int, float) or not -_MAX <= self.value <= _MAX:
+            self._expected("a number")
         return float(self.value)
 
     def fraction(self) -> float:

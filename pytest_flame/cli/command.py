@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
@@ -15,7 +16,10 @@ from pytest_flame.quantities import parse_percent
 TROUBLE: Final = 2
 """Exit status if nothing could be drawn or compared."""
 
-_DESCRIPTION: Final = "Flame graphs of profiles and of the changes between them; the commit that made a test slower."
+_DESCRIPTION: Final = (
+    "Flame graphs of profiles and of the changes between them; the commit that made a test slower; comments on pull "
+    "requests."
+)
 _EPILOG: Final = """\
 Reads folded stacks, one line per stack (frame;frame;frame count), output of perf script, and speedscope's JSON, also
 gzipped. They come from perf, py-spy (--format raw or speedscope), Austin, CPython's profiling.sampling --collapsed,
@@ -72,6 +76,20 @@ examples:
 
 exit status: 0 if the first slow commit was found; 1 if BAD is not shown to be slower than GOOD; 2 if nothing could be
 measured; 3 if the first slow commit is one of several, of which all but one were skipped
+"""
+_COMMENT: Final = """\
+RESULT is what pytest wrote with --flame-json; on GitHub it is also flame-report/result.json. The comment is written
+from its figures, so a result of a job that ran a stranger's code can do no more than say something wrong.
+
+On GitHub it needs GITHUB_TOKEN with permissions: pull-requests: write, on GitLab GITLAB_TOKEN with the scope api. If
+the comment cannot be written, a warning says why and what to do, and GitHub's job summary has the text; the exit status
+is 0.
+
+examples:
+  flame comment flame-report/result.json
+  flame comment flame-report/result.json --report-url https://ci.example/report/index.html
+  flame comment flame-report/result.json --pictures flame-report
+  flame comment result.json --name 'Python 3.13'         one comment for each job of a matrix
 """
 
 
@@ -141,6 +159,8 @@ def parser() -> argparse.ArgumentParser:
     _add_diff(commands)
     _add_bisect(commands)
     _add_merge(commands)
+    _add_comment(commands)
+    _add_schema(commands)
     return whole
 
 
@@ -236,6 +256,44 @@ def _add_merge(commands: Any) -> None:
         help="fail if a changed function is not known to be run by any selected test of any shard",
     )
     merge.set_defaults(run=_lazily("merge"))
+
+
+def _add_comment(commands: Any) -> None:
+    text = "write a run's summary as a comment on its pull request, or update it"
+    comment = commands.add_parser(
+        "comment", help=text, description=_sentence(text), epilog=_COMMENT, formatter_class=_Formatter
+    )
+    comment.add_argument("result", metavar="RESULT", help="a result of pytest --flame-json")
+    forge = comment.add_mutually_exclusive_group()
+    forge.add_argument("--github", dest="forge", action="store_const", const="github", help="on GitHub")
+    forge.add_argument("--gitlab", dest="forge", action="store_const", const="gitlab", help="on GitLab")
+    comment.add_argument(
+        "--pull-request",
+        type=int,
+        metavar="NUMBER",
+        help="the pull request, or merge request (default: the one that the job belongs to)",
+    )
+    comment.add_argument("--name", default="", help="tells the comments of several jobs apart; shown in the comment")
+    comment.add_argument("--report-url", type=_url, metavar="URL", help="where the report can be opened")
+    comment.add_argument(
+        "--pictures",
+        metavar="DIR",
+        help="GitHub, public repositories: the report directory. The differential flame graphs of the three worst "
+        "regressions are pushed to a branch and shown in the comment; needs permissions: contents: write",
+    )
+    comment.add_argument(
+        "--pictures-branch",
+        default="flame-pictures",
+        metavar="NAME",
+        help="the branch; it has no history and keeps the pictures of 50 runs (default: flame-pictures)",
+    )
+    comment.set_defaults(run=_lazily("comment"))
+
+
+def _add_schema(commands: Any) -> None:
+    text = "print the JSON schema of the result that pytest --flame-json writes"
+    schema = commands.add_parser("schema", help=text, description=_sentence(text))
+    schema.set_defaults(run=_lazily("schema"))
 
 
 def _add_output(command: argparse.ArgumentParser, shown: str, *, required: bool) -> None:
@@ -350,6 +408,12 @@ def _size(text: str) -> int:
         return parse_size(text)
     except ValueError as e:
         raise argparse.ArgumentTypeError(f"{e}; expected one such as 512M or 2G") from e
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s<>()\"'\\`]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a web address")
+    return text
 
 
 def _percent(text: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +22,7 @@ from pytest_flame.judge import error, outcome
 from pytest_flame.links import Links, relative_root
 from pytest_flame.measure.job import Status, WorkerResult
 from pytest_flame.model import ChangedCode, Judgement, RunResult, Verdict
-from pytest_flame.render.json import result_json
-from pytest_flame.render.markdown import result_markdown
+from pytest_flame.render.documents import DOCUMENTS, Place
 from pytest_flame.render.report import write_report
 
 
@@ -38,6 +36,8 @@ class GateOutcome:
     report: Path | None
     unwritten: tuple[FlameError, ...] = ()
     """Why a report could not be written."""
+    prefix: str = ""
+    """Makes the recordings' paths relative to the repository."""
 
     def outcome_of(self, judgement: Judgement, *, strict: bool) -> str:
         """``passed``, ``skipped`` or ``failed``; a test whose baseline was just written has been accepted."""
@@ -98,10 +98,13 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         coverage=tuple(coverage(code, ran, exact=all(one.counted for one in in_order)) for code in done.changed),
         shard=request.shard,
     )
-    report, unwritten = _write_reports(result, settings)
+    texts = SourceTexts.of(settings.root, settings.head)
+    report, unwritten = _write_reports(result, settings, texts)
     unmeasured = {shown[i]: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}
     wall_s = {shown[i]: one.wall_s for i, one in tests.items()}
-    return GateOutcome(result, unmeasured, frozenset(shown[i] for i in updated), wall_s, report, unwritten)
+    return GateOutcome(
+        result, unmeasured, frozenset(shown[i] for i in updated), wall_s, report, unwritten, texts.prefix
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +189,12 @@ def _saved(store: Store, judgement: Judgement, settings: Settings) -> tuple[Judg
     return replace(judgement, reason=f"{judgement.reason}; {done}", baseline_written=where), True
 
 
-def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, tuple[FlameError, ...]]:
+def _write_reports(
+    result: RunResult, settings: Settings, texts: SourceTexts
+) -> tuple[Path | None, tuple[FlameError, ...]]:
     """The page, and why something could not be written: the verdicts are valid anyway."""
     report: Path | None = None
     unwritten: list[FlameError] = []
-    texts = SourceTexts.of(settings.root, settings.head)
     links = Links(
         source=settings.source_url,
         editor=settings.editor,
@@ -198,14 +202,11 @@ def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, 
         prefix=texts.prefix,
         root=relative_root(settings.report, settings.root),
     )
-    folder = os.path.relpath(settings.report, settings.json.parent) if settings.json is not None else None
-    document = json.dumps(result_json(result, report=folder), indent=1, ensure_ascii=False) + "\n"
-    for path, text in ((settings.json, document), (settings.markdown, result_markdown(result))):
-        if path is None:
-            continue
+    for name, path in settings.documents.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write_text(path, text)
+            place = Place(texts.prefix, os.path.relpath(settings.report, path.parent))
+            atomic.write_text(path, DOCUMENTS[name](result, place))
         except OSError as e:
             unwritten.append(FlameError(f"{path} cannot be written", why=str(e)))
     try:

@@ -1,13 +1,20 @@
-"""The inverse of ``json.py``: a run's result as the reports need it, without its profiles and exact passes."""
+"""The inverse of ``json.py``: a run's result as the reports need it, without its profiles and exact passes.
+
+The document may come from a job that ran a stranger's code: every value is checked, and none becomes more than a number
+or text that the reports escape.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from pytest_flame.baseline.fields import Field, Malformed
 from pytest_flame.errors import UsageError
 from pytest_flame.model import (
     CPU,
@@ -35,13 +42,21 @@ from pytest_flame.model import (
 )
 from pytest_flame.render.json import SCHEMA_ID
 
+MOST_BYTES: Final = 256 << 20
+E = TypeVar("E", bound=Enum)
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+_UNIT: Final = re.compile(r"[A-Za-z][\w ]{0,30}")
 _FIX: Final = "give a file that --flame-json or flame merge wrote with this version"
 
 
 def read_document(path: Path) -> dict[str, Any]:
     """What ``--flame-json`` wrote. Raises ``UsageError``."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            data = stream.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise UsageError(f"{path} is no result of a run", why=f"it is larger than {MOST_BYTES >> 20} MiB")
+        text = data.decode("utf-8")
     except OSError as e:
         raise UsageError(f"{path} can't be read", why=e.strerror or str(e)) from e
     except ValueError as e:
@@ -65,133 +80,203 @@ def read_text(text: str, name: str) -> dict[str, Any]:
 def result_of(document: Mapping[str, Any], name: str) -> RunResult:
     """``name`` is the file's, for errors. Raises ``UsageError``."""
     try:
-        return _result(document)
-    except (KeyError, ValueError, TypeError, AttributeError) as e:
-        why = f"it has no {e}" if isinstance(e, KeyError) else str(e)
-        raise UsageError(f"{name} is no complete result of a run", why=why) from e
+        return _run(Field(document, ""))
+    except Malformed as e:
+        raise UsageError(f"{name} is no complete result of a run", why=str(e)) from e
 
 
-def _result(document: Mapping[str, Any]) -> RunResult:
-    sampler, shard, gate = document["sampler"], document["shard"], document["gate"]
-    limits = Limits(document["threshold"], document["frame_threshold"], document["alpha"])
+def _run(run: Field) -> RunResult:
+    base, shard = run.member("base"), run.member("shard")
     return RunResult(
-        judgements=tuple(_judgement(test, limits.alpha) for test in document["tests"]),
-        mode=document["mode"],
-        seed=document["seed"],
-        limits=limits,
-        sampler=sampler and SamplerInfo(**{**sampler, "reason": sampler["reason"] or ""}),
-        overhead=document["overhead"],
-        base_commit=document["base"]["commit"],
-        base_source=document["base"]["source"],
-        processes=document["processes"],
-        duration_s=document["duration_s"] or 0.0,
-        interrupted=document["interrupted"],
-        notes=tuple(document["notes"]),
-        gate=GateChanges(
-            gate["commit"],
-            tuple(
-                GateChange(GateChangeKind(c["kind"]), c["subject"], c["was"] or "", c["now"] or "")
-                for c in gate["changes"]
-            ),
-            gate["unknown"] or "",
-        ),
-        coverage=tuple(map(_coverage, document["coverage"])),
-        shard=shard and Shard(shard["index"], shard["count"], shard["division"]),
+        judgements=tuple(map(_judgement, run.member("tests").items())),
+        mode=run.member("mode").text(),
+        seed=run.member("seed").integer(None),
+        limits=_limits(run, run.member("alpha").number()),
+        sampler=run.member("sampler").optional(_sampler),
+        overhead=run.member("overhead").optional(Field.number),
+        base_commit=base.member("commit").optional(_commit),
+        base_source=base.member("source").optional(Field.text),
+        processes=run.member("processes").integer(),
+        duration_s=run.member("duration_s").optional(Field.number) or 0.0,
+        interrupted=run.member("interrupted").flag(),
+        notes=_texts(run.member("notes")),
+        gate=_gate(run.member("gate")),
+        coverage=tuple(map(_coverage, run.member("coverage").items())),
+        shard=shard.optional(_shard),
     )
 
 
-def _coverage(document: Mapping[str, Any]) -> DiffCoverage:
-    missed = tuple(
-        ChangedFunction(Frame.parse(one["frame"]), CodeChange(one["code_change"]), SourceLine(one["path"], one["line"]))
-        for one in document["missed"]
+def _sampler(sampler: Field) -> SamplerInfo:
+    return SamplerInfo(
+        rung=sampler.member("rung").text(),
+        event=sampler.member("event").text(),
+        kernel=sampler.member("kernel").flag(),
+        frequency_hz=sampler.member("frequency_hz").integer(),
+        reason=sampler.member("reason").optional(Field.text) or "",
+        kernel_frames=sampler.member("kernel_frames").flag(),
+        native_frames=sampler.member("native_frames").flag(),
     )
-    unknown = tuple(document["unknown"])
-    return DiffCoverage(document["commit"], document["changed"], missed, document["exact"], unknown)
 
 
-def _judgement(test: Mapping[str, Any], alpha: float) -> Judgement:
+def _shard(shard: Field) -> Shard:
+    return Shard(shard.member("index").integer(), shard.member("count").integer(), shard.member("division").text())
+
+
+def _limits(holder: Field, alpha: float) -> Limits:
+    return Limits(holder.member("threshold").number(), holder.member("frame_threshold").number(), alpha)
+
+
+def _judgement(test: Field) -> Judgement:
+    compared = test.member("base_ns").value is not None and test.member("head_ns").value is not None
     return Judgement(
-        test["id"],
-        Verdict(test["verdict"]),
-        test["reason"],
-        comparison=_comparison(test, alpha) if test["base_ns"] is not None else None,
-        details=test["details"] or "",
-        notes=tuple(test["notes"]),
-        interleaved=test["mode"] == "interleaved",
-        base_commit=test["base_commit"],
-        measured=test["evidence"] != "same code",
-        baseline_written=test["baseline_written"],
-        wall_s=test["wall_s"] or 0.0,
+        test_id=test.member("id").text(),
+        verdict=_one_of(Verdict, test.member("verdict")),
+        reason=test.member("reason").text(),
+        comparison=_comparison(test) if compared else None,
+        details=test.member("details").optional(Field.text) or "",
+        notes=_texts(test.member("notes")),
+        interleaved=test.member("mode").text() == "interleaved",
+        base_commit=test.member("base_commit").optional(_commit),
+        measured=test.member("evidence").value != "same code",
+        baseline_written=test.member("baseline_written").optional(Field.text),
+        wall_s=test.member("wall_s").optional(Field.number) or 0.0,
     )
 
 
-def _comparison(test: Mapping[str, Any], alpha: float) -> Comparison:
-    metric, base = GATED.get(test["metric"], CPU), _ps(test["base_ns"])
-    culprits, moved, outweighed = (
-        tuple(_delta(one, base, metric) for one in test[name]) for name in ("culprits", "moved", "outweighed")
-    )
+def _comparison(test: Field) -> Comparison:
+    level = test.member("level").number()
     return Comparison(
-        test["id"],
-        base,
-        _ps(test["head_ns"]),
-        _number(test["ratio"]),
-        _number(test["low"]),
-        _number(test["high"]),
-        test["level"],
-        _number(test["mde"]),
-        test["base_processes"],
-        test["head_processes"],
-        Limits(test["threshold"], test["frame_threshold"], alpha),
-        metric,
-        culprits=culprits,
-        moved=moved,
-        outweighed=outweighed,
-        alike=test["alike"],
-        blind_below=_ps(test["blind_below_ns"]),
-        session_sd=test["session_sd"],
-        sessions=test["sessions"],
+        test_id=test["id"].text(),
+        base=_cost(test.member("base_ns")),
+        head=_cost(test.member("head_ns")),
+        ratio=_figure(test.member("ratio")),
+        low=_figure(test.member("low")),
+        high=_figure(test.member("high")),
+        level=level,
+        mde=_figure(test.member("mde")),
+        base_processes=test.member("base_processes").integer(),
+        head_processes=test.member("head_processes").integer(),
+        limits=_limits(test, (1 - level) / 2),
+        metric=_metric(test),
+        culprits=_deltas(test.member("culprits")),
+        moved=_deltas(test.member("moved")),
+        outweighed=_deltas(test.member("outweighed")),
+        alike=test.member("alike").flag(),
+        blind_below=_cost(test.member("blind_below_ns")),
+        session_sd=test.member("session_sd").number(),
+        sessions=test.member("sessions").integer(),
     )
 
 
-def _delta(one: Mapping[str, Any], base: int, metric: Metric) -> FrameDelta:
-    before = 0 if Change(one["change"]) is Change.NEW else base
-    own = _ps(one["self_delta_ns"])
+def _metric(test: Field) -> Metric:
+    if test.member("metric").value is None:
+        return CPU
+    name, unit = test.member("metric").text(), _matching(_UNIT, test.member("metric_unit"))
+    return GATED.get(name) or Metric(name, unit, f"{unit}s", scale=PS_PER_NS)
+
+
+def _deltas(frames: Field) -> tuple[FrameDelta, ...]:
+    return tuple(map(_delta, frames.items()))
+
+
+def _delta(frame: Field) -> FrameDelta:
+    path, line = frame.member("path").value, frame.member("line").value
+    calls = tuple(frame.member(f"calls_{side}").optional(Field.integer) for side in ("base", "head"))
     return FrameDelta(
-        Frame.parse(one["frame"]),
-        base_self=before,
-        head_self=before + own,
-        base=before,
-        head=before + _ps(one["delta_ns"]),
-        low=_ps(one["low_ns"]),
-        high=_ps(one["high_ns"]),
-        p_adjusted=_number(one["p_adjusted"]),
+        frame=_frame(frame.member("frame")),
+        base_self=0,
+        head_self=_cost(frame.member("self_delta_ns")),
+        base=_cost(frame.member("base_ns")),
+        head=_cost(frame.member("head_ns")),
+        low=_cost(frame.member("low_ns")),
+        high=_cost(frame.member("high_ns")),
+        p_adjusted=_figure(frame.member("p_adjusted")),
         significant=True,
         over_threshold=True,
-        change=Change(one["change"]),
-        caller=_frame(one["caller"]),
-        own_delta=_ps(one["own_delta_ns"]),
-        line=SourceLine(one["path"], one["line"]) if one["path"] is not None else None,
-        self_low=_ps(one["self_low_ns"]),
-        self_high=_ps(one["self_high_ns"]),
-        blind=None if one["blind_ns"] is None else _ps(one["blind_ns"]),
-        under=Under(one["under"]),
-        relative=one["relative"],
-        called_from=_frame(one["called_from"]),
-        calls=None if one["calls_base"] is None else (one["calls_base"], one["calls_head"]),
-        renamed_from=_frame(one["renamed_from"]),
-        code_change=one["code_change"] and CodeChange(one["code_change"]),
-        changed_caller=_frame(one["changed_caller"]),
+        change=_one_of(Change, frame.member("change")),
+        caller=frame.member("caller").optional(_frame),
+        own_delta=_cost(frame.member("own_delta_ns")),
+        line=SourceLine(frame["path"].text(), frame["line"].integer())
+        if path is not None and line is not None
+        else None,
+        self_low=_cost(frame.member("self_low_ns")),
+        self_high=_cost(frame.member("self_high_ns")),
+        blind=frame.member("blind_ns").optional(_cost),
+        under=_one_of(Under, frame.member("under")),
+        relative=frame.member("relative").optional(Field.number),
+        called_from=frame.member("called_from").optional(_frame),
+        calls=(calls[0], calls[1]) if calls[0] is not None and calls[1] is not None else None,
+        renamed_from=frame.member("renamed_from").optional(_frame),
+        code_change=frame.member("code_change").optional(lambda f: _one_of(CodeChange, f)),
+        changed_caller=frame.member("changed_caller").optional(_frame),
     )
 
 
-def _frame(name: str | None) -> Frame | None:
-    return None if name is None else Frame.parse(name)
+def _gate(gate: Field) -> GateChanges:
+    return GateChanges(
+        gate.member("commit").optional(_commit),
+        tuple(
+            GateChange(
+                _one_of(GateChangeKind, change.member("kind")),
+                change.member("subject").text(),
+                change.member("was").optional(Field.text) or "",
+                change.member("now").optional(Field.text) or "",
+            )
+            for change in gate.member("changes").items()
+        ),
+        gate.member("unknown").optional(Field.text) or "",
+    )
 
 
-def _ps(ns: float | None) -> int:
-    return 0 if ns is None else round(ns * PS_PER_NS)
+def _coverage(coverage: Field) -> DiffCoverage:
+    missed = tuple(
+        ChangedFunction(
+            _frame(function.member("frame")),
+            _one_of(CodeChange, function.member("code_change")),
+            SourceLine(function.member("path").text(), function.member("line").integer()),
+        )
+        for function in coverage.member("missed").items()
+    )
+    return DiffCoverage(
+        _commit(coverage.member("commit")),
+        coverage.member("changed").integer(),
+        missed,
+        coverage.member("exact").flag(),
+        _texts(coverage.member("unknown")),
+    )
 
 
-def _number(value: float | None) -> float:
+def _frame(name: Field) -> Frame:
+    return Frame.parse(name.text())
+
+
+def _commit(oid: Field) -> str:
+    return _matching(_COMMIT, oid)
+
+
+def _matching(pattern: re.Pattern[str], field: Field) -> str:
+    """Text that is shown as it is."""
+    if not pattern.fullmatch(field.text()):
+        field.fail(f"is {field.text()[:40]!r}, which it cannot be")
+    return field.text()
+
+
+def _texts(several: Field) -> tuple[str, ...]:
+    return tuple(map(Field.text, several.items()))
+
+
+def _figure(field: Field) -> float:
     """``json.py`` writes null for what is not finite."""
-    return math.inf if value is None else value
+    known = field.optional(Field.number)
+    return math.inf if known is None else known
+
+
+def _cost(field: Field) -> int:
+    return round(field.number() * PS_PER_NS)
+
+
+def _one_of(kind: Callable[[str], E], field: Field) -> E:
+    try:
+        return kind(field.text())
+    except ValueError:
+        field.fail(f"is {field.text()[:40]!r}, which is not known")

@@ -81,6 +81,11 @@ def result_json(result: RunResult, *, report: str | None = None) -> dict[str, An
     }
 
 
+def json_text(result: RunResult, *, report: str | None = None) -> str:
+    """The document that ``--flame-json`` writes."""
+    return json.dumps(result_json(result, report=report), indent=1, ensure_ascii=False) + "\n"
+
+
 def schema() -> dict[str, Any]:
     """The published JSON schema of ``result_json``."""
     text = files("pytest_flame.render").joinpath("result.schema.json").read_text(encoding="utf-8")
@@ -91,6 +96,8 @@ def schema() -> dict[str, Any]:
 def _test(judgement: Judgement) -> dict[str, Any]:
     comparison = judgement.comparison
     figures = _figures(comparison) if comparison else dict.fromkeys(_FIGURES)
+    measured = judgement.head or comparison
+    metric = measured.metric if measured is not None else None
     return {
         "id": judgement.test_id,
         "verdict": judgement.verdict.value,
@@ -104,7 +111,8 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         **figures,
         "base_minor_faults": _faults(judgement.base),
         "head_minor_faults": _faults(judgement.head),
-        "metric": judgement.head.metric.name if judgement.head is not None else None,
+        "metric": metric.name if metric is not None else None,
+        "metric_unit": metric.unit if metric is not None else None,
         "base_first_call_ns": _first_call_ns(judgement.base),
         "head_first_call_ns": _first_call_ns(judgement.head),
         "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],
@@ -202,6 +210,8 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "self_delta_ns": _ns(delta.self_delta),
         "self_low_ns": _ns(delta.self_low),
         "self_high_ns": _ns(delta.self_high),
+        "base_ns": _ns(delta.base),
+        "head_ns": _ns(delta.head),
         "delta_ns": _ns(delta.delta),
         "own_delta_ns": _ns(words.own_growth(delta)),
         "low_ns": _ns(delta.low),

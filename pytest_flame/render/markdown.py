@@ -11,8 +11,8 @@ from pytest_flame.model import ChangedFunction, CodeChange, Comparison, FrameDel
 from pytest_flame.render import units, words
 from pytest_flame.render.text import printable, printable_lines
 
-LIMIT: Final = 60_000
-"""Characters; GitHub refuses comments above 65,536."""
+COMMENT_LIMIT: Final = 60_000
+"""Characters; GitHub refuses comments above 65,535, and what posts one adds to it."""
 
 _DETAILS_LIMIT: Final = 4_000
 _MARKUP: Final = re.compile(r"[\\`*_{}\[\]<>#|~&$]")
@@ -22,20 +22,20 @@ _MENTION: Final = re.compile(r"@(?=\w)")
 _COLUMNS: Final = ("test", "verdict", "base → head", "effect", "culprit")
 
 
-def result_markdown(result: RunResult) -> str:
+def result_markdown(result: RunResult, limit: int = COMMENT_LIMIT) -> str:
     """Headline, the tests that did not pass, their culprits and details, then the passing ones folded away.
 
-    Whatever does not fit into a comment is counted, not dropped silently.
+    Whatever does not fit into ``limit`` characters, at least 4,000, is counted, not dropped silently.
     """
     ordered = words.worst_first(result)
     failing = [j for j in ordered if j.verdict not in (Verdict.PASS, Verdict.IMPROVED)]
     passing = [j for j in ordered if j.verdict in (Verdict.PASS, Verdict.IMPROVED) and j.measured]
     proved = [j for j in ordered if j.verdict is Verdict.PASS and not j.measured]
-    parts = [f"### Flame: {_text(words.headline(result))}\n\n{_text(words.base_line(result))}\n"]
-    parts += [f"> {_text(note)}\n" for note in result.notes]
-    parts += _gate(result)
-    parts += _coverage(result)
-    room = LIMIT - sum(map(len, parts)) - 2_000
+    parts = [f"### Flame: {plain(words.headline(result))}\n\n{plain(words.base_line(result))}\n"]
+    parts += _notes(result, limit // 8)
+    parts += _gate(result, limit // 4)
+    parts += _coverage(result, limit // 8)
+    room = limit - sum(map(len, parts)) - 2_000
     if failing:
         table = _table(failing, room // 2)
         parts.append(table)
@@ -46,16 +46,22 @@ def result_markdown(result: RunResult) -> str:
         summary = units.count(len(passing), "test") + " passed"
         parts.append(f"<details><summary>{summary}</summary>\n\n{_table(passing, room)}\n</details>\n")
     if proved:
-        parts.append(f"{_text(words.same_code(proved))}\n")
-    parts.append(f"<sub>{_text(_conditions(result))}</sub>\n")
+        parts.append(f"{plain(words.same_code(proved))}\n")
+    parts.append(f"<sub>{plain(_conditions(result))}</sub>\n")
     return "\n".join(parts)
 
 
-def _gate(result: RunResult) -> list[str]:
+def _notes(result: RunResult, room: int) -> list[str]:
+    notes = _fitting(room, (f"> {plain(note)}\n" for note in result.notes))
+    left = len(result.notes) - len(notes)
+    return [*notes, *([f"> and {units.count(left, 'more note')}, see the report\n"] if left else [])]
+
+
+def _gate(result: RunResult, room: int) -> list[str]:
     gate = result.gate
-    parts = [f"> {words.GATE_HEADING} could not be checked: {_text(gate.unknown)}\n"] if gate.unknown else []
+    parts = [f"> {words.GATE_HEADING} could not be checked: {plain(gate.unknown)}\n"] if gate.unknown else []
     if gate.changes:
-        rows = _fitting(LIMIT // 4, (f"- {_text(words.gate_change(change))}" for change in gate.changes))
+        rows = _fitting(room, (f"- {plain(words.gate_change(change))}" for change in gate.changes))
         left = len(gate.changes) - len(rows)
         more = [f"- and {units.count(left, 'more change')}, see the report"] if left else []
         heading = f"#### {words.GATE_HEADING.capitalize()}, {words.gate_line(result)}\n"
@@ -63,15 +69,15 @@ def _gate(result: RunResult) -> list[str]:
     return parts
 
 
-def _coverage(result: RunResult) -> list[str]:
+def _coverage(result: RunResult, room: int) -> list[str]:
     parts = []
     for coverage in result.coverage:
         if heading := words.covered(coverage):
-            rows = _fitting(LIMIT // 8, map(_missed, coverage.missed))
+            rows = _fitting(room, map(_missed, coverage.missed))
             left = len(coverage.missed) - len(rows)
             more = [f"- and {units.count(left, 'more function')}, see the report"] if left else []
             parts.append("\n".join([f"#### {heading}\n", *rows, *more, ""]))
-        unknown = _fitting(LIMIT // 8, (f"> {_text(words.not_compared(file))}\n" for file in coverage.unknown))
+        unknown = _fitting(room, (f"> {plain(words.not_compared(file))}\n" for file in coverage.unknown))
         left = len(coverage.unknown) - len(unknown)
         parts += [*unknown, *([f"> and {units.count(left, 'more file')}, see the report\n"] if left else [])]
     return parts
@@ -90,7 +96,7 @@ def code(text: str) -> str:
     return f"`{shown}`"
 
 
-def _text(text: str) -> str:
+def plain(text: str) -> str:
     """Plain text: no markup, no mention of anyone."""
     return _MENTION.sub("@\u200b", _MARKUP.sub(_entity, printable(text)))
 
@@ -114,25 +120,25 @@ def _row(judgement: Judgement) -> str:
     else:
         shown = verdict.value if verdict in (Verdict.IMPROVED, Verdict.PASS) else words.LABELS[verdict]
     if accepted := words.accepted(judgement):
-        shown = f"{shown}, {_text(accepted)}"
+        shown = f"{shown}, {plain(accepted)}"
     elif where := words.only_in(judgement):
-        shown = f"{shown} {_text(where)}"
+        shown = f"{shown} {plain(where)}"
     cells = [code(judgement.test_id), shown]
     if comparison is None:
-        return f"| {' | '.join([*cells, '', '', _text(judgement.reason)])} |"
+        return f"| {' | '.join([*cells, '', '', plain(judgement.reason)])} |"
     cells += [words.times(comparison), words.effect(comparison)]
     if comparison.culprits:
         cells.append(_culprit(comparison))
     elif verdict is Verdict.PASS:
         cells.append(f"would have caught {words.detectable(comparison)}")
     else:
-        cells.append(_text(judgement.reason))
+        cells.append(plain(judgement.reason))
     return f"| {' | '.join(cells)} |"
 
 
 def _culprit(comparison: Comparison) -> str:
     first, *others = comparison.culprits
-    text = f"{code(first.frame.name)}{words.in_diff(first)} {_text(words.growth(comparison, first))}"
+    text = f"{code(first.frame.name)}{words.in_diff(first)} {plain(words.growth(comparison, first))}"
     if first.called_from not in (None, first.changed_caller):
         text += f", called by {code(first.called_from.name)}"
     if first.changed_caller is not None:
@@ -144,23 +150,23 @@ def _details(judgement: Judgement) -> str:
     """What the table has no room for; empty if it contains everything."""
     comparison = judgement.comparison
     lines = [_accusation(comparison, delta) for delta in comparison.culprits] if comparison else []
-    lines += [f"- {_text(written)}" for written in [words.written(judgement)] if written]
+    lines += [f"- {plain(written)}" for written in [words.written(judgement)] if written]
     notes = [*judgement.notes, *(comparison.notes if comparison else ())]
-    lines += [f"- note: {_text(note)}" for note in notes]
+    lines += [f"- note: {plain(note)}" for note in notes]
     if judgement.details:
         lines.append(f"\n{_fenced(judgement.details)}")
     if not lines:
         return ""
     if comparison is not None:
-        lines.append(f"- {_text(words.measured_with(judgement))}")
+        lines.append(f"- {plain(words.measured_with(judgement))}")
     summary = f"<details><summary><code>{escape(printable(judgement.test_id))}</code></summary>"
-    return "\n".join([summary, "", _text(judgement.reason), "", *lines, "", "</details>", ""])
+    return "\n".join([summary, "", plain(judgement.reason), "", *lines, "", "</details>", ""])
 
 
 def _accusation(comparison: Comparison, delta: FrameDelta) -> str:
     where = f", {code(words.place(delta))}" if delta.line else ""
     facts = f"{words.growth(comparison, delta)}, {words.what_happened(delta)}"
-    return f"- {code(delta.frame.name)}{words.in_diff(delta)}: {_text(facts)}{where}"
+    return f"- {code(delta.frame.name)}{words.in_diff(delta)}: {plain(facts)}{where}"
 
 
 def _fenced(text: str) -> str:

@@ -14,6 +14,7 @@ from pytest_flame.errors import UsageError
 from pytest_flame.links import NO_LINKS, Links
 from pytest_flame.model import Judgement, Profile, Recording, RunResult, Verdict
 from pytest_flame.render import units
+from pytest_flame.render.colour import DARK
 from pytest_flame.render.drawn import Drawn
 from pytest_flame.render.html import Pictures, result_html
 from pytest_flame.render.interactive_svg import interactive_svg
@@ -24,8 +25,10 @@ from pytest_flame.render.svg import profile_svg, static_svg
 INDEX: Final = "index.html"
 MANIFEST: Final = ".flame-report.json"
 _KINDS: Final = ("diff", "base", "head", "interactive")
-"""Of pictures."""
-_OWN_NAME: Final = re.compile(rf"index\.html|[\w.-]+\.({'|'.join(_KINDS)})\.svg", re.ASCII)
+"""Of pictures that the page links to."""
+_DARK: Final = "dark"
+"""Of pictures for pages with a dark background."""
+_OWN_NAME: Final = re.compile(rf"index\.html|[\w.-]+\.({'|'.join((*_KINDS, _DARK))})\.svg", re.ASCII)
 
 
 def write_report(result: RunResult, directory: Path, *, texts: Texts | None = None, links: Links = NO_LINKS) -> Path:
@@ -46,7 +49,7 @@ def write_merged_report(result: RunResult, directory: Path, folders: Mapping[str
     documents: dict[str, str] = {}
     pictures: dict[str, Pictures] = {}
     for test_id, folder in folders.items():
-        found = {kind: folder / f"{slug(test_id)}.{kind}.svg" for kind in _KINDS}
+        found = {kind: folder / f"{slug(test_id)}.{kind}.svg" for kind in (*_KINDS, _DARK)}
         copied = {kind: file for kind, file in found.items() if file.is_file()}
         documents |= {file.name: file.read_text(encoding="utf-8") for file in copied.values()}
         diff, base, head, interactive = (copied[kind].name if kind in copied else None for kind in _KINDS)
@@ -79,6 +82,16 @@ def write_documents(documents: Mapping[str, str], directory: Path) -> Path:
     return directory / INDEX
 
 
+def light_picture(test_id: str) -> str:
+    """The name of the file with the test's differential flame graph."""
+    return f"{slug(test_id)}.diff.svg"
+
+
+def dark_picture(test_id: str) -> str:
+    """The same for pages with a dark background; there is one for each test that regressed."""
+    return f"{slug(test_id)}.{_DARK}.svg"
+
+
 _FIX: Final = "choose another directory with --flame-report=DIR"
 
 
@@ -91,6 +104,10 @@ def _documents(result: RunResult) -> tuple[dict[str, str], dict[str, Pictures]]:
         svgs = _svgs(judgement, drawn)
         names = {kind: f"{stem}.{kind}.svg" for kind in svgs}
         documents |= {names[kind]: svg for kind, svg in svgs.items()}
+        if drawn.comparison is not None and judgement.verdict is Verdict.REGRESSED:
+            documents[dark_picture(judgement.test_id)] = static_svg(
+                differential_picture(judgement, tree=drawn.tree), palette=DARK
+            )
         pictures[judgement.test_id] = Pictures(**names, drawn=drawn)
     return documents, pictures
 

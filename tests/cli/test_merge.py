@@ -102,9 +102,9 @@ def test_a_slowdown_whose_baseline_was_written_is_accepted(flame: Flame, write: 
 
 
 def test_a_changed_function_is_missed_if_every_shard_misses_it(flame: Flame, write: Write) -> None:
-    one = DiffCoverage("c", 2, (MISSED[0],), exact=True)
-    other = DiffCoverage("c", 2, (MISSED[1],), exact=True)
-    both = DiffCoverage("c", 2, tuple(MISSED), exact=True)
+    one = DiffCoverage("c0ffee1", 2, (MISSED[0],), exact=True)
+    other = DiffCoverage("c0ffee1", 2, (MISSED[1],), exact=True)
+    both = DiffCoverage("c0ffee1", 2, tuple(MISSED), exact=True)
     paths = write(1, passed("a"), coverage=(one,)), write(2, passed("b"), coverage=(other,))
     said = flame("merge", *paths, "--require-covered")
     assert said.status == 0 and "shop:f" not in said.out

@@ -97,7 +97,8 @@ class Project:
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = path
         self.monkeypatch = monkeypatch
-        monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+        for variable in ("PYTEST_ADDOPTS", "GITHUB_ACTIONS"):
+            monkeypatch.delenv(variable, raising=False)
         self.plugins()
 
     def plugins(self, *names: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import xml.etree.ElementTree as ET
 
 import jsonschema
@@ -24,7 +25,13 @@ def slow_down(project: Project, factor: str = "16 * n") -> None:
 
 def test_slower_code_fails_exactly_its_test_and_names_the_culprit(recorded: Project) -> None:
     slow_down(recorded)
-    ran = recorded.flame(STORED, "--junitxml=junit.xml", "--flame-markdown=out/summary.md", "-k", "spin or plain")
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
+        recorded.monkeypatch.setenv(name, str(recorded.path / f"{name}.txt"))
+    files = ("--flame-sarif=out/a.sarif", "--flame-openmetrics=out/a.txt", "--flame-codequality=out/a.json")
+    ran = recorded.flame(
+        *(STORED, "--junitxml=junit.xml", "--flame-markdown=out/summary.md", "-k", "spin or plain"),
+        *(*files, "--flame-github=on"),
+    )
     assert ran.ret == 1, ran.out
     assert ran.outcomes == {"failed": 1, "passed": 1, "deselected": 1}
     test = ran.test("test_spin")
@@ -47,7 +54,23 @@ def test_slower_code_fails_exactly_its_test_and_names_the_culprit(recorded: Proj
     properties = {p.get("name"): p.get("value") for p in cases["test_spin"].iter("property")}
     assert properties["flame_verdict"] == "REGRESSED"
     assert properties["flame_culprit"] == "work:spin"
+    assert float(properties["flame_ratio"] or 0) == pytest.approx(test["ratio"], abs=1e-4)
+    assert properties["flame_interval"] == f"{test['low']:.4f}..{test['high']:.4f}"
     assert "flame_verdict" not in {p.get("name") for p in cases["test_plain"].iter("property")}
+
+    line = test["culprits"][0]["line"]
+    (found,) = json.loads((recorded.path / "out/a.sarif").read_text())["runs"][0]["results"]
+    place = found["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("work.py", line)
+    (found,) = json.loads((recorded.path / "out/a.json").read_text())
+    assert found["location"] == {"path": "work.py", "lines": {"begin": line}}
+    assert 'flame_verdict{test="test_work.py::test_spin",verdict="REGRESSED"} 1.0' in (
+        recorded.path / "out/a.txt"
+    ).read_text(encoding="utf-8")
+    (command,) = (line for line in ran.out.splitlines() if line.startswith("::"))
+    assert command.startswith(f"::error file=work.py,line={line},title=test_work.py%3A%3Atest_spin regressed%2C +")
+    assert "work:spin" in (recorded.path / "GITHUB_STEP_SUMMARY.txt").read_text(encoding="utf-8")
+    assert "\nREGRESSED\n" in (recorded.path / "GITHUB_OUTPUT.txt").read_text(encoding="utf-8")
 
 
 def test_same_code_passes_and_its_baseline_stays_untouched(recorded: Project) -> None:

@@ -26,6 +26,7 @@ def test_result(golden: Golden, result: RunResult) -> None:
 def test_the_schema_is_a_schema_and_names_its_version() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     assert schema()["properties"]["schema"]["const"] == SCHEMA_ID
+    assert schema()["$id"] == f"urn:{SCHEMA_ID.replace('/', ':')}"
 
 
 def test_results_follow_the_schema(result: RunResult) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.model import Judgement, RunResult, Verdict
-from pytest_flame.render.markdown import LIMIT, code, result_markdown
+from pytest_flame.render.markdown import COMMENT_LIMIT, code, result_markdown
 
 Golden = Callable[[str, str], None]
 
@@ -63,8 +63,28 @@ def test_a_comment_never_exceeds_what_the_forge_accepts(regressed: Judgement, re
     )
     passing = tuple(replace(j, verdict=Verdict.PASS, test_id=f"{j.test_id}_") for j in many)
     shown = result_markdown(replace(result, judgements=many + passing))
-    assert LIMIT / 2 < len(shown) < 65_536
+    assert COMMENT_LIMIT / 2 < len(shown) < 65_536
     assert shown.count("more tests, see the report") == 2
+
+
+@pytest.mark.parametrize("limit", [20_000, COMMENT_LIMIT, 262_144])
+def test_any_limit_is_kept_with_the_worst_first(limit: int, regressed: Judgement, result: RunResult) -> None:
+    assert regressed.comparison is not None
+    tests = tuple(
+        replace(
+            regressed,
+            test_id=f"tests/test_x.py::test_{i:04}",
+            verdict=Verdict.REGRESSED if i % 2 else Verdict.PASS,
+            comparison=replace(regressed.comparison, ratio=1.2 + i / 1000, high=3.0),
+        )
+        for i in range(1000)
+    )
+    notes = ("the machine was busy" * 10,) * 1000
+    shown = result_markdown(replace(result, judgements=tests, notes=notes), limit)
+    assert limit / 2 < len(shown) <= limit
+    worst, next_one = (shown.find(f"`tests/test_x.py::test_{i:04}` | **REGRESSED**") for i in (999, 997))
+    assert 0 < worst < next_one
+    assert "more notes, see the report" in shown
 
 
 def test_failures_come_before_the_folded_passes(result: RunResult) -> None:

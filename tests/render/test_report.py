@@ -25,7 +25,8 @@ def test_page_and_the_pictures_there_is_data_for(tmp_path: Path, result: RunResu
     assert {f"{stem}.{kind}.svg" for kind in ("diff", "interactive", "base", "head")} <= written
     new = slug("tests/test_orders.py::test_refund")
     assert {name for name in written if name.startswith(new)} == {f"{new}.head.svg"}
-    assert all(f'href="{name}"' in index.read_text(encoding="utf-8") for name in written if name.endswith(".svg"))
+    linked = {name for name in written if name.endswith(".svg") and not name.endswith(".dark.svg")}
+    assert all(f'href="{name}"' in index.read_text(encoding="utf-8") for name in linked)
 
 
 def test_equal_results_give_equal_files(tmp_path: Path, result: RunResult) -> None:
@@ -41,7 +42,7 @@ def test_pictures_of_an_earlier_run_go_other_files_stay(
     (tmp_path / "notes.txt").write_text("mine")
     write_report(replace(result, judgements=(regressed,)), tmp_path)
     stem = slug(regressed.test_id)
-    pictures = {f"{stem}.{side}.svg" for side in ("diff", "interactive", "base", "head")}
+    pictures = {f"{stem}.{side}.svg" for side in ("diff", "dark", "interactive", "base", "head")}
     assert names(tmp_path) == pictures | {"index.html", MANIFEST, "notes.base.svg", "notes.txt"}
 
 
