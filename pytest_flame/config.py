@@ -68,6 +68,8 @@ class Settings:
     """The folder that the command's relative paths start from."""
     copy_ignored: tuple[str, ...]
     baselines: Path
+    accepted: Path
+    accepted_given: bool
     report: Path
     json: Path | None
     markdown: Path | None
@@ -207,6 +209,8 @@ def read_settings(config: pytest.Config) -> Settings:
         base_install_from=_folder_of(config, "base-install"),
         copy_ignored=tuple(config.getini("flame_copy_ignored")),
         baselines=root / values["baselines"],
+        accepted=root / values["accepted"],
+        accepted_given=_given(config, "accepted"),
         report=config.invocation_params.dir / values["report"],
         json=values["json"] and config.invocation_params.dir / values["json"],
         markdown=values["markdown"] and config.invocation_params.dir / values["markdown"],

@@ -223,6 +223,15 @@ OPTIONS: Final = (
     Option(
         "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
     ),
+    Option(
+        "accepted",
+        "FILE",
+        Path("flame-accepted.toml"),
+        Path,
+        "a file name",
+        "slowdowns that are accepted for a while: a test that would be REGRESSED, but is within an entry of this file, "
+        "is ACCEPTED and does not fail; relative to the rootdir",
+    ),
     Option("report", "DIR", Path("flame-report"), Path, "a directory", "where the HTML report and the SVG files go"),
     Option("json", "FILE", None, Path, "a file name", "write the machine-readable result to FILE"),
     Option("markdown", "FILE", None, Path, "a file name", "write a summary for a pull request comment to FILE"),

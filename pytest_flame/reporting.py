@@ -21,7 +21,8 @@ from pytest_flame.config import Settings
 from pytest_flame.coverage_limit import lift_coverage_limit
 from pytest_flame.elsewhere import measure_elsewhere
 from pytest_flame.errors import BaselineError, FlameError, UsageError
-from pytest_flame.gate.changes import find_changes
+from pytest_flame.gate.accepted_file import read_accepted
+from pytest_flame.gate.changes import Accepted, find_changes
 from pytest_flame.gate.request import Request, Selected
 from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
 from pytest_flame.gate.shards import measured_seconds, part
@@ -65,6 +66,7 @@ class Gate:
         self.settings = settings
         self.waits = waits
         """Other processes run the plain tests first (``distributed.py``)."""
+        self.accepted = read_accepted(settings.accepted, required=settings.accepted_given)
         self.identity = Identity.at((config.rootpath, top_of(config.rootpath)))
         self.marked: dict[str, pytest.Item] = {}
         self.collected: list[str] = []
@@ -151,6 +153,8 @@ class Gate:
                     conditions(self.config),
                     self._skips_here,
                     gate=gate,
+                    accepted=self.accepted,
+                    complete=self._collected_everything(session) and not self.marked_deselected,
                     said=() if selected else (self._nothing_marked(),),
                     shard=self.shard,
                 )
@@ -264,7 +268,12 @@ class Gate:
         state = gate_state(self.config, self.items, self.unknown)
         files = [Path(item.path) for item in self.marked.values()] or [Path(item.path) for item in self.items]
         return find_changes(
-            self.settings.against, state, collection(self.config), Store(self.settings.baselines), files
+            self.settings.against,
+            state,
+            collection(self.config),
+            Store(self.settings.baselines),
+            files,
+            Accepted(self.settings.accepted, self.accepted),
         )
 
     def _refuse_twins(self, session: pytest.Session) -> None:

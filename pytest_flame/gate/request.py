@@ -15,7 +15,7 @@ from pytest_flame.measure.agreement import Conditions, Seen
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import RunSettings, Target
-from pytest_flame.model import Frame, GateChanges, Judgement, Shard
+from pytest_flame.model import Acceptance, Frame, GateChanges, Judgement, Shard
 from pytest_flame.sampling.rate import RATES
 from pytest_flame.trees.scratch import Scratch
 
@@ -80,6 +80,10 @@ class Request:
     """The rate of all samplers of the run; ``gate/one_rate.py`` chooses it."""
     gate: GateChanges = field(default_factory=GateChanges)
     """Changes to the gate itself, for the reports."""
+    accepted: tuple[Acceptance, ...] = ()
+    """Slowdowns that do not fail a test."""
+    complete: bool = False
+    """The run selected all tests there are."""
     said: tuple[str, ...] = ()
     """Further notes about the run."""
     shard: Shard | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from pytest_flame import atomic, clocks, fold
 from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings
 from pytest_flame.errors import FlameError
+from pytest_flame.gate.accepting import accept
 from pytest_flame.gate.confirming import Confirmed, Suspect, confirm, is_suspicion
 from pytest_flame.gate.in_diff import coverage
 from pytest_flame.gate.interleaving import measure_against
@@ -22,7 +24,7 @@ from pytest_flame.gate.source_texts import SourceTexts
 from pytest_flame.judge import error, outcome
 from pytest_flame.links import Links, relative_root
 from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.model import ChangedCode, Judgement, RunResult, Verdict
+from pytest_flame.model import ChangedCode, EntryUse, Judgement, RunResult, Verdict
 from pytest_flame.render.json import result_json
 from pytest_flame.render.markdown import result_markdown
 from pytest_flame.render.report import write_report
@@ -80,6 +82,10 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
             updated |= {j.test_id} if saved else set()
     shown = {test.test_id: test.shown for test in selected}
     judgements = [_with_id(j, shown[j.test_id]) for j in judgements]
+    entries: tuple[EntryUse, ...] = ()
+    if settings.update is None:  # a baseline that is written accepts for good
+        today = datetime.date.today()
+        judgements, entries = accept(judgements, request.accepted, today, complete=request.complete)
     ran = frozenset(frame for one in in_order for frame in one.ran)
     result = RunResult(
         judgements=tuple(judgements),
@@ -97,6 +103,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         gate=request.gate,
         coverage=tuple(coverage(code, ran, exact=all(one.counted for one in in_order)) for code in done.changed),
         shard=request.shard,
+        accepted=entries,
     )
     report, unwritten = _write_reports(result, settings)
     unmeasured = {shown[i]: one.unmeasured for i, one in tests.items() if one.unmeasured is not None}

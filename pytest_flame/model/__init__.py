@@ -7,6 +7,7 @@ Everything here is frozen, imports nothing of the package but ``errors``, and ea
 
 from __future__ import annotations
 
+from pytest_flame.model.acceptance import Acceptance, EntryState, EntryUse
 from pytest_flame.model.changed_code import ChangedCode, ChangedFunction, CodeChange, DiffCoverage
 from pytest_flame.model.comparison import Change, Comparison, FrameDelta, Limits, Under
 from pytest_flame.model.exact import (
@@ -73,6 +74,7 @@ __all__ = [
     "SAMPLES",
     "SAMPLE_COUNT",
     "TIMES",
+    "Acceptance",
     "Better",
     "CallChange",
     "Calls",
@@ -84,6 +86,8 @@ __all__ = [
     "Costs",
     "Counted",
     "DiffCoverage",
+    "EntryState",
+    "EntryUse",
     "Exact",
     "ExactComparison",
     "Footprint",

@@ -7,7 +7,16 @@ import math
 from importlib.resources import files
 from typing import Any, Final
 
-from pytest_flame.model import PS_PER_NS, Comparison, ExactComparison, FrameDelta, Judgement, Recording, RunResult
+from pytest_flame.model import (
+    PS_PER_NS,
+    Acceptance,
+    Comparison,
+    ExactComparison,
+    FrameDelta,
+    Judgement,
+    Recording,
+    RunResult,
+)
 from pytest_flame.render import words
 from pytest_flame.stats.faults import median_faults
 from pytest_flame.stats.first_calls import median_first_call
@@ -77,6 +86,9 @@ def result_json(result: RunResult, *, report: str | None = None) -> dict[str, An
             }
             for coverage in result.coverage
         ],
+        "accepted": [
+            {**_entry(use.entry), "state": use.state.value, "tests": list(use.tests)} for use in result.accepted
+        ],
         "tests": [_test(judgement) for judgement in result.judgements],
     }
 
@@ -99,6 +111,7 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "base_commit": judgement.base_commit,
         "baseline_written": judgement.baseline_written,
         "wall_s": _finite(judgement.wall_s),
+        "accepted_by": [_entry(entry) for entry in judgement.accepted],
         "evidence": None if judgement.comparison is None and judgement.measured else words.evidence(judgement),
         "exact": None if judgement.exact is None else _exact(judgement.exact),
         **figures,
@@ -155,6 +168,17 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
         _ns(comparison.blind_below),
     )
     return dict(zip(_FIGURES, values, strict=True))
+
+
+def _entry(entry: Acceptance) -> dict[str, Any]:
+    return {
+        "test": entry.test,
+        "culprit": entry.culprit,
+        "limit": entry.limit,
+        "reason": entry.reason,
+        "until": entry.until.isoformat(),
+        "place": entry.place,
+    }
 
 
 def _exact(exact: ExactComparison) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def result_markdown(result: RunResult) -> str:
     parts += [f"> {_text(note)}\n" for note in result.notes]
     parts += _gate(result)
     parts += _coverage(result)
+    parts += _entries(result)
     room = LIMIT - sum(map(len, parts)) - 2_000
     if failing:
         table = _table(failing, room // 2)
@@ -77,6 +78,16 @@ def _coverage(result: RunResult) -> list[str]:
     return parts
 
 
+def _entries(result: RunResult) -> list[str]:
+    shown = words.entries_to_show(result)
+    if not shown:
+        return []
+    rows = _fitting(LIMIT // 8, (f"- {_text(words.entry_use(use))}" for use in shown))
+    left = len(shown) - len(rows)
+    more = [f"- and {units.count(left, 'more entry', 'more entries')}, see the report"] if left else []
+    return ["\n".join([f"#### {words.ENTRIES_HEADING.capitalize()}\n", *rows, *more, ""])]
+
+
 def _missed(function: ChangedFunction) -> str:
     added = " (added)" if function.change is CodeChange.ADDED else ""
     return f"- {code(function.frame.name)}{added}, {code(f'{function.line.path}:{function.line.line}')}"
@@ -117,6 +128,8 @@ def _row(judgement: Judgement) -> str:
         shown = f"{shown}, {_text(accepted)}"
     elif where := words.only_in(judgement):
         shown = f"{shown} {_text(where)}"
+    if terms := words.accepted_terms(judgement):
+        shown = f"{shown} {_text(terms)}"
     cells = [code(judgement.test_id), shown]
     if comparison is None:
         return f"| {' | '.join([*cells, '', '', _text(judgement.reason)])} |"
