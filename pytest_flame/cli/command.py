@@ -15,7 +15,7 @@ from pytest_flame.quantities import parse_percent
 TROUBLE: Final = 2
 """Exit status if nothing could be drawn or compared."""
 
-_DESCRIPTION: Final = "Flame graphs of profiles and of the changes between them; the commit that made a test slower."
+_DESCRIPTION: Final = "Flame graphs of profiles and of the changes between them; what a run of the gate found."
 _EPILOG: Final = """\
 Reads folded stacks, one line per stack (frame;frame;frame count), output of perf script, and speedscope's JSON, also
 gzipped. They come from perf, py-spy (--format raw or speedscope), Austin, CPython's profiling.sampling --collapsed,
@@ -28,6 +28,7 @@ examples:
   flame diff before.folded after.folded -o diff.html
   flame diff --before main/*.folded --after branch/*.folded -o diff.html --fail-on-regression
   flame bisect v1.4 HEAD -- tests/test_checkout.py::test_total
+  flame explain result.json test_total
 """
 _DRAW: Final = """\
 examples:
@@ -56,6 +57,18 @@ exit status: 0; 1 with --fail-on-regression if something is slower (with --stric
 """
 
 
+_EXPLAIN: Final = """\
+RESULT is what pytest --flame --flame-json=RESULT wrote. Without TEST, the run and its tests, failing ones first; with
+it, that test's verdict, the function to blame, the evidence, and the next command. TEST is a test's id, or a part that
+only one id has. Always fewer than 4,000 characters.
+
+examples:
+  flame explain result.json
+  flame explain result.json test_total
+  flame explain result.json 'tests/test_sql.py::test_parse[long]'
+
+exit status: 0; 2 if there is no such file or test
+"""
 _BISECT: Final = """\
 GOOD and BAD are commits, GOOD an ancestor of BAD. TEST is one test measured by pytest-flame, marked @pytest.mark.flame
 in the checkout: its tests are used at every commit, only what they test is that commit's. After -- come pytest's
@@ -141,6 +154,7 @@ def parser() -> argparse.ArgumentParser:
     _add_diff(commands)
     _add_bisect(commands)
     _add_merge(commands)
+    _add_explain(commands)
     return whole
 
 
@@ -236,6 +250,16 @@ def _add_merge(commands: Any) -> None:
         help="fail if a changed function is not known to be run by any selected test of any shard",
     )
     merge.set_defaults(run=_lazily("merge"))
+
+
+def _add_explain(commands: Any) -> None:
+    text = "say what a run of pytest --flame found, and what to do next"
+    explain = commands.add_parser(
+        "explain", help=text, description=_sentence(text), epilog=_EXPLAIN, formatter_class=_Formatter
+    )
+    explain.add_argument("result", metavar="RESULT", help="the file that --flame-json wrote")
+    explain.add_argument("test", nargs="?", metavar="TEST", help="a test's id, or a part that only one id has")
+    explain.set_defaults(run=_lazily("explain"))
 
 
 def _add_output(command: argparse.ArgumentParser, shown: str, *, required: bool) -> None:

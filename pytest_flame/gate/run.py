@@ -96,6 +96,7 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         overhead=fold.overhead(tuple(p for j in judgements if j.head for p in j.head.processes)),
         base_commit=commit,
         base_source=settings.against or _shown(settings.baselines, settings.root),
+        head_ref=settings.head,
         processes=settings.processes,
         duration_s=clocks.monotonic() - began,
         interrupted=done.interrupted,

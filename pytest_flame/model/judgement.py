@@ -125,6 +125,8 @@ class RunResult:
     base_commit: str | None = None
     base_source: str | None = None
     """Where the base came from: the baseline directory, or a git ref."""
+    head_ref: str | None = None
+    """The git ref that was measured as head; None: the working tree."""
     processes: int = 0
     duration_s: float = 0.0
     interrupted: bool = False

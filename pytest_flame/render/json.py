@@ -14,6 +14,7 @@ from pytest_flame.model import (
     ExactComparison,
     FrameDelta,
     Judgement,
+    Metric,
     Recording,
     RunResult,
 )
@@ -33,6 +34,7 @@ def result_json(result: RunResult, *, report: str | None = None) -> dict[str, An
         "schema": SCHEMA_ID,
         "mode": result.mode,
         "base": {"commit": result.base_commit or None, "source": result.base_source or None},
+        "head": {"ref": result.head_ref},
         "seed": result.seed,
         "sampler": sampler
         and {
@@ -118,6 +120,7 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "base_minor_faults": _faults(judgement.base),
         "head_minor_faults": _faults(judgement.head),
         "metric": judgement.head.metric.name if judgement.head is not None else None,
+        "unit": None if judgement.head is None else _unit(judgement.head.metric),
         "base_first_call_ns": _first_call_ns(judgement.base),
         "head_first_call_ns": _first_call_ns(judgement.head),
         "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],
@@ -216,6 +219,7 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "called_from": delta.called_from.name if delta.called_from else None,
         "kind": delta.frame.kind.value,
         "change": delta.change.value,
+        "what": words.what_happened(delta),
         "under": delta.under.value,
         "relative": delta.relative,
         "code_change": delta.code_change.value if delta.code_change else None,
@@ -236,6 +240,10 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "calls_head": delta.calls and delta.calls[1],
         "p_adjusted": _finite(delta.p_adjusted),
     }
+
+
+def _unit(metric: Metric) -> str:
+    return "ns" if metric.timed else metric.unit_name
 
 
 def _ns(ps: int) -> float | int:

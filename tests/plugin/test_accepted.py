@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from repositories import Checkout
 
+from pytest_flame.cli.explain import explain
+from pytest_flame.cli.finished_run import read_run
+
 from .conftest import WORK, Project
 
 TESTS = """
@@ -78,6 +81,8 @@ def test_what_an_entry_covers_passes_and_what_it_does_not_fails(project: Project
     assert "entry 3: no longer needed: test_work.py::test_same is not slower without it" in ran.out
     changes = {(c["kind"], c["subject"]) for c in ran.document["gate"]["changes"]}
     assert ("slowdown accepted", "test_work.py::test_wanted") in changes
+    told = explain(read_run(project.path / "result.json"), "result.json", "too_late")
+    assert "test_too_late: REGRESSED" in told and "culprit: work:churn (changed in this diff)  work.py:9" in told
     page = (project.path / "flame-report" / "index.html").read_text(encoding="utf-8")
     for text in (page, (project.path / "flame.md").read_text(encoding="utf-8")):
         assert "rates are checked now" in text and "9999-12-31" in text
