@@ -68,6 +68,8 @@ class Settings:
     """The folder that the command's relative paths start from."""
     copy_ignored: tuple[str, ...]
     baselines: Path
+    store: str | None
+    """The URL of a store of baselines; None: they are files in ``baselines``."""
     accepted: Path
     accepted_given: bool
     report: Path
@@ -209,6 +211,7 @@ def read_settings(config: pytest.Config) -> Settings:
         base_install_from=_folder_of(config, "base-install"),
         copy_ignored=tuple(config.getini("flame_copy_ignored")),
         baselines=root / values["baselines"],
+        store=values["store"],
         accepted=root / values["accepted"],
         accepted_given=_given(config, "accepted"),
         report=config.invocation_params.dir / values["report"],

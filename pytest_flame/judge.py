@@ -93,16 +93,19 @@ def judge(
     *,
     time_s: float | None = None,
     advise: Advise | None = None,
+    rules: Sequence[Rule] | None = None,
 ) -> Judgement:
     """The verdict on two compared recordings, from the first rule that has one.
 
     If that is REGRESSED, the following rules are asked for objections, too, up to one with a different verdict.
 
-    ``advise`` describes what would settle an undecided case where the gate's options do not apply.
+    ``advise`` describes what would settle an undecided case where the gate's options do not apply; ``rules`` are asked
+    instead of ``RULES``.
     """
     case = Case(comparison, base, head, time_s, advise)
-    given = ((rule, ruling) for rule in RULES if (ruling := rule(case)) is not None)
-    rule, first = next(given)
+    given = ((rule, ruling) for rule in (RULES if rules is None else rules) if (ruling := rule(case)) is not None)
+    undecided = Ruling(Verdict.INCONCLUSIVE, "none of the rules decides this comparison")
+    rule, first = next(given, (_spans, undecided))
     convicting = takewhile(lambda one: one[1].verdict is Verdict.REGRESSED, chain([(rule, first)], given))
     objections = tuple(o for rule, ruling in convicting for o in ruling.objections or (Objection(rule.__name__),))
     verdict, reason, _ = first

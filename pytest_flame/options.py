@@ -21,6 +21,7 @@ from pytest_flame.values import (
     parse_processes,
     parse_ref,
     parse_shard,
+    parse_url,
 )
 
 SAMPLERS: Final = ("auto", "perf", "cycles", "instructions", "timer")
@@ -222,6 +223,14 @@ OPTIONS: Final = (
     ),
     Option(
         "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
+    ),
+    Option(
+        "store",
+        "URL",
+        None,
+        parse_url,
+        "a URL such as s3://bucket/folder",
+        "where baselines are kept, if not in a directory: any URL of fsspec (pip install 'pytest-flame[store]')",
     ),
     Option(
         "accepted",

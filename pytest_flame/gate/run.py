@@ -53,11 +53,11 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     """
     began = clocks.monotonic()
     settings = request.settings
-    store = Store(settings.baselines)
+    store = request.store or Store(settings.baselines)
     bases = Bases({}, {})
     commit: str | None = None
     if settings.against is None:
-        bases = load_bases(store, selected)
+        bases = load_bases(store, selected, request.frames)
     done = _Measured({}, interrupted=False)
     if selected:
         request = at_one_rate(request, bases)
@@ -86,7 +86,9 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     if settings.update is None:  # a baseline that is written accepts for good
         today = datetime.date.today()
         judgements, entries = accept(judgements, request.accepted, today, complete=request.complete)
-    ran = frozenset(frame for one in in_order for frame in one.ran)
+    ran = {frame for one in in_order for frame in one.ran}
+    # Samples have the names that the project has chosen.
+    ran |= {f.frame for code in done.changed for f in code.functions if request.frames.of(f.frame) in ran}
     result = RunResult(
         judgements=tuple(judgements),
         mode="stored" if settings.against is None else "interleaved",
@@ -95,12 +97,12 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         sampler=next((j.head.sampler for j in judgements if j.head), None),
         overhead=fold.overhead(tuple(p for j in judgements if j.head for p in j.head.processes)),
         base_commit=commit,
-        base_source=settings.against or _shown(settings.baselines, settings.root),
+        base_source=settings.against or store.shown(settings.root),
         head_ref=settings.head,
         processes=settings.processes,
         duration_s=clocks.monotonic() - began,
         interrupted=done.interrupted,
-        notes=(*request.said, *done.notes, *remarks(request)),
+        notes=(*request.said, *done.notes, *remarks(request), *filter(None, [request.frames.remark])),
         gate=request.gate,
         coverage=tuple(coverage(code, ran, exact=all(one.counted for one in in_order)) for code in done.changed),
         shard=request.shard,
@@ -157,15 +159,10 @@ def _stored(selected: Sequence[Selected], bases: Bases, store: Store, request: R
     return _Measured(tests, interrupted)
 
 
-def move_baselines(settings: Settings) -> None:
+def move_baselines(settings: Settings, store: Store) -> None:
     """``--flame-move OLD=NEW``. Raises ``BaselineError``."""
-    store = Store(settings.baselines)
     for old, new_id in settings.move:
         store.move(old, new_id)
-
-
-def stale_baselines(settings: Settings, collected: Sequence[str]) -> list[str]:
-    return Store(settings.baselines).stale(collected)
 
 
 def _wants_update(j: Judgement, which: str, bases: Bases) -> bool:
@@ -190,7 +187,7 @@ def _saved(store: Store, judgement: Judgement, settings: Settings) -> tuple[Judg
         failed = error(judgement.test_id, e.what, details=str(e))
         return replace(failed, head=judgement.head, notes=judgement.notes), False
     done = "recording added to the baseline" if settings.update == "add" else "baseline written"
-    where = _shown(path, settings.root)
+    where = store.where(path, settings.root)
     return replace(judgement, reason=f"{judgement.reason}; {done}", baseline_written=where), True
 
 
@@ -223,7 +220,3 @@ def _write_reports(result: RunResult, settings: Settings) -> tuple[Path | None, 
     except OSError as e:
         unwritten.append(FlameError(f"the report cannot be written to {settings.report}", why=str(e)))
     return report, tuple(unwritten)
-
-
-def _shown(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -20,7 +20,7 @@ from pytest_flame.model.exact import (
     combined,
     differences,
 )
-from pytest_flame.model.frame import KERNEL_NOT_SAMPLED, Frame, FrameKind, SourceLine, Stack
+from pytest_flame.model.frame import IGNORED, KERNEL_NOT_SAMPLED, Frame, FrameKind, SourceLine, Stack
 from pytest_flame.model.judgement import (
     GateChange,
     GateChangeKind,
@@ -68,6 +68,7 @@ __all__ = [
     "FAULT_NS",
     "FIRST_CALL",
     "GATED",
+    "IGNORED",
     "KERNEL_NOT_SAMPLED",
     "PROGRAM_CPU",
     "PS_PER_NS",

@@ -97,6 +97,8 @@ def _baselines(written: list[Judgement]) -> str:
     over = sum(bool(words.accepted(judgement)) for judgement in written)
     change = f", {over} of them accepting a change" if over and len(written) > 1 else ""
     folders = sorted({(judgement.baseline_written or "").rpartition("/")[0] or "." for judgement in written})
+    if any(map(words.is_remote, folders)):
+        return f"{units.count(len(written), 'baseline')} written{change} to {', '.join(folders)}"
     return f"{units.count(len(written), 'baseline')} written{change}; to keep: git add {' '.join(map(quote, folders))}"
 
 

@@ -199,7 +199,13 @@ def written(judgement: Judgement) -> str:
     """``baseline written: flame-baselines/….json; commit it``, or nothing."""
     if judgement.baseline_written is None:
         return ""
-    return f"baseline written: {judgement.baseline_written}; commit it"
+    kept = "" if is_remote(judgement.baseline_written) else "; commit it"
+    return f"baseline written: {judgement.baseline_written}{kept}"
+
+
+def is_remote(place: str) -> bool:
+    """Whether a baseline is in an object store instead of a file of the project."""
+    return "://" in place
 
 
 def verdict_words(judgement: Judgement) -> str:
