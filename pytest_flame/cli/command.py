@@ -29,6 +29,7 @@ examples:
   flame diff --before main/*.folded --after branch/*.folded -o diff.html --fail-on-regression
   flame bisect v1.4 HEAD -- tests/test_checkout.py::test_total
   flame explain result.json test_total
+  flame init --dry-run
 """
 _DRAW: Final = """\
 examples:
@@ -102,6 +103,15 @@ examples:
 
 exit status: 0; 1 if a test failed in some shard, or a run was interrupted; 2 if the results could not be joined
 """
+_INIT: Final = """\
+Looks at the project and writes what it needs, and only that: settings in the file that pytest reads, a line in
+.gitignore, a CI job. Nothing that is there is replaced; a second run changes nothing.
+
+examples:
+  flame init --dry-run           shows what would be written, as a diff
+  flame init
+  flame init services/shop --ci=gitlab
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -155,6 +165,7 @@ def parser() -> argparse.ArgumentParser:
     _add_bisect(commands)
     _add_merge(commands)
     _add_explain(commands)
+    _add_init(commands)
     return whole
 
 
@@ -260,6 +271,17 @@ def _add_explain(commands: Any) -> None:
     explain.add_argument("result", metavar="RESULT", help="the file that --flame-json wrote")
     explain.add_argument("test", nargs="?", metavar="TEST", help="a test's id, or a part that only one id has")
     explain.set_defaults(run=_lazily("explain"))
+
+
+def _add_init(commands: Any) -> None:
+    text = "set up the gate for a project: settings, .gitignore, CI job"
+    init = commands.add_parser("init", help=text, description=_sentence(text), epilog=_INIT, formatter_class=_Formatter)
+    init.add_argument("directory", nargs="?", default=".", metavar="DIR", help="the project's folder (default: .)")
+    init.add_argument("--dry-run", action="store_true", help="write nothing; show what would be written, as a diff")
+    init.add_argument(
+        "--ci", choices=("github", "gitlab", "none"), help="which CI job to write (default: what the project uses)"
+    )
+    init.set_defaults(run=_lazily("init"))
 
 
 def _add_output(command: argparse.ArgumentParser, shown: str, *, required: bool) -> None:
