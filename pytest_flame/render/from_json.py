@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from collections.abc import Mapping
@@ -13,11 +14,14 @@ from pytest_flame.model import (
     CPU,
     GATED,
     PS_PER_NS,
+    Acceptance,
     Change,
     ChangedFunction,
     CodeChange,
     Comparison,
     DiffCoverage,
+    EntryState,
+    EntryUse,
     Frame,
     FrameDelta,
     GateChange,
@@ -96,8 +100,17 @@ def _result(document: Mapping[str, Any]) -> RunResult:
             gate["unknown"] or "",
         ),
         coverage=tuple(map(_coverage, document["coverage"])),
+        accepted=tuple(
+            EntryUse(_acceptance(one), EntryState(one["state"]), tuple(one["tests"])) for one in document["accepted"]
+        ),
+        head_ref=document["head"]["ref"],
         shard=shard and Shard(shard["index"], shard["count"], shard["division"]),
     )
+
+
+def _acceptance(one: Mapping[str, Any]) -> Acceptance:
+    until = datetime.date.fromisoformat(one["until"])
+    return Acceptance(one["test"], one["limit"], one["reason"], until, one["culprit"], one["place"])
 
 
 def _coverage(document: Mapping[str, Any]) -> DiffCoverage:
@@ -121,6 +134,7 @@ def _judgement(test: Mapping[str, Any], alpha: float) -> Judgement:
         base_commit=test["base_commit"],
         measured=test["evidence"] != "same code",
         baseline_written=test["baseline_written"],
+        accepted=tuple(map(_acceptance, test["accepted_by"])),
         wall_s=test["wall_s"] or 0.0,
     )
 
