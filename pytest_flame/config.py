@@ -69,6 +69,10 @@ class Settings:
     """The folder that the command's relative paths start from."""
     copy_ignored: tuple[str, ...]
     baselines: Path
+    store: str | None
+    """The URL of a store of baselines; None: they are files in ``baselines``."""
+    accepted: Path
+    accepted_given: bool
     report: Path
     documents: Mapping[str, Path]
     """Where the run's result is written, by the name of the option that asks for it."""
@@ -211,6 +215,9 @@ def read_settings(config: pytest.Config) -> Settings:
         base_install_from=_folder_of(config, "base-install"),
         copy_ignored=tuple(config.getini("flame_copy_ignored")),
         baselines=root / values["baselines"],
+        store=values["store"],
+        accepted=root / values["accepted"],
+        accepted_given=_given(config, "accepted"),
         report=config.invocation_params.dir / values["report"],
         documents=_documents(values, config.invocation_params.dir, github=github),
         github=github,

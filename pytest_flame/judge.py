@@ -33,12 +33,18 @@ MAX_WAITING: Final = 0.05
 MAX_LONGER: Final = 20.0
 """Beyond this many times the current time, more time is not advised."""
 
+WHOLE_RULE: Final = "whole test"
+FUNCTION_RULE: Final = "function"
+CALLS_RULE: Final = "calls"
+"""What an objection's ``rule`` is: the names by which entries that accept a slowdown know what they may accept."""
+
 Outcome = Literal["passed", "skipped", "failed"]
 
 _OUTCOMES: Final[Mapping[Verdict, tuple[Outcome, Outcome]]] = {
     Verdict.PASS: ("passed", "passed"),
     Verdict.IMPROVED: ("passed", "passed"),
     Verdict.REGRESSED: ("failed", "failed"),
+    Verdict.ACCEPTED: ("passed", "passed"),
     Verdict.INCONCLUSIVE: ("skipped", "failed"),
     Verdict.NEW: ("skipped", "failed"),
     Verdict.INCOMPATIBLE: ("skipped", "failed"),
@@ -87,16 +93,19 @@ def judge(
     *,
     time_s: float | None = None,
     advise: Advise | None = None,
+    rules: Sequence[Rule] | None = None,
 ) -> Judgement:
     """The verdict on two compared recordings, from the first rule that has one.
 
     If that is REGRESSED, the following rules are asked for objections, too, up to one with a different verdict.
 
-    ``advise`` describes what would settle an undecided case where the gate's options do not apply.
+    ``advise`` describes what would settle an undecided case where the gate's options do not apply; ``rules`` are asked
+    instead of ``RULES``.
     """
     case = Case(comparison, base, head, time_s, advise)
-    given = ((rule, ruling) for rule in RULES if (ruling := rule(case)) is not None)
-    rule, first = next(given)
+    given = ((rule, ruling) for rule in (RULES if rules is None else rules) if (ruling := rule(case)) is not None)
+    undecided = Ruling(Verdict.INCONCLUSIVE, "none of the rules decides this comparison")
+    rule, first = next(given, (_spans, undecided))
     convicting = takewhile(lambda one: one[1].verdict is Verdict.REGRESSED, chain([(rule, first)], given))
     objections = tuple(o for rule, ruling in convicting for o in ruling.objections or (Objection(rule.__name__),))
     verdict, reason, _ = first
@@ -116,16 +125,20 @@ def proved(test_id: str, exact: ExactComparison) -> Judgement:
 def by_calls(judgement: Judgement, threshold: float | None) -> Judgement:
     """REGRESSED, whatever its time says, if a function is called more often by more than ``threshold`` (a ratio)."""
     exact = judgement.exact
-    if threshold is None or exact is None or judgement.verdict in (Verdict.REGRESSED, Verdict.ERROR, Verdict.NEW):
+    if threshold is None or exact is None or judgement.verdict in (Verdict.ERROR, Verdict.NEW):
         return judgement
     more = exact.called_more(threshold)
     if not more:
         return judgement
     worst = more[0]
+    objections = (*judgement.objections, *(Objection(CALLS_RULE, change.callee) for change in more))
+    if judgement.verdict is Verdict.REGRESSED:
+        return replace(judgement, objections=objections)
     others = f" and {len(more) - 1} more" if len(more) > 1 else ""
     by = "" if worst.caller is None else f"{worst.caller.name} → "
     reason = f"{by}{worst.callee.name}: {worst.base} → {worst.head} calls{others}, more than {threshold:.0%} more"
-    return replace(judgement, verdict=Verdict.REGRESSED, reason=f"called more often: {reason}".replace("%", " %"))
+    reason = f"called more often: {reason}".replace("%", " %")
+    return replace(judgement, verdict=Verdict.REGRESSED, reason=reason, objections=objections)
 
 
 def without_calls(judgement: Judgement, threshold: float | None) -> Judgement:
@@ -176,7 +189,7 @@ def _whole_test_slower(case: Case) -> Ruling | None:
     c = case.comparison
     if c.low > 1 + c.limits.threshold:
         alike = "; everything is slower by the same factor" if c.alike else ""
-        objection = Objection("whole test", bound=c.limits.threshold, by_alpha=True)
+        objection = Objection(WHOLE_RULE, bound=c.limits.threshold, by_alpha=True)
         return Ruling(Verdict.REGRESSED, f"{_total(c)} is above the tolerated {_tolerated(c)}{alike}", (objection,))
     return None
 
@@ -188,7 +201,9 @@ def _frame_slower(case: Case) -> Ruling | None:
     tolerated = f"tolerated {_number(100 * c.frame_threshold)} %"
     # The same growth may be traced to a different frame next time, such as a library's caller: all that grew are
     # subjects.
-    over = tuple(Objection("function", d.frame, c.frame_threshold, by_alpha=True) for d in c.frames if d.over_threshold)
+    over = tuple(
+        Objection(FUNCTION_RULE, d.frame, c.frame_threshold, by_alpha=True) for d in c.frames if d.over_threshold
+    )
     return Ruling(Verdict.REGRESSED, f"{_named(c, c.culprits)} ({tolerated}); total {_total(c)}", over)
 
 

@@ -21,6 +21,7 @@ from pytest_flame.values import (
     parse_processes,
     parse_ref,
     parse_shard,
+    parse_url,
 )
 
 SAMPLERS: Final = ("auto", "perf", "cycles", "instructions", "timer")
@@ -225,6 +226,23 @@ OPTIONS: Final = (
     ),
     Option(
         "baselines", "DIR", Path("flame-baselines"), Path, "a directory", "where baselines are kept, below the rootdir"
+    ),
+    Option(
+        "store",
+        "URL",
+        None,
+        parse_url,
+        "a URL such as s3://bucket/folder",
+        "where baselines are kept, if not in a directory: any URL of fsspec (pip install 'pytest-flame[store]')",
+    ),
+    Option(
+        "accepted",
+        "FILE",
+        Path("flame-accepted.toml"),
+        Path,
+        "a file name",
+        "slowdowns that are accepted for a while: a test that would be REGRESSED, but is within an entry of this file, "
+        "is ACCEPTED and does not fail; relative to the rootdir",
     ),
     Option("report", "DIR", Path("flame-report"), Path, "a directory", "where the HTML report and the SVG files go"),
     Option("json", "FILE", None, Path, "a file name", "write the machine-readable result to FILE"),

@@ -22,9 +22,11 @@ from pytest_flame.config import Settings
 from pytest_flame.coverage_limit import lift_coverage_limit
 from pytest_flame.elsewhere import measure_elsewhere
 from pytest_flame.errors import BaselineError, FlameError, UsageError
-from pytest_flame.gate.changes import find_changes
+from pytest_flame.extensions import chosen_frames, opened_store, policy
+from pytest_flame.gate.accepted_file import read_accepted
+from pytest_flame.gate.changes import Accepted, find_changes
 from pytest_flame.gate.request import Request, Selected
-from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate, stale_baselines
+from pytest_flame.gate.run import GateOutcome, move_baselines, run_gate
 from pytest_flame.gate.shards import measured_seconds, part
 from pytest_flame.gated import collection, gate_state
 from pytest_flame.invocation import worker_arguments
@@ -37,6 +39,7 @@ from pytest_flame.render.annotations import annotation_lines
 from pytest_flame.render.lines import Line
 from pytest_flame.render.terminal import failure_lines, summary_lines
 from pytest_flame.render.text import printable, printable_lines, printable_text
+from pytest_flame.render.words import is_remote
 from pytest_flame.trees.identity import Identity, top_of
 
 VERDICT_PROPERTY: Final = "flame_verdict"
@@ -67,12 +70,14 @@ class Gate:
         self.settings = settings
         self.waits = waits
         """Other processes run the plain tests first (``distributed.py``)."""
+        self.accepted = read_accepted(settings.accepted, required=settings.accepted_given)
         self.identity = Identity.at((config.rootpath, top_of(config.rootpath)))
         self.marked: dict[str, pytest.Item] = {}
         self.collected: list[str] = []
         self.deselected = False
         self.outcome: GateOutcome | None = None
-        self.stale: list[str] = []
+        self.stale: dict[str, str] = {}
+        """Baselines whose test is gone: test id → where it is."""
         self.ran_here: dict[str, list[pytest.TestReport]] = {}
         """Reports of tests that skipped themselves in their worker and were run plainly."""
         self.unlisted: BaselineError | None = None
@@ -129,37 +134,8 @@ class Gate:
         """Judges the marked tests of the session. Raises ``UsageError``, or ``KeyboardInterrupt`` after reporting what
         there is."""
         try:
-            moved = tuple((self.identity.test_id(old), self.identity.test_id(new)) for old, new in self.settings.move)
-            move_baselines(replace(self.settings, move=moved))
-            ids = self.identity.test_ids(list(self.marked))
-            self._refuse_twins(session)
-            selected = [self._selected(i, item) for i, item in zip(ids, self.marked.values(), strict=True)]
-            gate = self._changes()
-            if selected and self.settings.on is not None:
-                self.outcome = measure_elsewhere(
-                    self.config, self.settings, self.marked, gate, self._skips_here, self._say
-                )
-            elif selected or gate.changes:
-                progress = TerminalProgress(self.config, len(selected))
-                request = Request(
-                    self.settings,
-                    worker_arguments(self.config, drop=self.settings.worker_drop, add=self.settings.worker_args),
-                    self.config.invocation_params.dir,
-                    progress,
-                    (
-                        *self.config.getini("python_files"),
-                        *(f"{folder.strip('/')}/" for folder in self.settings.test_folders),
-                    ),
-                    conditions(self.config),
-                    self._skips_here,
-                    gate=gate,
-                    said=() if selected else (self._nothing_marked(),),
-                    shard=self.shard,
-                )
-                self.outcome = run_gate(selected, request)
-                progress.finished()
-            if self._collected_everything(session):
-                self._find_stale()
+            with opened_store(self.config, self.settings) as store:
+                self._measure(session, store)
         except FlameError as e:
             raise pytest.UsageError(printable_text(str(e))) from e
         except OSError as e:
@@ -174,7 +150,9 @@ class Gate:
         for judgement in self.outcome.result.judgements:
             item = self.marked[judgement.test_id]
             item.ihook.pytest_flame_judged(item=item, judgement=judgement)
-        self.config.hook.pytest_flame_finished(config=self.config, result=self.outcome.result)
+        self.config.hook.pytest_flame_finished(
+            config=self.config, result=self.outcome.result, report=self.outcome.report
+        )
         if self.outcome.result.interrupted:
             for item in self.marked.values():
                 self.pytest_runtest_protocol(item)
@@ -207,20 +185,20 @@ class Gate:
                 tr.write_line(line.text, **line.markup)
             judgements = self.outcome.result.judgements
             if judgements and not any(j.comparison or j.exact for j in judgements) and not self.settings.update:
-                tr.write_line(
-                    "record baselines with:  pytest --flame-update   and commit "
-                    + str(_relative(self.settings.baselines, self.config))
-                )
+                folder = _relative(self.settings.baselines, self.config)
+                commit = f"   and commit {folder}" if self.settings.store is None else ""
+                tr.write_line(f"record baselines with:  pytest --flame-update{commit}")
         elif not self.marked:
             tr.section("flame", "=")
             tr.write_line(self._nothing_marked(), yellow=True)
         if self.lifted is not None:
             tr.write_line(f"flame: {self.lifted}", yellow=True)
-        for test_id in self.stale:
+        for test_id, place in self.stale.items():
+            removal = f"delete {place}" if is_remote(place) else f"git rm {place}"
             _write(
                 tr,
                 f"flame: stale baseline: there is no longer a test {test_id}. If renamed: pytest --flame-move "
-                f"'{test_id}=NEW-ID'; if removed: git rm {self._baseline_file(test_id)}",
+                f"'{test_id}=NEW-ID'; if removed: {removal}",
                 yellow=True,
             )
         if self.unlisted is not None:
@@ -258,6 +236,43 @@ class Gate:
             terminal.ensure_newline()
             _write(terminal, f"flame: {text}")
 
+    def _measure(self, session: pytest.Session, store: Store) -> None:
+        moved = tuple((self.identity.test_id(old), self.identity.test_id(new)) for old, new in self.settings.move)
+        move_baselines(replace(self.settings, move=moved), store)
+        ids = self.identity.test_ids(list(self.marked))
+        self._refuse_twins(session)
+        selected = [self._selected(i, item) for i, item in zip(ids, self.marked.values(), strict=True)]
+        gate = self._changes(store)
+        if selected and self.settings.on is not None:
+            self.outcome = measure_elsewhere(self.config, self.settings, self.marked, gate, self._skips_here, self._say)
+        elif selected or gate.changes:
+            rules, remark = policy(self.config)
+            progress = TerminalProgress(self.config, len(selected))
+            request = Request(
+                self.settings,
+                worker_arguments(self.config, drop=self.settings.worker_drop, add=self.settings.worker_args),
+                self.config.invocation_params.dir,
+                progress,
+                (
+                    *self.config.getini("python_files"),
+                    *(f"{folder.strip('/')}/" for folder in self.settings.test_folders),
+                ),
+                conditions(self.config),
+                self._skips_here,
+                gate=gate,
+                accepted=self.accepted,
+                frames=chosen_frames(self.config),
+                rules=rules,
+                store=store,
+                complete=self._collected_everything(session) and not self.marked_deselected and self.shard is None,
+                said=(*([] if selected else [self._nothing_marked()]), *([remark] if remark else [])),
+                shard=self.shard,
+            )
+            self.outcome = run_gate(selected, request)
+            progress.finished()
+        if self._collected_everything(session):
+            self._find_stale(store)
+
     def _uncovered(self) -> bool:
         """Whether a changed function that has to be run by a test is not known to be."""
         if not self.settings.require_covered:
@@ -267,7 +282,7 @@ class Gate:
         coverage = self.outcome.result.coverage
         return not coverage or not all(one.complete for one in coverage)
 
-    def _changes(self) -> GateChanges:
+    def _changes(self, store: Store) -> GateChanges:
         """Changes to the gate itself; not while baselines are written, which is itself such a change, and not between
         two commits, of which neither is the run's."""
         if self.settings.update is not None or self.settings.move or self.settings.head is not None:
@@ -275,7 +290,12 @@ class Gate:
         state = gate_state(self.config, self.items, self.unknown)
         files = [Path(item.path) for item in self.marked.values()] or [Path(item.path) for item in self.items]
         return find_changes(
-            self.settings.against, state, collection(self.config), Store(self.settings.baselines), files
+            self.settings.against,
+            state,
+            collection(self.config),
+            store,
+            files,
+            Accepted(self.settings.accepted, self.accepted),
         )
 
     def _refuse_twins(self, session: pytest.Session) -> None:
@@ -318,10 +338,11 @@ class Gate:
         failing = "" if self.settings.strict else " (an error with --flame-strict)"
         return f"nothing was measured: {why}{failing}"
 
-    def _find_stale(self) -> None:
+    def _find_stale(self, store: Store) -> None:
         try:
             own = [*self.collected, *map(self.identity.test_id, self.collected)]
-            self.stale = stale_baselines(self.settings, own)
+            here = self.config.invocation_params.dir
+            self.stale = {test_id: store.where(store.path(test_id), here) for test_id in store.stale(own)}
         except BaselineError as e:
             self.unlisted = e
 
@@ -411,9 +432,6 @@ class Gate:
         )
         narrowed = any(config.getoption(name, None) for name in ("lf", "ignore", "ignore_glob"))
         return whole and not narrowed and not session.testsfailed
-
-    def _baseline_file(self, test_id: str) -> str:
-        return str(_relative(Store(self.settings.baselines).path(test_id), self.config))
 
 
 def _write(terminal: pytest.TerminalReporter, text: str, **markup: bool) -> None:

@@ -91,3 +91,11 @@ def parse_ref(text: str) -> str:
             fix="name the branch it started from: --flame-against=origin/main...",
         )
     return text.strip()
+
+
+def parse_url(text: str) -> str:
+    """``"s3://bucket/folder"``, without blanks around it. Raises ``ValueError``."""
+    scheme, separator, place = text.strip().partition("://")
+    if not (scheme and separator and place.strip("/")):
+        raise ValueError(f"{text!r} is not a URL")
+    return text.strip()

@@ -39,6 +39,8 @@ VALUES = {
     "remeasure": ("never", "never", "always", "always"),
     "base-python": ("env/bin/python", Path("env/bin/python"), "/opt/python", Path("/opt/python")),
     "base-install": ("pip install .", "pip install .", "make install", "make install"),
+    "store": ("s3://b/one", "s3://b/one", "memory://two", "memory://two"),
+    "accepted": ("ok.toml", Path("ok.toml"), "fine.toml", Path("fine.toml")),
     "baselines": ("here", Path("here"), "there", Path("there")),
     "report": ("r1", Path("r1"), "r2", Path("r2")),
     "json": ("a.json", Path("a.json"), "b.json", Path("b.json")),

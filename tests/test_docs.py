@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import examples
 import jsonschema
 import pytest
 from test_layers import ARROWS, GROUND
@@ -121,6 +122,12 @@ def test_verdict_is_in_the_table_with_what_pytest_reports(name: str, verdict: Ve
 def test_hook_is_documented_with_its_arguments(name: str) -> None:
     arguments = ", ".join(inspect.signature(getattr(hookspecs, name)).parameters)
     assert f"def {name}({arguments}):" in page("docs/usage.md")
+
+
+@pytest.mark.parametrize("hook", examples.HOOKS)
+def test_the_example_of_a_hook_is_the_documented_one(hook: str) -> None:
+    """``tests/plugin/test_hooks.py`` runs it."""
+    assert f"```python\n{examples.example(hook)}```\n" in page("docs/extending.md")
 
 
 # --- formats and limits -------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ ARROWS = {
     "model": set(),
     "fixture": set(),
     "coverage_limit": set(),
-    "hookspecs": {"model"},
+    "hookspecs": {"baseline", "judge", "model"},
     "fold": {"model"},
     "formats": {"model"},
     "exact": {"model", "sampling"},
@@ -44,13 +44,15 @@ ARROWS = {
         *("baseline", "compare", "config", "fold", "judge", "marker", "measure", "model", "render", "sampling"),
         *("stats", "trees"),
     },
+    "extensions": {"baseline", "config", "judge", "measure", "model"},
     "gated": {"config", "invocation", "marker", "measure", "trees"},
     "remote": set(),
     "elsewhere": {
         *("config", "gate", "invocation", "judge", "measure", "model", "remote", "render", "trees"),
     },
     "reporting": {
-        *("baseline", "ci", "config", "coverage_limit", "elsewhere", "gate", "gated", "invocation", "marker"),
+        *("baseline", "ci", "config", "coverage_limit", "elsewhere", "extensions", "gate", "gated", "invocation"),
+        "marker",
         *("measure", "model", "progress", "render", "trees"),
     },
     "distributed": {"config", "marker", "reporting"},
@@ -63,7 +65,7 @@ ARROWS = {
 """Each package or module of the top level, and which of them it imports. What is not here is not allowed."""
 KNOW_PYTEST = {
     *("plugin", "reporting", "invocation", "progress", "hookspecs", "coverage_limit", "gated", "fixture"),
-    *("options", "config", "marker", "distributed", "elsewhere"),
+    *("options", "config", "marker", "distributed", "elsewhere", "extensions"),
     *(
         "measure.worker",
         "measure.serving",

@@ -30,6 +30,14 @@ class Store:
         """The file of a test, whether it exists or not."""
         return self.directory / f"{slug(test_id)}.json"
 
+    def shown(self, root: Path) -> str:
+        """Where the baselines are, as it is reported: relative to ``root`` if inside it."""
+        return self.where(self.directory, root)
+
+    def where(self, path: Path, root: Path) -> str:
+        """Where one of its files is, as it is reported."""
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
     def load(self, test_id: str) -> Recording | None:
         """The stored recording of a test; None if there is none.
 

@@ -17,8 +17,7 @@ TROUBLE: Final = 2
 """Exit status if nothing could be drawn or compared."""
 
 _DESCRIPTION: Final = (
-    "Flame graphs of profiles and of the changes between them; the commit that made a test slower; comments on pull "
-    "requests."
+    "Flame graphs of profiles and of the changes between them; what a run of the gate found, and which commit did it."
 )
 _EPILOG: Final = """\
 Reads folded stacks, one line per stack (frame;frame;frame count), output of perf script, and speedscope's JSON, also
@@ -32,6 +31,8 @@ examples:
   flame diff before.folded after.folded -o diff.html
   flame diff --before main/*.folded --after branch/*.folded -o diff.html --fail-on-regression
   flame bisect v1.4 HEAD -- tests/test_checkout.py::test_total
+  flame explain result.json test_total
+  flame init --dry-run
 """
 _DRAW: Final = """\
 examples:
@@ -60,6 +61,18 @@ exit status: 0; 1 with --fail-on-regression if something is slower (with --stric
 """
 
 
+_EXPLAIN: Final = """\
+RESULT is what pytest --flame --flame-json=RESULT wrote. Without TEST, the run and its tests, failing ones first; with
+it, that test's verdict, the function to blame, the evidence, and the next command. TEST is a test's id, or a part that
+only one id has. Always fewer than 4,000 characters.
+
+examples:
+  flame explain result.json
+  flame explain result.json test_total
+  flame explain result.json 'tests/test_sql.py::test_parse[long]'
+
+exit status: 0; 2 if there is no such file or test
+"""
 _BISECT: Final = """\
 GOOD and BAD are commits, GOOD an ancestor of BAD. TEST is one test measured by pytest-flame, marked @pytest.mark.flame
 in the checkout: its tests are used at every commit, only what they test is that commit's. After -- come pytest's
@@ -106,6 +119,15 @@ examples:
   flame merge shard-*/flame.json --strict
 
 exit status: 0; 1 if a test failed in some shard, or a run was interrupted; 2 if the results could not be joined
+"""
+_INIT: Final = """\
+Looks at the project and writes what it needs, and only that: settings in the file that pytest reads, a line in
+.gitignore, a CI job. Nothing that is there is replaced; a second run changes nothing.
+
+examples:
+  flame init --dry-run           shows what would be written, as a diff
+  flame init
+  flame init services/shop --ci=gitlab
 """
 
 
@@ -161,6 +183,8 @@ def parser() -> argparse.ArgumentParser:
     _add_merge(commands)
     _add_comment(commands)
     _add_schema(commands)
+    _add_explain(commands)
+    _add_init(commands)
     return whole
 
 
@@ -294,6 +318,27 @@ def _add_schema(commands: Any) -> None:
     text = "print the JSON schema of the result that pytest --flame-json writes"
     schema = commands.add_parser("schema", help=text, description=_sentence(text))
     schema.set_defaults(run=_lazily("schema"))
+
+
+def _add_explain(commands: Any) -> None:
+    text = "say what a run of pytest --flame found, and what to do next"
+    explain = commands.add_parser(
+        "explain", help=text, description=_sentence(text), epilog=_EXPLAIN, formatter_class=_Formatter
+    )
+    explain.add_argument("result", metavar="RESULT", help="the file that --flame-json wrote")
+    explain.add_argument("test", nargs="?", metavar="TEST", help="a test's id, or a part that only one id has")
+    explain.set_defaults(run=_lazily("explain"))
+
+
+def _add_init(commands: Any) -> None:
+    text = "set up the gate for a project: settings, .gitignore, CI job"
+    init = commands.add_parser("init", help=text, description=_sentence(text), epilog=_INIT, formatter_class=_Formatter)
+    init.add_argument("directory", nargs="?", default=".", metavar="DIR", help="the project's folder (default: .)")
+    init.add_argument("--dry-run", action="store_true", help="write nothing; show what would be written, as a diff")
+    init.add_argument(
+        "--ci", choices=("github", "gitlab", "none"), help="which CI job to write (default: what the project uses)"
+    )
+    init.set_defaults(run=_lazily("init"))
 
 
 def _add_output(command: argparse.ArgumentParser, shown: str, *, required: bool) -> None:

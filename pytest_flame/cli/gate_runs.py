@@ -54,7 +54,7 @@ class Compared:
     @property
     def is_slower(self) -> bool | None:
         """None: not clear."""
-        return {"REGRESSED": True, "PASS": False, "IMPROVED": False}.get(self.verdict)
+        return {"REGRESSED": True, "ACCEPTED": True, "PASS": False, "IMPROVED": False}.get(self.verdict)
 
     @property
     def same_code(self) -> bool:

@@ -9,10 +9,10 @@ from statistics import fmean
 from typing import Any, Final
 
 from pytest_flame.errors import UsageError
-from pytest_flame.model import DiffCoverage, RunResult
+from pytest_flame.model import DiffCoverage, EntryState, EntryUse, RunResult
 from pytest_flame.render.from_json import read_document, result_of
 
-_ALIKE: Final = ("mode", "threshold", "frame_threshold", "alpha", "base", "processes")
+_ALIKE: Final = ("mode", "threshold", "frame_threshold", "alpha", "base", "head", "processes")
 """Fields in which all shards of a run agree."""
 
 
@@ -95,8 +95,29 @@ def joined(parts: Sequence[Part]) -> RunResult:
         notes=tuple(dict.fromkeys(note for result in results for note in result.notes)),
         gate=replace(first.gate, changes=tuple(changes)),
         coverage=_coverage(results),
+        accepted=_entries(results),
         shard=None,
     )
+
+
+_STRONGEST_FIRST: Final = (
+    *(EntryState.ACCEPTS, EntryState.EXCEEDED, EntryState.EXPIRED, EntryState.UNNEEDED, EntryState.UNMATCHED),
+    EntryState.UNDECIDED,
+)
+
+
+def _entries(results: Sequence[RunResult]) -> tuple[EntryUse, ...]:
+    """What became of each accepted slowdown, in the shard that can say most about it."""
+    uses: dict[str, list[EntryUse]] = {}
+    for result in results:
+        for use in result.accepted:
+            uses.setdefault(use.entry.place, []).append(use)
+    joined_uses = []
+    for found in uses.values():
+        state = min((use.state for use in found), key=_STRONGEST_FIRST.index)
+        tests = dict.fromkeys(test for use in found if use.state is state for test in use.tests)
+        joined_uses.append(EntryUse(found[0].entry, state, tuple(tests)))
+    return tuple(joined_uses)
 
 
 def _coverage(results: Sequence[RunResult]) -> tuple[DiffCoverage, ...]:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection as Ids
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_flame.baseline.store import Store
 from pytest_flame.errors import FlameError
+from pytest_flame.gate.accepted_file import parse_accepted
 from pytest_flame.git import Repository
 from pytest_flame.git_program import GitError, NotARepository
-from pytest_flame.model import GateChange, GateChangeKind, GateChanges
-from pytest_flame.render import units
-from pytest_flame.trees.committed import Collection, changed_baselines, changed_gate_files, committed_state
+from pytest_flame.model import Acceptance, GateChange, GateChangeKind, GateChanges
+from pytest_flame.render import units, words
+from pytest_flame.trees.committed import Collection, changed_baselines, changed_gate_files, committed_state, inside
 from pytest_flame.trees.gate_state import GatedTest, GateState
 from pytest_flame.trees.scratch import scratch_directory
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The file of accepted slowdowns, and its entries in the working tree."""
+
+    path: Path
+    entries: Sequence[Acceptance] = ()
+
+
 def find_changes(
-    against: str | None, head: GateState, how: Collection, store: Store, tests: Sequence[Path]
+    against: str | None, head: GateState, how: Collection, store: Store, tests: Sequence[Path], accepted: Accepted
 ) -> GateChanges:
     """Between a commit and the working tree, as far as this run collected it.
 
@@ -33,10 +42,10 @@ def find_changes(
     except NotARepository:
         return GateChanges(None, tuple(unmarked))
     try:
-        commit, changed = _compared(repository, against, how, store)
+        commit, changed = _compared(repository, against, how, store, accepted)
         if commit is None:
             return GateChanges(None, tuple(unmarked), "the last commit's parent is not in this clone (fetch-depth: 2)")
-        found = _since(repository, commit, changed, head, how, store)
+        found = _since(repository, commit, changed, head, how, store, accepted)
     except GitError as e:
         if against is not None:
             raise
@@ -46,20 +55,26 @@ def find_changes(
 
 
 def _compared(
-    repository: Repository, against: str | None, how: Collection, store: Store
+    repository: Repository, against: str | None, how: Collection, store: Store, accepted: Accepted
 ) -> tuple[str | None, set[str]]:
     commit = repository.resolve(against or "HEAD")
-    changed = changed_gate_files(repository, commit, how.patterns, store.directory)
+    changed = changed_gate_files(repository, commit, how.patterns, store.directory, accepted.path)
     if against is not None or changed:
         return commit, changed
     parent = repository.known("HEAD^")
     if parent is None:
         return (None if repository.is_shallow() else commit), set()
-    return parent, changed_gate_files(repository, parent, how.patterns, store.directory)
+    return parent, changed_gate_files(repository, parent, how.patterns, store.directory, accepted.path)
 
 
 def _since(
-    repository: Repository, commit: str, changed: set[str], head: GateState, how: Collection, store: Store
+    repository: Repository,
+    commit: str,
+    changed: set[str],
+    head: GateState,
+    how: Collection,
+    store: Store,
+    accepted: Accepted,
 ) -> list[GateChange]:
     baselines = changed_baselines(repository, changed, commit, store.directory)
     names = {store.path(test_id).name: test_id for test_id in head.tests}
@@ -67,7 +82,11 @@ def _since(
         GateChange(GateChangeKind.BASELINE, names.get(Path(path).name, path), now=what)
         for path, what in baselines.items()
     ]
-    if all(path.endswith((".json", ".folded")) for path in changed):
+    file = inside(repository, accepted.path)
+    if file in changed:
+        content = repository.blobs(commit, [file]).get(file)
+        found = [*newly_accepted(content, accepted.entries), *found]
+    if all(path.endswith((".json", ".folded")) or path == file for path in changed):
         return found
     try:
         with scratch_directory() as scratch:
@@ -95,6 +114,22 @@ def list_changes(base: GateState, head: GateState) -> list[GateChange]:
         ]
     order = list(GateChangeKind)
     return sorted(found, key=lambda change: order.index(change.kind))
+
+
+def newly_accepted(before: bytes | None, now: Sequence[Acceptance]) -> list[GateChange]:
+    """Entries that ``before``, the file as committed, does not have, or has with other words."""
+    try:
+        entries = parse_accepted((before or b"").decode("utf-8", "replace"), "")
+    except FlameError:
+        entries = ()  # it accepted nothing
+    was = {(entry.test, entry.culprit): words.acceptance(entry) for entry in entries}
+    return [
+        GateChange(
+            GateChangeKind.ACCEPTED, entry.test, was.get((entry.test, entry.culprit), ""), words.acceptance(entry)
+        )
+        for entry in now
+        if entry not in entries
+    ]
 
 
 def _of_test(test_id: str, was: GatedTest, base: GateState, head: GateState) -> GateChange | None:

@@ -79,7 +79,7 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
         if s.measure == "none":
             judged |= {test.test_id: _untimed(test, proofs, sides) for test in timed}
             timed = []
-        targets = [_target(test, request.family(len(selected)), proofs) for test in timed]
+        targets = [_target(test, request.family(len(selected)), proofs, request) for test in timed]
         how = replace(request.how, max_time_s=_left_s(s.max_time_s, began))
         if proofs.interrupted:
             measured, interrupted = not_measured(timed), True
@@ -87,7 +87,7 @@ def measure_against(ref: str, selected: Sequence[Selected], request: Request) ->
             measured, interrupted = measure(targets, how, places, request.progress)
         for test, one in zip(timed, measured, strict=True):
             found = _judged(test, one, sides, request, proofs, interrupted=interrupted)
-            judged[test.test_id] = _in_diff(found, changed)
+            judged[test.test_id] = _in_diff(found, request.frames.changed(changed))
         judged = {test: proofs.with_counted(one, test) for test, one in judged.items()}
         if not interrupted and _not_seen(changed, judged):
             interrupted = _measure_new(targets, judged, request, places.head, _left_s(s.max_time_s, began))
@@ -137,11 +137,11 @@ def _measure_new(
     return interrupted
 
 
-def _target(test: Selected, tests: int, proofs: Proofs) -> Target:
-    s, exact = test.settings, proofs.exact.get(test.test_id)
+def _target(test: Selected, tests: int, proofs: Proofs, request: Request) -> Target:
+    s, exact = test.settings, request.frames.with_known_calls(proofs.exact.get(test.test_id))
 
     def referee(most: int, plan: Plan) -> Referee:
-        return Trial(s.limits, most, tests, s.time_s, exact, plan.rounds)
+        return Trial(s.limits, most, tests, s.time_s, exact, plan.rounds, request.rules)
 
     return replace(test.target, referee=referee, priority=proofs.priority.get(test.test_id, 0.0))
 

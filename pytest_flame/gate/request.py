@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings
+from pytest_flame.judge import Rule
 from pytest_flame.marker import TestSettings
 from pytest_flame.measure import counting, schedule
 from pytest_flame.measure.agreement import Conditions, Seen
+from pytest_flame.measure.chosen_frames import ChosenFrames
 from pytest_flame.measure.job import WorkerResult
 from pytest_flame.measure.launch import Launcher
 from pytest_flame.measure.schedule import RunSettings, Target
-from pytest_flame.model import Frame, GateChanges, Judgement, Shard
+from pytest_flame.model import Acceptance, Frame, GateChanges, Judgement, Shard
 from pytest_flame.sampling.rate import RATES
 from pytest_flame.trees.scratch import Scratch
 
@@ -80,6 +83,16 @@ class Request:
     """The rate of all samplers of the run; ``gate/one_rate.py`` chooses it."""
     gate: GateChanges = field(default_factory=GateChanges)
     """Changes to the gate itself, for the reports."""
+    accepted: tuple[Acceptance, ...] = ()
+    """Slowdowns that do not fail a test."""
+    frames: ChosenFrames = field(default_factory=ChosenFrames)
+    """What the project calls its functions, and leaves out."""
+    rules: Sequence[Rule] | None = None
+    """What judges a comparison, in order; None: ``judge.RULES``."""
+    store: Store | None = None
+    """Where baselines are; None: in the folder of the settings."""
+    complete: bool = False
+    """The run selected all tests there are."""
     said: tuple[str, ...] = ()
     """Further notes about the run."""
     shard: Shard | None = None
@@ -103,6 +116,7 @@ class Request:
             s.native,
             s.deadline_s,
             forks=s.isolation == "fork",
+            frames=self.frames,
         )
 
     def launcher(self, scratch: Scratch) -> Launcher:

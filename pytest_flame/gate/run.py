@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from pytest_flame import atomic, clocks, fold
 from pytest_flame.baseline.store import Store
 from pytest_flame.config import Settings
 from pytest_flame.errors import FlameError
+from pytest_flame.gate.accepting import accept
 from pytest_flame.gate.confirming import Confirmed, Suspect, confirm, is_suspicion
 from pytest_flame.gate.in_diff import coverage
 from pytest_flame.gate.interleaving import measure_against
@@ -21,7 +23,7 @@ from pytest_flame.gate.source_texts import SourceTexts
 from pytest_flame.judge import error, outcome
 from pytest_flame.links import Links, relative_root
 from pytest_flame.measure.job import Status, WorkerResult
-from pytest_flame.model import ChangedCode, Judgement, RunResult, Verdict
+from pytest_flame.model import ChangedCode, EntryUse, Judgement, RunResult, Verdict
 from pytest_flame.render.documents import DOCUMENTS, Place
 from pytest_flame.render.report import write_report
 
@@ -51,11 +53,11 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
     """
     began = clocks.monotonic()
     settings = request.settings
-    store = Store(settings.baselines)
+    store = request.store or Store(settings.baselines)
     bases = Bases({}, {})
     commit: str | None = None
     if settings.against is None:
-        bases = load_bases(store, selected)
+        bases = load_bases(store, selected, request.frames)
     done = _Measured({}, interrupted=False)
     if selected:
         request = at_one_rate(request, bases)
@@ -80,7 +82,13 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
             updated |= {j.test_id} if saved else set()
     shown = {test.test_id: test.shown for test in selected}
     judgements = [_with_id(j, shown[j.test_id]) for j in judgements]
-    ran = frozenset(frame for one in in_order for frame in one.ran)
+    entries: tuple[EntryUse, ...] = ()
+    if settings.update is None:  # a baseline that is written accepts for good
+        today = datetime.date.today()
+        judgements, entries = accept(judgements, request.accepted, today, complete=request.complete)
+    ran = {frame for one in in_order for frame in one.ran}
+    # Samples have the names that the project has chosen.
+    ran |= {f.frame for code in done.changed for f in code.functions if request.frames.of(f.frame) in ran}
     result = RunResult(
         judgements=tuple(judgements),
         mode="stored" if settings.against is None else "interleaved",
@@ -89,14 +97,16 @@ def run_gate(selected: Sequence[Selected], request: Request) -> GateOutcome:
         sampler=next((j.head.sampler for j in judgements if j.head), None),
         overhead=fold.overhead(tuple(p for j in judgements if j.head for p in j.head.processes)),
         base_commit=commit,
-        base_source=settings.against or _shown(settings.baselines, settings.root),
+        base_source=settings.against or store.shown(settings.root),
+        head_ref=settings.head,
         processes=settings.processes,
         duration_s=clocks.monotonic() - began,
         interrupted=done.interrupted,
-        notes=(*request.said, *done.notes, *remarks(request)),
+        notes=(*request.said, *done.notes, *remarks(request), *filter(None, [request.frames.remark])),
         gate=request.gate,
         coverage=tuple(coverage(code, ran, exact=all(one.counted for one in in_order)) for code in done.changed),
         shard=request.shard,
+        accepted=entries,
     )
     texts = SourceTexts.of(settings.root, settings.head)
     report, unwritten = _write_reports(result, settings, texts)
@@ -152,15 +162,10 @@ def _stored(selected: Sequence[Selected], bases: Bases, store: Store, request: R
     return _Measured(tests, interrupted)
 
 
-def move_baselines(settings: Settings) -> None:
+def move_baselines(settings: Settings, store: Store) -> None:
     """``--flame-move OLD=NEW``. Raises ``BaselineError``."""
-    store = Store(settings.baselines)
     for old, new_id in settings.move:
         store.move(old, new_id)
-
-
-def stale_baselines(settings: Settings, collected: Sequence[str]) -> list[str]:
-    return Store(settings.baselines).stale(collected)
 
 
 def _wants_update(j: Judgement, which: str, bases: Bases) -> bool:
@@ -185,7 +190,7 @@ def _saved(store: Store, judgement: Judgement, settings: Settings) -> tuple[Judg
         failed = error(judgement.test_id, e.what, details=str(e))
         return replace(failed, head=judgement.head, notes=judgement.notes), False
     done = "recording added to the baseline" if settings.update == "add" else "baseline written"
-    where = _shown(path, settings.root)
+    where = store.where(path, settings.root)
     return replace(judgement, reason=f"{judgement.reason}; {done}", baseline_written=where), True
 
 
@@ -216,7 +221,3 @@ def _write_reports(
     except OSError as e:
         unwritten.append(FlameError(f"the report cannot be written to {settings.report}", why=str(e)))
     return report, tuple(unwritten)
-
-
-def _shown(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -25,6 +25,7 @@ from pytest_flame.gate.remarks import (
 from pytest_flame.gate.request import Judged, Request, Selected
 from pytest_flame.gate.trial import OneLook, Screen
 from pytest_flame.judge import error, incompatible, inconclusive, new
+from pytest_flame.measure.chosen_frames import ChosenFrames
 from pytest_flame.measure.job import Plan, Status
 from pytest_flame.measure.planned import unbelievable
 from pytest_flame.measure.schedule import MIN_PROCESSES, Launchers, Measured, Referee, Target, measure
@@ -49,7 +50,7 @@ class Screened:
     interrupted: bool
 
 
-def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
+def load_bases(store: Store, selected: Sequence[Selected], frames: ChosenFrames) -> Bases:
     found: dict[str, Recording | None] = {}
     broken: dict[str, BaselineError] = {}
     for test in selected:
@@ -65,7 +66,7 @@ def load_bases(store: Store, selected: Sequence[Selected]) -> Bases:
         if why is not None:
             broken[test.test_id] = malformed(test.test_id, store.path(test.test_id), why)
         else:
-            found[test.test_id] = base
+            found[test.test_id] = base and frames.recording(base)
     return Bases(found, broken)
 
 
@@ -83,14 +84,14 @@ def screen(selected: Sequence[Selected], bases: Bases, request: Request) -> Scre
         how = request.how
         if how.max_time_s is not None:
             how = replace(how, max_time_s=how.max_time_s - (clocks.monotonic() - began))
-        targets = [_target(test, bases.found.get(test.test_id), recording=recording) for test in timed]
+        targets = [_target(test, bases.found.get(test.test_id), request, recording=recording) for test in timed]
         if interrupted:
             measured = not_measured(timed)
         else:
             measured, interrupted = measure(targets, how, Launchers(launcher), request.progress)
     for test, one in zip(timed, measured, strict=True):
         head = one.head and replace(one.head, counted=exact.get(test.test_id))
-        found = _judged(test, replace(one, head=head), bases, interrupted=interrupted)
+        found = _judged(test, replace(one, head=head), bases, request, interrupted=interrupted)
         judged[test.test_id] = proofs.with_exact(found, test.test_id)
     return Screened(judged, interrupted)
 
@@ -109,11 +110,11 @@ class _Screener:
         return not _unlike(self.screen.base, head) and self.screen.wants_more(base, head)
 
 
-def _target(test: Selected, base: Recording | None, *, recording: bool) -> Target:
+def _target(test: Selected, base: Recording | None, request: Request, *, recording: bool) -> Target:
     s = test.settings
 
     def referee(most: int, plan: Plan) -> Referee:
-        return OneLook() if base is None else _Screener(Screen(base, s.limits, most, s.time_s))
+        return OneLook() if base is None else _Screener(Screen(base, s.limits, most, s.time_s, request.rules))
 
     processes, time_s = s.processes, s.time_s
     if recording and not s.processes_given and processes > RECORDED:
@@ -127,7 +128,7 @@ def _target(test: Selected, base: Recording | None, *, recording: bool) -> Targe
     )
 
 
-def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -> Judged:
+def _judged(test: Selected, one: Measured, bases: Bases, request: Request, *, interrupted: bool) -> Judged:
     failure = one.failure
     if failure is not None and failure.status in (Status.SKIPPED, Status.XFAILED):
         return Judged(None, failure, one.wall_s)
@@ -144,7 +145,7 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
         done = len(head.processes) if head else 0
         judgement = inconclusive(test.test_id, f"{why} after {done} of {one.asked} processes")
     else:
-        judgement = _compared(test, base, replace(one, head=head), head)
+        judgement = _compared(test, base, replace(one, head=head), head, request)
         notes = [*judgement.notes, *recording_warnings(head)]
         if judgement.comparison is not None and base is not None:
             notes += comparison_warnings(base, head, test.settings.limits.threshold, together=False)
@@ -156,7 +157,7 @@ def _judged(test: Selected, one: Measured, bases: Bases, *, interrupted: bool) -
     return Judged(judgement, None, one.wall_s, sampled_frames(base, head))
 
 
-def _compared(test: Selected, base: Recording | None, one: Measured, head: Recording) -> Judgement:
+def _compared(test: Selected, base: Recording | None, one: Measured, head: Recording, request: Request) -> Judgement:
     if base is None:
         return replace(new(test.test_id), head=head)
     unlike = _unlike(base, head)
@@ -165,7 +166,8 @@ def _compared(test: Selected, base: Recording | None, one: Measured, head: Recor
     if one.complete and isinstance(one.referee, _Screener) and one.referee.screen.judgement is not None:
         return replace(one.referee.screen.judgement, head=head)
     most = len(head.processes)
-    return Screen(base, test.settings.limits, max(most, one.asked), test.settings.time_s).decide(head)
+    s = test.settings
+    return Screen(base, s.limits, max(most, one.asked), s.time_s, request.rules).decide(head)
 
 
 def _unlike(base: Recording, head: Recording) -> list[str]:

@@ -9,12 +9,13 @@ stated level.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from pytest_flame import fold
 from pytest_flame.compare import compare, compare_interleaved
-from pytest_flame.judge import judge
+from pytest_flame.judge import Rule, judge
 from pytest_flame.measure.schedule import MIN_PROCESSES
 from pytest_flame.model import (
     Comparison,
@@ -45,6 +46,7 @@ class Screen:
     limits: Limits
     most: int
     time_s: float
+    rules: Sequence[Rule] | None = None
     judgement: Judgement | None = None
     next_share: ClassVar[float] = 1.0
     """The stored processes are full ones."""
@@ -69,7 +71,7 @@ class Screen:
         alpha = self._looks.alpha(len(head.processes))
         base, head = fold.alike(self.base, head)
         comparison = compare(base, head, self.limits, alpha=alpha, most=self._looks.last)
-        self.judgement = judge(comparison, base, head, time_s=self.time_s)
+        self.judgement = judge(comparison, base, head, time_s=self.time_s, rules=self.rules)
         return self.judgement
 
 
@@ -113,6 +115,7 @@ class Trial:
     """Exact counts of calls on both sides."""
     full_rounds: int | None = None
     """Of a full process; None: all processes have the same length."""
+    rules: Sequence[Rule] | None = None
     suspicion: Suspicion | None = None
     judgement: Judgement | None = None
     confirmed: bool = False
@@ -164,7 +167,7 @@ class Trial:
             return self.judgement
         kept = self._kept(base, head)
         comparison = self._compare(*kept, self.search.alphas[-1])
-        found = judge(comparison, *kept, time_s=self.time_s)
+        found = self._judge(comparison, *kept)
         if found.verdict is Verdict.REGRESSED:
             found = replace(found, verdict=Verdict.INCONCLUSIVE, reason=f"not confirmed in time: {found.reason}")
         self.judgement = replace(found, interleaved=True)
@@ -172,7 +175,7 @@ class Trial:
 
     def _search(self, base: Recording, head: Recording, alpha: float, last: bool, measured: int) -> bool:
         comparison = self._compare(base, head, alpha)
-        self.judgement = found = replace(judge(comparison, base, head, time_s=self.time_s), interleaved=True)
+        self.judgement = found = replace(self._judge(comparison, base, head), interleaved=True)
         if found.verdict is Verdict.REGRESSED:
             self.suspicion = Suspicion(frozenset(found.objections), measured)
             self._seen = 0
@@ -184,7 +187,7 @@ class Trial:
     ) -> bool:
         assert self.suspicion is not None
         comparison = self._compare(base, head, alpha, self.suspicion.frames)
-        found = judge(comparison, base, head, time_s=self.time_s)
+        found = self._judge(comparison, base, head)
         if self.suspicion.shown(found):
             self.judgement = replace(found, interleaved=True)
             self.confirmed = True
@@ -201,9 +204,9 @@ class Trial:
         """Both stages pooled. What only one of them showed is not a regression, but not a pass either; if all pairs
         together show it at the remaining error, they have confirmed it."""
         kept = self._kept(base, head)
-        pooled = judge(self._compare(*kept, self.search.alphas[-1]), *kept, time_s=self.time_s)
+        pooled = self._judge(self._compare(*kept, self.search.alphas[-1]), *kept)
         if pooled.verdict is Verdict.REGRESSED:
-            sure = self._pooled_alpha > 0 and judge(self._compare(*kept, self._pooled_alpha), *kept, time_s=self.time_s)
+            sure = self._pooled_alpha > 0 and self._judge(self._compare(*kept, self._pooled_alpha), *kept)
             if sure and any(objection.by_alpha for objection in sure.objections):
                 return replace(sure, interleaved=True)
             pooled = replace(
@@ -222,6 +225,9 @@ class Trial:
         alpha = self.limits.alpha
         left = alpha / self.tests - alpha * min(alpha, 1 / self.tests)
         return min(self.search.alphas[-1], max(left, 0.0)) / len(self.search.counts)
+
+    def _judge(self, comparison: Comparison, base: Recording, head: Recording) -> Judgement:
+        return judge(comparison, base, head, time_s=self.time_s, rules=self.rules)
 
     def _compare(
         self, base: Recording, head: Recording, alpha: float, suspects: frozenset[Frame] | None = None

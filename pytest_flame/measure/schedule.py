@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from pytest_flame import clocks, fold
 from pytest_flame.measure.agreement import Seen
+from pytest_flame.measure.chosen_frames import ChosenFrames
 from pytest_flame.measure.deadline import Patience, allowed_s
 from pytest_flame.measure.job import Job, Plan, Status, WorkerResult
 from pytest_flame.measure.launch import Launcher, Running, await_all, not_started
@@ -116,6 +117,8 @@ class RunSettings:
     """Per process; None: derived from what base takes."""
     forks: bool = True
     """Workers are forked from prepared processes, as far as possible."""
+    frames: ChosenFrames = field(default_factory=ChosenFrames)
+    """What the project calls its functions, and leaves out."""
     in_turn: bool = True
     """The rounds of both sides of a pair alternate; otherwise one process runs after the other."""
 
@@ -358,7 +361,7 @@ class _Run:
             if result.recording is None:
                 state.fail(side, result)
                 return
-            done[side] = result.recording
+            done[side] = self.how.frames.recording(result.recording)
         self.clock.note(clocks.monotonic() - began)
         state.head.append(done[HEAD])
         if BASE in done:

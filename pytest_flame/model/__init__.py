@@ -7,6 +7,7 @@ Everything here is frozen, imports nothing of the package but ``errors``, and ea
 
 from __future__ import annotations
 
+from pytest_flame.model.acceptance import Acceptance, EntryState, EntryUse
 from pytest_flame.model.changed_code import ChangedCode, ChangedFunction, CodeChange, DiffCoverage
 from pytest_flame.model.comparison import Change, Comparison, FrameDelta, Limits, Under
 from pytest_flame.model.exact import (
@@ -19,7 +20,7 @@ from pytest_flame.model.exact import (
     combined,
     differences,
 )
-from pytest_flame.model.frame import KERNEL_NOT_SAMPLED, Frame, FrameKind, SourceLine, Stack
+from pytest_flame.model.frame import IGNORED, KERNEL_NOT_SAMPLED, Frame, FrameKind, SourceLine, Stack
 from pytest_flame.model.judgement import (
     GateChange,
     GateChangeKind,
@@ -67,12 +68,14 @@ __all__ = [
     "FAULT_NS",
     "FIRST_CALL",
     "GATED",
+    "IGNORED",
     "KERNEL_NOT_SAMPLED",
     "PROGRAM_CPU",
     "PS_PER_NS",
     "SAMPLES",
     "SAMPLE_COUNT",
     "TIMES",
+    "Acceptance",
     "Better",
     "CallChange",
     "Calls",
@@ -84,6 +87,8 @@ __all__ = [
     "Costs",
     "Counted",
     "DiffCoverage",
+    "EntryState",
+    "EntryUse",
     "Exact",
     "ExactComparison",
     "Footprint",

@@ -51,6 +51,9 @@ class Frame(NamedTuple):
         return self.name
 
 
+IGNORED: Final = Frame("", "[ignored]")
+"""What ``pytest_flame_frame`` returns for a function that is left out."""
+
 Stack = tuple[Frame, ...]
 """Root first. The root is the test body."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from pytest_flame.model.acceptance import Acceptance, EntryUse
 from pytest_flame.model.changed_code import DiffCoverage
 from pytest_flame.model.comparison import Comparison, Limits
 from pytest_flame.model.exact import ExactComparison
@@ -17,6 +18,8 @@ class Verdict(enum.Enum):
     PASS = "PASS"
     IMPROVED = "IMPROVED"
     REGRESSED = "REGRESSED"
+    ACCEPTED = "ACCEPTED"
+    """Regressed, and accepted for a while by an entry of a reviewed file."""
     INCONCLUSIVE = "INCONCLUSIVE"
     NEW = "NEW"
     INCOMPATIBLE = "INCOMPATIBLE"
@@ -65,6 +68,8 @@ class Judgement:
     """The baseline that this run wrote for the test, relative to the root: head's cost was accepted."""
     wall_s: float = 0.0
     """How long measuring it took."""
+    accepted: tuple[Acceptance, ...] = ()
+    """For ACCEPTED: the entries that accept the slowdown."""
 
 
 class GateChangeKind(enum.Enum):
@@ -75,6 +80,7 @@ class GateChangeKind(enum.Enum):
     UNKNOWN = "not known"
     GONE = "gone, with its mark"
     LOOSENED = "tolerates more"
+    ACCEPTED = "slowdown accepted"
     SETTING = "setting changed"
     BASELINE = "baseline"
 
@@ -119,6 +125,8 @@ class RunResult:
     base_commit: str | None = None
     base_source: str | None = None
     """Where the base came from: the baseline directory, or a git ref."""
+    head_ref: str | None = None
+    """The git ref that was measured as head; None: the working tree."""
     processes: int = 0
     duration_s: float = 0.0
     interrupted: bool = False
@@ -128,3 +136,5 @@ class RunResult:
     """Changed functions that no test runs; one entry for each commit that was measured as base."""
     shard: Shard | None = None
     """Which part of the tests this is, if several runs share them."""
+    accepted: tuple[EntryUse, ...] = ()
+    """The entries of the file of accepted slowdowns."""

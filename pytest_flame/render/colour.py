@@ -113,6 +113,7 @@ VERDICTS: Final = {
     Verdict.PASS: Colour(22, 110, 62),
     Verdict.IMPROVED: Colour(20, 84, 178),
     Verdict.REGRESSED: Colour(178, 30, 22),
+    Verdict.ACCEPTED: Colour(128, 82, 0),
     Verdict.INCONCLUSIVE: Colour(128, 82, 0),
     Verdict.NEW: Colour(84, 84, 92),
     Verdict.INCOMPATIBLE: Colour(84, 84, 92),

@@ -6,10 +6,12 @@ or text that the reports escape.
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,11 +22,14 @@ from pytest_flame.model import (
     CPU,
     GATED,
     PS_PER_NS,
+    Acceptance,
     Change,
     ChangedFunction,
     CodeChange,
     Comparison,
     DiffCoverage,
+    EntryState,
+    EntryUse,
     Frame,
     FrameDelta,
     GateChange,
@@ -39,6 +44,7 @@ from pytest_flame.model import (
     SourceLine,
     Under,
     Verdict,
+    metric_of,
 )
 from pytest_flame.render.json import SCHEMA_ID
 
@@ -102,7 +108,28 @@ def _run(run: Field) -> RunResult:
         notes=_texts(run.member("notes")),
         gate=_gate(run.member("gate")),
         coverage=tuple(map(_coverage, run.member("coverage").items())),
+        accepted=tuple(map(_entry, run.member("accepted").items())),
+        head_ref=run.member("head").member("ref").optional(Field.text),
         shard=shard.optional(_shard),
+    )
+
+
+def _entry(entry: Field) -> EntryUse:
+    return EntryUse(_acceptance(entry), _one_of(EntryState, entry.member("state")), _texts(entry.member("tests")))
+
+
+def _acceptance(entry: Field) -> Acceptance:
+    try:
+        until = datetime.date.fromisoformat(entry.member("until").text())
+    except ValueError:
+        entry.member("until").fail("is not a date")
+    return Acceptance(
+        entry.member("test").text(),
+        entry.member("limit").number(),
+        entry.member("reason").text(),
+        until,
+        entry.member("culprit").optional(Field.text),
+        entry.member("place").text(),
     )
 
 
@@ -139,6 +166,7 @@ def _judgement(test: Field) -> Judgement:
         base_commit=test.member("base_commit").optional(_commit),
         measured=test.member("evidence").value != "same code",
         baseline_written=test.member("baseline_written").optional(Field.text),
+        accepted=tuple(map(_acceptance, test.member("accepted_by").items())),
         wall_s=test.member("wall_s").optional(Field.number) or 0.0,
     )
 
@@ -171,8 +199,8 @@ def _comparison(test: Field) -> Comparison:
 def _metric(test: Field) -> Metric:
     if test.member("metric").value is None:
         return CPU
-    name, unit = test.member("metric").text(), _matching(_UNIT, test.member("metric_unit"))
-    return GATED.get(name) or Metric(name, unit, f"{unit}s", scale=PS_PER_NS)
+    name, unit = test.member("metric").text(), _matching(_UNIT, test.member("unit"))
+    return GATED.get(name) or replace(metric_of(unit, PS_PER_NS), name=name)
 
 
 def _deltas(frames: Field) -> tuple[FrameDelta, ...]:

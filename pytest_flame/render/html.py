@@ -80,6 +80,8 @@ def result_html(
             gate_changes=[words.gate_change(change) for change in result.gate.changes],
             gate_unknown=result.gate.unknown and f"{words.GATE_HEADING} could not be checked: {result.gate.unknown}",
             coverage=[_Missed.of(coverage) for coverage in result.coverage if not coverage.complete],
+            entries_heading=words.ENTRIES_HEADING.capitalize(),
+            entries=[words.entry_use(use) for use in words.entries_to_show(result)],
             interrupted=result.interrupted,
             tests=tests,
             scale=units.setting(scale),
@@ -172,7 +174,8 @@ def _test(number: int, judgement: Judgement, files: Pictures, scale: float, room
         id=judgement.test_id,
         verdict=judgement.verdict.value,
         badge=words.badge(judgement),
-        where=words.accepted(judgement) or words.only_in(judgement),
+        where=words.accepted(judgement)
+        or ", ".join(filter(None, (words.only_in(judgement), words.accepted_terms(judgement)))),
         open=judgement.verdict in (Verdict.REGRESSED, Verdict.ERROR),
         reason=judgement.reason,
         times=words.times(comparison) if comparison else "",

@@ -7,7 +7,17 @@ import math
 from importlib.resources import files
 from typing import Any, Final
 
-from pytest_flame.model import PS_PER_NS, Comparison, ExactComparison, FrameDelta, Judgement, Recording, RunResult
+from pytest_flame.model import (
+    PS_PER_NS,
+    Acceptance,
+    Comparison,
+    ExactComparison,
+    FrameDelta,
+    Judgement,
+    Metric,
+    Recording,
+    RunResult,
+)
 from pytest_flame.render import words
 from pytest_flame.stats.faults import median_faults
 from pytest_flame.stats.first_calls import median_first_call
@@ -24,6 +34,7 @@ def result_json(result: RunResult, *, report: str | None = None) -> dict[str, An
         "schema": SCHEMA_ID,
         "mode": result.mode,
         "base": {"commit": result.base_commit or None, "source": result.base_source or None},
+        "head": {"ref": result.head_ref},
         "seed": result.seed,
         "sampler": sampler
         and {
@@ -77,6 +88,9 @@ def result_json(result: RunResult, *, report: str | None = None) -> dict[str, An
             }
             for coverage in result.coverage
         ],
+        "accepted": [
+            {**_entry(use.entry), "state": use.state.value, "tests": list(use.tests)} for use in result.accepted
+        ],
         "tests": [_test(judgement) for judgement in result.judgements],
     }
 
@@ -106,13 +120,14 @@ def _test(judgement: Judgement) -> dict[str, Any]:
         "base_commit": judgement.base_commit,
         "baseline_written": judgement.baseline_written,
         "wall_s": _finite(judgement.wall_s),
+        "accepted_by": [_entry(entry) for entry in judgement.accepted],
         "evidence": None if judgement.comparison is None and judgement.measured else words.evidence(judgement),
         "exact": None if judgement.exact is None else _exact(judgement.exact),
         **figures,
         "base_minor_faults": _faults(judgement.base),
         "head_minor_faults": _faults(judgement.head),
         "metric": metric.name if metric is not None else None,
-        "metric_unit": metric.unit if metric is not None else None,
+        "unit": None if metric is None else _unit(metric),
         "base_first_call_ns": _first_call_ns(judgement.base),
         "head_first_call_ns": _first_call_ns(judgement.head),
         "culprits": [_frame(delta, comparison) for delta in comparison.culprits] if comparison else [],
@@ -165,6 +180,17 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
     return dict(zip(_FIGURES, values, strict=True))
 
 
+def _entry(entry: Acceptance) -> dict[str, Any]:
+    return {
+        "test": entry.test,
+        "culprit": entry.culprit,
+        "limit": entry.limit,
+        "reason": entry.reason,
+        "until": entry.until.isoformat(),
+        "place": entry.place,
+    }
+
+
 def _exact(exact: ExactComparison) -> dict[str, Any]:
     head = exact.head
     return {
@@ -200,6 +226,7 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "called_from": delta.called_from.name if delta.called_from else None,
         "kind": delta.frame.kind.value,
         "change": delta.change.value,
+        "what": words.what_happened(delta),
         "under": delta.under.value,
         "relative": delta.relative,
         "code_change": delta.code_change.value if delta.code_change else None,
@@ -222,6 +249,10 @@ def _frame(delta: FrameDelta, comparison: Comparison) -> dict[str, Any]:
         "calls_head": delta.calls and delta.calls[1],
         "p_adjusted": _finite(delta.p_adjusted),
     }
+
+
+def _unit(metric: Metric) -> str:
+    return "ns" if metric.timed else metric.unit_name
 
 
 def _ns(ps: int) -> float | int:

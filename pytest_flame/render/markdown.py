@@ -35,6 +35,7 @@ def result_markdown(result: RunResult, limit: int = COMMENT_LIMIT) -> str:
     parts += _notes(result, limit // 8)
     parts += _gate(result, limit // 4)
     parts += _coverage(result, limit // 8)
+    parts += _entries(result, limit // 8)
     room = limit - sum(map(len, parts)) - 2_000
     if failing:
         table = _table(failing, room // 2)
@@ -83,6 +84,16 @@ def _coverage(result: RunResult, room: int) -> list[str]:
     return parts
 
 
+def _entries(result: RunResult, room: int) -> list[str]:
+    shown = words.entries_to_show(result)
+    if not shown:
+        return []
+    rows = _fitting(room, (f"- {plain(words.entry_use(use))}" for use in shown))
+    left = len(shown) - len(rows)
+    more = [f"- and {units.count(left, 'more entry', 'more entries')}, see the report"] if left else []
+    return ["\n".join([f"#### {words.ENTRIES_HEADING.capitalize()}\n", *rows, *more, ""])]
+
+
 def _missed(function: ChangedFunction) -> str:
     added = " (added)" if function.change is CodeChange.ADDED else ""
     return f"- {code(function.frame.name)}{added}, {code(f'{function.line.path}:{function.line.line}')}"
@@ -123,6 +134,8 @@ def _row(judgement: Judgement) -> str:
         shown = f"{shown}, {plain(accepted)}"
     elif where := words.only_in(judgement):
         shown = f"{shown} {plain(where)}"
+    if terms := words.accepted_terms(judgement):
+        shown = f"{shown} {plain(terms)}"
     cells = [code(judgement.test_id), shown]
     if comparison is None:
         return f"| {' | '.join([*cells, '', '', plain(judgement.reason)])} |"

@@ -18,6 +18,7 @@ _MARKUP: Final[Mapping[Verdict, Markup]] = {
     Verdict.PASS: {"green": True},
     Verdict.IMPROVED: {"green": True, "bold": True},
     Verdict.REGRESSED: {"red": True, "bold": True},
+    Verdict.ACCEPTED: {"yellow": True, "bold": True},
     Verdict.ERROR: {"red": True, "bold": True},
     Verdict.INCONCLUSIVE: {"yellow": True},
     Verdict.NEW: {"yellow": True},
@@ -43,6 +44,7 @@ def summary_lines(result: RunResult, report: Path | str | None = None, *, width:
     lines += [Line(printable(note), _NOTE) for note in result.notes]
     lines += gate_lines(result)
     lines += coverage_lines(result)
+    lines += entry_lines(result)
     if result.interrupted:
         lines.append(Line("interrupted: only the tests below were judged", _NOTE))
     proved = [judgement for judgement in result.judgements if not judgement.measured]
@@ -83,11 +85,20 @@ def coverage_lines(result: RunResult) -> list[Line]:
     return lines
 
 
+def entry_lines(result: RunResult) -> list[Line]:
+    """The entries of the file of accepted slowdowns that say something about this run; empty if none do."""
+    shown = words.entries_to_show(result)
+    lines = [Line(f"{words.ENTRIES_HEADING}:", {**_NOTE, "bold": True})] if shown else []
+    return lines + [Line(f"{_INDENT}{printable(words.entry_use(use))}", _NOTE) for use in shown]
+
+
 def _baselines(written: list[Judgement]) -> str:
     """``3 baselines written, 1 of them accepting a change: git add flame-baselines``."""
     over = sum(bool(words.accepted(judgement)) for judgement in written)
     change = f", {over} of them accepting a change" if over and len(written) > 1 else ""
     folders = sorted({(judgement.baseline_written or "").rpartition("/")[0] or "." for judgement in written})
+    if any(map(words.is_remote, folders)):
+        return f"{units.count(len(written), 'baseline')} written{change} to {', '.join(folders)}"
     return f"{units.count(len(written), 'baseline')} written{change}; to keep: git add {' '.join(map(quote, folders))}"
 
 

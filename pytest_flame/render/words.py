@@ -8,11 +8,14 @@ from typing import Final
 
 from pytest_flame.formats.labels import INSTALLED
 from pytest_flame.model import (
+    Acceptance,
     Change,
     ChangedFunction,
     CodeChange,
     Comparison,
     DiffCoverage,
+    EntryState,
+    EntryUse,
     FrameDelta,
     GateChange,
     GateChangeKind,
@@ -30,9 +33,12 @@ WORST_FIRST: Final = (
     Verdict.INCONCLUSIVE,
     Verdict.INCOMPATIBLE,
     Verdict.NEW,
+    Verdict.ACCEPTED,
     Verdict.IMPROVED,
     Verdict.PASS,
 )
+
+_SLOWER: Final = (Verdict.REGRESSED, Verdict.ACCEPTED)
 
 FILES: Final = "files"
 """The mode of a run that did not measure."""
@@ -43,6 +49,7 @@ LABELS: Final = {
     Verdict.INCONCLUSIVE: "not judged",
     Verdict.INCOMPATIBLE: "not comparable",
     Verdict.NEW: "without a base",
+    Verdict.ACCEPTED: "slower and accepted",
     Verdict.IMPROVED: "improved",
     Verdict.PASS: "passed",
 }
@@ -70,10 +77,13 @@ def conclusion(result: RunResult) -> str:
         return headline(result)
     number = dict(counts(result))
     whole, regressed = len(result.judgements), number.get(Verdict.REGRESSED, 0)
-    judged = regressed + number.get(Verdict.PASS, 0) + number.get(Verdict.IMPROVED, 0)
+    fine = sum(number.get(verdict, 0) for verdict in (Verdict.ACCEPTED, Verdict.IMPROVED, Verdict.PASS))
+    judged = regressed + fine
     if not judged:
         return f"Nothing could be judged: {headline(result)}"
     found = f"{regressed} of {units.count(whole, 'test')} regressed" if regressed else "No regression found"
+    if slower := number.get(Verdict.ACCEPTED, 0):
+        found = f"{found}, {slower} slower and accepted"
     left = whole - judged
     return f"{found}, {left} {'was' if left == 1 else 'were'} not judged" if left else found
 
@@ -153,7 +163,7 @@ def only_in(judgement: Judgement) -> str:
     Empty if the total shows it, or nothing regressed.
     """
     comparison = judgement.comparison
-    if judgement.verdict is not Verdict.REGRESSED or comparison is None or not comparison.culprits:
+    if judgement.verdict not in _SLOWER or comparison is None or not comparison.culprits:
         return ""
     tolerated = 1 + comparison.limits.threshold
     if comparison.low > tolerated:
@@ -189,7 +199,13 @@ def written(judgement: Judgement) -> str:
     """``baseline written: flame-baselines/….json; commit it``, or nothing."""
     if judgement.baseline_written is None:
         return ""
-    return f"baseline written: {judgement.baseline_written}; commit it"
+    kept = "" if is_remote(judgement.baseline_written) else "; commit it"
+    return f"baseline written: {judgement.baseline_written}{kept}"
+
+
+def is_remote(place: str) -> bool:
+    """Whether a baseline is in an object store instead of a file of the project."""
+    return "://" in place
 
 
 def verdict_words(judgement: Judgement) -> str:
@@ -208,9 +224,10 @@ def verdict_words(judgement: Judgement) -> str:
         tolerated = ", slower within the threshold" if comparison and comparison.low > 1 else ""
         caught = f" (would have caught {detectable(comparison)})" if comparison else ""
         return f"pass{tolerated}{caught}"
-    if verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
+    if verdict in (*_SLOWER, Verdict.IMPROVED):
         where = only_in(judgement)
-        return f"{verdict.value} {where}" if where else str(verdict.value)
+        said = f"{verdict.value} {where}" if where else str(verdict.value)
+        return f"{said}, {terms}" if (terms := accepted_terms(judgement)) else said
     label = {Verdict.INCONCLUSIVE: "not judged", Verdict.INCOMPATIBLE: "not comparable", Verdict.NEW: "not compared"}
     return f"{label.get(verdict, verdict.value)}: {judgement.reason}"
 
@@ -365,6 +382,45 @@ def base_line(result: RunResult) -> str:
     return f"base {name or 'unknown'}, {how}"
 
 
+def accepted_terms(judgement: Judgement) -> str:
+    """``until 2031-12-31: the rates are checked now``: what an ACCEPTED test is accepted by; otherwise empty."""
+    return "; ".join(f"until {entry.until}: {entry.reason}" for entry in judgement.accepted)
+
+
+ENTRIES_HEADING: Final = "accepted slowdowns"
+
+
+def entries_to_show(result: RunResult) -> list[EntryUse]:
+    """All that say something about this run."""
+    return [use for use in result.accepted if use.state is not EntryState.UNDECIDED]
+
+
+def entry_use(use: EntryUse) -> str:
+    """One entry on one line: what it accepts and until when, or why it can go.
+
+    ``flame-accepted.toml, entry 1: accepts test_total up to +12 % until 2031-12-31: the rates are checked now``.
+    """
+    entry, tests = use.entry, ", ".join(use.tests[:3]) + (f" and {len(use.tests) - 3} more" if use.tests[3:] else "")
+    match use.state:
+        case EntryState.ACCEPTS:
+            said = f"accepts {tests} {acceptance(entry)}"
+        case EntryState.EXPIRED:
+            said = f"expired on {entry.until} and no longer protects {entry.test}: remove it, or decide again"
+        case EntryState.EXCEEDED:
+            said = f"does not cover {tests}: {acceptance(entry)}"
+        case EntryState.UNMATCHED:
+            said = f"no longer needed: no test that ran is called {entry.test}"
+        case _:
+            said = f"no longer needed: {entry.test} is not slower without it; remove it"
+    return f"{entry.place}: {said}" if entry.place else said
+
+
+def acceptance(entry: Acceptance) -> str:
+    """``in orders.tax:rate up to +12 % until 2031-12-31: the rates are checked now``."""
+    where = f"in {entry.culprit} " if entry.culprit else ""
+    return f"{where}up to +{units.setting(entry.limit)} until {entry.until}: {entry.reason}"
+
+
 GATE_HEADING: Final = "changes to the gate itself"
 
 
@@ -379,6 +435,9 @@ def gate_change(change: GateChange) -> str:
     match change.kind:
         case GateChangeKind.SETTING | GateChangeKind.LOOSENED:
             return f"{change.subject}: {change.was} → {change.now}"
+        case GateChangeKind.ACCEPTED:
+            was = f" (was {change.was})" if change.was else ""
+            return f"{change.subject}: accepted to be slower, {change.now}{was}"
         case GateChangeKind.BASELINE:
             return f"{change.subject}: baseline {change.now}"
         case GateChangeKind.UNMARKED if change.was:

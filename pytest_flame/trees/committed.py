@@ -57,22 +57,26 @@ class Collection:
         )
 
 
-def changed_gate_files(repository: Repository, commit: str, patterns: Sequence[str], baselines: Path) -> set[str]:
-    """Test code, pytest's settings and baselines that differ between a commit and the working tree."""
+def changed_gate_files(
+    repository: Repository, commit: str, patterns: Sequence[str], baselines: Path, accepted: Path
+) -> set[str]:
+    """Test code, pytest's settings, baselines and ``accepted``, the file of accepted slowdowns, that differ between a
+    commit and the working tree."""
     committed = {entry.path for entry in repository.entries(commit)}
     working = {*repository.index(), *repository.untracked()}
-    stored = _inside(repository, baselines)
+    stored = inside(repository, baselines)
     relevant = {p for p in test_parts(committed | working, patterns) if p.endswith(".py")}
     relevant |= {p for p in committed | working if PurePosixPath(p).name in SETTINGS}
     if stored is not None:
         relevant |= {p for p in committed | working if p.startswith(f"{stored}/")}
+    relevant |= {p for p in committed | working if p == inside(repository, accepted)}
     before = repository.blobs(commit, sorted(relevant & committed))
     return {p for p in relevant if _with_lf(before.get(p)) != _with_lf(_content(repository.top / p))}
 
 
 def changed_baselines(repository: Repository, changed: set[str], commit: str, baselines: Path) -> dict[str, str]:
     """From ``changed_gate_files``: each baseline's JSON file that the commit has → ``changed`` or ``removed``."""
-    stored = _inside(repository, baselines)
+    stored = inside(repository, baselines)
     if stored is None:
         return {}
     files = [p for p in sorted(changed) if p.startswith(f"{stored}/") and p.endswith(".json")]
@@ -155,8 +159,9 @@ def _run(command: Sequence[str], directory: Path, environment: dict[str, str], s
     return output.decode(errors="replace")
 
 
-def _inside(repository: Repository, folder: Path) -> str | None:
-    resolved = folder.resolve()
+def inside(repository: Repository, place: Path) -> str | None:
+    """A path as git writes it; None outside the repository."""
+    resolved = place.resolve()
     return resolved.relative_to(repository.top).as_posix() if resolved.is_relative_to(repository.top) else None
 
 

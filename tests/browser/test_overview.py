@@ -21,14 +21,14 @@ def test_filter(visit: Visit, report: Path) -> None:
     page = visit(report)
     search = page.get_by_role("searchbox", name="Filter tests and culprits")
     shown = page.locator(f"{ROWS}:visible")
-    expect(shown).to_have_count(8)
-    search.fill("orders tokenize")
+    expect(shown).to_have_count(9)
+    search.fill("test_parse tokenize")
     expect(shown).to_have_count(1)
     expect(shown).to_contain_text("tests/test_orders.py::test_parse")
     expect(page.locator(".filter output")).to_have_text("1 test")
     search.fill("")
     page.get_by_label("passed tests").uncheck()
-    expect(shown).to_have_count(7)
+    expect(shown).to_have_count(8)
     expect(shown.filter(has_text="PASS")).to_have_count(0)
 
 
@@ -54,11 +54,11 @@ def test_a_link_opens_its_section(visit: Visit, report: Path) -> None:
 
 
 def test_an_address_with_a_fragment_opens_its_section(visit: Visit, report: Path) -> None:
-    page = visit(report, "#test-8")
-    expect(page.locator("#test-8")).to_have_attribute("open", "")
+    page = visit(report, "#test-9")
+    expect(page.locator("#test-9")).to_have_attribute("open", "")
 
 
 @pytest.mark.parametrize("fragment", ["#nothing", "#%", "#test-999", "#<img src=x onerror=alert(1)>", "#test-1?at=%zz"])
 def test_a_fragment_that_names_nothing_does_nothing(visit: Visit, report: Path, fragment: str) -> None:
     page = visit(report, fragment)
-    expect(page.locator(ROWS)).to_have_count(8)
+    expect(page.locator(ROWS)).to_have_count(9)

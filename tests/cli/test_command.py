@@ -15,7 +15,7 @@ from pytest_flame.cli import command
 from .conftest import Flame
 
 
-@pytest.mark.parametrize("arguments", [[], ["draw"], ["diff"], ["bisect"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [[], ["draw"], ["diff"], ["bisect"], ["explain"], ["init"]], ids=" ".join)
 def test_help_shows_examples(flame: Flame, arguments: list[str]) -> None:
     said = flame(*arguments, "--help")
     assert said.status == 0
@@ -25,16 +25,16 @@ def test_help_shows_examples(flame: Flame, arguments: list[str]) -> None:
 
 def examples() -> list[str]:
     found = []
-    for text in (command._EPILOG, command._DRAW, command._DIFF, command._BISECT):
+    for text in (command._EPILOG, command._DRAW, command._DIFF, command._BISECT, command._EXPLAIN, command._INIT):
         for line in re.findall(r"^  (.*)$", text.split("examples:\n")[1], re.MULTILINE):
-            found += re.findall(r"\bflame (?:draw|diff|bisect) .*", re.split(r"   +", line)[0])
+            found += re.findall(r"\bflame (?:draw|diff|bisect|explain|init) .*", re.split(r"   +", line)[0])
     return found
 
 
 @pytest.mark.parametrize("example", examples())
 def test_examples_are_understood(example: str) -> None:
     parsed = command.parser().parse_args(shlex.split(example)[1:])
-    assert parsed.command in ("draw", "diff", "bisect")
+    assert parsed.command in ("draw", "diff", "bisect", "explain", "init")
 
 
 def test_version(flame: Flame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from collections.abc import Callable
@@ -13,10 +14,13 @@ import pytest
 
 from pytest_flame.baseline.slug import slug
 from pytest_flame.model import (
+    Acceptance,
     ChangedFunction,
     CodeChange,
     Comparison,
     DiffCoverage,
+    EntryState,
+    EntryUse,
     Frame,
     FrameDelta,
     Judgement,
@@ -149,3 +153,29 @@ def test_a_report_that_is_gone_leaves_the_page_without_pictures(flame: Flame, wr
     said = flame("merge", "s1.json", "s2.json", "--report", "report")
     assert said.status == 0
     assert ".svg" not in (tmp_path / "report" / "index.html").read_text().split("</style>")[1]
+
+
+def test_accepted_slowdowns_are_those_of_all_shards(flame: Flame, write: Write, tmp_path: Path) -> None:
+    entries = [
+        Acceptance(test, 0.5, "wanted", datetime.date(2031, 12, 31), place=f"f.toml, entry {number}")
+        for number, test in enumerate(("a", "b", "*"), 1)
+    ]
+    accepted = replace(regressed("a"), verdict=Verdict.ACCEPTED, accepted=(entries[0],))
+    states = {1: ("accepts", "undecided", "undecided"), 2: ("undecided", "no longer needed", "undecided")}
+    files = [
+        write(
+            index,
+            judgement,
+            accepted=tuple(
+                EntryUse(entry, EntryState(state), (judgement.test_id,) if state != "undecided" else ())
+                for entry, state in zip(entries, states[index], strict=True)
+            ),
+        )
+        for index, judgement in ((1, accepted), (2, passed("b")))
+    ]
+    said = flame("merge", *files, "--json", tmp_path / "all.json")
+    assert said.status == 0, said.err
+    document = json.loads((tmp_path / "all.json").read_text())
+    assert [one["state"] for one in document["accepted"]] == ["accepts", "no longer needed", "undecided"]
+    assert document["accepted"][0]["tests"] == ["a"]
+    assert "ACCEPTED, until 2031-12-31: wanted" in said.out and "f.toml, entry 2: no longer needed" in said.out

@@ -17,6 +17,7 @@ from pytest_flame.gate.interleaving import measure_against
 from pytest_flame.gate.request import Judged, Selected
 from pytest_flame.gate.trial import OneLook, Trial
 from pytest_flame.marker import TestSettings
+from pytest_flame.measure.chosen_frames import ChosenFrames
 from pytest_flame.measure.job import Plan, Status, WorkerResult
 from pytest_flame.measure.schedule import Launchers, Measured, RunSettings, Target
 from pytest_flame.model import (
@@ -103,6 +104,8 @@ def against(
         max_time_s=None,
     )
     request = SimpleNamespace(
+        frames=ChosenFrames(),
+        rules=None,
         settings=settings,
         directory=Path(),
         test_patterns=(),

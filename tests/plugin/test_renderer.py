@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_flame.render import words
 
 
-def pytest_flame_finished(config, result):
+def pytest_flame_finished(config, result, report):
     rows = [f"{j.test_id}\\t{j.verdict.value}\\t{words.times(j.comparison)}" for j in result.judgements if j.comparison]
     Path("flame.tsv").write_text("\\n".join(rows) + "\\n")
 """

@@ -5,6 +5,7 @@ Only the numbers are invented; recordings, profiles and comparisons are the mode
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -15,11 +16,14 @@ import pytest
 from pytest_flame.fold import recording_profile
 from pytest_flame.model import (
     CPU,
+    Acceptance,
     Change,
     ChangedFunction,
     CodeChange,
     Comparison,
     DiffCoverage,
+    EntryState,
+    EntryUse,
     Frame,
     FrameDelta,
     GateChange,
@@ -39,6 +43,7 @@ from pytest_flame.model import (
     Under,
     Verdict,
 )
+from pytest_flame.render.words import acceptance
 
 SAMPLER = SamplerInfo("perf-sigtrap", "task-clock", kernel=True, frequency_hz=997)
 LIMITS = Limits()
@@ -280,6 +285,25 @@ COVERAGE = DiffCoverage(
 )
 
 
+UNTIL = datetime.date(2031, 12, 31)
+EXPORT = Acceptance(
+    "tests/test_orders.py::test_export", 0.18, "rates are checked now", UNTIL, place="flame-accepted.toml, entry 1"
+)
+ENTRIES = (
+    EntryUse(EXPORT, EntryState.ACCEPTS, (EXPORT.test,)),
+    EntryUse(
+        replace(EXPORT, until=datetime.date(2020, 1, 31), place="flame-accepted.toml, entry 2"), EntryState.EXPIRED
+    ),
+    EntryUse(replace(EXPORT, test="gone", place="flame-accepted.toml, entry 3"), EntryState.UNMATCHED),
+    EntryUse(
+        replace(EXPORT, culprit="a|<b>:`\x1b[31m@someone", place="<b>.toml, entry 4"),
+        EntryState.EXCEEDED,
+        ("tests/test_orders.py::test_parse",),
+    ),
+    EntryUse(replace(EXPORT, test="later", place="flame-accepted.toml, entry 5"), EntryState.UNDECIDED),
+)
+
+
 @pytest.fixture(scope="session")
 def result(regressed: Judgement, hostile: Judgement) -> RunResult:
     """One test of each verdict."""
@@ -301,6 +325,13 @@ def result(regressed: Judgement, hostile: Judgement) -> RunResult:
         ),
         Judgement("tests/test_orders.py::test_mail", Verdict.ERROR, "the test body failed", details=crash),
         hostile,
+        replace(
+            regressed,
+            test_id="tests/test_orders.py::test_export",
+            verdict=Verdict.ACCEPTED,
+            reason=f"{regressed.reason}; accepted until 2031-12-31: rates are checked now",
+            accepted=(ENTRIES[0].entry,),
+        ),
     )
     return RunResult(
         judgements=tuple(replace(j, interleaved=True, base_commit=BASE_COMMIT) for j in judgements),
@@ -322,11 +353,15 @@ def result(regressed: Judgement, hostile: Judgement) -> RunResult:
                 GateChange(
                     GateChangeKind.LOOSENED, "tests/test_orders.py::test_parse", "threshold 5 %", "threshold 20 %"
                 ),
+                GateChange(
+                    GateChangeKind.ACCEPTED, "tests/test_orders.py::test_export", now=acceptance(ENTRIES[0].entry)
+                ),
                 GateChange(GateChangeKind.SETTING, "flame_alpha", "0.01", "0.001"),
                 GateChange(GateChangeKind.BASELINE, "tests/test_orders.py::test_find", now="removed"),
             ),
         ),
         coverage=(COVERAGE,),
+        accepted=ENTRIES,
     )
 
 

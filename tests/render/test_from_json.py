@@ -28,10 +28,10 @@ def test_the_terminal_and_the_comment_say_the_same(result: RunResult) -> None:
 
 
 def test_the_rest_of_the_run_is_the_same(result: RunResult) -> None:
-    result = replace(result, shard=Shard(2, 3, "abc"))
+    result = replace(result, shard=Shard(2, 3, "abc"), head_ref="v2")
     again = read_again(result)
     kept = ("mode", "seed", "limits", "sampler", "overhead", "base_commit", "base_source", "processes", "interrupted")
-    for name in (*kept, "notes", "gate", "coverage", "shard", "duration_s"):
+    for name in (*kept, "accepted", "head_ref", "notes", "gate", "coverage", "shard", "duration_s"):
         assert getattr(again, name) == getattr(result, name), name
 
 

@@ -110,4 +110,4 @@ def test_a_file_where_the_directory_should_be_is_a_usage_error(tmp_path: Path, r
 def test_only_tests_that_did_not_pass_have_a_picture_to_click_in(tmp_path: Path, result: RunResult) -> None:
     write_report(result, tmp_path)
     drawn = {j.verdict for j in result.judgements if (tmp_path / f"{slug(j.test_id)}.interactive.svg").exists()}
-    assert drawn == {Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE}
+    assert drawn == {Verdict.REGRESSED, Verdict.ACCEPTED, Verdict.IMPROVED, Verdict.INCONCLUSIVE}

@@ -105,7 +105,7 @@ def test_a_screening_run_says_how_many_tests_were_measured_again(result: RunResu
     first, *others = result.judgements
     mixed = (first, *(replace(j, interleaved=False) for j in others))
     shown = text(replace(result, mode="stored", base_commit=None, base_source="flame-baselines", judgements=mixed))
-    assert "base flame-baselines, as stored, and measured again for 1 of 8 tests\n" in shown
+    assert "base flame-baselines, as stored, and measured again for 1 of 9 tests\n" in shown
     assert "   10 pairs  REGRESSED" in shown
 
 

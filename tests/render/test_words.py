@@ -148,7 +148,7 @@ def test_what_was_not_judged_never_reads_as_a_pass(verdict: Verdict) -> None:
 
 
 def test_conclusion_counts_what_was_not_judged(result: RunResult) -> None:
-    assert words.conclusion(result) == "2 of 8 tests regressed, 4 were not judged"
+    assert words.conclusion(result) == "2 of 9 tests regressed, 1 slower and accepted, 4 were not judged"
 
 
 def test_an_empty_run_concludes_nothing() -> None:
