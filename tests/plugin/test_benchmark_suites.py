@@ -144,6 +144,13 @@ def test_body_runs_once_for_rounds_and_as_often_as_measured_for_one(suite: Proje
     assert (suite.path / "log").read_text(encoding="utf-8").split().count("once-body") > 15
 
 
+def test_fixtures_are_set_up_for_each_call_where_the_test_is_fresh(suite: Project) -> None:
+    """So are tests that do not count as marked with --flame-all: the whole body is measured, with one call."""
+    result = suite.worker("test_it.py::test_call", fresh=True, plan=Plan(1, 4))
+    assert result.status is Status.MEASURED, result.details
+    assert (suite.path / "log").read_text(encoding="utf-8").split().count("call-body") >= 4
+
+
 @pytest.mark.usefixtures("committed")
 def test_same_code_is_proved_beside_their_plugins(suite: Project) -> None:
     """They start programs in every process that loads them, so workers do without."""
