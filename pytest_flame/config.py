@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import shutil
@@ -91,6 +92,13 @@ def is_asked_for(config: pytest.Config) -> bool:
     """Whether any option or ini value makes this run measure, or has to be checked."""
     names = ("flame", "flame_all", "flame_only", "flame_skip", "flame_update", "flame_move", "flame_against")
     return any(config.getoption(name) not in (None, False, []) for name in names) or bool(config.getini("flame"))
+
+
+def measures(config: pytest.Config, options: argparse.Namespace) -> bool:
+    """Whether the run measures, by its options, which may not be final yet, and its ini values."""
+    names = ("flame", "flame_all", "flame_only", "flame_update", "flame_move", "flame_against")
+    given = any(getattr(options, name, None) not in (None, False, []) for name in names)
+    return (given or bool(config.getini("flame"))) and not getattr(options, "flame_skip", None)
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -271,6 +279,7 @@ def gate_settings(config: pytest.Config) -> dict[str, str]:
             found[option.ini] = f"{value * 100:g}%" if is_ratio else str(value)
     for name in _FLAGS:
         found[name] = "on" if config.getoption(name) or config.getini(name) else "off"
+    found["flame_benchmarks"] = "on" if config.getini("flame_benchmarks") else "off"
     for name in _LISTS:
         found[name] = shlex.join(config.getini(name))
     return found

@@ -41,6 +41,7 @@ def worker_arguments(config: pytest.Config, *, drop: tuple[str, ...], add: tuple
             fix="use a regular file, not a pipe",
         )
     words = arguments.narrowed(given, options_left_out(config, drop))
+    words += [f"-pno:{name}" for name in _benchmark_plugins(config)]
     conftests_from = config.getoption("confcutdir") or (config.inipath.parent if config.inipath else config.rootpath)
     words += [f"--rootdir={config.rootpath}", f"--confcutdir={conftests_from}"]
     # Given even if there is none: otherwise a different one might be found.
@@ -56,11 +57,19 @@ def worker_arguments(config: pytest.Config, *, drop: tuple[str, ...], add: tuple
 
 def options_left_out(config: pytest.Config, drop: tuple[str, ...]) -> tuple[arguments.LeftOut, ...]:
     """The options of this run that do not reach its workers."""
-    modules = {
-        getattr(plugin, "__name__", type(plugin).__module__).partition(".")[0]
-        for plugin in config.pluginmanager.get_plugins()
-    }
+    modules = {_package(plugin) for plugin in config.pluginmanager.get_plugins()}
     return arguments.left_out(modules, drop)
+
+
+def _benchmark_plugins(config: pytest.Config) -> list[str]:
+    """The names under which this run has loaded them."""
+    plugins = config.pluginmanager.list_name_plugin()
+    return [name for name, plugin in plugins if plugin and _package(plugin) in arguments.BENCHMARK_PLUGINS]
+
+
+def _package(plugin: object) -> str:
+    name: str = getattr(plugin, "__name__", type(plugin).__module__)
+    return name.partition(".")[0]
 
 
 def _given(config: pytest.Config) -> list[str]:

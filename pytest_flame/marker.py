@@ -10,6 +10,7 @@ import pytest
 
 from pytest_flame.config import Settings
 from pytest_flame.errors import UsageError
+from pytest_flame.fixture import is_benchmark
 from pytest_flame.quantities import parse_duration, parse_percent
 from pytest_flame.values import parse_processes
 
@@ -56,7 +57,9 @@ ARGUMENTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
 
 
 def is_marked(item: pytest.Item) -> bool:
-    return item.get_closest_marker(MARKER) is not None or "flame" in getattr(item, "fixturenames", ())
+    if item.get_closest_marker(MARKER) is not None or "flame" in getattr(item, "fixturenames", ()):
+        return True
+    return bool(item.config.getini("flame_benchmarks")) and is_benchmark(item)
 
 
 def is_gated(item: pytest.Item, settings: Settings) -> bool:

@@ -373,6 +373,12 @@ def add_options(parser: pytest.Parser) -> None:
     ):
         ini = text.removeprefix("--").replace("-", "_")
         parser.addini(ini, f"always run with {text}", type="bool", default=False)
+    parser.addini(
+        "flame_benchmarks",
+        "whether tests that use the fixture or mark benchmark of pytest-benchmark and pytest-codspeed count as marked",
+        type="bool",
+        default=True,
+    )
     for option in OPTIONS:
         default = "" if option.default in (None, (), "") else f" (default: {shown_default(option)})"
         text = (option.help + default).replace("%", "%%")  # argparse expands % as in its own formats

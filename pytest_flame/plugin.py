@@ -1,15 +1,16 @@
-"""pytest hooks only. Without ``--flame`` they do nothing and import nothing."""
+"""pytest hooks only. Without ``--flame`` they provide fixtures that pass through, and nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Final
 
 import pytest
 
-from pytest_flame.config import Settings, is_asked_for, read_settings
+from pytest_flame.config import Settings, is_asked_for, measures, read_settings
 from pytest_flame.distributed import Controller, Node, is_distributed, is_node
 from pytest_flame.errors import FlameError
-from pytest_flame.fixture import FLAME_KEY, Flame, PassThrough
+from pytest_flame.fixture import Flame, part_of
 from pytest_flame.marker import MARKER_HELP, is_marked
 from pytest_flame.options import add_options
 
@@ -29,7 +30,32 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.fixture
 def flame(request: pytest.FixtureRequest) -> Flame:
     """Measure only a part of a test: ``flame(func, *args)`` or ``with flame:``."""
-    return request.node.stash.get(FLAME_KEY, None) or PassThrough()
+    return part_of(request.node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Generator[None, None, None]:
+    """Once all plugins are there, and before the command line is parsed for good."""
+    yield
+    options = early_config.known_args_namespace
+    in_worker = getattr(options, "flame_job", None) is not None
+    if in_worker or (measures(early_config, options) and early_config.getini("flame_benchmarks")):
+        from pytest_flame.benchmark_suites import PLUGIN_NAME, BenchmarkSuites
+
+        suites = BenchmarkSuites(in_worker=in_worker)
+        suites.stand_in(early_config, parser)
+        early_config.pluginmanager.register(suites, PLUGIN_NAME)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Without ``--flame``, ``benchmark`` is this plugin's only where nothing else provides it."""
+    from pytest_flame.benchmark_suites import PLUGIN_NAME, BenchmarkFixtures, register_marks
+
+    register_marks(session.config)
+    plugins = session.config.pluginmanager
+    if not plugins.has_plugin(PLUGIN_NAME) and not session._fixturemanager.getfixturedefs("benchmark", session):
+        plugins.register(BenchmarkFixtures(), PLUGIN_NAME)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flame.config import Settings, is_asked_for, read_settings
+from pytest_flame.config import Settings, gate_settings, is_asked_for, measures, read_settings
 from pytest_flame.errors import UsageError
 from pytest_flame.links import EDITORS
+from pytest_flame.marker import is_marked
 from pytest_flame.options import DOCUMENTS, OPTIONS, Option
 
 PAGES = ("https://git.example/{path}?l={line}", "http://git.example/{commit}/{path}#L{line}")
@@ -282,6 +283,34 @@ def test_toml_configuration(pytester: pytest.Pytester) -> None:
 )
 def test_what_measures(pytester: pytest.Pytester, args: tuple[str, ...], enabled: bool) -> None:
     assert settings(pytester, *args).enabled is enabled
+
+
+def test_existing_benchmarks_count_as_marked_unless_the_ini_file_says_otherwise(pytester: pytest.Pytester) -> None:
+    test = "def test_it(benchmark): benchmark(len, [])"
+    assert is_marked(pytester.getitem(test, "test_it"))
+    assert gate_settings(pytester.parseconfig())["flame_benchmarks"] == "on"
+    pytester.makeini("[pytest]\nflame_benchmarks = false")
+    assert gate_settings(pytester.parseconfig())["flame_benchmarks"] == "off"
+    assert not is_marked(pytester.getitem(test, "test_it"))
+
+
+@pytest.mark.parametrize(
+    ("args", "asked"),
+    [
+        ((), False),
+        (("--flame",), True),
+        (("--flame-all",), True),
+        (("--flame-only",), True),
+        (("--flame-update",), True),
+        (("--flame-against=main",), True),
+        (("--flame", "--flame-skip"), False),
+    ],
+)
+def test_what_measures_is_known_before_the_options_are_final(
+    pytester: pytest.Pytester, args: tuple[str, ...], asked: bool
+) -> None:
+    config = pytester.parseconfig(*args)
+    assert measures(config, config.known_args_namespace) is asked
 
 
 def test_ini_can_measure_always_and_the_option_can_skip(pytester: pytest.Pytester) -> None:

@@ -19,6 +19,9 @@ GROUND = {"errors", "quantities", "values", "atomic", "clocks", "git_program", "
 ARROWS = {
     "model": set(),
     "fixture": set(),
+    "benchmark": {"fixture"},
+    "benchmark_hookspecs": set(),
+    "benchmark_suites": {"benchmark", "benchmark_hookspecs", "fixture", "measure"},
     "coverage_limit": set(),
     "hookspecs": {"baseline", "judge", "model"},
     "fold": {"model"},
@@ -37,7 +40,7 @@ ARROWS = {
     "profiling": {"fold", "formats", "model", "render", "sampling"},
     "options": set(),
     "config": {"model", "options"},
-    "marker": {"config", "model"},
+    "marker": {"config", "fixture", "model"},
     "invocation": {"measure"},
     "progress": {"render"},
     "gate": {
@@ -57,15 +60,15 @@ ARROWS = {
     },
     "distributed": {"config", "marker", "reporting"},
     "plugin": {
-        *("config", "distributed", "doctor", "fixture", "hookspecs", "invocation", "marker", "measure", "options"),
-        *("reporting", "sampling"),
+        *("benchmark_suites", "config", "distributed", "doctor", "fixture", "hookspecs", "invocation", "marker"),
+        *("measure", "options", "reporting", "sampling"),
     },
     "cli": {"baseline", "ci", "compare", "fold", "formats", "judge", "model", "render", "trees"},
 }
 """Each package or module of the top level, and which of them it imports. What is not here is not allowed."""
 KNOW_PYTEST = {
     *("plugin", "reporting", "invocation", "progress", "hookspecs", "coverage_limit", "gated", "fixture"),
-    *("options", "config", "marker", "distributed", "elsewhere", "extensions"),
+    *("options", "config", "marker", "distributed", "elsewhere", "extensions", "benchmark_suites"),
     *(
         "measure.worker",
         "measure.serving",

@@ -90,7 +90,16 @@ LEFT_OUT: Final = (
 )
 LEFT_OUT_PLUGINS: Final = ("no:terminal", "no:tmpdir", "vscode_pytest")
 """Values of ``-p`` that switch off what a worker needs, or that report the run's tests to an editor."""
-SETTINGS: Final = {"addopts": "", "log_file": "", "log_cli": "false", "faulthandler_timeout": "0"}
+BENCHMARK_PLUGINS: Final = ("pytest_benchmark", "pytest_codspeed")
+"""Packages of plugins that workers do without: they measure, too, and start programs such as git in every process.
+``benchmark_suites.py`` stands in for them."""
+SETTINGS: Final = {
+    "addopts": "",
+    "required_plugins": "",
+    "log_file": "",
+    "log_cli": "false",
+    "faulthandler_timeout": "0",
+}
 """Ini values in workers. The options of ``addopts`` are on their command line."""
 
 
@@ -130,6 +139,7 @@ def described(without: Sequence[LeftOut]) -> Iterator[str]:
             " ".join(entry.options), 100, initial_indent=" " * 6, subsequent_indent=" " * 6, break_on_hyphens=False
         )
     yield f"   -p {', -p '.join(LEFT_OUT_PLUGINS)}"
+    yield f"   plugins that they do without: {', '.join(BENCHMARK_PLUGINS)}"
     yield f"   set for them: {', '.join(f'-o {name}={value}' for name, value in SETTINGS.items())}, -o cache_dir"
 
 
@@ -137,11 +147,15 @@ def narrowed(given: Sequence[Given], without: Sequence[LeftOut]) -> list[str]:
     """The options a worker gets, as words of its command line."""
     words: list[str] = []
     for one in given:
-        if "-p" in one.names and one.values[0].strip() in LEFT_OUT_PLUGINS:
+        if "-p" in one.names and _is_left_out_plugin(one.values[0].strip()):
             continue
         if not is_left_out(one.names, without):
             words += one.words()
     return words
+
+
+def _is_left_out_plugin(name: str) -> bool:
+    return name in LEFT_OUT_PLUGINS or name.partition(".")[0] in BENCHMARK_PLUGINS
 
 
 def is_left_out(names: Iterable[str], without: Sequence[LeftOut]) -> bool:

@@ -7,21 +7,33 @@ import inspect
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pytest
 from _pytest.runner import call_and_report
 
 from pytest_flame.errors import FlameError
+from pytest_flame.fixture import bound
 from pytest_flame.measure.rounds import Step, StepKind
 from pytest_flame.sampling.meter import Meter
 
 Function = Callable[..., Any]
+R = TypeVar("R")
 
 
-def call_n(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], turns: Iterator[None]) -> None:
+def call_each(function: Callable[[], object], turns: Iterator[None]) -> None:
     for _ in turns:
-        function(*args, **kwargs)
+        function()
+
+
+def pass_each(turns: Iterator[None]) -> None:
+    """What ``call_each`` costs besides its calls."""
+    for _ in turns:
+        pass
+
+
+def call_once(function: Callable[[], R]) -> R:
+    return function()
 
 
 async def await_n(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], turns: Iterator[None]) -> None:
@@ -61,7 +73,7 @@ def written_in_python(item: pytest.Function) -> CodeType:
     return code
 
 
-STOPS: Final[tuple[CodeType, ...]] = (call_n.__code__, await_n.__code__, run_item.__code__)
+STOPS: Final[tuple[CodeType, ...]] = tuple(function.__code__ for function in (call_each, await_n, call_once, run_item))
 
 
 def empty(*args: Any, **kwargs: Any) -> None:
@@ -92,7 +104,7 @@ def repeated(body: Function, steps: Iterator[Step], first: Callable[[], object])
     def drive(*args: Any, **kwargs: Any) -> None:
         first()
         for step in steps:
-            call_n(body if step.kind is StepKind.BODY else empty, args, kwargs, step.turns)
+            call_each(bound(body if step.kind is StepKind.BODY else empty, args, kwargs), step.turns)
 
     return drive
 
@@ -111,8 +123,9 @@ def timed(body: Function, meter: Meter) -> Function:
 
     @functools.wraps(body)
     def timed_call(*args: Any, **kwargs: Any) -> None:
+        call = bound(body, args, kwargs)
         meter.enter()
-        call_n(body, args, kwargs, repeat(None, 1))
+        call_each(call, repeat(None, 1))
         meter.leave()
 
     return timed_call

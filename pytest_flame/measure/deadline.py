@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import faulthandler
 import mmap
+import os
 import select
 import signal
 import struct
@@ -182,8 +183,8 @@ def _shared(path: Path) -> mmap.mmap:
 
 def show_stacks_when_asked(folder: str) -> None:
     """In the worker: writes the stacks of where it hangs when the launcher asks."""
-    # faulthandler keeps the file open for as long as the process runs.
-    file = Path(folder, _STACKS).open("wb")  # noqa: SIM115
+    # Open for as long as the process runs; a file object would warn when a fork's replaces it.
+    file = os.open(Path(folder, _STACKS), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     faulthandler.unregister(STACKS_SIGNAL)  # a keeper may have replaced the handler since
     faulthandler.register(STACKS_SIGNAL, file, all_threads=True)
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from _pytest.runner import call_and_report
 
 from pytest_flame.errors import FlameError
-from pytest_flame.fixture import FLAME_KEY, PassThrough
+from pytest_flame.fixture import BENCHMARK, FLAME_KEY, PassThrough, part_fixture
 from pytest_flame.measure.body import STOPS, repeated, run_body, timed, written_in_python
 from pytest_flame.measure.capture import Captured
 from pytest_flame.measure.deadline import Pulse
@@ -109,14 +108,14 @@ class MeasuredItem:
     def repeat(self) -> pytest.TestReport:
         """Sets up fixtures once and calls the body many times."""
         item = self.item
-        part = MeasuredPart(self.meter, functools.partial(self._steps, regions=False))
-        wants_part = "flame" in item.fixturenames
+        fixture = part_fixture(item)
+        part = MeasuredPart(self.meter, self._steps, settle_heap, fixture or "flame")
         item.stash[FLAME_KEY] = part
         report = call_and_report(item, "setup", log=False)
         if report.passed:
             body = item.obj
-            if wants_part:
-                obj: Callable[..., Any] = self._discovering(body, part)
+            if fixture is not None:
+                obj: Callable[..., Any] = self._discovering(body, part, fixture)
             else:
                 obj = repeated(body, self._steps(regions=False), settle_heap)
             report = self._call(obj)
@@ -124,12 +123,12 @@ class MeasuredItem:
         teardown = call_and_report(item, "teardown", log=False, nextitem=None)
         if report.passed and part.raised is not None:
             raise FlameError(
-                f"the function given to flame(...) raised {type(part.raised).__name__}, so nothing was measured",
+                f"the function given to {fixture}(...) raised {type(part.raised).__name__}, so nothing was measured",
                 fix="measure a function that catches it",
             )
         return report if not report.passed else teardown
 
-    def _discovering(self, body: Callable[..., Any], part: MeasuredPart) -> Callable[..., Any]:
+    def _discovering(self, body: Callable[..., Any], part: MeasuredPart, fixture: str) -> Callable[..., Any]:
         """The first call shows whether the body uses ``flame(...)``, which measures immediately, or ``with flame:``,
         for which it is called repeatedly."""
         meter = self.meter
@@ -142,8 +141,8 @@ class MeasuredItem:
                 return
             if not part.entered:
                 raise FlameError(
-                    "the test requests the fixture `flame` but does not use it",
-                    fix="call flame(func, ...), write `with flame:`, or drop the argument to measure the whole body",
+                    f"the test requests the fixture `{fixture}` but does not use it",
+                    fix=_HOW_TO_USE[fixture],
                 )
             first = meter.end(1)
             self.progress.calls += 1
@@ -197,6 +196,16 @@ class MeasuredItem:
         if not report.passed:
             self.meter.abandon()
         return report
+
+
+_HOW_TO_USE: Final = {
+    "flame": "call flame(func, ...), write `with flame:`, or drop the argument to measure the whole body",
+    **dict.fromkeys(
+        BENCHMARK,
+        "call benchmark(func, ...), and await what it returns for a coroutine function; or drop the argument to "
+        "measure the whole body",
+    ),
+}
 
 
 def _refuse_tracers(where: str) -> None:

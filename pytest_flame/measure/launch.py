@@ -28,7 +28,7 @@ from pytest_flame.trees.scratch import Scratch
 from pytest_flame.trees.sides import Side
 
 _DROPPED: Final = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC")
-_DROPPED_PREFIXES: Final = ("COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
+_DROPPED_PREFIXES: Final = ("CODSPEED_", "COV_CORE_", "COVERAGE_", "FLAME_PROFILE", "PYTEST_XDIST_")
 _LAST_OUTPUT_CHARACTERS: Final = 4000
 _LITTLE_ROOM: Final = 1 << 20
 """Bytes, about the size of a result."""

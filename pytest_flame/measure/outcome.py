@@ -15,7 +15,7 @@ from pytest_flame.measure.capture import shown
 from pytest_flame.measure.job import Job, Status, WorkerResult
 from pytest_flame.measure.rounds import RoundsDone
 from pytest_flame.measure.seeing import differences
-from pytest_flame.model import Process, Recording, SamplerInfo, gated
+from pytest_flame.model import PS_PER_NS, Process, Recording, SamplerInfo, gated
 from pytest_flame.sampling.meter import Meter
 from pytest_flame.sampling.naming import FrameNamer
 from pytest_flame.sampling.profile_source import RawFrame, RawSamples
@@ -70,7 +70,8 @@ def recorded(
         return WorkerResult(Status.CALIBRATED, plan=progress.plan, round_wall_ns=progress.round_wall_ns or once)
     if progress.unseen is not None:
         return WorkerResult(Status.UNSEEN, progress.unseen)
-    clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due)
+    loop_ns = progress.loop_cost * sum(r.iterations for r in progress.rounds if r.sampled) // PS_PER_NS
+    clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due, loop_ns)
     folded = fold_samples(raw, FrameNamer(job.root, _search_path(job)), body, clocks, info)
     process = Process(
         tuple(progress.rounds),

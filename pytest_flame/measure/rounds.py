@@ -30,6 +30,8 @@ MAX_ROUNDS: Final = 400
 MAX_ITERATIONS: Final = 50_000_000
 SLOWDOWN_LIMIT: Final = 6
 """A process that takes this many times its planned time stops early (after three rounds)."""
+SHORTEST_STEP_S: Final = 0.001
+"""What a call costs is not known from steps that are shorter."""
 LIMIT_PART: Final = 0.8
 """Share of the time for all calls; a round that would end later is not begun."""
 
@@ -157,10 +159,13 @@ def _warm_up(
     while done < calls and most == iterations:
         began = clocks.monotonic_ns()
         yield from progress.body(chunk)
-        each = (clocks.monotonic_ns() - began) / chunk / NS_PER_S
+        took = (clocks.monotonic_ns() - began) / NS_PER_S
+        each = took / chunk
         done += chunk
-        # The first call is often cold: trusted only if another one like it would take too long.
-        if (progress.calls > 1 or each > limit_s / 4) and each * iterations > 2 * time_s:
+        # The first call is often cold: trusted only if another one like it would take too long. What takes no time at
+        # all is mostly the beginning of a step.
+        warm = progress.calls > 1 and took > SHORTEST_STEP_S
+        if (warm or each > limit_s / 4) and each * iterations > 2 * time_s:
             most = max(1, min(iterations, int(time_s / 2 / each)))
         chunk = min(done, calls - done)
     if not regions:

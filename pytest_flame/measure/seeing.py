@@ -26,7 +26,9 @@ _OWN_OPTIONS: Final = frozenset(
     {"file_or_dir", "basetemp", "plugins", "override_ini", "inifilename", "rootdir", "confcutdir", "quiet"}
     | {"randomly_seed", "hypothesis_seed"}
 )
-_OWN_SETTINGS: Final = frozenset({"addopts", "cache_dir", "log_file", "log_cli", "faulthandler_timeout"})
+_OWN_SETTINGS: Final = frozenset(
+    {"addopts", "required_plugins", "cache_dir", "log_file", "log_cli", "faulthandler_timeout"}
+)
 _UNDECIDED: Final = (OutcomeException, TypeError)
 """A mark that can't be evaluated: the test fails with it when run."""
 

@@ -189,6 +189,10 @@ class NativeSampler:
         count = lib.flame_node_count(s)
         paths, shortened = Paths(nodes, count), 0
         found: dict[tuple[tuple[RawFrame, ...], bool], list[int]] = {}
+        # Cut without a frame: in the loop that calls the body, or in a C function that it calls directly.
+        directly = nodes[lib.FLAME_ROOT_CUT]
+        if directly.count:
+            found[((), True)] = [directly.count, directly.weight_ns]
         for i in range(2, count):
             if not nodes[i].count:
                 continue

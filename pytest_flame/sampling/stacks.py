@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from pytest_flame.model import (
 )
 from pytest_flame.sampling.events import Accounting, accounting
 from pytest_flame.sampling.naming import FrameNamer
-from pytest_flame.sampling.profile_source import RawFrame, RawSamples
+from pytest_flame.sampling.profile_source import RawFrame, RawSamples, RawStack
 from pytest_flame.sampling.source_lines import line_weights
 
 CHILDREN_NOT_SAMPLED: Final = Frame("[children]", "[not sampled]")
@@ -40,6 +41,8 @@ class Clocks:
     system_ns: int
     child_ns: int
     ticks_due: float
+    loop_ns: int = 0
+    """Of the loop that calls the body, which is not a part of its cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,15 @@ def fold_samples(
         return frame
 
     named(body)
-    for sample in raw.stacks:
+    for sample in map(functools.partial(_without_loop, loop_ns=clocks.loop_ns), raw.stacks):
         stack = tuple(named(f) for f in sample.frames)
         if not stack:
             stack = (root,)
         elif sample.cut:
             stack = _without_plumbing(stack, root)
         if not stack or _is_own(stack):
+            continue
+        if not sample.count:
             continue
         if stack[0] != root:
             stack = (root, *stack)
@@ -111,6 +116,14 @@ def _line_weights(raw: RawSamples, namer: FrameNamer, stacks: Mapping[Stack, obj
         if frame in shown and frame.kind is FrameKind.PYTHON and sampled:
             found[frame] = sampled
     return found
+
+
+def _without_loop(sample: RawStack, loop_ns: int) -> RawStack:
+    """Cut without a frame, it is of the loop, or of a C function that the loop calls."""
+    if sample.frames or not sample.cut or not sample.weight_ns:
+        return sample
+    left_ns = max(0, sample.weight_ns - loop_ns)
+    return replace(sample, count=round(sample.count * left_ns / sample.weight_ns), weight_ns=left_ns)
 
 
 def _is_own(stack: Stack) -> bool:

@@ -79,6 +79,12 @@ def test_a_file_that_is_gone_is_an_error(parser: argparse.ArgumentParser, tmp_pa
         read([f"@{tmp_path / 'gone'}"], parser)
 
 
+@pytest.mark.parametrize("name", ["pytest_benchmark.plugin", "pytest_codspeed", " pytest_codspeed.plugin"])
+def test_other_benchmark_plugins_are_not_loaded(parser: argparse.ArgumentParser, name: str) -> None:
+    given, _ = read(["-p", name, "-p", "pytest_benchmarks"], parser)
+    assert narrowed(given, LEFT_OUT) == ["-p", "pytest_benchmarks"]
+
+
 def test_the_users_own_names(parser: argparse.ArgumentParser) -> None:
     given, _ = read(["--runslow", "--engine=e"], parser)
     without = left_out((), ["--engine"])

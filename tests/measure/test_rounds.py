@@ -169,6 +169,14 @@ def test_without_a_warm_up_a_few_calls_tell_whether_the_round_is_too_long(new_me
     assert slow.calls == 3
 
 
+def test_steps_too_short_to_be_timed_do_not_shorten_the_rounds(new_meter: NewMeter, clocks: Any) -> None:
+    """Beginning a step costs more than a call of a small function."""
+    progress, plan = RoundsDone(), Plan(iterations=500_000, rounds=4)
+    for step in rounds(new_meter(), progress, plan, 0.1, random.Random(1), ALONE, regions=False):
+        clocks.work(3 * US + 40 * step.iterations)
+    assert [r.iterations for r in progress.rounds] == [500_000] * 4
+
+
 def test_warming_up_begins_with_one_call_and_ends_where_a_round_does(new_meter: NewMeter, clocks: Any) -> None:
     steps = drive(
         rounds(new_meter(), RoundsDone(), Plan(100, 3), 10.0, random.Random(1), ALONE, regions=False), clocks, US

@@ -32,7 +32,8 @@ def test_nothing_is_loaded():
     own = {name for name in sys.modules if name.startswith("pytest_flame")} - {
         "pytest_flame", "pytest_flame.plugin", "pytest_flame.config", "pytest_flame.errors", "pytest_flame.fixture",
         "pytest_flame.links", "pytest_flame.model", "pytest_flame.quantities", "pytest_flame.hookspecs",
-        "pytest_flame.marker", "pytest_flame.options", "pytest_flame.values",
+        "pytest_flame.marker", "pytest_flame.options", "pytest_flame.values", "pytest_flame.benchmark",
+        "pytest_flame.benchmark_suites", "pytest_flame.clocks", "pytest_flame.distributed",
     }
     assert not heavy and not own
 """

@@ -103,6 +103,17 @@ def test_a_measured_block_inside_a_function_is_rooted_at_the_body() -> None:
     assert list(fold(stack(PARSE)).stacks) == [(ROOT, Frame("orders.parse", "parse"))]
 
 
+def test_what_is_cut_without_a_frame_is_a_c_function_that_the_loop_calls() -> None:
+    """The rest is the loop's own."""
+    clocks = Clocks(10 * MS, 0, 0, 10.0, loop_ns=4 * MS)
+    folded = fold(stack(count=10), stack(PARSE, count=2), clocks=clocks)
+    assert folded.stacks == {
+        (ROOT,): StackSample(6, 6 * MS),
+        (ROOT, Frame("orders.parse", "parse")): StackSample(2, 2 * MS),
+    }
+    assert fold(stack(count=3), clocks=clocks).stacks == {}, "all of it was the loop"
+
+
 def test_functions_of_one_name_are_one_frame() -> None:
     """Closures and re-imported modules have many code objects."""
     again = RawFrame("parse", "/repo/src/orders/parse.py", 99)
