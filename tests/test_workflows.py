@@ -53,6 +53,15 @@ def test_actionlint_finds_nothing() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_zizmor_finds_nothing() -> None:
+    program = shutil.which("zizmor", path=Path(sys.executable).parent)
+    if program is None:
+        pytest.skip("needs zizmor")
+    asked = [program, "--offline", "--no-progress", str(GITHUB)]
+    result = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_actions_are_pinned_by_commit(path: Path) -> None:
     used = re.findall(r"uses: (.+)", path.read_text(encoding="utf-8"))
