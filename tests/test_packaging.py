@@ -89,6 +89,22 @@ def test_the_flame_command_is_installed() -> None:
     assert [entry.value for entry in found] == ["pytest_flame.cli.command:main"]
 
 
+def test_types_and_licence_are_installed() -> None:
+    installed = {str(path) for path in distribution("pytest-flame").files or ()}
+    licences = [name for name in installed if name.endswith(".dist-info/licenses/LICENSE")]
+    assert len(licences) == 1
+    assert (ROOT / "pytest_flame" / "py.typed").is_file()
+    assert PROJECT["license-files"] == ["LICENSE"]
+    assert not [line for line in PROJECT["classifiers"] if line.startswith("License")], "PEP 639 has replaced them"
+
+
+def test_citation_is_of_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {PROJECT['version']}\n" in citation
+    assert f"\nlicense: {PROJECT['license']}\n" in citation
+    assert re.sub(r"\s+", " ", citation).count("pytest plugin that gates a Python project on performance") == 1
+
+
 def test_version_has_a_place_in_the_changelog() -> None:
     assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
@@ -100,7 +116,11 @@ def test_sdist_holds_what_git_holds(tmp_path: Path) -> None:
 
     def listed(*options: str) -> set[str]:
         out = subprocess.run(["git", "ls-files", "-z", *options], cwd=ROOT, capture_output=True, text=True, check=True)
-        return {name for name in out.stdout.split("\0") if (ROOT / name).is_file() and not name.startswith(".ci/")}
+        return {
+            name
+            for name in out.stdout.split("\0")
+            if (ROOT / name).is_file() and not name.startswith((".ci/", ".github/"))
+        }
 
     code = f"from scikit_build_core.build import build_sdist; build_sdist({str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60)

@@ -9,14 +9,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "events/perf_attributes.h"
 #include "process/process.h"
 #include "sampler/sampler.h"
 #include "unwind/modules.h"
 
 enum { NOT_YET = -1, MOST_PRECISE = 3 };
 
-static struct perf_event_attr attributes(const flame_sampler *s) {
-    struct perf_event_attr a;
+static perf_attributes attributes(const flame_sampler *s) {
+    perf_attributes a;
     memset(&a, 0, sizeof a);
     a.size = sizeof a;
     if (s->event == FLAME_TASK_CLOCK) {
@@ -45,7 +46,7 @@ static struct perf_event_attr attributes(const flame_sampler *s) {
 
 /* Hardware events are requested with the highest precision the processor has; the first event decides for all. */
 static int open_event(flame_sampler *s, pid_t tid, int cpu) {
-    struct perf_event_attr a = attributes(s);
+    perf_attributes a = attributes(s);
     int level = s->precise_level, fd;
     if (level == NOT_YET) level = s->event == FLAME_TASK_CLOCK ? 0 : MOST_PRECISE;
     for (;; level--) {
@@ -91,7 +92,7 @@ uint64_t perf_event_id(int fd) {
 static bool is_ours(const perf_descriptor *event) { return event->id && perf_event_id(event->fd) == event->id; }
 
 int perf_open_own(const flame_sampler *s, uint64_t period, uint64_t sig_data, perf_descriptor *opened) {
-    struct perf_event_attr a = attributes(s);
+    perf_attributes a = attributes(s);
     a.sample_period = period;
     a.sig_data = sig_data;
     a.inherit = a.inherit_thread = 0;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "events/young_threads.h"
+#include "process/thread_local.h"
 #include "sampler/sampler.h"
 
 enum { MAX_YOUNG = 4096, YOUNG_TICKS = 16, FD_BITS = 24, FD_MASK = (1 << FD_BITS) - 1 };
@@ -24,7 +25,7 @@ enum { SHORT_NS = 60000 }; /* several times what the kernel takes for a tick on 
 static atomic_uint_fast64_t places[MAX_YOUNG];
 static _Atomic uint32_t seeds, next_place;
 
-static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+static HANDLER_LOCAL struct {
     uint32_t generation, place;
     uint64_t ticket;
     unsigned left;            /* ticks of its own event until that is closed */

@@ -1,5 +1,6 @@
 /* How much CPU a tick represents, and which ticks are left out. */
 #include "process/process.h"
+#include "process/thread_local.h"
 #include "sampler/sampler.h"
 
 enum { UNITS_PER_NS = 3, READ_EVERY = 16, JUST_SLOW = 1 };
@@ -7,15 +8,15 @@ enum { UNITS_PER_NS = 3, READ_EVERY = 16, JUST_SLOW = 1 };
 /* Numbers regions across all samplers of the process: what a thread keeps from one must never be used in another. */
 static atomic_uint regions;
 
-/* When this thread's next tick is due on its CPU clock. initial-exec: the first access in a handler cannot allocate. */
-static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+/* When this thread's next tick is due on its CPU clock. */
+static HANDLER_LOCAL struct {
     uint32_t region;
     unsigned unread; /* ticks since the clock was read */
     uint64_t due_ns;
     uint64_t cpu_ns, wall_ns; /* when it was read */
     int64_t left_ns;          /* at the end of the last region */
 } next_tick;
-static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+static HANDLER_LOCAL struct {
     uint32_t generation;
     unsigned rest;
     uint64_t slow_ns; /* see record_paced() */

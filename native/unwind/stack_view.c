@@ -6,13 +6,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "process/thread_local.h"
 #include "unwind/stack_view.h"
 
 enum { PAGE = 4096, PROBES = 64, MAX_READS = 512 };
 static const uintptr_t FARTHEST_TOP = 1ul << 30;
 
-/* What is known of this thread's own stack. initial-exec: the first access in a handler must not allocate. */
-static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+/* What is known of this thread's own stack. */
+static HANDLER_LOCAL struct {
     uintptr_t low, high;
 } own_stack;
 
