@@ -7,5 +7,6 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/ci/env.sh"
 use_environment docs -e "$ROOT[docs]"
 cd "$ROOT"
+export NO_MKDOCS_2_WARNING=1 # an announcement of the theme, with every build
 mkdocs build --strict --quiet "$@"
 echo "The site: $ROOT/build/site/index.html"

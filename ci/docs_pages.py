@@ -11,6 +11,7 @@ import argparse
 import inspect
 import posixpath
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -178,7 +179,7 @@ def _documented(thing: Any) -> str:
 
 
 def _as_code(found: re.Match[str]) -> str:
-    return f":\n\n```python\n{inspect.cleandoc(found[1])}\n```\n"
+    return f":\n\n```python\n{textwrap.dedent(found[1]).strip()}\n```\n"
 
 
 def result_page() -> str:
