@@ -184,7 +184,8 @@ class Gate:
             for line in summary_lines(self.outcome.result, _relative(self.outcome.report, self.config)):
                 tr.write_line(line.text, **line.markup)
             judgements = self.outcome.result.judgements
-            if judgements and not any(j.comparison or j.exact for j in judgements) and not self.settings.update:
+            stored = self.settings.against is None and not self.settings.update
+            if stored and judgements and not any(j.comparison or j.exact for j in judgements):
                 folder = _relative(self.settings.baselines, self.config)
                 commit = f"   and commit {folder}" if self.settings.store is None else ""
                 tr.write_line(f"record baselines with:  pytest --flame-update{commit}")

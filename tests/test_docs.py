@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from test_layers import ARROWS, GROUND
 
 from pytest_flame import hookspecs, marker, options
 from pytest_flame.baseline import fingerprint, stored
+from pytest_flame.cli import command
 from pytest_flame.model import Outside, Process, Recording, Round, SampleCounts, SamplerInfo, Verdict
 from pytest_flame.render.json import schema as result_schema
 from pytest_flame.sampling import ladder, native
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "example_project").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "example_project").glob("*.md")])
 
 
 def page(name: str) -> str:
@@ -178,8 +180,38 @@ def test_arrows_are_documented_as_they_are_enforced() -> None:
 # --- commands, code and links --------------------------------------------------------------------------------------
 
 
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+def blocks(text: str, *languages: str) -> list[str]:
+    """What is in the code blocks of these languages; the empty language is that of blocks without one."""
+    fenced = re.findall(r"^( *)```(\S*)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, name, block in fenced if name in languages]
+
+
+def commands(path: Path, program: str) -> list[list[str]]:
+    """The words of each command in the page's blocks that starts with this program, without comments."""
+    lines = [line for block in blocks(path.read_text(encoding="utf-8"), "", "sh") for line in block.splitlines()]
+    found = []
+    for line in lines:
+        if line.startswith(f"{program} "):
+            words = shlex.split(line, comments=True)
+            ends = [i for i, word in enumerate(words) if word in ("&&", "|", ">", "…")]
+            found.append(words[1 : min(ends, default=len(words))])
+    return found
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_values_of_options_are_understood(path: Path) -> None:
+    known = {option.flag: option for option in options.OPTIONS}
+    for words in commands(path, "pytest"):
+        for flag, equals, value in (word.partition("=") for word in words):
+            if flag in known and equals and value.isascii() and "$" not in value:
+                known[flag].parse(value)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_flame_commands_are_understood(path: Path) -> None:
+    for words in commands(path, "flame"):
+        if words[0] in ("draw", "diff", "bisect", "merge"):
+            command.parser().parse_args(words)
 
 
 def test_the_two_commands_of_the_readme_stand_alone() -> None:

@@ -47,9 +47,9 @@ class ExactRecorder:
     """Begin as early as possible; then a phase at a time, in any order, FIRST and AGAIN once; then finish.
 
     ``tree``: the project's folder, whose files are named relative to it; ``roots``: further ones, name → folder;
-    ``scratch``: folders for what tests write. A process that is forked while this records goes on with what its parent
-    has. Automatic garbage collection is off while recording; each phase ends with one full collection, so that it does
-    not depend on what was allocated before.
+    ``scratch``: folders for what tests write; ``import_roots``: where modules come from beside ``sys.path``. A process
+    that is forked while this records goes on with what its parent has. Automatic garbage collection is off while
+    recording; each phase ends with one full collection, so that it does not depend on what was allocated before.
     """
 
     def __init__(
@@ -58,13 +58,14 @@ class ExactRecorder:
         *,
         roots: Mapping[str, str | os.PathLike[str]] | None = None,
         scratch: Iterable[str | os.PathLike[str]] = (),
+        import_roots: Iterable[str] = (),
     ) -> None:
         self._tree = os.fspath(tree)
         self._places = Places({**(roots or {}), TREE: tree}, scratch)
         self._harness = Harness(tree)
         self._tracer = Tracer()
         self._audit = AuditRecorder(self._places, self._harness, self._is_own_hook)
-        self._naming = _Naming(self._tree, self._places)
+        self._naming = _Naming(self._tree, self._places, import_roots)
         self._frames: list[Frame | None] = []
         """One for each callable, as ``_own``: those of this package. None: not named yet."""
         self._own: list[bool] = []
@@ -214,8 +215,8 @@ class ExactRecorder:
 class _Naming:
     """Frames of callables, the same on every checkout path."""
 
-    def __init__(self, tree: str, places: Places) -> None:
-        self._namer = FrameNamer(tree)
+    def __init__(self, tree: str, places: Places, import_roots: Iterable[str]) -> None:
+        self._namer = FrameNamer(tree, [*sys.path, *import_roots])
         self._places = places
 
     def frame(self, callable: CodeType | tuple[str, str]) -> Frame:

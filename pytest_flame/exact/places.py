@@ -22,7 +22,13 @@ class Places:
         self._folders: list[tuple[str, str | None]] = sorted([*named, *unnamed], key=lambda f: len(f[0]), reverse=True)
 
     def name(self, path: str) -> str | None:
-        """Of a real path; None if it is no input: scratch, or the system's ``/dev``, ``/proc``, ``/sys``."""
+        """Of a real path; None if it is no input: scratch, or the system's ``/dev``, ``/proc``, ``/sys``.
+
+        A path with the name of a scratch folder inside it comes from the worker's own command line, whose words some
+        plugins look for as files: ``cache_dir=/tmp/…`` below the current folder.
+        """
+        if any(name is None and prefix in path[1:] + os.sep for prefix, name in self._folders):
+            return None
         for prefix, name in self._folders:
             if path.startswith(prefix) or path + os.sep == prefix:
                 return None if name is None else f"{name}/{path[len(prefix) :]}".rstrip("/")

@@ -181,12 +181,20 @@ def _shared(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), _LAYOUT.size)
 
 
+_stacks: int | None = None
+"""The open file of the stacks of this process, or of the one that it was forked from."""
+
+
 def show_stacks_when_asked(folder: str) -> None:
     """In the worker: writes the stacks of where it hangs when the launcher asks."""
-    # Open for as long as the process runs; a file object would warn when a fork's replaces it.
-    file = os.open(Path(folder, _STACKS), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    global _stacks
+    # A descriptor, which stays open for as long as the process runs. A file object that is dropped unclosed makes a
+    # ResourceWarning, which fails the test of a project for which warnings are errors.
+    before, _stacks = _stacks, os.open(Path(folder, _STACKS), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     faulthandler.unregister(STACKS_SIGNAL)  # a keeper may have replaced the handler since
-    faulthandler.register(STACKS_SIGNAL, file, all_threads=True)
+    faulthandler.register(STACKS_SIGNAL, _stacks, all_threads=True)
+    if before is not None:
+        os.close(before)
 
 
 class Waitable(Protocol):

@@ -72,7 +72,7 @@ def recorded(
         return WorkerResult(Status.UNSEEN, progress.unseen)
     loop_ns = progress.loop_cost * sum(r.iterations for r in progress.rounds if r.sampled) // PS_PER_NS
     clocks = Clocks(meter.sampled_cpu_ns, meter.sampled_system_ns, meter.sampled_child_ns, meter.ticks_due, loop_ns)
-    folded = fold_samples(raw, FrameNamer(job.root, _search_path(job)), body, clocks, info)
+    folded = fold_samples(raw, FrameNamer(job.root, [*sys.path, *import_roots(job)]), body, clocks, info)
     process = Process(
         tuple(progress.rounds),
         folded.stacks,
@@ -97,10 +97,9 @@ def recorded(
     return WorkerResult(Status.MEASURED, recording=recording)
 
 
-def _search_path(job: Job) -> list[str]:
-    """The folders that module names are derived from. Editable installs by import hook have no entry in ``sys.path``:
-    without the roots of the tree, code outside pytest's root would be named by its path, which differs between the
-    sides."""
+def import_roots(job: Job) -> tuple[str, ...]:
+    """The folders that module names are derived from beside ``sys.path``. Editable installs by import hook have none
+    there: without the roots of the tree, code outside pytest's root would be named by its path, which differs between
+    the sides."""
     provenance = job.provenance
-    roots = () if provenance is None else tuple(str(Path(provenance.tree, root)) for root in provenance.roots)
-    return [*sys.path, *roots]
+    return () if provenance is None else tuple(str(Path(provenance.tree, root)) for root in provenance.roots)

@@ -31,7 +31,7 @@ from pytest_flame.measure.counted_item import count
 from pytest_flame.measure.deadline import Pulse, show_stacks_when_asked
 from pytest_flame.measure.item import measure
 from pytest_flame.measure.job import Job, Status, WorkerResult, shared_footprint
-from pytest_flame.measure.outcome import Failures
+from pytest_flame.measure.outcome import Failures, import_roots
 from pytest_flame.measure.room import enlarge_threads
 from pytest_flame.measure.seeing import differences, see
 from pytest_flame.measure.serving import Server
@@ -85,6 +85,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             job.provenance.tree if job.provenance else job.root,
             roots={"environment": sys.prefix, "python": sys.base_prefix},
             scratch=[job.watch],
+            import_roots=import_roots(job),
         )
         early_config.stash[RECORDER] = recorder
         recorder.begin()

@@ -78,6 +78,21 @@ def test_edges_have_callers_in_c_resumed_generators_and_threads(calls: Exact) ->
     assert not [edge for edge in edges if edge[1] == Frame("subject", "body")]
 
 
+def test_modules_that_an_import_hook_finds_are_named_as_they_are_imported(record: Record, tree: Tree) -> None:
+    # As the sampler names them: otherwise its frames would have no counts.
+    subject = """
+    import sys
+    sys.path.insert(0, "hooked")
+    from shop import price
+    del sys.path[0]
+
+    def body():
+        price()
+    """
+    (exact,) = record(tree(subject, {"hooked/shop/__init__.py": "def price(): pass"}))
+    assert exact.first.functions[Frame("shop", "price")] == 1
+
+
 def test_the_second_execution_is_counted_apart(calls: Exact) -> None:
     assert calls.again is not None
     assert calls.again.functions[Frame("subject", "body")] == 1

@@ -188,6 +188,18 @@ def test_stacks_say_where_it_hangs(tmp_path: Path, start: Start) -> None:
     watch.close()
 
 
+def test_a_fork_takes_over_where_stacks_are_written_without_a_warning(tmp_path: Path) -> None:
+    # Projects make warnings errors, and pytest fails a test for those that cannot be raised.
+    for name in ("prepared", "forked"):
+        (tmp_path / name).mkdir()
+    program = "show_stacks_when_asked('prepared'); show_stacks_when_asked('forked')"
+    code = f"from pytest_flame.measure.deadline import show_stacks_when_asked; {program}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_process_that_cannot_say_where_it_hangs_is_not_asked(tmp_path: Path, start: Start) -> None:
     watch = DeadlineWatch(tmp_path, Patience(600, 600))
     process = start("wait()")

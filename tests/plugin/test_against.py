@@ -178,6 +178,7 @@ def test_three_dots_are_where_the_branch_left(project: Project, history: Checkou
     assert ran.verdict("test_it") == "NEW", ran.out
     assert ran.document is not None
     assert ran.document["base"] == {"commit": history.git("rev-parse", base), "source": ref}
+    assert "record baselines" not in ran.out
 
 
 def test_ini_value_alone_does_not_measure_but_decides_how(project: Project, history: Checkout) -> None:

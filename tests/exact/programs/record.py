@@ -1,6 +1,7 @@
 """Records ``body`` of ``subject.py`` in each of the folders given, each in a forked process; prints a JSON list.
 
-A subject may have ``setup`` and ``teardown``, too. Files below a folder's ``scratch`` are products.
+A subject may have ``setup`` and ``teardown``, too. Files below a folder's ``scratch`` are products; modules in
+``hooked`` are named as if an import hook had found them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pytest_flame.exact.exact_recorder import ExactRecorder, Phase
 def record(tree: Path) -> str:
     os.chdir(tree)
     sys.path.insert(0, str(tree))
-    recorder = ExactRecorder(tree, scratch=[tree / "scratch"])
+    recorder = ExactRecorder(tree, scratch=[tree / "scratch"], import_roots=[str(tree / "hooked")])
     recorder.begin()
     import subject  # type: ignore[import-not-found]
 
