@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from pytest_flame.cli.finished_run import FinishedRun, FoundCulprit, FoundFigures, FoundTest, read_run
 from pytest_flame.errors import UsageError
+from pytest_flame.model import Comparison, FrameDelta, Judgement, RunResult, Verdict
 from pytest_flame.render import units, words
+from pytest_flame.render.from_json import read_document, result_of
 from pytest_flame.render.text import printable, printable_lines
 
 LIMIT: Final = 4_000
@@ -29,18 +29,17 @@ _MOST_CULPRITS: Final = 5
 _MOST_NOTES: Final = 5
 _LAST_LINES: Final = 12
 _MOST_NAMED: Final = 5
-_ORDER: Final = tuple(verdict.value for verdict in words.WORST_FIRST)
-_FAILING: Final = ("REGRESSED", "ERROR")
-_OPEN: Final = ("INCONCLUSIVE", "INCOMPATIBLE", "NEW")
+_GOOD: Final = (Verdict.PASS, Verdict.IMPROVED, Verdict.ACCEPTED)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    result = read_run(Path(arguments.result))
+    path = Path(arguments.result)
+    result = result_of(read_document(path), str(path))
     print(explain(result, arguments.result, arguments.test))
     return 0
 
 
-def explain(result: FinishedRun, file: str, test: str | None = None) -> str:
+def explain(result: RunResult, file: str, test: str | None = None) -> str:
     """One test, or without ``test`` the whole run, in fewer than ``LIMIT`` characters. ``file`` is for commands.
 
     Raises ``UsageError`` if ``test`` is not a part of exactly one test's id.
@@ -55,9 +54,9 @@ def explain(result: FinishedRun, file: str, test: str | None = None) -> str:
     return "\n".join([*_fitting(facts, left), "", "next:", *following])
 
 
-def find(result: FinishedRun, part: str) -> FoundTest:
+def find(result: RunResult, part: str) -> Judgement:
     """The test with this id, or the only one whose id contains it."""
-    by_id = {test.test_id: test for test in result.tests}
+    by_id = {test.test_id: test for test in result.judgements}
     if part in by_id:
         return by_id[part]
     found = [test_id for test_id in by_id if part in test_id]
@@ -85,76 +84,67 @@ def _named(ids: Sequence[str]) -> str:
 # --- a run -------------------------------------------------------------------------------------------------------
 
 
-def _of_run(result: FinishedRun) -> list[str]:
-    counts = Counter(test.verdict for test in result.tests)
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict])
-    lines = [f"{units.count(len(result.tests), 'test')}: {said or 'nothing was measured'}"]
-    how = "measured in pairs with head" if result.interleaved else "as stored"
-    commit = (result.base_commit or "")[:12]
-    lines.append(f"base: {' '.join(filter(None, (result.base_source, commit))) or 'unknown'}, {how}")
+def _of_run(result: RunResult) -> list[str]:
+    said = ", ".join(f"{number} {verdict.value}" for verdict, number in words.counts(result))
+    lines = [
+        f"{units.count(len(result.judgements), 'test')}: {said or 'nothing was measured'}",
+        words.base_line(result),
+    ]
     if result.head_ref:
         lines.append(f"head: {result.head_ref}")
     if result.interrupted:
         lines.append("interrupted: not all selected tests were judged")
-    if result.gate_changes:
-        lines.append(f"changes to the gate itself: {_named(result.gate_changes)}")
-    if result.missed:
-        lines.append(f"changed functions that no selected test runs: {_named(result.missed)}")
-    if result.entries:
-        lines.append(f"accepted slowdowns: {_named([f'{place}: {state}' for place, state in result.entries])}")
-    lines.append("")
-    return [*lines, *map(_line, _worst_first(result))]
+    if changes := result.gate.changes:
+        lines.append(f"changes to the gate itself: {_named([change.subject for change in changes])}")
+    if missed := [function.frame.name for one in result.coverage for function in one.missed]:
+        lines.append(f"changed functions that no selected test runs: {_named(missed)}")
+    if uses := words.entries_to_show(result):
+        lines.append(f"accepted slowdowns: {_named([f'{use.entry.place}: {use.state.value}' for use in uses])}")
+    return [*lines, "", *map(_line, words.worst_first(result))]
 
 
-def _worst_first(result: FinishedRun) -> list[FoundTest]:
-    def rank(test: FoundTest) -> tuple[int, float]:
-        place = _ORDER.index(test.verdict) if test.verdict in _ORDER else len(_ORDER)
-        ratio = test.figures.ratio if test.figures is not None else None
-        return place, -(ratio or 0.0)
-
-    return sorted(result.tests, key=rank)
-
-
-def _line(test: FoundTest) -> str:
-    parts = [test.verdict, test.test_id]
-    if test.figures is not None:
-        parts.append(_effect(test.figures))
-    if test.culprits:
-        parts.append(f"in {test.culprits[0].frame}{_in_diff(test.culprits[0])}")
-    elif test.verdict not in ("PASS", "IMPROVED"):
+def _line(test: Judgement) -> str:
+    comparison = test.comparison
+    parts = [test.verdict.value, test.test_id]
+    if comparison is not None:
+        parts.append(words.effect(comparison))
+    if comparison is not None and comparison.culprits:
+        first = comparison.culprits[0]
+        parts.append(f"in {first.frame.name}{words.in_diff(first)}")
+    elif test.verdict not in _GOOD:
         parts.append(f"({test.reason})")
     return "  ".join(parts)
 
 
-def _after_run(result: FinishedRun, file: str) -> list[str]:
-    ordered = _worst_first(result)
+def _after_run(result: RunResult, file: str) -> list[str]:
+    ordered = words.worst_first(result)
     if not ordered:
         return ["  pytest --flame    (mark tests with @pytest.mark.flame, or select marked ones)"]
-    first = ordered[0]
-    if first.verdict in (*_FAILING, *_OPEN):
-        return [f"  flame explain {quote(file)} {_in_command(first.test_id)}"]
+    if ordered[0].verdict not in _GOOD:
+        return [f"  flame explain {quote(file)} {_in_command(ordered[0].test_id)}"]
     return ["  nothing: no test is slower than it may be"]
 
 
 # --- a test ------------------------------------------------------------------------------------------------------
 
 
-def _of_test(test: FoundTest, result: FinishedRun) -> list[str]:
-    lines = [f"{test.test_id}: {test.verdict}", f"  {test.reason}"]
-    if test.figures is not None:
-        figures, metric = test.figures, test.metric
-        base, head = units.before_after(metric, figures.base, figures.head)
-        lines.append(
-            f"  effect: {_effect(figures)}, {units.setting(figures.level)} interval, {base} → {head} ({metric.noun})"
-        )
-        lines.append(f"  threshold: {units.setting(figures.threshold)}; {_would_have(figures)}")
-        lines.append(f"  evidence: {_evidence(test, figures, result)}")
-    elif test.same_code:
+def _of_test(test: Judgement, result: RunResult) -> list[str]:
+    lines = [f"{test.test_id}: {test.verdict.value}", f"  {test.reason}"]
+    comparison = test.comparison
+    culprits: Sequence[FrameDelta] = ()
+    if comparison is not None:
+        culprits = comparison.culprits
+        interval = f"{words.effect(comparison)}, {units.setting(comparison.level)} interval"
+        lines.append(f"  effect: {interval}, {words.times(comparison)} ({comparison.metric.noun})")
+        lines.append(f"  threshold: {units.setting(comparison.limits.threshold)}; {_would_have(comparison)}")
+        lines.append(f"  evidence: {_evidence(test, comparison, result)}")
+    elif not test.measured:
         lines.append("  evidence: both sides execute the same code and read the same files; nothing was measured")
-    lines += [f"  accepted until {by}" for by in test.accepted_by]
-    for culprit in test.culprits[:_MOST_CULPRITS]:
-        lines += _accusation(culprit, test)
-    if (more := len(test.culprits) - _MOST_CULPRITS) > 0:
+    lines += [f"  accepted until {entry.until}: {entry.reason}" for entry in test.accepted]
+    for culprit in culprits[:_MOST_CULPRITS]:
+        assert comparison is not None
+        lines += _accusation(comparison, culprit)
+    if (more := len(culprits) - _MOST_CULPRITS) > 0:
         lines.append(f"and {units.count(more, 'more culprit')}")
     lines += [f"note: {note}" for note in test.notes[:_MOST_NOTES]]
     if (more := len(test.notes) - _MOST_NOTES) > 0:
@@ -164,100 +154,89 @@ def _of_test(test: FoundTest, result: FinishedRun) -> list[str]:
     return lines
 
 
-def _accusation(culprit: FoundCulprit, test: FoundTest) -> list[str]:
-    grown = units.signed_cost(test.metric, culprit.own_delta)
-    bounds = units.cost_interval(test.metric, culprit.low, culprit.high)
-    share = f", {culprit.share_of_change:.0%} of the change".replace("%", " %") if culprit.share_of_change else ""
+def _accusation(comparison: Comparison, culprit: FrameDelta) -> list[str]:
+    bounds = units.cost_interval(comparison.metric, culprit.low, culprit.high)
     calls = ""
     if culprit.calls is not None:
-        before, after = (f"{n:,.0f}" for n in culprit.calls)
+        before, after = (f"{n:,}" for n in culprit.calls)
         calls = f"; calls: {before} → {after}" if before != after else f"; calls: {after}, as before"
-    where = f"  {culprit.place}" if culprit.place else ""
+    place = words.place(culprit)
     return [
-        f"culprit: {culprit.frame}{_in_diff(culprit)}{where}",
-        f"  {culprit.what}",
-        f"  {grown}{share}, {bounds} with all it calls{calls}",
+        f"culprit: {culprit.frame.name}{words.in_diff(culprit)}{f'  {place}' if place else ''}",
+        f"  {words.what_happened(culprit)}",
+        f"  {words.growth(comparison, culprit)}, {bounds} with all it calls{calls}",
     ]
 
 
-def _evidence(test: FoundTest, figures: FoundFigures, result: FinishedRun) -> str:
+def _evidence(test: Judgement, comparison: Comparison, result: RunResult) -> str:
     if test.interleaved:
-        pairs = units.count(figures.head_processes, "pair")
         commit = f" {test.base_commit[:12]}" if test.base_commit else ""
-        return f"{pairs} of fresh processes, base{commit} and head measured together"
+        return f"{words.replicates(test)} of fresh processes, base{commit} and head measured together"
     stored = f" in {result.base_source}" if result.base_source else ""
-    processes = units.count(figures.head_processes, "process", "processes")
-    return f"{processes} of head against {figures.base_processes} of the stored baseline{stored}"
+    return f"{words.replicates(test)} of head against {comparison.base_processes} of the stored baseline{stored}"
 
 
-def _effect(figures: FoundFigures) -> str:
-    if figures.ratio is None:
-        return "unknown"
-    low, high = (math.inf if end is None else end - 1 for end in (figures.low, figures.high))
-    return f"{units.signed_percent(figures.ratio - 1)} {units.percent_interval(low, high)}"
-
-
-def _would_have(figures: FoundFigures) -> str:
-    found = "no slowdown" if figures.mde is None else f"a slowdown of {units.signed_percent(figures.mde - 1)} or more"
-    return f"{found} would have been REGRESSED"
-
-
-def _in_diff(culprit: FoundCulprit) -> str:
-    return f" ({culprit.code_change} in this diff)" if culprit.code_change else ""
+def _would_have(comparison: Comparison) -> str:
+    if math.isinf(comparison.mde):
+        return "no slowdown would have been REGRESSED"
+    return f"a slowdown of {words.detectable(comparison)} or more would have been REGRESSED"
 
 
 # --- what to do next ---------------------------------------------------------------------------------------------
 
 
-def _after_test(test: FoundTest, result: FinishedRun) -> list[str]:
+def _after_test(test: Judgement, result: RunResult) -> list[str]:
     again, selected = f"  {_again(test, result)}", _in_command(test.test_id)
+    comparison = test.comparison
     match test.verdict:
-        case "REGRESSED":
-            first = next((culprit for culprit in test.culprits if culprit.place), None)
-            look = [f"  look at {first.frame} in {first.place}, then measure again:"] if first else ["  fix it, then:"]
-            return [*look, again, *_to_accept(test)]
-        case "ACCEPTED":
+        case Verdict.REGRESSED:
+            culprits = comparison.culprits if comparison is not None else ()
+            first = next((culprit for culprit in culprits if culprit.line is not None), None)
+            look = (
+                f"look at {first.frame.name} in {words.place(first)}, then measure again:" if first else "fix it, then:"
+            )
+            return [f"  {look}", again, *_to_accept(test)]
+        case Verdict.ACCEPTED:
             return ["  nothing until the last day; then make it faster, or decide again in flame-accepted.toml"]
-        case "INCONCLUSIVE":
-            pairs = test.figures.head_processes if test.figures is not None else 0
+        case Verdict.INCONCLUSIVE:
+            pairs = comparison.head_processes if comparison is not None else 0
             more = f" --flame-processes={2 * pairs} --flame-time=20" if pairs else ""
             return ["  measure it again, longer, on a machine that does nothing else:", f"{again}{more}"]
-        case "NEW" if result.interleaved:
+        case Verdict.NEW if result.mode == "interleaved":
             return ["  nothing: base does not have the test, or what it tests; from the next change on it is compared"]
-        case "NEW" | "INCOMPATIBLE":
+        case Verdict.NEW | Verdict.INCOMPATIBLE:
             return ["  record a baseline here, and commit it:", f"  pytest --flame-update {selected}"]
-        case "ERROR":
+        case Verdict.ERROR:
             return ["  run it without measuring, then with:", f"  pytest {selected}", again]
-        case "IMPROVED" if not test.interleaved:
+        case Verdict.IMPROVED if not test.interleaved:
             return ["  keep it, so that losing it is a regression:", f"  pytest --flame-update {selected}"]
         case _:
             return ["  nothing: it is not slower than it may be"]
 
 
-def _again(test: FoundTest, result: FinishedRun) -> str:
-    words = ["pytest", "--flame"]
-    if result.interleaved and result.base_source:
-        words.append(f"--flame-against={quote(result.base_source)}")
+def _again(test: Judgement, result: RunResult) -> str:
+    command = ["pytest", "--flame"]
+    if result.mode == "interleaved" and result.base_source:
+        command.append(f"--flame-against={quote(result.base_source)}")
     if result.head_ref:
-        words.append(f"--flame-head={quote(result.head_ref)}")
-    return " ".join([*words, _in_command(test.test_id)])
+        command.append(f"--flame-head={quote(result.head_ref)}")
+    return " ".join([*command, _in_command(test.test_id)])
 
 
-def _to_accept(test: FoundTest) -> list[str]:
+def _to_accept(test: Judgement) -> list[str]:
     """The entry that accepts this slowdown, with the limit that covers what was measured."""
-    figures = test.figures
-    if figures is None or figures.high is None or not figures.base or _in_command(test.test_id) != quote(test.test_id):
+    comparison = test.comparison
+    if comparison is None or not comparison.base or _in_command(test.test_id) != quote(test.test_id):
         return []
-    ends = [figures.high - 1]
-    culprit = test.culprits[0].frame if len(test.culprits) == 1 else None
+    ends = [comparison.high - 1]
+    culprit = comparison.culprits[0].frame.name if len(comparison.culprits) == 1 else None
     if culprit is not None and (len(culprit) > _LONGEST_LINE or printable(culprit) != culprit):
         return []
     if culprit is not None:
-        ends.append(test.culprits[0].high / figures.base)
+        ends.append(comparison.culprits[0].high / comparison.base)
     else:
-        ends += [culprit.low / figures.base for culprit in test.culprits]
-    limit = math.ceil(100 * max(ends))
-    if limit < 1:
+        ends += [culprit.low / comparison.base for culprit in comparison.culprits]
+    if not math.isfinite(max(ends)) or (limit := math.ceil(100 * max(ends))) < 1:
         return []
     lines = [
         "  or, if it is worth it, accept it in flame-accepted.toml:",

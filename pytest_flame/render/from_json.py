@@ -64,7 +64,7 @@ def read_document(path: Path) -> dict[str, Any]:
             raise UsageError(f"{path} is no result of a run", why=f"it is larger than {MOST_BYTES >> 20} MiB")
         text = data.decode("utf-8")
     except OSError as e:
-        raise UsageError(f"{path} can't be read", why=e.strerror or str(e)) from e
+        raise UsageError(f"{path} can't be read", why=e.strerror or str(e), fix=_FIX) from e
     except ValueError as e:
         raise UsageError(f"{path} is no JSON document", why=str(e), fix=_FIX) from e
     return read_text(text, str(path))
@@ -88,7 +88,7 @@ def result_of(document: Mapping[str, Any], name: str) -> RunResult:
     try:
         return _run(Field(document, ""))
     except Malformed as e:
-        raise UsageError(f"{name} is no complete result of a run", why=str(e)) from e
+        raise UsageError(f"{name} is no complete result of a run", why=str(e), fix=_FIX) from e
 
 
 def _run(run: Field) -> RunResult:

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flame.cli.explain import LIMIT, explain
-from pytest_flame.cli.finished_run import read_run
 from pytest_flame.errors import FlameError
 from pytest_flame.gate.accepted_file import parse_accepted
+from pytest_flame.render.from_json import read_document, result_of
 
 from .conftest import Flame
 
@@ -31,7 +31,7 @@ def document() -> Any:
 def told(tmp_path: Path, changed: Any, test: str | None = None) -> str:
     file = tmp_path / "changed.json"
     file.write_text(json.dumps(changed), encoding="utf-8")
-    return explain(read_run(file), "result.json", test)
+    return explain(result_of(read_document(file), str(file)), "result.json", test)
 
 
 def test_a_run_with_its_failing_tests_first(flame: Flame) -> None:
@@ -123,13 +123,13 @@ def test_a_part_of_none_or_of_several(flame: Flame, part: str, said: str) -> Non
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read"),
-        (b"\xff\xfe\x00", "is not text"),
-        (b"{", "is not JSON"),
-        (b"[" * 100_000, "is not JSON"),
-        (b"[]", "its schema is 'None'"),
+        (None, "can't be read"),
+        (b"\xff\xfe\x00", "is no JSON document"),
+        (b"{", "is no JSON document"),
+        (b"[" * 100_000, "is no JSON document"),
+        (b"[]", "its schema is None"),
         (b'{"schema": "pytest-flame/result/2"}', "its schema is 'pytest-flame/result/2'"),
-        (b'{"schema": "pytest-flame/result/1"}', "'base' is missing"),
+        (b'{"schema": "pytest-flame/result/1"}', "lacks 'base'"),
     ],
 )
 def test_other_files_are_errors_with_the_command_that_writes_one(
@@ -140,7 +140,7 @@ def test_other_files_are_errors_with_the_command_that_writes_one(
     got = flame("explain", "r.json")
     assert got.status == 2
     assert said in got.err
-    assert "fix: write one: pytest --flame --flame-json=r.json" in got.err
+    assert "fix: give a file that --flame-json" in got.err
 
 
 def test_a_run_without_tests(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from repositories import Checkout
 
 from pytest_flame.cli.explain import explain
-from pytest_flame.cli.finished_run import read_run
+from pytest_flame.render.from_json import read_document, result_of
 
 from .conftest import SHORTEST, WORK, Project
 
@@ -75,7 +75,7 @@ def test_what_an_entry_covers_passes_and_what_it_does_not_fails(project: Project
     assert "entry 3: no longer needed: no test that ran is called test_work.py::test_gone" in ran.out
     changes = {(c["kind"], c["subject"]) for c in ran.document["gate"]["changes"]}
     assert ("slowdown accepted", "test_work.py::test_wanted") in changes
-    told = explain(read_run(project.path / "result.json"), "result.json", "too_late")
+    told = explain(result_of(read_document(project.path / "result.json"), ""), "result.json", "too_late")
     assert (
         "test_too_late: REGRESSED" in told and "pytest --flame --flame-against=HEAD test_work.py::test_too_late" in told
     )
