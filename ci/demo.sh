@@ -36,9 +36,9 @@ echo "=== 2. the unchanged code: pytest $GATE $TEST"
 echo
 echo "=== 3. with $PATCH: pytest $GATE $TEST"
 patch -s -p1 <"regressions/$PATCH"
-if "$VENV/bin/python" -m pytest -q $GATE --flame-report="$REPORT" --flame-json="$work/result.json" $TEST; then
+if "$VENV/bin/python" -m pytest -q $GATE --flame-report="$REPORT" --flame-json="$REPORT/result.json" $TEST; then
     echo "The gate let the regression through." >&2
     exit 1
 fi
-"$VENV/bin/python" regressions/caught.py "$PATCH" "$work/result.json"
+"$VENV/bin/python" regressions/caught.py "$PATCH" "$REPORT/result.json"
 echo "The report: $REPORT/index.html"
