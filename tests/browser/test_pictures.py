@@ -12,7 +12,7 @@ from chromium import Visit, expect, open_all
 @pytest.fixture(scope="session")
 def pictures(report: Path) -> list[Path]:
     found = sorted(report.parent.glob("*.diff.svg"))
-    assert len(found) == 5
+    assert len(found) == 6
     return found
 
 
@@ -61,10 +61,10 @@ def test_pictures_are_drawn_as_images(visit: Visit, pictures: list[Path], tmp_pa
 def test_without_scripts_everything_still_stands(visit: Visit, report: Path) -> None:
     page = visit(report, scripts=False)
     open_all(page)
-    expect(page.locator("h1")).to_contain_text("2 of 8 tests regressed")
+    expect(page.locator("h1")).to_contain_text("2 of 9 tests regressed")
     expect(page.locator(".filter")).to_be_hidden()
     expect(page.locator(".picture svg").first).to_be_visible()
-    expect(page.locator(".picture svg")).to_have_count(6)
+    expect(page.locator(".picture svg")).to_have_count(7)
     expect(page.locator("table.frames:visible", has_text="orders.parse:tokenize").first).to_be_visible()
     expect(page.locator("canvas:visible")).to_have_count(0)
 

@@ -171,7 +171,7 @@ def test_only_the_pages_own_script_runs(visit: Visit, report: Path, tmp_path: Pa
     visit.allow("Content Security Policy|violates|request: file:.*/x$|ERR_FILE_NOT_FOUND")
     page = visit(page_file)
     page.locator("#bait").click()
-    expect(page.locator(".filter output")).to_have_text("8 tests")
+    expect(page.locator(".filter output")).to_have_text("9 tests")
     assert page.evaluate("window.owned") is None
 
 

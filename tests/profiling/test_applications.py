@@ -110,7 +110,9 @@ def test_an_asyncio_program(sampler: str, tasks: str, tmp_path: Path, temporary:
         timeout=60,
         check=True,
     )
-    assert done.stderr.count("\n") == 1 and "samples of" in done.stderr, done.stderr
+    first, *notes = done.stderr.splitlines()
+    assert "samples of" in first, done.stderr
+    assert all(note.startswith("flame: note:") for note in notes), done.stderr  # on a busy machine, how much it missed
     costs = read(output)
     compare(costs, json.loads(done.stdout))
     assert total(costs, "censor") == total(costs, "deliver", "censor")
