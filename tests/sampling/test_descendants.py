@@ -69,7 +69,7 @@ def test_a_child_that_lives_on(mine: Descendants) -> None:
         server.work(30_000_000)
         grown = mine.cpu_ns() - before
         # What it does before and after it answers is not in its own figure.
-        assert server.used - used <= grown + 100_000
+        assert server.used - used <= grown + 3_000_000
         assert grown < server.used - used + TICK_NS
 
 
