@@ -94,7 +94,8 @@ def test_the_simplest_instructions_count_for_their_own_line(perf_required: Sampl
         raw = collect(sampler, lambda: [names["moving"](1) for _ in range(6)], MS // 5, seed=1)
     lines = by_line(raw, names["moving"].__code__)
     assert lines[3] + lines[5] > 0.6 * sum(lines.values())
-    assert lines[3] / (lines[3] + lines[5]) == pytest.approx(1 / 2, abs=0.1)
+    # Without its place, one of them would have nothing; a busy machine interrupts one of them more often.
+    assert lines[3] / (lines[3] + lines[5]) == pytest.approx(1 / 2, abs=0.25)
 
 
 def test_lines_have_the_cost_of_the_samples_they_come_from(perf_required: SamplerInfo) -> None:
