@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 import tempfile
 from collections import deque
@@ -41,8 +42,6 @@ _TAIL: Final = 40
 """Lines of output shown if the run there gave no result."""
 _PROGRESS: Final = "flame: "
 """How lines of progress start."""
-_RESULT: Final = ".flame-remote.json"
-_REPORT: Final = ".flame-remote-report"
 
 
 def measure_elsewhere(
@@ -123,9 +122,11 @@ def _run(
     """The result, and the files that the run wrote: those of the report by name, baselines by path below the root."""
     directory = host.folder / _below(config.invocation_params.dir, top)
     root = host.folder / _below(config.rootpath, top)
+    # Names of their own: what an earlier run left is never taken for this one's result.
+    run = secrets.token_hex(8)
+    written, report = host.folder / f".flame-{run}.json", host.folder / f".flame-{run}"
     words = _words(config, settings, top, host.folder)
-    words += [f"--rootdir={root}", "--flame", f"--flame-json={host.folder / _RESULT}"]
-    words += [f"--flame-report={host.folder / _REPORT}"]
+    words += [f"--rootdir={root}", "--flame", f"--flame-json={written}", f"--flame-report={report}"]
     if config.inipath is not None:
         words += ["-c", str(host.folder / _below(config.inipath, top))]
     tests = [_argument(item, config, top, host.folder) for item in items.values()]
@@ -139,13 +140,13 @@ def _run(
 
     status = host.run(command, directory, _variables(top, host.folder), read)
     baselines = host.folder / _below(settings.baselines, top)
-    wanted = [host.folder / _RESULT, host.folder / _REPORT, *([baselines] if settings.update is not None else [])]
+    wanted = [written, report, *([baselines] if settings.update is not None else [])]
     found = host.files(wanted)
-    text = found.pop(host.folder / _RESULT, None)
+    text = found.pop(written, None)
     if text is None:
         raise FlameError(f"the run on {host.name} ended with status {status} and no result", why="\n".join(output))
     files = {
-        path.name if path.is_relative_to(host.folder / _REPORT) else path.relative_to(root).as_posix(): content
+        path.name if path.is_relative_to(report) else path.relative_to(root).as_posix(): content
         for path, content in found.items()
     }
     return read_text(text.decode("utf-8"), f"the result from {host.name}"), files

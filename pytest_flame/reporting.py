@@ -74,7 +74,6 @@ class Gate:
         self.identity = Identity.at((config.rootpath, top_of(config.rootpath)))
         self.marked: dict[str, pytest.Item] = {}
         self.collected: list[str] = []
-        self.deselected = False
         self.outcome: GateOutcome | None = None
         self.stale: dict[str, str] = {}
         """Baselines whose test is gone: test id → where it is."""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+
+
+def _missing(reason: str) -> NoReturn:
+    if os.environ.get("PYTEST_FLAME_REQUIRE_PERF") == "1":
+        pytest.fail(f"PYTEST_FLAME_REQUIRE_PERF=1, and {reason}")
+    pytest.skip(reason)
 
 
 @contextmanager
@@ -17,7 +25,7 @@ def local_sshd(folder: Path, cache: Path) -> Iterator[str]:
     """The beginning of execnet's specification: ``ssh=quiet//ssh_config=…``. Skips the test where there is no sshd."""
     sshd = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if sshd is None or shutil.which("ssh-keygen") is None:
-        pytest.skip("OpenSSH's server is not installed")
+        _missing("OpenSSH's server is not installed (Debian: apt-get install openssh-server)")
     for name in ("host", "own"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     shutil.copy(folder / "own.pub", folder / "authorized")
@@ -43,7 +51,7 @@ def local_sshd(folder: Path, cache: Path) -> Iterator[str]:
             if "listening" in line:
                 break
         else:
-            pytest.skip(f"sshd does not start here: {''.join(said)}")
+            _missing(f"sshd does not start here: {''.join(said)}")
         yield f"ssh=quiet//ssh_config={folder}/ssh_config"
     finally:
         server.terminate()

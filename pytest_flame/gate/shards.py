@@ -11,9 +11,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytest_flame.errors import UsageError
 from pytest_flame.model import Shard
-from pytest_flame.render.json import SCHEMA_ID
+from pytest_flame.render.from_json import read_document, result_of
 
 
 def part(tests: Sequence[str], shard: Shard, seconds: Mapping[str, float]) -> tuple[frozenset[str], Shard]:
@@ -35,13 +34,5 @@ def part(tests: Sequence[str], shard: Shard, seconds: Mapping[str, float]) -> tu
 def measured_seconds(path: Path) -> dict[str, float]:
     """By test id: how long measuring took, of a result that ``--flame-json`` or ``flame merge`` wrote. Tests that were
     not measured, since they executed the same code, are left out: next time they may be. Raises ``UsageError``."""
-    fix = "give a file that --flame-json or flame merge wrote, or omit --flame-durations"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA_ID:
-            raise UsageError(f"{path} is a {document['schema']}, not a {SCHEMA_ID}", fix=fix)
-        return {test["id"]: float(test["wall_s"]) for test in document["tests"] if test["wall_s"]}
-    except OSError as e:
-        raise UsageError(f"the durations in {path} can't be read", why=e.strerror or str(e), fix=fix) from e
-    except (ValueError, KeyError, TypeError, RecursionError) as e:
-        raise UsageError(f"{path} is no result of a run", why=f"{type(e).__name__}: {e}", fix=fix) from e
+    result = result_of(read_document(path), str(path))
+    return {judgement.test_id: judgement.wall_s for judgement in result.judgements if judgement.wall_s}

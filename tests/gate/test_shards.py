@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pytest_flame.errors import UsageError
 from pytest_flame.gate.request import Request
 from pytest_flame.gate.shards import measured_seconds, part
-from pytest_flame.model import Shard
-from pytest_flame.render.json import SCHEMA_ID
+from pytest_flame.model import Judgement, Limits, RunResult, Shard, Verdict
+from pytest_flame.render.json import SCHEMA_ID, result_json
 
 TESTS = st.lists(st.text(min_size=1), unique=True, max_size=30)
 SECONDS = st.dictionaries(st.text(min_size=1), st.floats(0, 1e4), max_size=30)
@@ -58,19 +58,18 @@ def test_other_tests_or_durations_are_another_division() -> None:
 
 def test_durations_are_those_of_measured_tests(tmp_path: Path) -> None:
     file = tmp_path / "r.json"
-    file.write_text(
-        json.dumps({"schema": SCHEMA_ID, "tests": [{"id": "a", "wall_s": 2.5}, {"id": "proved", "wall_s": 0.0}]})
-    )
+    judgements = (Judgement("a", Verdict.NEW, "new", wall_s=2.5), Judgement("proved", Verdict.PASS, "same code"))
+    file.write_text(json.dumps(result_json(RunResult(judgements, "stored", 1, Limits()))))
     assert measured_seconds(file) == {"a": 2.5}
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "no result of a run"),
+        ("{", "no JSON document"),
         ("[]", "no result of a run"),
-        ('{"schema": "other/1", "tests": []}', "is a other/1"),
-        (json.dumps({"schema": SCHEMA_ID, "tests": [{"id": "a"}]}), "no result of a run"),
+        ('{"schema": "other/1", "tests": []}', "'other/1'"),
+        (json.dumps({"schema": SCHEMA_ID, "tests": [{"id": "a"}]}), "no complete result of a run"),
         (None, "can't be read"),
     ],
 )
